@@ -1,0 +1,12 @@
+"""Devices: choose one, move arrays to and from it, explain it when it fails.
+
+The only package that names cupy. `select.py` chooses, `probe.py` tries the GPU stage by
+stage, `cures.py` explains failures, `report.py` tells all about the machine,
+`numpy_backend.py` and `cupy_backend.py` are the two backends.
+"""
+
+from mnn_gpu.backend.base import Backend, Memory
+from mnn_gpu.backend.report import Diagnosis, diagnose
+from mnn_gpu.backend.select import select_backend
+
+__all__ = ["Backend", "Diagnosis", "Memory", "diagnose", "select_backend"]

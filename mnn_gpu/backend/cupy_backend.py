@@ -1,0 +1,66 @@
+"""CuPy on one CUDA GPU: a thin layer; what it runs is the same mathematics."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy.typing as npt
+
+from mnn_gpu.backend.base import Backend, Memory
+from mnn_gpu.backend.probe import explain_running, probe
+from mnn_gpu.errors import DeviceError
+
+# A GPU wants few, large launches: 65,536 rows of 784 float32 are 196 MiB.
+SHARD_ROWS = 65536
+
+
+@dataclass(frozen=True)
+class CupyBackend(Backend):
+    """CuPy arrays on GPU ``index``; `connect` makes one after probing the GPU.
+
+    Every method sets the device itself, because CuPy's current device belongs to a
+    thread and is lost between the cells of some notebooks.
+    """
+
+    index: int = 0
+    cupy: Any = field(default=None, repr=False)
+
+    @classmethod
+    def connect(cls, index: int) -> CupyBackend:
+        """Probe GPU ``index`` and return its backend.
+
+        Raises
+        ------
+        DeviceError
+            With the failed stage, the cause and the cure.
+        """
+        cupy = probe(index)
+        namespace = importlib.import_module("array_api_compat.cupy")
+        return cls("cupy", f"cuda:{index}", namespace, SHARD_ROWS, index, cupy)
+
+    def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
+        with self.active():
+            return self.cupy.asarray(array, dtype=dtype)
+
+    def to_numpy(self, array: Any) -> npt.NDArray[Any]:
+        with self.active():
+            return cast("npt.NDArray[Any]", self.cupy.asnumpy(array))
+
+    def synchronize(self) -> None:
+        self.cupy.cuda.Device(self.index).synchronize()
+
+    def memory(self) -> Memory:
+        """Return the GPU's free memory, CuPy's own reserve counted as free, and its total."""
+        with self.active():
+            free, total = self.cupy.cuda.runtime.memGetInfo()
+            reserve = self.cupy.get_default_memory_pool().free_bytes()
+        return Memory(int(free) + int(reserve), int(total))
+
+    def active(self) -> AbstractContextManager[Any]:
+        return cast("AbstractContextManager[Any]", self.cupy.cuda.Device(self.index))
+
+    def explain(self, error: BaseException) -> DeviceError | None:
+        return explain_running(error, self.index)

@@ -1,0 +1,265 @@
+"""What each known failure of CuPy or the GPU means, and what cures it.
+
+Errors are recognised by CUDA's own error number where there is one and by the name and
+text of the exception elsewhere: CuPy's exception classes cannot be imported here, since
+a broken CuPy is one of the failures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+# Numbers of enum cudaError, CUDA Runtime API reference, section "Data types".
+MEMORY_ALLOCATION = 2
+INITIALIZATION = 3
+INSUFFICIENT_DRIVER = 35
+DEVICES_UNAVAILABLE = 46
+NO_DEVICE = 100
+INVALID_DEVICE = 101
+NO_KERNEL_IMAGE = 209
+INVALID_PTX = 218
+UNSUPPORTED_PTX = 222
+SYSTEM_NOT_READY = 802
+DRIVER_MISMATCH = 803
+
+USE_CPU = "or use --device cpu"
+
+
+class Cure(NamedTuple):
+    """Why something failed and what to do: a sentence each."""
+
+    cause: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a failure.
+
+    Attributes
+    ----------
+    stage : str
+        The stage of the probe that failed.
+    error : BaseException
+    index : int
+        The GPU that was asked for.
+    driver : int or None
+        The highest CUDA version that the driver serves, as 1000 major + 10 minor;
+        0 or None without a driver.
+    runtime : int or None
+        The CUDA version that CuPy was built for, likewise.
+    wheels : tuple of str
+        The CuPy distributions installed, such as ``"cupy-cuda12x 14.2.0"``.
+    """
+
+    stage: str
+    error: BaseException
+    index: int = 0
+    driver: int | None = None
+    runtime: int | None = None
+    wheels: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> int | None:
+        """CUDA's error number, if the exception carries one."""
+        status = getattr(self.error, "status", None)
+        return status if isinstance(status, int) else None
+
+    @property
+    def text(self) -> str:
+        """Name and message of the exception and of those that caused it."""
+        parts, error = [], self.error
+        while error is not None and len(parts) < 5:
+            parts.append(f"{type(error).__name__}: {error}")
+            error = error.__cause__ or error.__context__  # type: ignore[assignment]
+        return " ".join(parts)
+
+    @property
+    def install(self) -> str:
+        """The command that installs the CuPy that suits the driver."""
+        return install_command(self.driver)
+
+
+def version_text(version: int | None) -> str:
+    """Write CUDA's version number as people do: 12040 is 12.4."""
+    return f"{version // 1000}.{version % 1000 // 10}" if version else "none"
+
+
+CUPY_FOR_CUDA_12 = 'pip install "cupy-cuda12x[ctk]"'
+CUPY_FOR_CUDA_13 = 'pip install "cupy-cuda13x[ctk]"'
+
+
+def install_command(driver: int | None) -> str:
+    """Return the command for a driver: CUDA 13 needs one that serves it.
+
+    The ``[ctk]`` wheels bring CUDA's libraries; the bare ones need them on the system.
+    """
+    return CUPY_FOR_CUDA_13 if driver and driver >= 13000 else CUPY_FOR_CUDA_12
+
+
+def first_line(error: BaseException) -> str:
+    """Return the exception in one line of at most 160 characters."""
+    lines = [line.strip(" =\t") for line in str(error).splitlines()]
+    text = next((line for line in lines if line), "")
+    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _mentions(pattern: str) -> Callable[[Evidence], bool]:
+    return lambda e: re.search(pattern, e.text, re.IGNORECASE) is not None
+
+
+def _has_status(*statuses: int) -> Callable[[Evidence], bool]:
+    return lambda e: e.status in statuses
+
+
+def _no_driver(e: Evidence) -> bool:
+    return not e.driver and (e.stage == "driver" or e.status == INSUFFICIENT_DRIVER)
+
+
+def _reinstall(e: Evidence) -> str:
+    names = " ".join(wheel.split()[0] for wheel in e.wheels) or "cupy"
+    return f"Run pip uninstall -y {names}, then {e.install}, {USE_CPU}."
+
+
+Rule = tuple[Callable[[Evidence], bool], Callable[[Evidence], Cure]]
+
+# The first rule that fits decides, so the more certain ones stand further up.
+RULES: list[Rule] = [
+    (
+        lambda e: isinstance(e.error, ModuleNotFoundError) and e.error.name == "cupy",
+        lambda e: (
+            Cure("CuPy is not installed.", f"Run {e.install}, {USE_CPU}.")
+            if e.driver
+            else Cure(
+                "CuPy is not installed, and no NVIDIA driver was found.",
+                f"On a machine with an NVIDIA GPU run {e.install}; elsewhere use --device cpu.",
+            )
+        ),
+    ),
+    (
+        _no_driver,
+        lambda e: Cure(
+            "No NVIDIA driver was found.",
+            f"Install the NVIDIA driver and see that nvidia-smi runs, {USE_CPU}.",
+        ),
+    ),
+    (
+        _has_status(INSUFFICIENT_DRIVER, UNSUPPORTED_PTX),
+        lambda e: Cure(
+            f"The NVIDIA driver is too old: it serves CUDA {version_text(e.driver)}, "
+            f"CuPy needs {version_text(e.runtime)}.",
+            f"Update the driver, or install the CuPy that suits it ({e.install} "
+            f"after removing the other), {USE_CPU}.",
+        ),
+    ),
+    (
+        lambda e: e.status == NO_DEVICE or e.stage == "device count",
+        lambda e: Cure(
+            "The NVIDIA driver works, but no GPU is visible.",
+            "See nvidia-smi -L, clear CUDA_VISIBLE_DEVICES or start the container with "
+            f"--gpus all, {USE_CPU}.",
+        ),
+    ),
+    (
+        lambda e: e.status == INVALID_DEVICE or e.stage == "index in range",
+        lambda e: Cure(
+            f"There is no GPU with index {e.index}: {e.error}.",
+            "Choose one that mnn-gpu devices lists; CUDA_VISIBLE_DEVICES renumbers them "
+            f"from 0, {USE_CPU}.",
+        ),
+    ),
+    (
+        lambda e: len(e.wheels) > 1,
+        lambda e: Cure(
+            f"Several CuPy wheels are installed and break each other: {', '.join(e.wheels)}.",
+            _reinstall(e),
+        ),
+    ),
+    (
+        lambda e: isinstance(e.error, MemoryError) or e.status == MEMORY_ALLOCATION,
+        lambda e: Cure(
+            f"GPU {e.index} is out of memory.",
+            "See with nvidia-smi who holds it; lower --batch-size or --shard-rows, take "
+            f"another GPU with --device cuda:N, {USE_CPU}.",
+        ),
+    ),
+    (
+        _has_status(DEVICES_UNAVAILABLE),
+        lambda e: Cure(
+            f"GPU {e.index} is busy or reserved for another process (exclusive mode).",
+            f"See nvidia-smi, wait or take another GPU with --device cuda:N, {USE_CPU}.",
+        ),
+    ),
+    (
+        lambda e: (
+            e.status in (NO_KERNEL_IMAGE, INVALID_PTX)
+            or _mentions("gpu-architecture|no kernel image|ARCH_MISMATCH")(e)
+        ),
+        lambda e: Cure(
+            f"CuPy for CUDA {version_text(e.runtime)} does not support the architecture of "
+            f"GPU {e.index}.",
+            "GPUs before Turing (P100, V100) need cupy-cuda12x: "
+            f"{CUPY_FOR_CUDA_12} after removing the other wheel; very new ones "
+            f"need the newest CuPy; {USE_CPU}.",
+        ),
+    ),
+    (
+        _mentions("open source file|CUDA headers"),
+        lambda e: Cure(
+            "CuPy cannot find the CUDA headers that its kernels include.",
+            f"Install them beside CuPy: {e.install}, or point CUDA_PATH to a "
+            f"CUDA toolkit, {USE_CPU}.",
+        ),
+    ),
+    (
+        _mentions("(fail|find|load|open).*nvrtc|nvrtc.*(not found|no such file|cannot open)"),
+        lambda e: Cure(
+            "CuPy cannot find NVRTC, CUDA's run-time compiler.",
+            f"Install the CUDA libraries beside CuPy: {e.install}, {USE_CPU}.",
+        ),
+    ),
+    (
+        _mentions(r"libcublas|cublas(Lt)?64_"),
+        lambda e: Cure(
+            "CuPy cannot load cuBLAS, CUDA's matrix library.",
+            f"Install the CUDA libraries beside CuPy: {e.install}, {USE_CPU}.",
+        ),
+    ),
+    (
+        _has_status(DRIVER_MISMATCH, SYSTEM_NOT_READY),
+        lambda e: Cure(
+            f"The NVIDIA driver is not ready ({first_line(e.error)}).",
+            "Restart the computer; after a driver update the old kernel module stays "
+            f"loaded until then, {USE_CPU}.",
+        ),
+    ),
+    (
+        _has_status(INITIALIZATION),
+        lambda e: Cure(
+            "CUDA could not start in this process; it does not survive a fork.",
+            "Start worker processes with the 'spawn' method, or restart the notebook "
+            f"kernel, {USE_CPU}.",
+        ),
+    ),
+    (
+        lambda e: e.stage == "import",
+        lambda e: Cure(
+            f"CuPy is installed but cannot be imported ({first_line(e.error)}).", _reinstall(e)
+        ),
+    ),
+]
+
+
+def explain(evidence: Evidence) -> Cure:
+    """Return the cause and the cure of a failure, known or not."""
+    for fits, cure in RULES:
+        if fits(evidence):
+            return cure(evidence)
+    return Cure(
+        f"The GPU failed ({first_line(evidence.error)}).",
+        f"See mnn-gpu devices and nvidia-smi, {USE_CPU}.",
+    )

@@ -1,0 +1,94 @@
+"""The selector: a name such as "auto" or "cuda:1" in, a backend that runs out."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+
+from mnn_gpu.backend.base import Backend
+from mnn_gpu.backend.probe import PER_GPU_STAGES
+from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError
+
+DEVICE_VARIABLE = "MNN_DEVICE"
+
+
+def select_backend(device: str | None = None) -> Backend:
+    """Return the backend for a device, after seeing it run.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "cuda:N"}, optional
+        ``"auto"`` takes the first GPU that passes the probe, else the CPU: silently where
+        CuPy is not installed, with a `FallbackWarning` that names the cause where CuPy
+        or the GPU is broken. ``"cpu"`` never imports cupy. ``"cuda"`` is ``"cuda:0"``.
+        Default: the environment variable ``MNN_DEVICE``, else ``"auto"``.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    UsageError
+        If the name is none of these.
+    DeviceError
+        If the GPU asked for cannot run, with the failed stage, the cause and the cure.
+
+    Examples
+    --------
+    >>> select_backend("cpu")
+    NumpyBackend(name='numpy', device='cpu')
+    """
+    source = "device"
+    if device is None:
+        device = os.environ.get(DEVICE_VARIABLE) or "auto"
+        source = DEVICE_VARIABLE
+    if device == "cpu":
+        return _cpu()
+    if device == "auto":
+        return _first_that_runs()
+    match = re.fullmatch(r"cuda(?::([0-9]{1,4}))?", device)
+    if match is None:
+        raise UsageError(
+            f"{source} is {device!r}, which is no device.",
+            'Choose "auto", "cpu", "cuda" or "cuda:N", where N is the number of a GPU.',
+        )
+    return _cuda(int(match[1] or 0))
+
+
+def _cpu() -> Backend:
+    from mnn_gpu.backend.numpy_backend import NumpyBackend
+
+    return NumpyBackend()
+
+
+def _cuda(index: int) -> Backend:
+    from mnn_gpu.backend.cupy_backend import CupyBackend
+
+    return CupyBackend.connect(index)
+
+
+def _first_that_runs() -> Backend:
+    try:
+        return _cuda(0)
+    except DeviceError as error:
+        first = error
+    # The stages before the allocation fail alike for every GPU; later ones may not.
+    index = 1
+    while first.stage in PER_GPU_STAGES:
+        try:
+            return _cuda(index)
+        except DeviceError as error:
+            if error.stage not in PER_GPU_STAGES:
+                break
+        index += 1
+    if not _not_installed(first):
+        message = f"Using the CPU. {first.cause} {first.cure}"
+        warnings.warn(FallbackWarning(message), stacklevel=3)
+    return _cpu()
+
+
+def _not_installed(error: DeviceError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, ModuleNotFoundError) and cause.name == "cupy"

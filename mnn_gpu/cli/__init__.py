@@ -1,0 +1,1 @@
+"""The command line: `main.py` dispatches, a file a subcommand, no mathematics."""

@@ -1,0 +1,70 @@
+"""`mnn-gpu check-gradients`: are the formulas right, and to how many digits?"""
+
+from __future__ import annotations
+
+import argparse
+
+from mnn_gpu.cli.options import add_json, print_json
+
+SUMMARY = "hold the formulas' gradients against central differences"
+DESCRIPTION = """\
+Hold the gradient that the formulas give for every layer against central differences of the
+loss, (loss(theta + h) - loss(theta - h)) / 2h, in float64. Exits with 1 if they differ."""
+EPILOG = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--hidden",
+        type=int,
+        nargs="*",
+        default=[10, 10],
+        metavar="UNITS",
+        help="units of each hidden layer (default: 10 10)",
+    )
+    for name, default, text in (
+        ("features", 784, "inputs of the network"),
+        ("classes", 10, "outputs of the network"),
+        ("samples", 20, "random samples in the batch"),
+        ("entries", 200, "entries to compare of each array, chosen at random"),
+        ("seed", 0, "decides parameters, samples and entries"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and print the comparison; return 0 if all agree, else 1."""
+    from mnn_gpu import check_gradients
+
+    sizes = (args.features, *args.hidden, args.classes)
+    checks = check_gradients(
+        sizes, samples=args.samples, entries=args.entries, seed=args.seed
+    )
+    agree = all(check.agrees for check in checks)
+    if args.json:
+        rows = [
+            {**vars(check), "digits": check.digits, "agrees": check.agrees} for check in checks
+        ]
+        print_json({"layer_sizes": list(sizes), "agree": agree, "checks": rows})
+        return 0 if agree else 1
+    print(f"{'-'.join(map(str, sizes))}, {args.samples} random samples, float64, h = 1e-05\n")
+    print("gradient  compared  left out  relative difference  digits that agree")
+    for check in checks:
+        print(
+            f"{check.name:8}  {check.entries:8}  {check.left_out:8}  "
+            f"{check.relative_error:19.1e}  {check.digits:17.1f}"
+            + ("" if check.agrees else "  DIFFERS")
+        )
+    least = min(check.digits for check in checks)
+    print()
+    if agree:
+        print(f"The formulas' gradient is the slope of the loss, to {least:.0f} digits or more.")
+    else:
+        print("The formulas' gradient is not the slope of the loss where it says DIFFERS.")
+    if any(check.left_out for check in checks):
+        print("Left out: steps across the kink of a ReLU, where there is no slope to compare.")
+    return 0 if agree else 1

@@ -1,0 +1,66 @@
+"""What the subcommands share: options, the choice of the device, output."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnn_gpu.backend import Backend
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        metavar="DEVICE",
+        help="auto, cpu, cuda or cuda:N (default: $MNN_DEVICE, else auto: "
+        "the first GPU that works, else the CPU)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_data(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        metavar="PATH",
+        help="CSV (.gz), .npz, Parquet, IDX images [and labels], or a folder of them "
+        f"(default: {default})",
+    )
+    add_label_column(parser)
+
+
+def add_label_column(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--label-column",
+        metavar="NAME",
+        help="the label's column in CSV or Parquet (default: the one called label, class, "
+        "target, digit or y; without a header line the first)",
+    )
+
+
+def say(text: str) -> None:
+    """Tell a person something; results go to stdout, everything else here."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(result: dict[str, Any]) -> None:
+    print(json.dumps(result, indent=2))
+
+
+def chosen_backend(device: str | None) -> Backend:
+    """Return the backend; where auto fell back to the CPU, say why in one line."""
+    from mnn_gpu import FallbackWarning, select_backend
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FallbackWarning)
+        backend = select_backend(device)
+    for warning in caught:
+        say(f"note: {warning.message}")
+    return backend

@@ -1,0 +1,60 @@
+"""`mnn-gpu predict`: labels for images, as Kaggle wants them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mnn_gpu.cli.options import add_device, add_json, add_label_column, chosen_backend, print_json
+
+SUMMARY = "label images, as a Kaggle submission"
+DESCRIPTION = "Label images and write ImageId,Label lines, counted from 1, as Kaggle wants them."
+EPILOG = """\
+examples:
+  mnn-gpu predict model.safetensors test.csv -o submission.csv
+  mnn-gpu predict model.safetensors t10k-images-idx3-ubyte.gz | head"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model file that train wrote")
+    parser.add_argument(
+        "images",
+        metavar="IMAGES",
+        help="CSV (.gz), .npz, Parquet or IDX file, or a folder; labels in it are ignored",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="CSV", help="write to this file (default: stdout)"
+    )
+    add_label_column(parser)
+    add_device(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predict as the options say; return the exit code."""
+    from mnn_gpu import load_dataset, load_model, predict
+    from mnn_gpu.output_file import check_writable, write_atomically
+
+    model = load_model(args.model)
+    if args.output:
+        check_writable(args.output)
+    backend = chosen_backend(args.device)
+    data = load_dataset(
+        args.images,
+        "test",
+        label_column=args.label_column,
+        labelled=False,
+        features=model.features,
+    )
+    labels = predict(model, data.X, backend).tolist()
+    if args.json:
+        print_json({"model": str(args.model), "images": data.source, "labels": labels})
+        return 0
+    lines = ["ImageId,Label", *(f"{i},{label}" for i, label in enumerate(labels, start=1))]
+    text = "\n".join(lines) + "\n"
+    if args.output:
+        write_atomically(args.output, text.encode())
+    else:
+        print(text, end="")
+    return 0

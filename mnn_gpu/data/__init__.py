@@ -1,0 +1,11 @@
+"""Data on the host: the bundled MNIST, the readers, validation, the split.
+
+`load.py` is the way in; a reader a format (`idx.py`, `csv.py`, `npz.py`, `parquet.py`);
+`dataset.py` checks pixels and labels. Nothing here knows devices.
+"""
+
+from mnn_gpu.data.dataset import Dataset, split
+from mnn_gpu.data.load import load_dataset
+from mnn_gpu.data.bundled import bundled_mnist, load_mnist
+
+__all__ = ["Dataset", "bundled_mnist", "load_dataset", "load_mnist", "split"]

@@ -1,0 +1,87 @@
+"""Why a CSV file was refused: the first cell that is wrong, by row and column."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from mnn_gpu.data.dataset import LABEL_CURE
+from mnn_gpu.data.files import open_text
+from mnn_gpu.errors import DataError
+
+PIXEL_CURE = "Pixels in a CSV file are whole numbers from 0 to 255."
+
+
+def find_fault(
+    path: Path, names: list[str], label_at: int | None, header: bool, error: Exception
+) -> DataError:
+    """Read the file again, slowly, and name what is wrong first.
+
+    Parameters
+    ----------
+    path : Path
+    names : list of str
+        The columns.
+    label_at : int or None
+        Which of them is the label.
+    header : bool
+        Whether the first row holds the names.
+    error : Exception
+        What the fast reader said, for the case that nothing is found.
+
+    Returns
+    -------
+    DataError
+        Rows are counted as an editor counts lines, from 1, the header included.
+    """
+    with open_text(path) as file:
+        reader = csv.reader(file)
+        try:
+            for number, row in enumerate(reader):
+                if not row or (header and number == 0):
+                    continue
+                where = f"{path}, line {reader.line_num}"
+                if len(row) != len(names):
+                    return DataError(
+                        f"{where}: {len(row)} cells, where the file starts with {len(names)}.",
+                        "Every row needs the same columns; the file may be cut off or not "
+                        "separated by commas.",
+                    )
+                for column, cell in enumerate(row):
+                    fault = _label_fault(cell) if column == label_at else _pixel_fault(cell)
+                    if fault:
+                        cure = LABEL_CURE if column == label_at else PIXEL_CURE
+                        return DataError(f"{where}, column {names[column]!r}: {fault}.", cure)
+        except csv.Error as csv_error:
+            error = csv_error
+    return DataError(f"{path} cannot be read as CSV ({error}).", "Download or copy it again.")
+
+
+def _pixel_fault(cell: str) -> str:
+    number = _whole(cell)
+    if number is None:
+        return _not_whole(cell)
+    return "" if 0 <= number <= 255 else f"{_shown(cell)} is not from 0 to 255"
+
+
+def _label_fault(cell: str) -> str:
+    number = _whole(cell)
+    if number is None:
+        return _not_whole(cell)
+    return "" if 0 <= number < 2**53 else f"{_shown(cell)} is not a class"
+
+
+def _whole(cell: str) -> float | None:
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if number.is_integer() else None
+
+
+def _not_whole(cell: str) -> str:
+    return f"{_shown(cell)} is not a whole number" if cell.strip() else "the cell is empty"
+
+
+def _shown(cell: str) -> str:
+    return repr(cell if len(cell) <= 20 else cell[:17] + "...")

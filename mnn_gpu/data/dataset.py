@@ -1,0 +1,172 @@
+"""A data set in host memory, its validation and its split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.randomness import SPLIT, generator
+
+PIXEL_CURE = "Pixels are whole numbers from 0 to 255, or all fractions from 0 to 1."
+LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9."
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and, where known, their labels.
+
+    Attributes
+    ----------
+    X : (rows, features), uint8 (0 to 255) or float32 (0 to 1)
+    y : (rows,), int64, or None where the file has no labels
+    source : str
+        Where it came from, for messages.
+    """
+
+    X: npt.NDArray[Any]
+    y: npt.NDArray[np.int64] | None
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Return ``y``, or say that this data has none.
+
+        Raises
+        ------
+        DataError
+        """
+        if self.y is None:
+            raise DataError(
+                f"{self.source} has no labels.",
+                "Training and evaluation need them: name the column with --label-column, "
+                "or give the file of labels too.",
+            )
+        return self.y
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Dataset:
+        """Return these rows, in this order."""
+        return Dataset(self.X[rows], None if self.y is None else self.y[rows], self.source)
+
+
+def split(
+    data: Dataset, holdout: int, seed: int = 0, rows: int | None = None
+) -> tuple[Dataset, Dataset]:
+    """Shuffle the data and hold out some rows.
+
+    Parameters
+    ----------
+    data : Dataset
+    holdout : int
+        How many rows to hold out, 0 or more.
+    seed : int
+        The same seed gives the same split.
+    rows : int, optional
+        Use only so many rows, the held-out ones included. Default: all.
+
+    Returns
+    -------
+    training, held_out : Dataset
+
+    Raises
+    ------
+    UsageError
+        If that leaves no row to train on.
+    """
+    available = len(data)
+    used = available if rows is None else rows
+    if used > available:
+        raise UsageError(
+            f"{used} rows are asked for, but {data.source} has {available}.",
+            f"Take --rows {available} or fewer.",
+        )
+    if not 0 <= holdout < used:
+        raise UsageError(
+            f"{holdout} of {used} rows are to be held out, which leaves none to train on.",
+            f"Take --holdout from 0 to {max(used - 1, 0)}.",
+        )
+    order = generator(SPLIT, seed).permutation(available)[:used]
+    return data.take(order[holdout:]), data.take(order[:holdout])
+
+
+def checked_pixels(X: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
+    """Return images as rows of uint8, or of floats where they are fractions.
+
+    Parameters
+    ----------
+    X : (rows, ...), any numeric dtype
+        Whole numbers from 0 to 255 (in any dtype), or fractions from 0 to 1.
+    source : str
+        The file's name, for the message.
+
+    Returns
+    -------
+    (rows, features), uint8 or the floating dtype of ``X``
+
+    Raises
+    ------
+    DataError
+        If there is no row or no pixel, or a value is out of range or not a number.
+    """
+    if X.ndim < 2 or 0 in X.shape:
+        raise DataError(
+            f"{source} holds an array of shape {X.shape}, not rows of pixels.",
+            "Give images as (rows, features) or (rows, height, width), at least one row.",
+        )
+    if X.dtype.kind not in "uifb":
+        raise DataError(f"{source} holds pixels of type {X.dtype}, not numbers.", PIXEL_CURE)
+    X = X.reshape(len(X), -1)
+    if X.dtype == np.uint8:
+        return X
+    whole = X.dtype.kind != "f" or bool(X.max() > 1 and (X == np.floor(X)).all())
+    top = 255 if whole else 1
+    bad = ~((X >= 0) & (X <= top))
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise DataError(
+            f"{source}, row {row + 1}, pixel {column}: {X[row, column]} is not from 0 to {top}.",
+            PIXEL_CURE,
+        )
+    return X.astype(np.uint8) if whole else X
+
+
+def checked_labels(y: npt.NDArray[Any], rows: int, source: str) -> npt.NDArray[np.int64]:
+    """Return one class label a row, as int64.
+
+    Parameters
+    ----------
+    y : (rows,), integers, or floats that are whole
+    rows : int
+        How many images there are.
+    source : str
+        The file's name, for the message.
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer labels than rows, or a label is not a whole number
+        from 0 up.
+    """
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.shape != (rows,):
+        raise DataError(
+            f"{source} has labels of shape {y.shape} for {rows} images.",
+            "Give exactly one label an image; the two files may belong to different sets.",
+        )
+    if y.dtype.kind not in "uif":
+        raise DataError(
+            f"{source} has labels of type {y.dtype}, which are not classes.", LABEL_CURE
+        )
+    bad = ~((y >= 0) & (y < 2**53) & (y == np.floor(y)))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            f"{source}, row {row + 1}: the label {y[row]} is not a class.", LABEL_CURE
+        )
+    return y.astype(np.int64)

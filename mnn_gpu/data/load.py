@@ -1,0 +1,92 @@
+"""One way in: a path of any known kind in, a `Dataset` out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mnn_gpu.data.csv import read_csv
+from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.folder import find_in_folder
+from mnn_gpu.data.idx import labels_beside, read_idx_images, read_idx_pair
+from mnn_gpu.data.bundled import Part
+from mnn_gpu.data.npz import read_npz
+from mnn_gpu.data.parquet import read_parquet
+from mnn_gpu.errors import DataError, UsageError
+
+KINDS = "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), or a folder of them"
+
+
+def load_dataset(
+    paths: str | Path | Sequence[str | Path],
+    part: Part = "train",
+    *,
+    label_column: str | None = None,
+    labelled: bool = True,
+    features: int | None = None,
+) -> Dataset:
+    """Read a data set from files.
+
+    Parameters
+    ----------
+    paths : path or sequence of two paths
+        A Kaggle CSV (.gz or not), a Keras ``.npz``, a Parquet file, an IDX file of
+        images (its labels are found beside it), a pair of IDX files (images, labels), or
+        a folder that holds one of these.
+    part : {"train", "test"}
+        Which part to take where a folder or an ``.npz`` has both.
+    label_column : str, optional
+        The label's column in a CSV or Parquet file. Default: the one called label,
+        class, target, digit or y.
+    labelled : bool
+        Whether labels are wanted; without, their absence is no error.
+    features : int, optional
+        How many pixels an image has, if known (for CSV files without a header line).
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If anything about the files is wrong, naming file, row and column where there is
+        one, and the cure.
+    """
+    if isinstance(paths, str | Path):
+        paths = [paths]
+    files = [Path(path) for path in paths]
+    if len(files) == 2:
+        return read_idx_pair(*files)
+    if len(files) != 1:
+        raise UsageError(
+            f"{len(files)} data files are given.",
+            "Give one file or folder, or a pair of IDX files: images, then labels.",
+        )
+    [path] = files
+    if not path.exists():
+        raise DataError(f"There is no file or folder {path}.", "Check the path.")
+    if path.is_dir():
+        path = find_in_folder(path, part)
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith((".csv", ".txt")):
+        return read_csv(path, label_column, labelled, features)
+    if name.endswith(".npz"):
+        return read_npz(path, part, labelled)
+    if name.endswith((".parquet", ".pq")):
+        return read_parquet(path, label_column, labelled)
+    if "ubyte" in name or "idx" in name:
+        return _read_idx(path, labelled)
+    raise DataError(f"{path} is not of a kind that is known by its name.", f"Give {KINDS}.")
+
+
+def _read_idx(images: Path, labelled: bool) -> Dataset:
+    labels = labels_beside(images)
+    if labels is not None:
+        return read_idx_pair(images, labels)
+    if labelled:
+        raise DataError(
+            f"There is no file of labels beside {images}.",
+            "Give both: --data IMAGES LABELS.",
+        )
+    return read_idx_images(images)

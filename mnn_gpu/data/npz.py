@@ -1,0 +1,96 @@
+"""NumPy archives such as Keras' mnist.npz."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.dataset import Dataset, checked_labels, checked_pixels
+from mnn_gpu.data.files import MAX_DEFLATE_RATIO, READ_ERRORS, explain_os_error
+from mnn_gpu.data.bundled import Part
+from mnn_gpu.errors import DataError
+
+IMAGE_NAMES = {"train": ("x_train", "X_train", "x", "X"), "test": ("x_test", "X_test", "x", "X")}
+LABEL_NAMES = {"train": ("y_train", "y"), "test": ("y_test", "y")}
+
+
+def read_npz(path: Path, part: Part, labelled: bool = True) -> Dataset:
+    """Read images and labels from a NumPy archive.
+
+    Parameters
+    ----------
+    path : Path
+    part : {"train", "test"}
+        Which arrays to take: ``x_train, y_train`` or ``x_test, y_test``, else ``x, y``.
+    labelled : bool
+        Whether labels are wanted; without, their absence is no error.
+
+    Raises
+    ------
+    DataError
+        If the archive is damaged, lacks the arrays, holds pickled objects, or promises
+        more data than the file can hold.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            X = checked_pixels(_member(archive, IMAGE_NAMES[part], path), str(path))
+            y = None
+            if labelled or _find(archive, LABEL_NAMES[part]):
+                y = checked_labels(_member(archive, LABEL_NAMES[part], path), len(X), str(path))
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise DataError(
+            f"{path} is not a whole .npz file ({error}).", "Download or copy it again."
+        ) from error
+    except READ_ERRORS as error:
+        raise explain_os_error(error, path) from error
+    return Dataset(X, y, str(path))
+
+
+def _find(archive: zipfile.ZipFile, names: tuple[str, ...]) -> str | None:
+    present = set(archive.namelist())
+    return next((name + ".npy" for name in names if name + ".npy" in present), None)
+
+
+def _member(archive: zipfile.ZipFile, names: tuple[str, ...], path: Path) -> npt.NDArray[Any]:
+    name = _find(archive, names)
+    if name is None:
+        raise DataError(
+            f"{path} has no array {' or '.join(names)}; it has "
+            f"{', '.join(archive.namelist()) or 'nothing'}.",
+            "Save it with numpy.savez(file, x_train=..., y_train=..., x_test=..., y_test=...).",
+        )
+    info = archive.getinfo(name)
+    try:
+        with archive.open(name) as file:
+            dtype, count, start = _claimed(file)
+            if dtype.hasobject:
+                raise ValueError("it holds pickled Python objects, which may run code")
+            size = count * dtype.itemsize
+            if size > info.file_size or size > info.compress_size * MAX_DEFLATE_RATIO:
+                raise ValueError(f"its header promises {size} bytes, more than it holds")
+            file.seek(start)
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, RuntimeError) as error:
+        raise DataError(
+            f"{path}, array {name}: {error}.",
+            "Save it again with numpy.savez as plain numbers, or download it again.",
+        ) from error
+    return np.asarray(array)
+
+
+def _claimed(file: Any) -> tuple[np.dtype[Any], int, int]:
+    """Return element type, element count and start of an open .npy member."""
+    start = file.tell()
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"version {version} of the .npy format is not known")
+    return dtype, math.prod(shape), start

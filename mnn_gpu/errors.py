@@ -1,0 +1,119 @@
+"""The exceptions of mnn_gpu: each carries its cause, its cure and an exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mnn_gpu.model import Model
+    from mnn_gpu.training import History
+
+
+class MnnGpuError(Exception):
+    """Base of every error that mnn_gpu raises on purpose.
+
+    Parameters
+    ----------
+    cause : str
+        What is wrong, in one sentence.
+    cure : str
+        What the user can do about it, in one sentence.
+
+    Attributes
+    ----------
+    exit_code : int
+        What the command line exits with: 2 usage, 3 device not available,
+        4 bad data, model or
+        output file, 5 diverged.
+    """
+
+    exit_code = 1
+
+    def __init__(self, cause: str, cure: str) -> None:
+        super().__init__(cause, cure)
+        self.cause = cause
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{self.cause}\n{self.cure}"
+
+
+class UsageError(MnnGpuError, ValueError):
+    """An option or argument that cannot be meant."""
+
+    exit_code = 2
+
+
+class DeviceError(MnnGpuError, RuntimeError):
+    """A device that was asked for cannot run.
+
+    Attributes
+    ----------
+    stage : str
+        The stage of the probe that failed, or ``"running"`` after the probe.
+    """
+
+    exit_code = 3
+
+    def __init__(self, cause: str, cure: str, stage: str = "running") -> None:
+        super().__init__(cause, cure)
+        self.args = (cause, cure, stage)
+        self.stage = stage
+
+
+class DataError(MnnGpuError, ValueError):
+    """A data file or array that cannot be used."""
+
+    exit_code = 4
+
+
+class ModelFileError(MnnGpuError, ValueError):
+    """A file that is not a model of this package."""
+
+    exit_code = 4
+
+
+class OutputError(MnnGpuError, OSError):
+    """A file that cannot be written."""
+
+    exit_code = 4
+
+
+class DivergedError(MnnGpuError, ArithmeticError):
+    """The loss stopped being a finite number.
+
+    Attributes
+    ----------
+    iteration : int
+        The first iteration whose loss was not finite, counted from 1.
+    """
+
+    exit_code = 5
+
+    def __init__(self, cause: str, cure: str, iteration: int) -> None:
+        super().__init__(cause, cure)
+        self.args = (cause, cure, iteration)
+        self.iteration = iteration
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during training; what had been learnt until then is kept.
+
+    Attributes
+    ----------
+    model : Model
+        The model after the last finished iteration.
+    history : History
+        The records until then.
+    """
+
+    exit_code = 130
+
+    def __init__(self, model: Model, history: History) -> None:
+        super().__init__(f"interrupted after iteration {history.iterations}")
+        self.model = model
+        self.history = history
+
+
+class FallbackWarning(UserWarning):
+    """``auto`` chose the CPU although CuPy is installed; the text names the cause."""

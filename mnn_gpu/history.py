@@ -1,0 +1,75 @@
+"""What a training leaves behind and what it tells while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mnn_gpu.inference import Evaluation
+
+
+@dataclass(frozen=True)
+class Record:
+    """How the training stood after an iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        Updates made, counted from 1.
+    epoch : int
+        Passes over the data, the present one included.
+    loss, accuracy : float
+        Means over the epoch so far (with full batches: of this iteration), each batch
+        measured before its update; nats, and 0 to 1.
+    seconds : float
+        Since the first update began.
+    validation_loss, validation_accuracy : float or None
+        Of the parameters after this iteration, on the held-out rows if there are any.
+    """
+
+    iteration: int
+    epoch: int
+    loss: float
+    accuracy: float
+    seconds: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """The course of a training.
+
+    Attributes
+    ----------
+    records : tuple of Record
+    iterations : int
+        Updates made.
+    seconds : float
+        What they took, without loading and transferring the data.
+    training : Evaluation
+        The final parameters on all training rows.
+    validation : Evaluation or None
+        The same on the held-out rows if there are any.
+    """
+
+    records: tuple[Record, ...]
+    iterations: int
+    seconds: float
+    training: Evaluation
+    validation: Evaluation | None
+
+
+class Hook:
+    """What may be told of a training while it runs; override what is of interest."""
+
+    def on_start(self, iterations: int) -> None:
+        """Before the first update; ``iterations`` are planned."""
+
+    def on_step(self, iteration: int) -> None:
+        """After the host has issued update ``iteration`` (a GPU may still work on it)."""
+
+    def on_record(self, record: Record) -> None:
+        """When a record was added to the history."""
+
+    def on_end(self) -> None:
+        """After the last update, also where the training broke off."""

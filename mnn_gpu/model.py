@@ -1,0 +1,44 @@
+"""A trained network: its parameters on the host and what is needed to use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu import network
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network, independent of the device it was trained on.
+
+    Attributes
+    ----------
+    theta : (parameters,), float32 or float64
+        All weights and biases: ``W[1], b[1], W[2], b[2], ...``
+    layer_sizes : tuple of int
+        Features, hidden units layer by layer, classes.
+    classes : (classes,), int64
+        The label that each output stands for.
+    info : mapping
+        How it came about: recipe, seed, accuracies, package version.
+    """
+
+    theta: npt.NDArray[Any]
+    layer_sizes: tuple[int, ...]
+    classes: npt.NDArray[np.int64]
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        """The matrices ``[(W[1], b[1]), ...]``, (outputs, inputs) and (outputs, 1)."""
+        return network.unflatten(self.theta, self.layer_sizes)
+
+    @property
+    def features(self) -> int:
+        """How many inputs a sample has."""
+        return self.layer_sizes[0]

@@ -1,0 +1,239 @@
+"""The mathematics of the network, written once for every array library.
+
+``m`` samples, columns are samples, ``W[l]`` is (outputs, inputs), ``b[l]`` is
+(outputs, 1); the hidden layers are ReLU, the output is softmax, ``Y`` is one-hot::
+
+    Z[l] = W[l] A[l-1] + b[l]      A[l] = relu(Z[l])      A[L] = softmax(Z[L])      A[0] = X
+
+    dZ[L] = A[L] - Y                       dW[l] = 1/m dZ[l] A[l-1]^T
+    dZ[l] = W[l+1]^T dZ[l+1] * relu'(Z[l]) db[l] = 1/m sum of dZ[l] over the samples
+    W[l] := W[l] - alpha dW[l]             b[l] := b[l] - alpha db[l]
+
+Nothing here knows a library or a device: the namespace follows the arrays. All functions
+are pure. The parameters of all layers live in one flat vector ``theta``, of which the
+matrices are views, so that an update is one operation.
+
+References
+----------
+Rumelhart, Hinton, Williams: Learning representations by back-propagating errors,
+Nature 323 (1986). Goodfellow, Bengio, Courville: Deep Learning (2016), section 6.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from math import sqrt
+from typing import Any, TypeAlias
+
+from array_api_compat import array_namespace, device
+
+Array: TypeAlias = Any
+"""An array of any library that follows the Python array API standard."""
+
+Layer: TypeAlias = tuple[Array, Array]
+"""``(W, b)``: (outputs, inputs) and (outputs, 1)."""
+
+
+# ---- parameters ------------------------------------------------------------------------
+
+
+def parameter_count(layer_sizes: Sequence[int]) -> int:
+    """Return the length of ``theta``: 7,960 for 784-10-10-10."""
+    return sum(outputs * (inputs + 1) for inputs, outputs in pairwise(layer_sizes))
+
+
+def init_parameters(layer_sizes: Sequence[int], rng: Any) -> list[Layer]:
+    """Draw the parameters as the notebook does.
+
+    ``W[1] ~ N(0, 1/features)``, ``W[l] ~ N(0, 1/(inputs + outputs))`` (Glorot and Bengio
+    2010, halved), hidden ``b[l] ~ N(0, 1/outputs)``, ``b[L] ~ N(0, 1/features)``: for
+    784-10-10-10 that is 1/784, 1/20, 1/20 and 1/10, 1/10, 1/784.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Features, hidden units layer by layer, classes.
+    rng : numpy.random.Generator
+        Where the numbers come from; every device gets the same ones.
+
+    Returns
+    -------
+    list of (W, b)
+        Host arrays, float64.
+    """
+    features, last = layer_sizes[0], len(layer_sizes) - 1
+    layers = []
+    for l, (inputs, outputs) in enumerate(pairwise(layer_sizes), start=1):
+        var_W = 1 / features if l == 1 else 1 / (inputs + outputs)
+        var_b = 1 / features if l == last else 1 / outputs
+        W = rng.standard_normal((outputs, inputs)) * sqrt(var_W)
+        b = rng.standard_normal((outputs, 1)) * sqrt(var_b)
+        layers.append((W, b))
+    return layers
+
+
+def flatten(layers: Iterable[Layer]) -> Array:
+    """Lay ``W[1], b[1], W[2], b[2], ...`` end to end in one vector, (parameters,)."""
+    arrays = [array for layer in layers for array in layer]
+    xp = array_namespace(*arrays)
+    return xp.concat([xp.reshape(array, (-1,)) for array in arrays])
+
+
+def unflatten(theta: Array, layer_sizes: Sequence[int]) -> list[Layer]:
+    """Cut ``theta`` into ``[(W[1], b[1]), ...]``: views where the library has views."""
+    xp = array_namespace(theta)
+    layers, start = [], 0
+    for inputs, outputs in pairwise(layer_sizes):
+        middle = start + outputs * inputs
+        stop = middle + outputs
+        W = xp.reshape(theta[start:middle], (outputs, inputs))
+        b = xp.reshape(theta[middle:stop], (outputs, 1))
+        layers.append((W, b))
+        start = stop
+    return layers
+
+
+# ---- pieces ----------------------------------------------------------------------------
+
+
+def relu(Z: Array) -> Array:
+    """Return ``max(Z, 0)``, elementwise."""
+    xp = array_namespace(Z)
+    return xp.clip(Z, min=0)
+
+
+def relu_prime(Z: Array) -> Array:
+    """Return 1 where ``Z > 0``, else 0, in the dtype of ``Z``."""
+    xp = array_namespace(Z)
+    return xp.astype(Z > 0, Z.dtype)
+
+
+def softmax(Z: Array) -> Array:
+    """Return ``exp(Z) / sum exp(Z)`` over axis 0 (the classes).
+
+    The largest ``Z`` of each sample is taken off first, which changes nothing in the
+    quotient and keeps ``exp`` from overflowing.
+    """
+    xp = array_namespace(Z)
+    E = xp.exp(Z - xp.max(Z, axis=0, keepdims=True))
+    return E / xp.sum(E, axis=0, keepdims=True)
+
+
+def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
+    """Return ``Y``, (classes, m): 1 in the row of each sample's label, else 0.
+
+    Parameters
+    ----------
+    labels : (m,), integer
+        Class indices from 0 to ``classes - 1``; others give a column of zeros.
+    classes : int
+        The number of rows, whichever labels happen to be present.
+    dtype : dtype of the namespace of ``labels``
+    """
+    xp = array_namespace(labels)
+    index = xp.arange(classes, dtype=labels.dtype, device=device(labels))
+    return xp.astype(index[:, None] == labels[None, :], dtype)
+
+
+def unit_range(X: Array, dtype: Any) -> Array:
+    """Bring pixels to 0..1: integers are divided by 255, floats taken as they are."""
+    xp = array_namespace(X)
+    if xp.isdtype(X.dtype, "integral"):
+        return xp.astype(X, dtype) / 255
+    return xp.astype(X, dtype, copy=False)
+
+
+# ---- the network -----------------------------------------------------------------------
+
+
+def forward(layers: Sequence[Layer], X: Array) -> tuple[list[Array], list[Array]]:
+    """Run the network forward.
+
+    Parameters
+    ----------
+    layers : sequence of (W, b)
+    X : (features, m), floating, 0 to 1
+
+    Returns
+    -------
+    Z, A : lists of (units, m)
+        ``Z[l-1]`` and ``A[l-1]`` hold the formulas' ``Z[l]`` and ``A[l]``.
+    """
+    Z, A = [], []
+    inputs = X
+    for l, (W, b) in enumerate(layers, start=1):
+        Z.append(W @ inputs + b)
+        A.append(relu(Z[-1]) if l < len(layers) else softmax(Z[-1]))
+        inputs = A[-1]
+    return Z, A
+
+
+def backward(
+    layers: Sequence[Layer], Z: Sequence[Array], A: Sequence[Array], X: Array, Y: Array
+) -> list[Layer]:
+    """Return ``m dW[l], m db[l]`` of every layer: the sums over the samples.
+
+    The formulas' ``1/m`` is left to the caller, because a batch may come in several
+    shards, whose sums are added up first and divided once.
+
+    Parameters
+    ----------
+    layers : sequence of (W, b)
+    Z, A : sequences of (units, m)
+        What `forward` returned for ``X``.
+    X : (features, m), floating
+    Y : (classes, m), one-hot, the dtype of ``X``
+
+    Returns
+    -------
+    list of (dW, db)
+        In the order and shapes of ``layers``.
+    """
+    xp = array_namespace(X)
+    gradient = []
+    dZ = A[-1] - Y
+    for l in reversed(range(len(layers))):
+        inputs = A[l - 1] if l > 0 else X
+        gradient.append((dZ @ inputs.T, xp.sum(dZ, axis=1, keepdims=True)))
+        if l > 0:
+            W, _ = layers[l]
+            dZ = (W.T @ dZ) * relu_prime(Z[l - 1])
+    return gradient[::-1]
+
+
+def score(Z: Array, Y: Array) -> tuple[Array, Array]:
+    """Return the cross-entropy and the number of right answers, summed over the samples.
+
+    ``-log softmax(Z)[label] = log sum exp(Z) - Z[label]``, with the largest ``Z`` taken
+    off first, so that it is finite wherever ``Z`` is. A sample counts as right if no
+    other class has a larger ``Z`` than its label.
+
+    Parameters
+    ----------
+    Z : (classes, m)
+        The last layer's, before the softmax.
+    Y : (classes, m), one-hot
+
+    Returns
+    -------
+    loss : (), floating
+    correct : (), int32
+    """
+    xp = array_namespace(Z)
+    below_top = Z - xp.max(Z, axis=0, keepdims=True)
+    of_label = xp.sum(Y * below_top, axis=0)
+    loss = xp.sum(xp.log(xp.sum(xp.exp(below_top), axis=0)) - of_label)
+    correct = xp.sum(xp.astype(of_label >= 0, xp.int32), dtype=xp.int32)
+    return loss, correct
+
+
+def predict(A: Array) -> Array:
+    """Return the index of the largest output of each sample, (classes, m) to (m,)."""
+    xp = array_namespace(A)
+    return xp.argmax(A, axis=0)
+
+
+def update(theta: Array, d_theta: Array, alpha: float) -> Array:
+    """Return ``theta - alpha d_theta``: one step of gradient descent."""
+    return theta - alpha * d_theta

@@ -1,0 +1,212 @@
+"""The notebook's own functions, on any array library and device.
+
+Same names, arguments and orientation as the cells of the "MNIST from scratch" notebook:
+``X`` is (784, m) with values from 0 to 1, labels are (m,). The arrays decide the device,
+so ``X_train = cupy.asarray(X_train)`` is all it takes to run on a GPU; NumPy, CuPy, torch,
+JAX and array_api_strict arrays keep their dtype and device. The mathematics is
+`mnn_gpu.network`'s.
+
+Four slips of the original are mended: ``db`` holds one value a unit instead of one sum
+over all units, softmax does not overflow, ``one_hot`` does not depend on the largest label
+present, and the initial parameters are seeded.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from array_api_compat import array_namespace, device
+
+from mnn_gpu import network
+from mnn_gpu.errors import UsageError
+from mnn_gpu.randomness import PARAMETERS, generator
+
+Array: TypeAlias = Any
+
+LAYER_SIZES = (784, 10, 10, 10)
+PRINT_EVERY = 100
+
+__all__ = [
+    "ReLU",
+    "back_prop",
+    "deriv_ReLU",
+    "forward_prop",
+    "get_accuracy",
+    "get_predictions",
+    "gradient_descent",
+    "init_params",
+    "make_predictions",
+    "one_hot",
+    "softmax",
+    "update_params",
+]
+
+softmax = network.softmax
+
+
+def init_params(like: Array | None = None, *, seed: int = 0) -> tuple[Array, ...]:
+    """Draw the initial parameters.
+
+    Parameters
+    ----------
+    like : array, optional
+        Make them of this array's library, dtype and device. Default: NumPy, float64.
+    seed : int
+        The same on every device.
+
+    Returns
+    -------
+    W1, b1, W2, b2, W3, b3
+        (10, 784), (10, 1), (10, 10), (10, 1), (10, 10), (10, 1)
+    """
+    layers = network.init_parameters(LAYER_SIZES, generator(PARAMETERS, seed))
+    arrays = tuple(array for layer in layers for array in layer)
+    if like is None:
+        return arrays
+    xp = array_namespace(like)
+    return tuple(
+        xp.asarray(array.tolist(), dtype=like.dtype, device=device(like)) for array in arrays
+    )
+
+
+def ReLU(Z: Array) -> Array:
+    """Return ``max(Z, 0)``, elementwise."""
+    return network.relu(Z)
+
+
+def deriv_ReLU(Z: Array) -> Array:
+    """Return where ``Z > 0``, as booleans."""
+    return Z > 0
+
+
+def one_hot(Y: Array, classes: int = 10, dtype: Any = None) -> Array:
+    """Return labels (m,) as columns (classes, m) of 0 and 1, by default float64."""
+    xp = array_namespace(Y)
+    return network.one_hot(Y, classes, xp.float64 if dtype is None else dtype)
+
+
+def forward_prop(
+    W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Array, X: Array
+) -> tuple[Array, ...]:
+    """Run the network forward.
+
+    Returns
+    -------
+    Z1, A1, Z2, A2, Z3, A3
+        (10, m) each; A3 holds the probabilities.
+    """
+    Z, A = network.forward([(W1, b1), (W2, b2), (W3, b3)], X)
+    return Z[0], A[0], Z[1], A[1], Z[2], A[2]
+
+
+def back_prop(
+    Z1: Array,
+    A1: Array,
+    Z2: Array,
+    A2: Array,
+    Z3: Array,
+    A3: Array,
+    W1: Array,
+    W2: Array,
+    W3: Array,
+    X: Array,
+    Y: Array,
+) -> tuple[Array, ...]:
+    """Return the gradient of the mean cross-entropy.
+
+    Parameters
+    ----------
+    Z1, A1, Z2, A2, Z3, A3 : what `forward_prop` returned
+    W1, W2, W3 : the weights
+    X : (784, m)
+    Y : (m,), integer labels
+
+    Returns
+    -------
+    dW1, db1, dW2, db2, dW3, db3
+        In the shapes of the parameters.
+    """
+    m = X.shape[1]
+    Y = network.one_hot(Y, A3.shape[0], A3.dtype)
+    # The gradient does not depend on the biases, so they may stay unnamed here.
+    layers = [(W1, None), (W2, None), (W3, None)]
+    sums = network.backward(layers, [Z1, Z2, Z3], [A1, A2, A3], X, Y)
+    return tuple(array / m for layer in sums for array in layer)
+
+
+def update_params(
+    W1: Array,
+    b1: Array,
+    W2: Array,
+    b2: Array,
+    W3: Array,
+    b3: Array,
+    dW1: Array,
+    db1: Array,
+    dW2: Array,
+    db2: Array,
+    dW3: Array,
+    db3: Array,
+    alpha: float,
+) -> tuple[Array, ...]:
+    """Return W1, b1, W2, b2, W3, b3 after one step of gradient descent."""
+    parameters = (W1, b1, W2, b2, W3, b3)
+    gradients = (dW1, db1, dW2, db2, dW3, db3)
+    return tuple(
+        network.update(p, dp, alpha) for p, dp in zip(parameters, gradients, strict=True)
+    )
+
+
+def get_predictions(A3: Array) -> Array:
+    """Return the most probable class of every sample, (m,)."""
+    return network.predict(A3)
+
+
+def get_accuracy(predictions: Array, Y: Array) -> float:
+    """Return the share of right predictions, from 0 to 1."""
+    xp = array_namespace(predictions)
+    return float(xp.mean(xp.astype(predictions == Y, xp.float32)))
+
+
+def make_predictions(
+    X: Array, W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Array
+) -> Array:
+    """Return the most probable class of every column of X, (m,)."""
+    *_, A3 = forward_prop(W1, b1, W2, b2, W3, b3, X)
+    return get_predictions(A3)
+
+
+def gradient_descent(
+    X: Array, Y: Array, iterations: int, alpha: float, *, seed: int = 0
+) -> tuple[Array, ...]:
+    """Train from fresh parameters with full batches, printing the accuracy every 100.
+
+    Parameters
+    ----------
+    X : (784, m), floating, 0 to 1
+        Decides dtype and device.
+    Y : (m,), integer labels on the same device
+    iterations : int
+    alpha : float
+    seed : int
+
+    Returns
+    -------
+    W1, b1, W2, b2, W3, b3
+
+    Raises
+    ------
+    UsageError
+        If ``X`` holds integers, which the original would have divided by 255 before.
+    """
+    if not array_namespace(X).isdtype(X.dtype, "real floating"):
+        raise UsageError(f"X holds {X.dtype}, not floats.", "Divide the pixels by 255 first.")
+    parameters = init_params(like=X, seed=seed)
+    for i in range(1, iterations + 1):
+        activations = forward_prop(*parameters, X)
+        gradients = back_prop(*activations, *parameters[::2], X, Y)
+        parameters = update_params(*parameters, *gradients, alpha)
+        if i % PRINT_EVERY == 0 or i == iterations:
+            accuracy = get_accuracy(get_predictions(activations[-1]), Y)
+            print(f"Iteration: {i}  accuracy: {accuracy:.4f}")
+    return parameters

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mnn_gpu.history import History
     from mnn_gpu.model import Model
-    from mnn_gpu.training import History
 
 
 class MnnGpuError(Exception):

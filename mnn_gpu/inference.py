@@ -14,6 +14,7 @@ from mnn_gpu.backend import Backend, select_backend
 from mnn_gpu.data.dataset import checked_labels, checked_pixels
 from mnn_gpu.errors import DataError
 from mnn_gpu.model import Model
+from mnn_gpu.shards import slices
 from mnn_gpu.step import Shard
 
 Array: TypeAlias = Any
@@ -164,12 +165,9 @@ def _layers(model: Model, backend: Backend) -> list[network.Layer]:
     return network.unflatten(backend.asarray(model.theta), model.layer_sizes)
 
 
-def _shards(
-    X: npt.NDArray[Any], index: npt.NDArray[np.int32], backend: Backend
-) -> Iterator[Shard]:
+def _shards(X: npt.NDArray[Any], index: npt.NDArray[np.int32], backend: Backend) -> Iterator[Shard]:
     """Bring host rows to the device, a shard at a time."""
-    for start in range(0, len(X), backend.shard_rows):
-        rows = slice(start, start + backend.shard_rows)
+    for rows in slices(len(X), backend.shard_rows):
         yield backend.asarray(X[rows]).T, backend.asarray(index[rows])
 
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from mnn_gpu import __version__, network
 from mnn_gpu.errors import ModelFileError
-from mnn_gpu.output_file import write_atomically
 from mnn_gpu.model import Model
+from mnn_gpu.output_file import write_atomically
 
 FORMAT = "mnn_gpu model 1"
 FOREIGN_CURE = "Give a model that train or save_model wrote (.safetensors)."
@@ -71,7 +71,9 @@ def load_model(path: str | Path) -> Model:
             f"There is no model {path}.", "Train one with: train --out " + str(path)
         ) from error
     except (OSError, SafetensorError) as error:
-        raise ModelFileError(f"{path} is not a whole model file ({error}).", FOREIGN_CURE) from error
+        raise ModelFileError(
+            f"{path} is not a whole model file ({error}).", FOREIGN_CURE
+        ) from error
     return Model(_theta(tensors, sizes, path), sizes, classes, info)
 
 

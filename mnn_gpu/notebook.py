@@ -22,6 +22,7 @@ from mnn_gpu.errors import UsageError
 from mnn_gpu.randomness import PARAMETERS, generator
 
 Array: TypeAlias = Any
+Six: TypeAlias = tuple[Array, Array, Array, Array, Array, Array]
 
 LAYER_SIZES = (784, 10, 10, 10)
 PRINT_EVERY = 100
@@ -44,7 +45,7 @@ __all__ = [
 softmax = network.softmax
 
 
-def init_params(like: Array | None = None, *, seed: int = 0) -> tuple[Array, ...]:
+def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
     """Draw the initial parameters.
 
     Parameters
@@ -85,9 +86,7 @@ def one_hot(Y: Array, classes: int = 10, dtype: Any = None) -> Array:
     return network.one_hot(Y, classes, xp.float64 if dtype is None else dtype)
 
 
-def forward_prop(
-    W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Array, X: Array
-) -> tuple[Array, ...]:
+def forward_prop(W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Array, X: Array) -> Six:
     """Run the network forward.
 
     Returns
@@ -111,7 +110,7 @@ def back_prop(
     W3: Array,
     X: Array,
     Y: Array,
-) -> tuple[Array, ...]:
+) -> Six:
     """Return the gradient of the mean cross-entropy.
 
     Parameters
@@ -148,13 +147,11 @@ def update_params(
     dW3: Array,
     db3: Array,
     alpha: float,
-) -> tuple[Array, ...]:
+) -> Six:
     """Return W1, b1, W2, b2, W3, b3 after one step of gradient descent."""
     parameters = (W1, b1, W2, b2, W3, b3)
     gradients = (dW1, db1, dW2, db2, dW3, db3)
-    return tuple(
-        network.update(p, dp, alpha) for p, dp in zip(parameters, gradients, strict=True)
-    )
+    return tuple(network.update(p, dp, alpha) for p, dp in zip(parameters, gradients, strict=True))
 
 
 def get_predictions(A3: Array) -> Array:
@@ -176,9 +173,7 @@ def make_predictions(
     return get_predictions(A3)
 
 
-def gradient_descent(
-    X: Array, Y: Array, iterations: int, alpha: float, *, seed: int = 0
-) -> tuple[Array, ...]:
+def gradient_descent(X: Array, Y: Array, iterations: int, alpha: float, *, seed: int = 0) -> Six:
     """Train from fresh parameters with full batches, printing the accuracy every 100.
 
     Parameters

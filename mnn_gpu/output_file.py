@@ -52,7 +52,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
 def _write_beside(path: Path, content: bytes) -> str:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

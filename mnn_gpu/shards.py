@@ -19,12 +19,15 @@ from mnn_gpu.step import Shard
 Array: TypeAlias = Any
 
 
+def slices(length: int, size: int) -> Iterator[slice]:
+    """Cut 0..length into runs of ``size``; the last may be shorter."""
+    for start in range(0, length, size):
+        yield slice(start, min(start + size, length))
+
+
 def cut(X: Array, labels: Array, shard_rows: int) -> list[Shard]:
     """Cut (m, features) and (m,) into shards; X turns to (features, m), a view."""
-    return [
-        (X[start : start + shard_rows, :].T, labels[start : start + shard_rows])
-        for start in range(0, X.shape[0], shard_rows)
-    ]
+    return [(X[rows, :].T, labels[rows]) for rows in slices(X.shape[0], shard_rows)]
 
 
 def scaled(backend: Backend, shards: Sequence[Shard], dtype: Any) -> list[Shard]:
@@ -55,6 +58,6 @@ def minibatches(
     """
     xp = array_namespace(X)
     for order in orders:
-        for start in range(0, order.shape[0], batch_size):
-            rows = order[start : start + batch_size]
+        for batch in slices(order.shape[0], batch_size):
+            rows = order[batch]
             yield cut(xp.take(X, rows, axis=0), xp.take(labels, rows, axis=0), shard_rows)

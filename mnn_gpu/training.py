@@ -113,9 +113,7 @@ class _Run:
         self.no_loss = backend.asarray(0.0, dtype=config.dtype)
         self.none_correct = backend.asarray(0, dtype=np.int32)
 
-    def _validation_shards(
-        self, validation: tuple[npt.ArrayLike, npt.ArrayLike] | None
-    ) -> Batch:
+    def _validation_shards(self, validation: tuple[npt.ArrayLike, npt.ArrayLike] | None) -> Batch:
         if validation is None:
             return []
         X = checked_pixels(np.asarray(validation[0]), "validation X")
@@ -195,8 +193,8 @@ class _Run:
             loss=float(self.backend.to_numpy(state.loss)) / samples,
             accuracy=int(self.backend.to_numpy(state.correct)) / samples,
             seconds=time.perf_counter() - started,
-            validation_loss=validation and validation.loss,
-            validation_accuracy=validation and validation.accuracy,
+            validation_loss=validation.loss if validation else None,
+            validation_accuracy=validation.accuracy if validation else None,
         )
 
     def _evaluate(self, state: State, shards: Batch) -> Evaluation | None:
@@ -220,7 +218,7 @@ class _Run:
             "device": self.backend.device,
             "iterations": iteration,
             "training_accuracy": training.accuracy,
-            "held_out_accuracy": validation and validation.accuracy,
+            "held_out_accuracy": validation.accuracy if validation else None,
         }
         return Model(theta, self.layer_sizes, self.classes, info), history
 

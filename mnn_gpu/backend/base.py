@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-
 import numpy.typing as npt
 
 from mnn_gpu.errors import DeviceError
@@ -74,5 +73,3 @@ class Backend(ABC):
         Here it is handed back as it is.
         """
         return step
-
-

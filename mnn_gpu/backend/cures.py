@@ -71,10 +71,11 @@ class Evidence:
     @property
     def text(self) -> str:
         """Name and message of the exception and of those that caused it."""
-        parts, error = [], self.error
+        parts: list[str] = []
+        error: BaseException | None = self.error
         while error is not None and len(parts) < 5:
             parts.append(f"{type(error).__name__}: {error}")
-            error = error.__cause__ or error.__context__  # type: ignore[assignment]
+            error = error.__cause__ or error.__context__
         return " ".join(parts)
 
     @property
@@ -142,7 +143,7 @@ RULES: list[Rule] = [
     ),
     (
         _no_driver,
-        lambda e: Cure(
+        lambda _: Cure(
             "No NVIDIA driver was found.",
             f"Install the NVIDIA driver and see that nvidia-smi runs, {USE_CPU}.",
         ),
@@ -158,7 +159,7 @@ RULES: list[Rule] = [
     ),
     (
         lambda e: e.status == NO_DEVICE or e.stage == "device count",
-        lambda e: Cure(
+        lambda _: Cure(
             "The NVIDIA driver works, but no GPU is visible.",
             "See nvidia-smi -L, clear CUDA_VISIBLE_DEVICES or start the container with "
             f"--gpus all, {USE_CPU}.",
@@ -239,7 +240,7 @@ RULES: list[Rule] = [
     ),
     (
         _has_status(INITIALIZATION),
-        lambda e: Cure(
+        lambda _: Cure(
             "CUDA could not start in this process; it does not survive a fork.",
             "Start worker processes with the 'spawn' method, or restart the notebook "
             f"kernel, {USE_CPU}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import array_api_compat.numpy
@@ -15,7 +16,7 @@ from mnn_gpu.errors import DeviceError
 # 1,024 rows of 784 float32 are 3 MiB: they stay in the cache between forward and backward.
 SHARD_ROWS = 1024
 
-MEMORY_INFO = "/proc/meminfo"
+MEMORY_INFO = Path("/proc/meminfo")
 
 
 class NumpyBackend(Backend):
@@ -36,8 +37,8 @@ class NumpyBackend(Backend):
     def memory(self) -> Memory:
         """Return what Linux says is available; elsewhere nothing is known."""
         try:
-            with open(MEMORY_INFO, encoding="ascii") as file:
-                fields = dict(line.split(":", 1) for line in file)
+            lines = MEMORY_INFO.read_text(encoding="ascii").splitlines()
+            fields = dict(line.split(":", 1) for line in lines)
             free, total = (
                 int(fields[key].split()[0]) * 1024 for key in ("MemAvailable", "MemTotal")
             )

@@ -41,14 +41,10 @@ def run(args: argparse.Namespace) -> int:
     from mnn_gpu import check_gradients
 
     sizes = (args.features, *args.hidden, args.classes)
-    checks = check_gradients(
-        sizes, samples=args.samples, entries=args.entries, seed=args.seed
-    )
+    checks = check_gradients(sizes, samples=args.samples, entries=args.entries, seed=args.seed)
     agree = all(check.agrees for check in checks)
     if args.json:
-        rows = [
-            {**vars(check), "digits": check.digits, "agrees": check.agrees} for check in checks
-        ]
+        rows = [{**vars(check), "digits": check.digits, "agrees": check.agrees} for check in checks]
         print_json({"layer_sizes": list(sizes), "agree": agree, "checks": rows})
         return 0 if agree else 1
     print(f"{'-'.join(map(str, sizes))}, {args.samples} random samples, float64, h = 1e-05\n")

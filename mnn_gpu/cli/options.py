@@ -6,13 +6,16 @@ import argparse
 import json
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from mnn_gpu.backend import Backend
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
+Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
+
+
+def add_device(parser: Options) -> None:
     parser.add_argument(
         "--device",
         metavar="DEVICE",
@@ -21,11 +24,11 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: Options) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def add_data(parser: argparse.ArgumentParser, default: str) -> None:
+def add_data(parser: Options, default: str) -> None:
     parser.add_argument(
         "--data",
         nargs="+",
@@ -36,7 +39,7 @@ def add_data(parser: argparse.ArgumentParser, default: str) -> None:
     add_label_column(parser)
 
 
-def add_label_column(parser: argparse.ArgumentParser) -> None:
+def add_label_column(parser: Options) -> None:
     parser.add_argument(
         "--label-column",
         metavar="NAME",

@@ -110,6 +110,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train as the options say; return the exit code."""
+    from dataclasses import replace
+
     from mnn_gpu import TrainingInterrupted, save_model, train
     from mnn_gpu.cli.progress import progress
     from mnn_gpu.output_file import check_writable
@@ -136,6 +138,7 @@ def run(args: argparse.Namespace) -> int:
     except TrainingInterrupted as stop:
         model, history, interrupted = stop.model, stop.history, stop.exit_code
         say(f"Interrupted after iteration {history.iterations}; saving what was learnt.")
+    model = replace(model, info={**model.info, "data": training.source})
     save_model(args.out, model)
     report = _report(args, model, history, backend)
     print_json(report) if args.json else print(_text(report))

@@ -4,8 +4,8 @@
 `dataset.py` checks pixels and labels. Nothing here knows devices.
 """
 
+from mnn_gpu.data.bundled import bundled_mnist, load_mnist
 from mnn_gpu.data.dataset import Dataset, split
 from mnn_gpu.data.load import load_dataset
-from mnn_gpu.data.bundled import bundled_mnist, load_mnist
 
 __all__ = ["Dataset", "bundled_mnist", "load_dataset", "load_mnist", "split"]

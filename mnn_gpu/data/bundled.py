@@ -69,7 +69,7 @@ def _verified(name: str) -> npt.NDArray[np.uint8]:
     path = FOLDER / f"{name}.gz"
     array = read_idx(path)
     digest = hashlib.sha256(idx_header(array.shape))
-    digest.update(array)
+    digest.update(array.data)
     if digest.hexdigest() != SHA256[name]:
         raise DataError(
             f"{path} is not the published MNIST file: its SHA-256 is {digest.hexdigest()}.",

@@ -68,9 +68,7 @@ def read_csv(
         raise explain_os_error(error, path) from error
 
 
-def label_name(
-    names: list[str], wanted: str | None, source: str, labelled: bool
-) -> str | None:
+def label_name(names: list[str], wanted: str | None, source: str, labelled: bool) -> str | None:
     """Return the name of the label column, None if there is none and none is needed.
 
     Raises
@@ -124,8 +122,9 @@ def _read(path: Path, names: list[str], label: str | None, header: bool) -> Data
         dtypes[label_at] = np.int64
     try:
         with warnings.catch_warnings():
-            # A row longer than the header is only a warning to pandas.
+            # To pandas a row longer than the header and an infinity are only warnings.
             warnings.simplefilter("error", pd.errors.ParserWarning)
+            warnings.simplefilter("error", RuntimeWarning)
             frame = pd.read_csv(
                 path,
                 header=0 if header else None,
@@ -134,11 +133,12 @@ def _read(path: Path, names: list[str], label: str | None, header: bool) -> Data
                 dtype=dtypes,
                 encoding="utf-8-sig",
             )
-    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
+    except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning) as error:
         raise find_fault(path, names, label_at, header, error) from error
     if frame.empty or len(columns) == (label is not None):
         raise DataError(f"{path} has no rows of pixels.", "Download or copy it again.")
     y = None
     if label_at is not None:
-        y = checked_labels(frame.pop(label_at).to_numpy(), len(frame), str(path))
+        y = checked_labels(frame[label_at].to_numpy(), len(frame), str(path))
+        frame = frame.drop(columns=label_at)
     return Dataset(np.ascontiguousarray(frame.to_numpy()), y, str(path))

@@ -123,16 +123,15 @@ def checked_pixels(X: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
     X = X.reshape(len(X), -1)
     if X.dtype == np.uint8:
         return X
-    whole = X.dtype.kind != "f" or bool(X.max() > 1 and (X == np.floor(X)).all())
-    top = 255 if whole else 1
-    bad = ~((X >= 0) & (X <= top))
-    if bad.any():
-        row, column = (int(i) for i in np.argwhere(bad)[0])
+    fractions = X.dtype.kind == "f" and bool(((X > 0) & (X < 1)).any() or not (X > 1).any())
+    good = (X >= 0) & (X <= 1) if fractions else (X >= 0) & (X <= 255) & (np.floor(X) == X)
+    if not good.all():
+        row, column = (int(i) for i in np.argwhere(~good)[0])
+        kind = "a fraction from 0 to 1" if fractions else "a whole number from 0 to 255"
         raise DataError(
-            f"{source}, row {row + 1}, pixel {column}: {X[row, column]} is not from 0 to {top}.",
-            PIXEL_CURE,
+            f"{source}, row {row + 1}, pixel {column}: {X[row, column]} is not {kind}.", PIXEL_CURE
         )
-    return X.astype(np.uint8) if whole else X
+    return X if fractions else X.astype(np.uint8)
 
 
 def checked_labels(y: npt.NDArray[Any], rows: int, source: str) -> npt.NDArray[np.int64]:
@@ -166,7 +165,5 @@ def checked_labels(y: npt.NDArray[Any], rows: int, source: str) -> npt.NDArray[n
     bad = ~((y >= 0) & (y < 2**53) & (y == np.floor(y)))
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(
-            f"{source}, row {row + 1}: the label {y[row]} is not a class.", LABEL_CURE
-        )
+        raise DataError(f"{source}, row {row + 1}: the label {y[row]} is not a class.", LABEL_CURE)
     return y.astype(np.int64)

@@ -94,7 +94,11 @@ def labels_beside(images: Path) -> Path | None:
     """Return the label file that belongs to an image file by its name, if it is there."""
     name = images.name.replace("images", "labels").replace("idx3", "idx1")
     stem = name.removesuffix(".gz")
-    for candidate in (images.with_name(name), images.with_name(stem), images.with_name(stem + ".gz")):
+    for candidate in (
+        images.with_name(name),
+        images.with_name(stem),
+        images.with_name(stem + ".gz"),
+    ):
         if candidate != images and candidate.is_file():
             return candidate
     return None

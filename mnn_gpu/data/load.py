@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.csv import read_csv
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.folder import find_in_folder
 from mnn_gpu.data.idx import labels_beside, read_idx_images, read_idx_pair
-from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.npz import read_npz
 from mnn_gpu.data.parquet import read_parquet
 from mnn_gpu.errors import DataError, UsageError

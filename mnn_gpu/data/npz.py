@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.dataset import Dataset, checked_labels, checked_pixels
 from mnn_gpu.data.files import MAX_DEFLATE_RATIO, READ_ERRORS, explain_os_error
-from mnn_gpu.data.bundled import Part
 from mnn_gpu.errors import DataError
 
 IMAGE_NAMES = {"train": ("x_train", "X_train", "x", "X"), "test": ("x_test", "X_test", "x", "X")}

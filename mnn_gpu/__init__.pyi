@@ -1,0 +1,36 @@
+"""The public names, for type checkers; `__init__.py` loads them when first used."""
+
+from mnn_gpu.backend import Backend as Backend
+from mnn_gpu.backend import Diagnosis as Diagnosis
+from mnn_gpu.backend import diagnose as diagnose
+from mnn_gpu.backend import select_backend as select_backend
+from mnn_gpu.config import TrainingConfig as TrainingConfig
+from mnn_gpu.data import Dataset as Dataset
+from mnn_gpu.data import load_dataset as load_dataset
+from mnn_gpu.data import load_mnist as load_mnist
+from mnn_gpu.data import split as split
+from mnn_gpu.errors import DataError as DataError
+from mnn_gpu.errors import DeviceError as DeviceError
+from mnn_gpu.errors import DivergedError as DivergedError
+from mnn_gpu.errors import FallbackWarning as FallbackWarning
+from mnn_gpu.errors import MnnGpuError as MnnGpuError
+from mnn_gpu.errors import ModelFileError as ModelFileError
+from mnn_gpu.errors import OutputError as OutputError
+from mnn_gpu.errors import TrainingInterrupted as TrainingInterrupted
+from mnn_gpu.errors import UsageError as UsageError
+from mnn_gpu.gradient_check import check_gradients as check_gradients
+from mnn_gpu.history import History as History
+from mnn_gpu.history import Hook as Hook
+from mnn_gpu.history import Record as Record
+from mnn_gpu.inference import Evaluation as Evaluation
+from mnn_gpu.inference import evaluate as evaluate
+from mnn_gpu.inference import predict as predict
+from mnn_gpu.inference import predict_proba as predict_proba
+from mnn_gpu.model import Model as Model
+from mnn_gpu.model_file import load_model as load_model
+from mnn_gpu.model_file import save_model as save_model
+from mnn_gpu.training import train as train
+
+__all__: list[str]
+__version__: str
+_HOMES: dict[str, tuple[str, ...]]

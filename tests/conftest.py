@@ -1,0 +1,68 @@
+"""One test body over every array library that is present; the GPU never skipped unseen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnn_gpu import DeviceError, select_backend
+from mnn_gpu.backend import Backend
+from mnn_gpu.backend.probe import probe
+from tests.libraries import Library, installed, library
+
+REQUIRE_GPU = os.environ.get("MNN_REQUIRE_GPU") == "1"
+
+LIBRARIES = [
+    pytest.param("numpy"),
+    pytest.param("array_api_strict"),
+    pytest.param("cupy", marks=pytest.mark.gpu),
+    # These two are no dependency; where they happen to be, they must work.
+    *(pytest.param(name) for name in ("torch", "jax") if installed(name)),
+]
+BACKENDS = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a GPU where none works, or fail if one is required."""
+    if item.get_closest_marker("gpu") is None:
+        return
+    try:
+        select_backend("cuda")
+    except DeviceError as error:
+        if REQUIRE_GPU:
+            pytest.fail(f"MNN_REQUIRE_GPU=1, but {error}")
+        pytest.skip(error.cause)
+
+
+@pytest.fixture(params=LIBRARIES)
+def lib(request: pytest.FixtureRequest) -> Library:
+    return library(request.param)
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return select_backend(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test sees the user's device, nor a success that another test's GPU left behind."""
+    monkeypatch.delenv("MNN_DEVICE", raising=False)
+    yield
+    if not REQUIRE_GPU:
+        probe.cache_clear()
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> dict[str, Any]:
+    """Thirty small images of three classes, easily told apart."""
+    generator = np.random.default_rng(7)
+    y = np.arange(30) % 3
+    X = generator.integers(0, 60, (30, 12))
+    X[np.arange(30)[:, None], y[:, None] * 4 + np.arange(4)] += 180
+    return {"X": X.astype(np.uint8), "y": y.astype(np.int64)}

@@ -1,0 +1,64 @@
+"""The array libraries that one test body runs over."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Library:
+    """An array library on one of its devices."""
+
+    name: str
+    xp: Any
+    device: Any
+
+    def asarray(self, array: npt.ArrayLike, dtype: str | None = None) -> Any:
+        """Bring a host array there; without ``dtype`` in the host's own."""
+        host = np.asarray(array)
+        wanted = getattr(self.xp, dtype or str(host.dtype))
+        return self.xp.asarray(host.tolist(), dtype=wanted, device=self.device)
+
+    def to_numpy(self, array: Any) -> npt.NDArray[Any]:
+        """Bring one of its arrays to the host."""
+        if self.name == "array_api_strict":
+            array = array_api_compat.to_device(array, self.xp.Device("CPU_DEVICE"))
+        elif self.name in ("torch", "cupy"):
+            array = array_api_compat.to_device(array, "cpu")
+        return np.asarray(array)
+
+    def owns(self, array: Any) -> bool:
+        """Whether an array is of this library, on this device."""
+        return bool(
+            array_api_compat.array_namespace(array) is self.xp
+            and array_api_compat.device(array) == self.device
+        )
+
+
+def installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def library(name: str) -> Library:
+    """Load a library by name; array_api_strict on its pretended second device."""
+    if name == "numpy":
+        return Library(name, importlib.import_module("array_api_compat.numpy"), "cpu")
+    if name == "array_api_strict":
+        strict = importlib.import_module(name)
+        return Library(name, strict, strict.Device("device1"))
+    if name == "torch":
+        torch = importlib.import_module(name)
+        return Library(name, importlib.import_module("array_api_compat.torch"), torch.device("cpu"))
+    if name == "jax":
+        jax = importlib.import_module(name)
+        jax.config.update("jax_enable_x64", True)
+        return Library(name, jax.numpy, jax.devices("cpu")[0])
+    cupy = importlib.import_module("cupy")
+    return Library(name, importlib.import_module("array_api_compat.cupy"), cupy.cuda.Device(0))

@@ -1,0 +1,401 @@
+"""The selector: what it returns, what it raises, when it falls back and what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnn_gpu import (
+    DeviceError,
+    FallbackWarning,
+    TrainingConfig,
+    UsageError,
+    diagnose,
+    select_backend,
+    train,
+)
+from mnn_gpu.backend import Backend
+from mnn_gpu.backend.probe import STAGES, probe, probe_report
+from tests import standin_cupy as fake
+from tests.standin_cupy import CUDARuntimeError, install, pretend_wheels, standin
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    probe.cache_clear()
+
+
+# ---- names ---------------------------------------------------------------------------
+
+
+def test_cpu_is_numpy() -> None:
+    backend = select_backend("cpu")
+    assert (backend.name, backend.device) == ("numpy", "cpu")
+    assert backend.xp.asarray([1]).tolist() == [1]
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:-1", "cuda:x", "CPU ", "cuda:99999", ""])
+def test_a_name_that_is_no_device_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="no device") as caught:
+        select_backend(name)
+    assert '"cuda:N"' in caught.value.cure
+
+
+def test_the_environment_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNN_DEVICE", "cpu")
+    assert select_backend().device == "cpu"
+    monkeypatch.setenv("MNN_DEVICE", "tpu")
+    with pytest.raises(UsageError, match="MNN_DEVICE is 'tpu'"):
+        select_backend()
+    assert select_backend("cpu").device == "cpu"
+
+
+def test_cpu_never_imports_cupy() -> None:
+    code = "import sys, mnn_gpu; mnn_gpu.select_backend('cpu'); sys.exit('cupy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_backend_is_frozen() -> None:
+    with pytest.raises(AttributeError):
+        select_backend("cpu").device = "cuda:0"  # type: ignore[misc]
+
+
+# ---- a GPU that works ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda", "cuda:0"])
+def test_a_gpu_that_passes_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    install(monkeypatch, standin())
+    backend = select_backend(name)
+    assert (backend.name, backend.device) == ("cupy", "cuda:0")
+    assert backend.memory() == (7 << 30, 8 << 30)
+
+
+def test_every_gpu_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin(count=3))
+    assert select_backend("cuda:2").device == "cuda:2"
+
+
+def test_training_through_the_cupy_backend_is_the_same_training(
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, np.ndarray]
+) -> None:
+    install(monkeypatch, standin())
+    config = TrainingConfig(hidden=(6,), iterations=20, batch_size=7)
+    models = [
+        train(images["X"], images["y"], config, backend=select_backend(device))[0]
+        for device in ("cpu", "cuda")
+    ]
+    np.testing.assert_array_equal(models[0].theta, models[1].theta)
+
+
+def test_success_is_remembered_and_failure_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin(count=CUDARuntimeError(100)))
+    with pytest.raises(DeviceError):
+        select_backend("cuda")
+    install(monkeypatch, standin())
+    assert select_backend("cuda").device == "cuda:0"
+    install(monkeypatch, standin(allocate=CUDARuntimeError(46)))
+    assert select_backend("cuda").device == "cuda:0"
+
+
+# ---- failures: stage, cause, cure ----------------------------------------------------
+
+BARE = types.ModuleType("cupy")
+
+FAILURES: dict[str, Any] = {
+    "not installed": (None, "import", "CuPy is not installed", "pip install"),
+    "remnant of a removed wheel": (BARE, "import", "cannot be imported", "pip uninstall"),
+    "no driver": (standin, {"driver": 0}, "driver", "No NVIDIA driver", "nvidia-smi"),
+    "driver too old": (
+        standin,
+        {"driver": 11040, "count": CUDARuntimeError(35)},
+        "device count",
+        "serves CUDA 11.4, CuPy needs 12.9",
+        "Update the driver",
+    ),
+    "no visible device": (
+        standin,
+        {"count": CUDARuntimeError(100)},
+        "device count",
+        "no GPU is visible",
+        "CUDA_VISIBLE_DEVICES",
+    ),
+    "count of zero": (standin, {"count": 0}, "device count", "no GPU is visible", "nvidia-smi -L"),
+    "busy": (
+        standin,
+        {"allocate": CUDARuntimeError(46)},
+        "allocate",
+        "busy or reserved",
+        "another GPU",
+    ),
+    "out of memory at the context": (
+        standin,
+        {"allocate": CUDARuntimeError(2)},
+        "allocate",
+        "out of memory",
+        "--batch-size",
+    ),
+    "out of memory": (
+        standin,
+        {"allocate": fake.OutOfMemoryError("Out of memory allocating 512 bytes")},
+        "allocate",
+        "out of memory",
+        "--shard-rows",
+    ),
+    "no NVRTC, CuPy 14": (
+        standin,
+        {"elementwise_kernel": fake.NVRTC_MISSING},
+        "elementwise kernel",
+        "cannot find NVRTC",
+        "[ctk]",
+    ),
+    "no NVRTC, CuPy 13": (
+        standin,
+        {"elementwise_kernel": fake.NVRTC_MISSING_13},
+        "elementwise kernel",
+        "cannot find NVRTC",
+        "[ctk]",
+    ),
+    "no headers": (
+        standin,
+        {"elementwise_kernel": fake.HEADERS_MISSING},
+        "elementwise kernel",
+        "CUDA headers",
+        "CUDA_PATH",
+    ),
+    "unknown architecture": (
+        standin,
+        {"elementwise_kernel": CUDARuntimeError(209)},
+        "elementwise kernel",
+        "does not support the architecture",
+        "cupy-cuda12x",
+    ),
+    "architecture unknown to NVRTC": (
+        standin,
+        {"elementwise_kernel": fake.UNSUPPORTED_ARCHITECTURE},
+        "elementwise kernel",
+        "does not support the architecture",
+        "cupy-cuda12x",
+    ),
+    "no cuBLAS": (
+        standin,
+        {"matrix_product": fake.CUBLAS_MISSING},
+        "matrix product",
+        "cannot load cuBLAS",
+        "[ctk]",
+    ),
+    "driver replaced under a running system": (
+        standin,
+        {"allocate": CUDARuntimeError(803)},
+        "allocate",
+        "not ready",
+        "Restart",
+    ),
+    "after a fork": (
+        standin,
+        {"allocate": CUDARuntimeError(3)},
+        "allocate",
+        "does not survive a fork",
+        "spawn",
+    ),
+    "kernel crashed": (
+        standin,
+        {"synchronise": CUDARuntimeError(719)},
+        "synchronise",
+        "The GPU failed (CUDARuntimeError: cudaError 719)",
+        "mnn-gpu devices",
+    ),
+    "wrong result": (
+        standin,
+        {"wrong_product": True},
+        "synchronise",
+        "matrix product is wrong",
+        "mnn-gpu devices",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_every_failure_has_its_stage_cause_and_cure(
+    monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    module, *options, stage, cause, cure = FAILURES[case]
+    install(monkeypatch, module(**options[0]) if options else module)
+    with pytest.raises(DeviceError) as caught:
+        select_backend("cuda")
+    error = caught.value
+    assert error.stage == stage
+    assert cause in error.cause
+    assert cure in error.cure
+    assert "--device cpu" in error.cure
+    assert error.__cause__ is not None
+    assert error.exit_code == 3
+    assert "\n" not in error.cause + error.cure
+
+
+def test_an_index_out_of_range_says_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin(count=2))
+    with pytest.raises(DeviceError, match="no GPU with index 2: 2 GPUs visible") as caught:
+        select_backend("cuda:2")
+    assert caught.value.stage == "index in range"
+
+
+def test_two_wheels_are_the_cause_where_something_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin(elementwise_kernel=fake.NVRTC_MISSING))
+    pretend_wheels(monkeypatch, "cupy-cuda12x 14.2.0", "cupy-cuda13x 14.2.0", "numpy 2.4.0")
+    with pytest.raises(DeviceError, match=r"Several CuPy wheels.*cupy-cuda13x 14\.2\.0") as caught:
+        select_backend("cuda")
+    assert "pip uninstall -y cupy-cuda12x cupy-cuda13x" in caught.value.cure
+
+
+def test_the_cupy_that_fits_the_driver_is_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    cures = []
+    for driver in (12080, 13000):
+        install(monkeypatch, standin(driver=driver, matrix_product=fake.CUBLAS_MISSING))
+        with pytest.raises(DeviceError) as caught:
+            select_backend("cuda")
+        cures.append(caught.value.cure)
+    assert "cupy-cuda12x[ctk]" in cures[0]
+    assert "cupy-cuda13x[ctk]" in cures[1]
+
+
+# ---- auto ----------------------------------------------------------------------------
+
+
+def test_auto_falls_back_silently_where_cupy_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert select_backend("auto").device == "cpu"
+
+
+def test_a_cupy_whose_own_dependency_is_missing_is_broken_not_absent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "cupy":
+                raise ModuleNotFoundError("No module named 'fastrlock'", name="fastrlock")
+
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    with pytest.warns(FallbackWarning, match="fastrlock"):
+        assert select_backend("auto").device == "cpu"
+
+
+@pytest.mark.parametrize("case", [c for c in FAILURES if c != "not installed"])
+def test_auto_falls_back_with_one_line_that_names_the_cause(
+    monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    module, *options, _, cause, cure = FAILURES[case]
+    install(monkeypatch, module(**options[0]) if options else module)
+    with pytest.warns(FallbackWarning) as caught:
+        assert select_backend("auto").device == "cpu"
+    [warning] = caught
+    assert warning.filename == __file__
+    message = str(warning.message)
+    assert cause in message
+    assert cure in message
+    assert "\n" not in message
+
+
+def test_auto_takes_the_next_gpu_where_the_first_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin(count=2, only_on=0, allocate=CUDARuntimeError(46)))
+    assert select_backend("auto").device == "cuda:1"
+
+
+def test_auto_names_the_first_cause_where_all_gpus_are_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, standin(count=2, allocate=CUDARuntimeError(46)))
+    with pytest.warns(FallbackWarning, match="GPU 0 is busy"):
+        assert select_backend("auto").device == "cpu"
+
+
+# ---- the report ----------------------------------------------------------------------
+
+
+def test_the_probe_reports_stages_up_to_the_one_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, standin())
+    assert [stage.name for stage in probe_report(0)] == list(STAGES)
+    assert all(stage.passed for stage in probe_report(0))
+    probe.cache_clear()
+    install(monkeypatch, standin(matrix_product=fake.CUBLAS_MISSING))
+    stages = probe_report(0)
+    assert [stage.name for stage in stages] == list(STAGES[:7])
+    assert [stage.passed for stage in stages] == [True] * 6 + [False]
+    assert "cuBLAS" in stages[-1].cause
+
+
+def test_the_diagnosis_of_a_machine_with_one_good_and_one_busy_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, standin(count=2, only_on=1, allocate=CUDARuntimeError(46)))
+    pretend_wheels(monkeypatch, "cupy-cuda12x 14.2.0")
+    report = diagnose()
+    text = str(report)
+    assert "cupy-cuda12x 14.2.0" in text
+    assert "12.4" in text
+    assert "cuda:0  Pretended GPU, 8.0 GiB, compute capability 9.0\n  PASS" in text
+    assert "cause  GPU 1 is busy" in text
+    assert text.endswith("--device auto takes cuda:0 (cupy)")
+    assert len(text.splitlines()) <= 24
+    data = report.as_dict()
+    assert data["gpus"][1]["stages"][-1]["name"] == "allocate"
+    assert data["auto"] == "cuda:0 (cupy)"
+
+
+def test_the_diagnosis_of_a_laptop_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, None)
+    text = str(diagnose())
+    assert "CuPy is not installed" in text
+    assert text.endswith("--device auto takes cpu (numpy)")
+
+
+def test_the_diagnosis_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, BARE)
+    assert "cannot be imported" in str(diagnose())
+
+
+# ---- arrays --------------------------------------------------------------------------
+
+
+def test_arrays_go_there_and_come_back(backend: Backend) -> None:
+    host = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    there = backend.asarray(host, dtype=np.float32)
+    assert there.dtype == backend.xp.float32
+    backend.synchronize()
+    np.testing.assert_array_equal(backend.to_numpy(there), host)
+
+
+def test_memory_is_free_at_most_in_total(backend: Backend) -> None:
+    free, total = backend.memory()
+    if free is not None and total is not None:
+        assert 0 < free <= total
+
+
+def test_an_unrelated_error_is_not_blamed_on_the_device(backend: Backend) -> None:
+    assert backend.explain(ValueError("mine")) is None
+
+
+def test_running_out_of_memory_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin())
+    gpu = select_backend("cuda").explain(fake.OutOfMemoryError("512 bytes"))
+    cpu = select_backend("cpu").explain(MemoryError("Unable to allocate 5 TiB"))
+    assert gpu is not None
+    assert "GPU 0 is out of memory" in gpu.cause
+    assert gpu.stage == "running"
+    assert cpu is not None
+    assert "5 TiB" in cpu.cause

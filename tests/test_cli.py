@@ -1,0 +1,307 @@
+"""The command line, through real processes: output, exit codes, errors without traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mnn_gpu import load_model, predict, select_backend
+from mnn_gpu.data.idx import idx_header
+
+PROGRAM = [sys.executable, "-m", "mnn_gpu"]
+WITHOUT_CUPY = (
+    "import sys; sys.modules['cupy'] = None; from mnn_gpu.cli.main import main; sys.exit(main())"
+)
+
+
+def run(
+    *args: object, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `mnn-gpu` on the CPU unless told otherwise; no traceback, whatever happens."""
+    result = subprocess.run(
+        [*PROGRAM, *map(str, args)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "MNN_DEVICE": "cpu", **(env or {})},
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in result.stderr
+    return result
+
+
+@pytest.fixture
+def csv(tmp_path: Path, images: dict[str, Any]) -> Path:
+    frame = pd.DataFrame(images["X"], columns=[f"pixel{i}" for i in range(12)])
+    frame.insert(0, "label", images["y"])
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    frame.drop(columns="label").to_csv(tmp_path / "test.csv", index=False)
+    return tmp_path / "train.csv"
+
+
+@pytest.fixture
+def model(tmp_path: Path, csv: Path) -> Path:
+    path = tmp_path / "m.safetensors"
+    result = run(
+        "train", "--data", csv, "--holdout", 5, "--hidden", 8, "--lr", 0.5, "--out", path, "-q"
+    )
+    assert result.returncode == 0, result.stderr
+    return path
+
+
+# ---- train ---------------------------------------------------------------------------
+
+
+def test_train_without_options_is_the_notebook_on_mnist(tmp_path: Path) -> None:
+    result = run("train", "--iterations", 100, "--json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["layer_sizes"] == [784, 10, 10, 10]
+    assert report["training"]["rows"] == 41_000
+    assert report["held_out"]["rows"] == 1_000
+    assert report["recipe"]["learning_rate"] == 0.1
+    assert report["recipe"]["batch_size"] is None
+    assert report["training"]["accuracy"] > 0.4
+    assert "41,000 rows of MNIST (train), 1,000 held out" in result.stderr
+    assert "iteration 100/100" in result.stderr
+    assert load_model(tmp_path / "model.safetensors").layer_sizes == (784, 10, 10, 10)
+
+
+def test_train_prints_the_result_on_stdout_and_progress_on_stderr(
+    tmp_path: Path, csv: Path
+) -> None:
+    options = ("--data", csv, "--holdout", 5, "--epochs", 30, "--batch-size", 10)
+    result = run("train", *options, "--out", tmp_path / "m")
+    assert result.stdout.startswith("12-10-10-3 on cpu (numpy): 90 iterations in ")
+    assert "training accuracy" in result.stdout
+    assert "held-out accuracy" in result.stdout
+    assert result.stdout.endswith(f"model saved to {tmp_path / 'm'}\n")
+    lines = [line for line in result.stderr.splitlines() if line.startswith("iteration")]
+    assert len(lines) == 30
+    assert "it/s" in lines[0]
+    assert "s left" in lines[0]
+    quiet = run("train", *options, "--out", tmp_path / "m", "-q")
+    assert quiet.stderr == ""
+
+
+def test_the_same_command_writes_the_same_parameters(tmp_path: Path, csv: Path) -> None:
+    for name in ("a", "b"):
+        run("train", "--data", csv, "--holdout", 5, "--iterations", 50, "--out", tmp_path / name)
+    a, b = (load_model(tmp_path / name).theta for name in ("a", "b"))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_the_model_file_tells_how_it_came_about(model: Path) -> None:
+    info = load_model(model).info
+    assert info["recipe"]["hidden"] == [8]
+    assert info["recipe"]["seed"] == 0
+    assert 0.9 < info["training_accuracy"] <= 1
+    assert info["data"].endswith("train.csv")
+
+
+def test_ctrl_c_saves_what_was_learnt(tmp_path: Path) -> None:
+    command = [*PROGRAM, "train", "--iterations", "100000", "--rows", "5000", "--device", "cpu"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "m"), "--report-every", "1"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("iteration"):
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted after iteration" in stderr
+    assert "Traceback" not in stderr
+    assert "model saved" in stdout
+    assert load_model(tmp_path / "m").info["iterations"] > 0
+
+
+# ---- evaluate and predict ------------------------------------------------------------
+
+
+def test_evaluate(model: Path, csv: Path) -> None:
+    result = run("evaluate", model, "--data", csv)
+    assert result.returncode == 0
+    assert "100.00% right, 0 of 30 wrong" in result.stdout
+    report = json.loads(run("evaluate", model, "--data", csv, "--json").stdout)
+    assert report["accuracy"] == 1
+
+
+def test_evaluate_takes_the_test_images_of_mnist_by_default(tmp_path: Path) -> None:
+    run("train", "--iterations", 1, "--rows", 3000, "--out", tmp_path / "m", "-q")
+    assert "MNIST (test)" in run("evaluate", tmp_path / "m").stdout
+
+
+def test_predict_writes_a_kaggle_submission(tmp_path: Path, model: Path, csv: Path) -> None:
+    out = tmp_path / "submission.csv"
+    result = run("predict", model, tmp_path / "test.csv", "-o", out)
+    assert (result.returncode, result.stdout) == (0, "")
+    lines = out.read_text().splitlines()
+    assert lines[0] == "ImageId,Label"
+    expected = predict(
+        load_model(model), np.loadtxt(csv, np.uint8, delimiter=",", skiprows=1)[:, 1:]
+    )
+    assert lines[1:] == [f"{i},{label}" for i, label in enumerate(expected, start=1)]
+    # The same with labels in the file, which are ignored, and on stdout.
+    assert run("predict", model, csv).stdout == out.read_text()
+    assert json.loads(run("predict", model, csv, "--json").stdout)["labels"] == expected.tolist()
+
+
+def test_predict_from_an_idx_file(tmp_path: Path, model: Path, images: dict[str, Any]) -> None:
+    path = tmp_path / "t10k-images-idx3-ubyte"
+    path.write_bytes(idx_header((30, 3, 4)) + images["X"].tobytes())
+    assert run("predict", model, path).stdout.count("\n") == 31
+
+
+# ---- devices and check-gradients -----------------------------------------------------
+
+
+def test_devices_says_what_auto_takes() -> None:
+    text = run("devices").stdout
+    assert "NumPy" in text
+    assert "--device auto takes " in text
+    assert len(text.splitlines()) <= 24
+    assert json.loads(run("devices", "--json").stdout)["auto"]
+
+
+def test_check_gradients_explains_what_agreed() -> None:
+    result = run("check-gradients")
+    assert result.returncode == 0
+    for name in ("dW[1]", "db[1]", "dW[2]", "db[2]", "dW[3]", "db[3]"):
+        assert name in result.stdout
+    assert "is the slope of the loss, to" in result.stdout
+    report = json.loads(run("check-gradients", "--hidden", 4, "--json").stdout)
+    assert report["agree"] is True
+    assert report["layer_sizes"] == [784, 4, 10]
+
+
+# ---- exit codes ----------------------------------------------------------------------
+
+
+def test_cuda_without_a_gpu_exits_3_with_cause_and_cure(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_CUPY, "train", "--device", "cuda"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.returncode == 3
+    assert result.stdout == ""
+    first, second = result.stderr.splitlines()
+    assert first.startswith("error (stage: import): CuPy is not installed")
+    assert second.startswith("cure: ")
+    assert "--device cpu" in second
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_auto_without_cupy_trains_on_the_cpu_and_says_nothing(tmp_path: Path, csv: Path) -> None:
+    options = ["--data", str(csv), "--holdout", "5", "--iterations", "5", "-q"]
+    command = [sys.executable, "-c", WITHOUT_CUPY, "train", "--device", "auto", *options]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_auto_with_a_broken_cupy_names_the_cause_in_one_line(tmp_path: Path, csv: Path) -> None:
+    (tmp_path / "site" / "cupy").mkdir(parents=True)
+    result = run(
+        *("train", "--data", csv, "--holdout", 5, "--iterations", 5, "--device", "auto"),
+        *("-q", "--out", tmp_path / "m"),
+        env={"PYTHONPATH": str(tmp_path / "site")},
+    )
+    assert result.returncode == 0
+    if select_backend("cpu") and "cuda" not in result.stdout:
+        [line] = result.stderr.splitlines()
+        assert line.startswith("note: Using the CPU. CuPy is installed but cannot be imported")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ((), 2, "COMMAND"),
+        (("train", "--hidden", "ten"), 2, "invalid int value: 'ten'"),
+        (("train", "--hidden", "0"), 2, "hidden is 0"),
+        (("train", "--lr", "-1"), 2, "learning_rate is -1.0"),
+        (("train", "--iterations", "5", "--epochs", "5"), 2, "not allowed with"),
+        (("train", "--rows", "70000"), 2, "70000 rows are asked for"),
+        (("train", "--holdout", "42000"), 2, "leaves none to train on"),
+        (("train", "--device", "gpu"), 2, "device is 'gpu'"),
+        (("train", "--data", "none.csv"), 4, "no file or folder none.csv"),
+        (("train", "--data", "."), 4, "holds no data"),
+        (("train", "--out", "none/m"), 4, "cannot be written"),
+        (("evaluate", "none.safetensors"), 4, "There is no model"),
+        (("predict", "none.safetensors", "x.csv"), 4, "There is no model"),
+        (("check-gradients", "--samples", "0"), 2, "not all 1 or more"),
+    ],
+)
+def test_exit_codes(tmp_path: Path, args: tuple[str, ...], code: int, message: str) -> None:
+    result = run(*args, cwd=tmp_path)
+    assert result.returncode == code
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_divergence_exits_5(tmp_path: Path, csv: Path) -> None:
+    result = run("train", "--data", csv, "--holdout", 5, "--lr", 1e30, cwd=tmp_path)
+    assert result.returncode == 5
+    assert "error: The training diverged: the loss is not finite from iteration" in result.stderr
+    assert "try --lr 1e+29" in result.stderr
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_wrong_cells_exit_4_with_line_and_column(tmp_path: Path, csv: Path, model: Path) -> None:
+    csv.write_text(csv.read_text().replace("\n", "\n0,999" + ",0" * 11 + "\n", 1))
+    for args in (("train", "--data", csv), ("evaluate", model, "--data", csv)):
+        result = run(*args, cwd=tmp_path)
+        assert result.returncode == 4
+        assert "line 2, column 'pixel0': '999' is not from 0 to 255" in result.stderr
+
+
+def test_images_of_another_size_exit_4(tmp_path: Path, model: Path) -> None:
+    result = run("evaluate", model)
+    assert result.returncode == 4
+    assert "784 pixels, the model was trained on 12" in result.stderr
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path, model: Path) -> None:
+    big = tmp_path / "big-images-idx3-ubyte"
+    big.write_bytes(idx_header((30_000, 12)) + bytes(360_000))
+    command = " ".join(map(str, [*PROGRAM, "predict", model, big, "--device", "cpu"]))
+    result = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | head -n 2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "ImageId,Label\n1,0\n" or result.stdout.startswith("ImageId,Label\n1,")
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "devices", "check-gradients"])
+def test_every_command_has_help_that_shows_defaults(command: str) -> None:
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert "--json" in result.stdout
+    if command == "train":
+        assert "(default: 0.1)" in result.stdout
+        assert "(default: model.safetensors)" in result.stdout
+
+
+def test_train_is_a_program_of_its_own() -> None:
+    program = Path(sys.executable).parent / "train"
+    result = subprocess.run([program, "--help"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("usage: train ")
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.startswith("mnn_gpu ")

@@ -1,0 +1,232 @@
+"""The bundled MNIST, the split, folders, and what makes pixels and labels valid."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnn_gpu import DataError, Dataset, UsageError, load_dataset, load_mnist, split
+from mnn_gpu.data import bundled, bundled_mnist
+from mnn_gpu.data.dataset import checked_labels, checked_pixels
+from mnn_gpu.data.idx import idx_header
+
+# ---- MNIST ---------------------------------------------------------------------------
+
+
+def test_mnist_is_the_published_one() -> None:
+    (X, y), (X_test, y_test) = load_mnist()
+    assert (X.shape, y.shape) == ((60000, 784), (60000,))
+    assert X.dtype == y.dtype == np.uint8
+    assert (X_test.shape, y_test.shape) == ((10000, 784), (10000,))
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(y).tolist() == counts
+    assert round((X == 0).mean(), 2) == 0.81
+    assert y_test[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+def test_a_changed_mnist_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in bundled.FOLDER.glob("t10k-*.gz"):
+        content = bytearray(gzip.decompress(path.read_bytes()))
+        content[-1] ^= 1
+        (tmp_path / path.name).write_bytes(gzip.compress(content, 1))
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
+    with pytest.raises(DataError, match="not the published MNIST file"):
+        bundled_mnist("test")
+
+
+def test_the_checksums_are_those_the_licence_file_states() -> None:
+    text = (bundled.FOLDER / "README.md").read_text()
+    for name, digest in bundled.SHA256.items():
+        assert f"| {name} | {digest} |" in text
+        content = gzip.decompress((bundled.FOLDER / f"{name}.gz").read_bytes())
+        assert hashlib.sha256(content).hexdigest() == digest
+
+
+# ---- split ---------------------------------------------------------------------------
+
+
+def numbered(rows: int) -> Dataset:
+    X = np.arange(rows, dtype=np.uint8)[:, None]
+    return Dataset(X, np.arange(rows), "numbered")
+
+
+def test_a_split_uses_every_row_once_and_keeps_labels_with_their_rows() -> None:
+    training, held_out = split(numbered(50), 10, seed=3)
+    assert (len(training), len(held_out)) == (40, 10)
+    both = np.concatenate([training.X, held_out.X])[:, 0]
+    assert sorted(both) == list(range(50))
+    assert not np.array_equal(np.sort(training.X[:, 0]), training.X[:, 0])
+    np.testing.assert_array_equal(training.X[:, 0], training.y)
+
+
+def test_the_seed_decides_the_split() -> None:
+    first, again, other = (split(numbered(50), 10, seed=s)[1].X for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_split_of_fewer_rows_and_without_hold_out() -> None:
+    training, held_out = split(numbered(50), 0, rows=20)
+    assert (len(training), len(held_out)) == (20, 0)
+
+
+@pytest.mark.parametrize(("holdout", "rows"), [(50, None), (-1, None), (10, 10), (0, 51), (0, 0)])
+def test_a_split_that_leaves_nothing_is_refused(holdout: int, rows: int | None) -> None:
+    with pytest.raises(UsageError) as caught:
+        split(numbered(50), holdout, rows=rows)
+    assert "--" in caught.value.cure
+
+
+# ---- pixels and labels ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, np.float32, np.float64])
+def test_whole_numbers_up_to_255_are_pixels_in_any_dtype(dtype: Any) -> None:
+    X = checked_pixels(np.array([[0, 128], [255, 3]], dtype), "X")
+    assert X.dtype == np.uint8
+    assert X.tolist() == [[0, 128], [255, 3]]
+
+
+def test_fractions_are_kept_as_floats() -> None:
+    X = checked_pixels(np.array([[[0.0, 0.25]], [[1.0, 0.5]]], np.float32), "X")
+    assert X.shape == (2, 2)
+    assert X.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.array([[0, 256]]), "row 1, pixel 1: 256 is not a whole number from 0 to 255"),
+        (np.array([[0, 1], [-1, 0]]), "row 2, pixel 0: -1"),
+        (np.array([[0.0, np.nan]]), "nan is not a fraction from 0 to 1"),
+        (np.array([[0.5, np.inf]]), "inf is not a fraction"),
+        (np.array([[0.5, 1.5]]), "1.5 is not a fraction"),
+        (np.array([[7.0, 1.5]]), "1.5 is not a whole number"),
+        (np.array([[7.0, np.nan]]), "nan is not a whole number"),
+        (np.array([["a", "b"]]), "not numbers"),
+        (np.array([[None, 1]], dtype=object), "not numbers"),
+        (np.zeros((0, 4)), r"shape \(0, 4\)"),
+        (np.zeros((4, 0)), r"shape \(4, 0\)"),
+        (np.zeros(4), r"shape \(4,\)"),
+        (np.zeros((1, 2), complex), "not numbers"),
+    ],
+)
+def test_what_is_no_pixel_is_refused_by_row_and_column(X: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        checked_pixels(X, "digits.npz")
+    assert caught.value.cause.startswith("digits.npz")
+
+
+def test_labels_may_be_a_column_of_whole_floats() -> None:
+    y = checked_labels(np.array([[3.0], [7.0]]), 2, "y")
+    assert y.tolist() == [3, 7]
+    assert y.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.array([0, 1.5]), "row 2: the label 1.5 is not a class"),
+        (np.array([0, -1]), "row 2: the label -1"),
+        (np.array([np.nan, 1]), "row 1: the label nan"),
+        (np.array([np.inf, 1]), "row 1: the label inf"),
+        (np.array(["cat", "dog"]), "not classes"),
+        (np.array([1]), "labels of shape"),
+        (np.array([[1, 0], [0, 1]]), "labels of shape"),
+    ],
+)
+def test_what_is_no_class_is_refused(y: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        checked_labels(y, 2, "y")
+
+
+# ---- paths ---------------------------------------------------------------------------
+
+
+def write_idx_pair(folder: Path, images: dict[str, Any], prefix: str, zipped: bool) -> None:
+    for kind, array in (
+        ("images-idx3", images["X"].reshape(-1, 3, 4)),
+        ("labels-idx1", images["y"]),
+    ):
+        array = array.astype(np.uint8)
+        content = idx_header(array.shape) + array.tobytes()
+        if zipped:
+            (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+        else:
+            (folder / f"{prefix}-{kind}-ubyte").write_bytes(content)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_folder_of_idx_files(tmp_path: Path, images: dict[str, Any], zipped: bool) -> None:
+    write_idx_pair(tmp_path, images, "train", zipped)
+    test = {name: array[:5] for name, array in images.items()}
+    write_idx_pair(tmp_path, test, "t10k", zipped)
+    data = load_dataset(tmp_path, "train")
+    np.testing.assert_array_equal(data.X, images["X"])
+    np.testing.assert_array_equal(data.labels(), images["y"])
+    assert len(load_dataset(str(tmp_path), "test")) == 5
+
+
+def test_a_pair_of_idx_files_and_one_alone(tmp_path: Path, images: dict[str, Any]) -> None:
+    write_idx_pair(tmp_path, images, "some", zipped=False)
+    paths = [tmp_path / "some-images-idx3-ubyte", tmp_path / "some-labels-idx1-ubyte"]
+    assert len(load_dataset(paths)) == 30
+    assert load_dataset(paths[0]).labels().tolist() == images["y"].tolist()
+    paths[1].unlink()
+    with pytest.raises(DataError, match="no file of labels beside"):
+        load_dataset(paths[0])
+    assert load_dataset(paths[0], labelled=False).y is None
+
+
+def test_labels_of_another_set_are_refused(tmp_path: Path, images: dict[str, Any]) -> None:
+    write_idx_pair(tmp_path, images, "train", zipped=False)
+    labels = tmp_path / "train-labels-idx1-ubyte"
+    labels.write_bytes(idx_header((2,)) + b"\0\1")
+    with pytest.raises(DataError, match="for 30 images"):
+        load_dataset(tmp_path)
+
+
+def test_kaggles_folder(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("label,pixel0\n1,2\n0,9\n")
+    (tmp_path / "test.csv").write_text("pixel0\n7\n")
+    (tmp_path / "sample_submission.csv").write_text("ImageId,Label\n1,0\n")
+    assert load_dataset(tmp_path, "train").X.tolist() == [[2], [9]]
+    assert load_dataset(tmp_path, "test", labelled=False).X.tolist() == [[7]]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "holds no data"),
+        (["notes.txt"], "holds no data"),
+        (["a.csv", "b.csv"], "several data files: a.csv, b.csv"),
+    ],
+)
+def test_a_folder_that_leaves_it_open_is_refused(
+    tmp_path: Path, files: list[str], message: str
+) -> None:
+    for name in files:
+        (tmp_path / name).write_text("label,p\n1,2\n")
+    with pytest.raises(DataError, match=message):
+        load_dataset(tmp_path)
+
+
+def test_paths_that_are_not_there_or_of_no_known_kind(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no file or folder"):
+        load_dataset(tmp_path / "missing.csv")
+    (tmp_path / "digits.pkl").write_bytes(b"\x80\x04")
+    with pytest.raises(DataError, match="of a kind") as caught:
+        load_dataset(tmp_path / "digits.pkl")
+    assert ".csv" in caught.value.cure
+    with pytest.raises(UsageError, match="3 data files"):
+        load_dataset(["a", "b", "c"])
+
+
+def test_data_without_labels_says_so_when_they_are_wanted() -> None:
+    with pytest.raises(DataError, match="has no labels"):
+        Dataset(np.zeros((2, 2), np.uint8), None, "test.csv").labels()

@@ -1,0 +1,48 @@
+"""The gradient check: it agrees where the formulas are right and says so where they are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mnn_gpu import UsageError, check_gradients, network
+
+
+@pytest.mark.parametrize("sizes", [(784, 10, 10, 10), (6, 3), (5, 4, 3, 4, 2)])
+def test_every_layer_agrees_to_seven_digits(sizes: tuple[int, ...]) -> None:
+    checks = check_gradients(sizes, entries=50)
+    names = [f"{d}[{l}]" for l in range(1, len(sizes)) for d in ("dW", "db")]
+    assert [check.name for check in checks] == names
+    for check in checks:
+        assert check.agrees
+        assert check.digits > 7
+        assert check.entries + check.left_out <= 50
+
+
+def test_a_wrong_formula_is_found_in_its_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = network.backward
+
+    def sums_over_units_too(*args: object) -> list[network.Layer]:
+        """The notebook's slip."""
+        return [(dW, np.full_like(db, db.sum())) for dW, db in right(*args)]  # type: ignore[arg-type]
+
+    monkeypatch.setattr(network, "backward", sums_over_units_too)
+    agrees = {check.name: check.agrees for check in check_gradients((6, 5, 4, 3))}
+    assert [name for name, good in agrees.items() if not good] == ["db[1]", "db[2]", "db[3]"]
+
+
+def test_steps_across_a_kink_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def at_the_kink(sizes: object, rng: object) -> list[network.Layer]:
+        return [(np.zeros((2, 3)), np.zeros((2, 1))), (np.ones((2, 2)), np.zeros((2, 1)))]
+
+    monkeypatch.setattr(network, "init_parameters", at_the_kink)
+    checks = {check.name: check for check in check_gradients((3, 2, 2))}
+    assert checks["dW[1]"].left_out == 6
+    assert not checks["dW[1]"].agrees
+    assert checks["dW[2]"].left_out == 0
+
+
+@pytest.mark.parametrize("wrong", [{"samples": 0}, {"entries": 0}, {"layer_sizes": (3, 0, 2)}])
+def test_sizes_below_one_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError):
+        check_gradients(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,177 @@
+"""Model files: what goes in comes out; whole or not at all; nothing trusted."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save, save_file
+
+from mnn_gpu import (
+    Model,
+    ModelFileError,
+    OutputError,
+    TrainingConfig,
+    load_model,
+    network,
+    predict,
+    save_model,
+    train,
+)
+from mnn_gpu.output_file import check_writable, write_atomically
+
+SIZES = (4, 3, 2)
+
+
+@pytest.fixture
+def model() -> Model:
+    theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(0)))
+    return Model(theta.astype(np.float32), SIZES, np.array([3, 8]), {"recipe": {"seed": 5}})
+
+
+def test_a_model_survives_the_file(tmp_path: Path, model: Model) -> None:
+    save_model(tmp_path / "m.safetensors", model)
+    loaded = load_model(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(loaded.theta, model.theta)
+    assert loaded.theta.dtype == np.float32
+    assert loaded.layer_sizes == SIZES
+    assert loaded.classes.tolist() == [3, 8]
+    assert loaded.info == {"recipe": {"seed": 5}}
+
+
+def test_a_trained_model_predicts_the_same_after_the_file(
+    tmp_path: Path, images: dict[str, Any]
+) -> None:
+    config = TrainingConfig(hidden=(5,), iterations=20, seed=3)
+    model, history = train(images["X"], images["y"], config)
+    save_model(tmp_path / "m", model)
+    loaded = load_model(tmp_path / "m")
+    np.testing.assert_array_equal(predict(loaded, images["X"]), predict(model, images["X"]))
+    assert loaded.info["recipe"]["seed"] == 3
+    assert loaded.info["training_accuracy"] == history.training.accuracy
+
+
+def test_the_file_is_plain_safetensors_with_the_formulas_names(
+    tmp_path: Path, model: Model
+) -> None:
+    save_model(tmp_path / "m", model)
+    tensors = load_file(tmp_path / "m")
+    assert {name: array.shape for name, array in tensors.items()} == {
+        "W1": (3, 4),
+        "b1": (3, 1),
+        "W2": (2, 3),
+        "b2": (2, 1),
+    }
+
+
+def good_parts(model: Model) -> tuple[dict[str, Any], dict[str, str]]:
+    tensors = {}
+    for l, (W, b) in enumerate(model.layers, start=1):
+        tensors[f"W{l}"], tensors[f"b{l}"] = W.copy(), b.copy()
+    metadata = {
+        "format": "mnn_gpu model 1",
+        "layer_sizes": "[4, 3, 2]",
+        "classes": "[3, 8]",
+        "info": "{}",
+    }
+    return tensors, metadata
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "pt"}, "not a model of mnn_gpu"),
+        ({"layer_sizes": "[4, 3"}, "damaged"),
+        ({"layer_sizes": "[4, 3, 3]"}, "do not fit"),
+        ({"layer_sizes": "[5, 3, 2]"}, "layer 1 is not floats of shape"),
+        ({"layer_sizes": "[1000000000000, 3, 2]"}, "layer 1"),
+        ({"layer_sizes": "[4, 3, 3, 2]"}, "layer 2"),
+        ({"layer_sizes": "[4, -3, 2]"}, "wrong kind"),
+        ({"layer_sizes": "{}"}, "damaged"),
+        ({"classes": "[8, 3]"}, "do not fit"),
+        ({"classes": '["a", "b"]'}, "wrong kind"),
+        ({"info": "[]"}, "wrong kind"),
+        ({"info": None}, "damaged"),
+        ({"W1": None}, "layer 1"),
+        ({"W1": np.zeros((3, 4), np.int32)}, "layer 1"),
+        ({"b2": np.array([[np.nan], [0]], np.float32)}, "not finite"),
+    ],
+)
+def test_a_file_that_does_not_fit_together_is_refused(
+    tmp_path: Path, model: Model, change: dict[str, Any], message: str
+) -> None:
+    tensors, metadata = good_parts(model)
+    for name, value in change.items():
+        target: dict[str, Any] = metadata if name in metadata else tensors
+        target[name] = value
+        if value is None:
+            del target[name]
+    save_file(tensors, tmp_path / "m", metadata)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load_model(tmp_path / "m")
+    assert str(tmp_path / "m") in caught.value.cause
+
+
+def test_missing_files_folders_and_other_formats_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="There is no model"):
+        load_model(tmp_path / "none")
+    (tmp_path / "m").write_bytes(b"\x80\x04 a pickle")
+    for path in (tmp_path, tmp_path / "m"):
+        with pytest.raises(ModelFileError, match="not a whole model file"):
+            load_model(path)
+    (tmp_path / "other").write_bytes(save({"x": np.zeros(2)}))
+    with pytest.raises(ModelFileError, match="format is not given"):
+        load_model(tmp_path / "other")
+
+
+@given(data=st.data())
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_file_is_read_or_refused(
+    tmp_path: Path, model: Model, data: st.DataObject
+) -> None:
+    save_model(tmp_path / "m", model)
+    content = bytearray((tmp_path / "m").read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] = data.draw(st.integers(0, 255))
+    (tmp_path / "m").write_bytes(content[: data.draw(st.integers(at, len(content)))])
+    try:
+        load_model(tmp_path / "m")
+    except ModelFileError as error:
+        assert error.cure
+
+
+# ---- writing -------------------------------------------------------------------------
+
+
+def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    write_atomically(path, b"first")
+    write_atomically(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [path]
+    other = tmp_path / "plain"
+    other.touch()
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
+
+
+@pytest.mark.parametrize("writer", [check_writable, lambda path: write_atomically(path, b"x")])
+def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path, writer: Any) -> None:
+    for path in (tmp_path / "missing" / "m", tmp_path):
+        with pytest.raises(OutputError) as caught:
+            writer(path)
+        assert caught.value.exit_code == 4
+        assert str(path) in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checking_leaves_an_existing_file_alone(tmp_path: Path, model: Model) -> None:
+    save_model(tmp_path / "m", model)
+    check_writable(tmp_path / "m")
+    assert json.dumps(load_model(tmp_path / "m").layer_sizes) == "[4, 3, 2]"
+    assert list(tmp_path.iterdir()) == [tmp_path / "m"]

@@ -1,0 +1,345 @@
+"""The readers: every format, every way a file can be wrong, and any bytes at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from mnn_gpu import DataError, load_dataset
+from mnn_gpu.data.idx import idx_header, read_idx
+
+fuzz = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+pixels = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6))
+
+
+def labels_for(X: Any) -> Any:
+    return np.arange(len(X)) % 4
+
+
+# ---- CSV -----------------------------------------------------------------------------
+
+
+def csv_text(X: Any, y: Any, at: int = 0, newline: str = "\n", header: bool = True) -> str:
+    """Write a CSV file with the label in column ``at``."""
+    names = [f"pixel{i}" for i in range(X.shape[1])]
+    names.insert(at, "label")
+    rows = [names] if header else []
+    for row, label in zip(X.tolist(), y.tolist(), strict=True):
+        row.insert(at, label)
+        rows.append([str(cell) for cell in row])
+    return "".join(",".join(row) + newline for row in rows)
+
+
+@given(X=pixels, last=st.booleans(), newline=st.sampled_from(["\n", "\r\n"]), header=st.booleans())
+@fuzz
+def test_csv_round_trip(tmp_path: Path, X: Any, last: bool, newline: str, header: bool) -> None:
+    at = X.shape[1] if last and header else 0
+    text = csv_text(X, labels_for(X), at, newline, header)
+    plain, zipped = tmp_path / "d.csv", tmp_path / "d.csv.gz"
+    plain.write_bytes(text.encode())
+    zipped.write_bytes(gzip.compress(text.encode()))
+    for path in (plain, zipped):
+        data = load_dataset(path)
+        np.testing.assert_array_equal(data.X, X)
+        np.testing.assert_array_equal(data.labels(), labels_for(X))
+        assert data.X.dtype == np.uint8
+        assert data.X.flags.c_contiguous
+
+
+@pytest.mark.parametrize("prefix", ["\ufeff", "\n\n"])
+def test_csv_with_a_byte_order_mark_or_blank_lines(tmp_path: Path, prefix: str) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text(prefix + "label,p\n3,4\n\n5,6\n\n", encoding="utf-8")
+    data = load_dataset(path)
+    assert (data.X.tolist(), data.labels().tolist()) == ([[4], [6]], [3, 5])
+
+
+def test_csv_label_column_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("a,kind,b\n1,7,2\n3,8,4\n")
+    data = load_dataset(path, label_column="kind")
+    assert (data.X.tolist(), data.labels().tolist()) == ([[1, 2], [3, 4]], [7, 8])
+
+
+def test_csv_without_labels_for_prediction(tmp_path: Path) -> None:
+    path = tmp_path / "test.csv"
+    path.write_text("pixel0,pixel1\n1,2\n")
+    assert load_dataset(path, labelled=False).y is None
+    path.write_text("1,2\n3,4\n")
+    assert load_dataset(path, labelled=False, features=2).X.tolist() == [[1, 2], [3, 4]]
+    assert load_dataset(path, labelled=False, features=1).X.tolist() == [[2], [4]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("label,p0,p1\n", "no rows"),
+        ("label\n1\n", "no rows of pixels"),
+        ("p0,p1\n1,2\n", "no label column 'label'"),
+        ("label,y,p\n1,2,3\n", "several label columns: label, y"),
+        ("label,p0,p1\n1,2,3\n4,5\n", r"line 3: 2 cells, where the file starts with 3"),
+        ("label,p0\n1,2\n3,4,5\n", r"line 3: 3 cells"),
+        ("label,p0\n1,2,3\n", r"line 2: 3 cells"),
+        ("label,p0,p1\n1,2,\n", "line 2, column 'p1': the cell is empty"),
+        ("label,p0,p1\n1,2,x\n", "line 2, column 'p1': 'x' is not a whole number"),
+        ("label,p0,p1\n1,0.5,1\n", "line 2, column 'p0': '0.5' is not a whole number"),
+        ("label,p0,p1\n1,2,256\n", "line 2, column 'p1': '256' is not from 0 to 255"),
+        ("label,p0,p1\n1,2,-1\n", "line 2, column 'p1': '-1' is not from 0 to 255"),
+        ("label,p0\n1,99999999999999999999999\n", "is not from 0 to 255"),
+        ("label,p0\n1,nan\n", "'nan' is not a whole number"),
+        ("label,p0\n1,inf\n", "'inf' is not"),
+        ("label,p0\n1.5,2\n", "line 2, column 'label': '1.5' is not a whole number"),
+        ("label,p0\n-1,2\n", "label -1 is not a class"),
+        ("label,p0\ncat,2\n", "line 2, column 'label': 'cat'"),
+        ("label,p0\n,2\n", "line 2, column 'label': the cell is empty"),
+        ("label;p0;p1\n1;2;3\n", "no label column"),
+        ("label,p0\n1,2\n\n3,400\n", "line 4, column 'p0'"),
+        ('label,p0\n1,"2\n', "cannot be read as CSV|'2"),
+    ],
+)
+def test_a_wrong_csv_is_refused_by_line_and_column(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        load_dataset(path)
+    assert str(path) in caught.value.cause
+    assert caught.value.cure
+
+
+def test_a_named_label_column_that_is_missing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("label,p\n1,2\n")
+    with pytest.raises(DataError, match="no label column 'kind'"):
+        load_dataset(path, label_column="kind")
+
+
+# ---- IDX -----------------------------------------------------------------------------
+
+
+@given(array=hnp.arrays(np.uint8, hnp.array_shapes(max_dims=4, max_side=5)), zipped=st.booleans())
+@fuzz
+def test_idx_round_trip(tmp_path: Path, array: Any, zipped: bool) -> None:
+    content = idx_header(array.shape) + array.tobytes()
+    path = tmp_path / ("a-ubyte.gz" if zipped else "a-ubyte")
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    np.testing.assert_array_equal(read_idx(path), array)
+
+
+GOOD_IDX = idx_header((2, 2, 2)) + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\0\0\x08", "not an IDX file"),
+        (b"PK\x03\x04" + bytes(20), "magic number is 504b0304"),
+        (b"\0\0\x0d\x01" + bytes(8), "type 0x0d"),
+        (b"\0\0\x08\x09" + bytes(40), "not an IDX file"),
+        (GOOD_IDX[:10], "truncated in its header"),
+        (GOOD_IDX[:-1], "truncated|promises"),
+        (GOOD_IDX + b"x", "goes on after the 8 bytes"),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_wrong_idx_file_is_refused(
+    tmp_path: Path, content: bytes, message: str, zipped: bool
+) -> None:
+    path = tmp_path / ("a-ubyte.gz" if zipped else "a-ubyte")
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    with pytest.raises(DataError, match=message):
+        read_idx(path)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_header_that_lies_allocates_nothing(tmp_path: Path, zipped: bool) -> None:
+    content = idx_header((2**31, 2**31, 4)) + bytes(100)
+    path = tmp_path / ("a-ubyte.gz" if zipped else "a-ubyte")
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="promises"):
+            read_idx(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_gz_that_is_none_or_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "a-ubyte.gz"
+    path.write_bytes(GOOD_IDX)
+    with pytest.raises(DataError, match="not a whole gzip file"):
+        read_idx(path)
+    path.write_bytes(gzip.compress(GOOD_IDX)[:-9])
+    with pytest.raises(DataError):
+        read_idx(path)
+
+
+# ---- npz -----------------------------------------------------------------------------
+
+
+def test_keras_npz(tmp_path: Path, images: dict[str, Any]) -> None:
+    X, y = images["X"].reshape(-1, 3, 4), images["y"]
+    path = tmp_path / "mnist.npz"
+    for save in (np.savez, np.savez_compressed):
+        save(path, x_train=X, y_train=y.astype(np.uint8), x_test=X[:4], y_test=y[:4])
+        train, test = load_dataset(path), load_dataset(path, "test")
+        np.testing.assert_array_equal(train.X, images["X"])
+        np.testing.assert_array_equal(train.labels(), y)
+        assert len(test) == 4
+
+
+def test_npz_with_plain_names_or_without_labels(tmp_path: Path, images: dict[str, Any]) -> None:
+    path = tmp_path / "d.npz"
+    np.savez(path, X=images["X"], y=images["y"])
+    assert len(load_dataset(path)) == 30
+    np.savez(path, x=images["X"])
+    assert load_dataset(path, labelled=False).y is None
+    with pytest.raises(DataError, match="no array y_train or y"):
+        load_dataset(path)
+    np.savez(path, pictures=images["X"])
+    with pytest.raises(DataError, match=r"no array x_train .* it has pictures.npy"):
+        load_dataset(path)
+
+
+def test_pickled_npz_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    np.savez(path, x_train=np.array([[1, "a"]], object), y_train=[0])
+    with pytest.raises(DataError, match="pickled"):
+        load_dataset(path)
+
+
+def test_npz_whose_header_lies_is_refused(tmp_path: Path) -> None:
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        member, {"descr": "|u1", "fortran_order": False, "shape": (2**40, 784)}
+    )
+    path = tmp_path / "d.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train.npy", member.getvalue() + bytes(10))
+    with pytest.raises(DataError, match="promises"):
+        load_dataset(path)
+
+
+def test_npz_that_is_no_zip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(DataError, match=r"not a whole \.npz file"):
+        load_dataset(path)
+
+
+# ---- Parquet -------------------------------------------------------------------------
+
+
+@given(X=pixels)
+@fuzz
+def test_parquet_round_trip(tmp_path: Path, X: Any) -> None:
+    frame = pd.DataFrame(X, columns=[f"pixel{i}" for i in range(X.shape[1])])
+    frame.insert(0, "label", labels_for(X))
+    path = tmp_path / "d.parquet"
+    frame.to_parquet(path)
+    data = load_dataset(path)
+    np.testing.assert_array_equal(data.X, X)
+    np.testing.assert_array_equal(data.labels(), labels_for(X))
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ({"p0": [1], "p1": [2]}, "no label column"),
+        ({"label": [1], "image": ["text"]}, "column image"),
+        ({"label": [1, 2], "p0": [3, 300]}, "row 2, pixel 0: 300"),
+        ({"label": [1, 2], "p0": [3, None]}, "nan"),
+        ({"label": ["a"], "p0": [3]}, "not classes"),
+        ({"label": [1]}, "no columns of pixels"),
+    ],
+)
+def test_a_wrong_parquet_is_refused(tmp_path: Path, frame: Any, message: str) -> None:
+    path = tmp_path / "d.parquet"
+    pd.DataFrame(frame).to_parquet(path)
+    with pytest.raises(DataError, match=message):
+        load_dataset(path)
+
+
+# ---- any bytes -----------------------------------------------------------------------
+
+
+def good_csv() -> bytes:
+    X = np.random.default_rng(0).integers(0, 256, (6, 4))
+    return csv_text(X, labels_for(X)).encode()
+
+
+def good_npz() -> bytes:
+    file = io.BytesIO()
+    X = np.random.default_rng(0).integers(0, 256, (6, 4), np.uint8)
+    np.savez_compressed(file, x_train=X, y_train=labels_for(X))
+    return file.getvalue()
+
+
+def good_parquet() -> bytes:
+    file = io.BytesIO()
+    pd.DataFrame({"label": [0, 1], "p0": [2, 3]}).to_parquet(file)
+    return file.getvalue()
+
+
+GOOD: dict[str, Callable[[], bytes]] = {
+    "d.csv": good_csv,
+    "d.csv.gz": lambda: gzip.compress(good_csv()),
+    "d-idx3-ubyte": lambda: GOOD_IDX,
+    "d-idx3-ubyte.gz": lambda: gzip.compress(GOOD_IDX),
+    "d.npz": good_npz,
+    "d.parquet": good_parquet,
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+@given(data=st.data())
+@fuzz
+def test_damaged_files_are_read_or_refused_never_a_crash(
+    tmp_path: Path, name: str, data: st.DataObject
+) -> None:
+    content = bytearray(GOOD[name]())
+    for _ in range(data.draw(st.integers(0, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    keep = data.draw(st.integers(0, len(content)))
+    (tmp_path / name).write_bytes(content[:keep] if data.draw(st.booleans()) else content)
+    try:
+        load_dataset(tmp_path / name, labelled=not name.startswith("d-idx"))
+    except DataError as error:
+        assert name in error.cause
+        assert error.cure
+
+
+@pytest.mark.parametrize("name", GOOD)
+@given(content=st.binary(max_size=200))
+@fuzz
+def test_arbitrary_bytes_are_read_or_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    try:
+        load_dataset(tmp_path / name, labelled=False)
+    except DataError as error:
+        assert name in error.cause
+
+
+def test_the_idx_header_is_the_published_layout() -> None:
+    assert idx_header((60000, 28, 28)) == struct.pack(">IIII", 2051, 60000, 28, 28)
+    assert idx_header((60000,)) == struct.pack(">II", 2049, 60000)

@@ -1,0 +1,310 @@
+"""Training: what is learnt, what is recorded, what is refused; the same bits every time."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnn_gpu import (
+    DataError,
+    DivergedError,
+    Hook,
+    Record,
+    TrainingConfig,
+    TrainingInterrupted,
+    UsageError,
+    evaluate,
+    load_mnist,
+    network,
+    predict,
+    predict_proba,
+    select_backend,
+    train,
+)
+from mnn_gpu.backend import Backend, Memory
+from mnn_gpu.randomness import PARAMETERS, generator
+from tests import oracle
+
+SMALL = TrainingConfig(hidden=(8,), learning_rate=0.5, iterations=200)
+
+
+class Watch(Hook):
+    """Notes everything that a hook is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def on_start(self, iterations: int) -> None:
+        self.told.append(("start", iterations))
+
+    def on_step(self, iteration: int) -> None:
+        self.told.append(iteration)
+
+    def on_record(self, record: Record) -> None:
+        self.told.append(record)
+
+    def on_end(self) -> None:
+        self.told.append("end")
+
+
+# ---- what is learnt ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [None, 30, 7])
+def test_it_learns(backend: Backend, images: dict[str, Any], batch_size: int | None) -> None:
+    config = TrainingConfig(hidden=(8,), learning_rate=0.5, epochs=200, batch_size=batch_size)
+    model, history = train(images["X"], images["y"], config, backend=backend)
+    assert history.training.accuracy == 1
+    assert history.training.loss < 0.1
+    np.testing.assert_array_equal(predict(model, images["X"], backend), images["y"])
+
+
+def test_full_batches_follow_the_oracle(backend: Backend, images: dict[str, Any]) -> None:
+    config = TrainingConfig(hidden=(5, 4), iterations=3, dtype="float64", seed=9, shard_rows=7)
+    model, _ = train(images["X"], images["y"], config, backend=backend)
+    layers = network.init_parameters((12, 5, 4, 3), generator(PARAMETERS, 9))
+    expected = oracle.iterate(layers, images["X"].T / 255, images["y"], 3, 0.1)
+    np.testing.assert_allclose(model.theta, network.flatten(expected), rtol=1e-11, atol=1e-13)
+
+
+def test_each_epoch_sees_every_row_once_in_a_new_order(images: dict[str, Any]) -> None:
+    # A learning rate this small leaves the parameters alone, so an epoch's mean loss is
+    # that of the whole set only if every row was seen exactly once.
+    config = TrainingConfig(hidden=(4,), learning_rate=1e-12, epochs=3, batch_size=7)
+    _, history = train(images["X"], images["y"], config, backend=select_backend("cpu"))
+    for record in history.records:
+        assert record.loss == pytest.approx(history.training.loss, rel=1e-5)
+        assert record.accuracy == pytest.approx(history.training.accuracy)
+
+
+def test_the_notebook_learns_mnist(backend: Backend) -> None:
+    (X, y), _ = load_mnist()
+    config = TrainingConfig(iterations=100)
+    _, history = train(X[:8000], y[:8000], config, backend=backend)
+    assert history.training.accuracy > 0.5
+
+
+@pytest.mark.gpu
+def test_the_gpu_agrees_with_the_cpu(images: dict[str, Any]) -> None:
+    thetas = [
+        train(images["X"], images["y"], SMALL, backend=select_backend(device))[0].theta
+        for device in ("cpu", "cuda")
+    ]
+    np.testing.assert_allclose(thetas[0], thetas[1], rtol=1e-3, atol=1e-4)
+
+
+# ---- the same bits -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_the_seed_decides_everything(
+    backend: Backend, images: dict[str, Any], batch_size: int | None
+) -> None:
+    def theta(seed: int) -> Any:
+        config = TrainingConfig(hidden=(8,), iterations=30, batch_size=batch_size, seed=seed)
+        return train(images["X"], images["y"], config, backend=backend)[0].theta
+
+    np.testing.assert_array_equal(theta(1), theta(1))
+    assert not np.array_equal(theta(1), theta(2))
+
+
+def test_pixels_and_fractions_train_alike(images: dict[str, Any]) -> None:
+    cpu = select_backend("cpu")
+    fractions = images["X"].astype(np.float32) / np.float32(255)
+    thetas = [train(X, images["y"], SMALL, backend=cpu)[0].theta for X in (images["X"], fractions)]
+    np.testing.assert_array_equal(thetas[0], thetas[1])
+
+
+def test_scaling_in_every_step_gives_the_same_bits_as_scaling_once(
+    images: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = select_backend("cpu")
+    roomy, _ = train(images["X"], images["y"], SMALL, backend=cpu)
+    monkeypatch.setattr(type(cpu), "memory", lambda _: Memory(free=10, total=10))
+    narrow, _ = train(images["X"], images["y"], SMALL, backend=cpu)
+    np.testing.assert_array_equal(roomy.theta, narrow.theta)
+
+
+# ---- the history ---------------------------------------------------------------------
+
+
+def test_full_batches_are_recorded_every_hundred_iterations_and_at_the_end(
+    images: dict[str, Any],
+) -> None:
+    config = TrainingConfig(hidden=(4,), iterations=250)
+    held_out = (images["X"][:6], images["y"][:6])
+    _, history = train(images["X"], images["y"], config, validation=held_out)
+    assert [record.iteration for record in history.records] == [100, 200, 250]
+    assert [record.epoch for record in history.records] == [100, 200, 250]
+    assert all(a.seconds < b.seconds for a, b in itertools.pairwise(history.records))
+    assert history.iterations == 250
+    assert history.validation is not None
+    assert history.records[-1].validation_accuracy == history.validation.accuracy
+    assert history.validation.rows == 6
+
+
+def test_minibatches_are_recorded_every_epoch(images: dict[str, Any]) -> None:
+    config = TrainingConfig(hidden=(4,), iterations=12, batch_size=7)
+    _, history = train(images["X"], images["y"], config)
+    assert [record.iteration for record in history.records] == [5, 10, 12]
+    assert [record.epoch for record in history.records] == [1, 2, 3]
+    assert all(0 <= record.accuracy <= 1 for record in history.records)
+
+
+def test_report_every_is_obeyed(images: dict[str, Any]) -> None:
+    config = TrainingConfig(hidden=(4,), iterations=10, report_every=4)
+    _, history = train(images["X"], images["y"], config)
+    assert [record.iteration for record in history.records] == [4, 8, 10]
+
+
+def test_hooks_are_told_everything_in_order(images: dict[str, Any]) -> None:
+    watch = Watch()
+    config = TrainingConfig(hidden=(4,), iterations=3, report_every=2)
+    _, history = train(images["X"], images["y"], config, hooks=[watch])
+    first, last = history.records
+    assert watch.told == [("start", 3), 1, 2, first, 3, last, "end"]
+
+
+def test_the_last_record_and_the_final_scores_fit(images: dict[str, Any]) -> None:
+    model, history = train(images["X"], images["y"], SMALL, backend=select_backend("cpu"))
+    scores = evaluate(model, images["X"], images["y"], select_backend("cpu"))
+    assert history.training.accuracy == scores.accuracy
+    assert history.training.loss == pytest.approx(scores.loss, rel=1e-5)
+    assert history.records[-1].loss == pytest.approx(scores.loss, rel=0.05)
+
+
+def test_the_device_is_read_only_for_the_records(
+    images: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = select_backend("cpu")
+    reads = 0
+    to_numpy = type(cpu).to_numpy
+
+    def counted(self: Backend, array: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return to_numpy(self, array)
+
+    monkeypatch.setattr(type(cpu), "to_numpy", counted)
+    totals = []
+    for epochs in (2, 4):
+        config = TrainingConfig(hidden=(4,), epochs=epochs, batch_size=1)
+        train(images["X"], images["y"], config, backend=cpu)
+        totals.append(reads)
+        reads = 0
+    # Loss, right answers and finite steps, of two epochs more.
+    assert totals[1] - totals[0] == 2 * 3
+
+
+# ---- what goes wrong -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_divergence_names_the_iteration_and_what_to_lower(
+    backend: Backend, images: dict[str, Any], batch_size: int | None
+) -> None:
+    config = TrainingConfig(hidden=(8, 8), learning_rate=1e30, iterations=60, batch_size=batch_size)
+    with pytest.raises(DivergedError, match=r"from iteration [2-9] on") as caught:
+        train(images["X"], images["y"], config, backend=backend)
+    assert "try --lr 1e+29" in caught.value.cure
+    assert 2 <= caught.value.iteration <= 9
+
+
+def test_an_interrupt_keeps_what_was_learnt(images: dict[str, Any]) -> None:
+    class Impatient(Watch):
+        def on_step(self, iteration: int) -> None:
+            super().on_step(iteration)
+            if iteration == 5:
+                raise KeyboardInterrupt
+
+    watch = Impatient()
+    with pytest.raises(TrainingInterrupted) as caught:
+        train(images["X"], images["y"], SMALL, hooks=[watch])
+    assert watch.told[-1] == "end"
+    assert caught.value.history.iterations == 5
+    five = TrainingConfig(hidden=(8,), learning_rate=0.5, iterations=5)
+    expected, _ = train(images["X"], images["y"], five)
+    np.testing.assert_array_equal(caught.value.model.theta, expected.theta)
+
+
+def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="for 30 images"):
+        train(images["X"], images["y"][:7])
+    with pytest.raises(DataError, match="none of the 3 classes"):
+        train(images["X"], images["y"], SMALL, validation=(images["X"], images["y"] + 1))
+    with pytest.raises(DataError, match="validation images have 11 pixels"):
+        train(images["X"], images["y"], SMALL, validation=(images["X"][:, 1:], images["y"]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hidden": (0,)},
+        {"hidden": (10, -1)},
+        {"learning_rate": 0},
+        {"learning_rate": float("nan")},
+        {"iterations": 0},
+        {"epochs": 0},
+        {"iterations": 5, "epochs": 5},
+        {"batch_size": 0},
+        {"shard_rows": 0},
+        {"report_every": 0},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"dtype": "float16"},
+    ],
+)
+def test_a_recipe_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        TrainingConfig(**wrong)
+    assert caught.value.cure
+
+
+# ---- shapes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", [(), (3,), (5, 4, 3, 2)])
+def test_any_number_of_hidden_layers(images: dict[str, Any], hidden: tuple[int, ...]) -> None:
+    config = TrainingConfig(hidden=hidden, iterations=5)
+    model, _ = train(images["X"], images["y"], config)
+    assert model.layer_sizes == (12, *hidden, 3)
+    assert len(model.layers) == len(hidden) + 1
+
+
+def test_one_row_one_feature_one_class() -> None:
+    model, history = train([[200]], [5], TrainingConfig(hidden=(2,), iterations=3))
+    assert model.classes.tolist() == [5]
+    assert history.training.accuracy == 1
+
+
+def test_a_batch_larger_than_the_data_is_the_whole_of_it(images: dict[str, Any]) -> None:
+    config = TrainingConfig(hidden=(4,), epochs=3, batch_size=1000)
+    _, history = train(images["X"], images["y"], config)
+    assert history.iterations == 3
+
+
+def test_classes_keep_their_labels(images: dict[str, Any]) -> None:
+    labels = np.array([1000, 7, 42])[images["y"]]
+    model, _ = train(images["X"], labels, SMALL)
+    assert model.classes.tolist() == [7, 42, 1000]
+    np.testing.assert_array_equal(predict(model, images["X"]), labels)
+    assert evaluate(model, images["X"], labels).errors == 0
+    with pytest.raises(DataError, match="row 1: the label 8 is none of the 3 classes"):
+        evaluate(model, images["X"][:1], [8])
+
+
+def test_probabilities_are_those_of_the_prediction(
+    backend: Backend, images: dict[str, Any]
+) -> None:
+    model, _ = train(images["X"], images["y"], SMALL, backend=backend)
+    P = predict_proba(model, images["X"], backend)
+    assert P.shape == (30, 3)
+    np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(
+        model.classes[P.argmax(axis=1)], predict(model, images["X"], backend)
+    )
+    with pytest.raises(DataError, match="11 pixels, the model was trained on 12"):
+        predict(model, images["X"][:, 1:], backend)

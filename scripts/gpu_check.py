@@ -1,0 +1,150 @@
+"""Everything a GPU must show, in one run: tests, a real training, agreement with the CPU.
+
+    scripts/gpu-check             run it all; needs an NVIDIA GPU, CuPy and pytest
+    scripts/gpu-check --dry-run   only list what it would do
+
+Prints a table and writes scripts/results/<gpu>-<date>.json. Exits with 1 if a check fails
+and with 3 if no GPU works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnn_gpu import TrainingConfig, diagnose, select_backend, train
+from mnn_gpu.backend import Backend
+from mnn_gpu.data import bundled_mnist, split
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "scripts" / "results"
+Check = Callable[[Backend], dict[str, Any]]
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of this Python in the repository's root."""
+    return subprocess.run(
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def tests(_: Backend) -> dict[str, Any]:
+    """Run the tests that need a GPU; none may be skipped."""
+    result = run("-m", "pytest", "-q", "-m", "gpu", MNN_REQUIRE_GPU="1")
+    lines = result.stdout.strip().splitlines() or [result.stderr.strip()[-300:]]
+    if result.returncode:
+        print(result.stdout[-6000:], result.stderr[-2000:])
+    return {"passed": result.returncode == 0, "outcome": lines[-1]}
+
+
+def command_line(_: Backend) -> dict[str, Any]:
+    """Train the default recipe with `train --device cuda` and evaluate the model."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = str(Path(folder) / "m.safetensors")
+        started = time.perf_counter()
+        trained = run("-m", "mnn_gpu", "train", "--device", "cuda", "--json", "-q", "--out", model)
+        seconds = time.perf_counter() - started
+        if trained.returncode:
+            return {"passed": False, "outcome": trained.stderr.strip()[-500:]}
+        report = json.loads(trained.stdout)
+        tested = run("-m", "mnn_gpu", "evaluate", model, "--device", "cuda", "--json")
+    return {
+        "passed": report["training"]["accuracy"] > 0.88 and tested.returncode == 0,
+        "process_seconds": seconds,
+        "ms_per_iteration": report["seconds"] / report["iterations"] * 1e3,
+        "training_accuracy": report["training"]["accuracy"],
+        "test_accuracy": json.loads(tested.stdout)["accuracy"],
+    }
+
+
+def agreement(gpu: Backend) -> dict[str, Any]:
+    """Train 100 steps on CPU and GPU from the same seed and compare the parameters."""
+    training, _ = split(bundled_mnist("train"), 1000, 0, 42_000)
+    worst = {}
+    for name, config in (
+        ("full batch", TrainingConfig(iterations=100)),
+        ("batch 128", TrainingConfig(iterations=100, batch_size=128, hidden=(128, 64))),
+    ):
+        cpu_model, gpu_model = (
+            train(training.X, training.labels(), config, backend=backend)[0]
+            for backend in (select_backend("cpu"), gpu)
+        )
+        worst[name] = float(np.abs(cpu_model.theta - gpu_model.theta).max())
+    return {"passed": max(worst.values()) < 1e-3, "largest_difference": worst}
+
+
+def repeatability(gpu: Backend) -> dict[str, Any]:
+    """Train twice from one seed: the same bits."""
+    training, _ = split(bundled_mnist("train"), 1000, 0, 10_000)
+    config = TrainingConfig(iterations=100, batch_size=128)
+    one, two = (
+        train(training.X, training.labels(), config, backend=gpu)[0].theta for _ in range(2)
+    )
+    return {"passed": bool(np.array_equal(one, two))}
+
+
+def memory(gpu: Backend) -> dict[str, Any]:
+    """See that a finished training gives its memory back."""
+    training, _ = split(bundled_mnist("train"), 1000, 0, 42_000)
+    config = TrainingConfig(iterations=3)
+    free = []
+    for _ in range(3):
+        train(training.X, training.labels(), config, backend=gpu)
+        free.append(gpu.memory().free or 0)
+    return {"passed": free[-1] >= free[0], "free_bytes": free}
+
+
+CHECKS: dict[str, Check] = {
+    "GPU tests": tests,
+    "train --device cuda": command_line,
+    "CPU and GPU agree": agreement,
+    "same seed, same bits": repeatability,
+    "memory given back": memory,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--dry-run", action="store_true", help="list the checks, run none")
+    if parser.parse_args().dry_run:
+        for name, check in CHECKS.items():
+            print(f"{name:22}{check.__doc__}")
+        return 0
+    report = diagnose()
+    print(report)
+    if not any(gpu.stages[-1].passed for gpu in report.gpus):
+        return 3
+    gpu = select_backend("cuda")
+    results = {}
+    for name, check in CHECKS.items():
+        started = time.perf_counter()
+        results[name] = check(gpu) | {"seconds": time.perf_counter() - started}
+        print(
+            f"{'PASS' if results[name]['passed'] else 'FAIL'}  {name}: {results[name]}", flush=True
+        )
+    card = re.sub(r"[^a-z0-9]+", "-", (report.gpus[0].name or "gpu").lower()).strip("-")
+    path = RESULTS / f"{card}-{time.strftime('%Y-%m-%d')}.json"
+    record = {"date": time.strftime("%Y-%m-%d"), "machine": report.as_dict(), "checks": results}
+    path.write_text(json.dumps(record, indent=2) + "\n")
+    print(f"written to {path.relative_to(ROOT)}")
+    return 0 if all(result["passed"] for result in results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""The README's examples run as they stand, and its tables name what exists."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mnn_gpu import errors, load_mnist, network, select_backend
+from mnn_gpu.backend import cures
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PROGRAMS = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def kaggle_files(folder: Path, rows: int) -> None:
+    (X, y), (X_test, _) = load_mnist()
+    frame = pd.DataFrame(X[:rows], columns=[f"pixel{i}" for i in range(784)])
+    frame.insert(0, "label", y[:rows])
+    frame.to_csv(folder / "train.csv", index=False)
+    frame = pd.DataFrame(X_test[:50], columns=[f"pixel{i}" for i in range(784)])
+    frame.to_csv(folder / "test.csv", index=False)
+
+
+def gpu_works() -> bool:
+    return select_backend("auto").device != "cpu"
+
+
+def test_the_shell_examples_run(tmp_path: Path) -> None:
+    kaggle_files(tmp_path, rows=3000)
+    commands = [line for block in blocks("sh") for line in block.splitlines() if line]
+    assert len(commands) >= 7
+    for line in commands:
+        program, *arguments = shlex.split(line)
+        result = subprocess.run(
+            [PROGRAMS / program, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        expected = 3 if "--device cuda" in line and not gpu_works() else 0
+        assert result.returncode == expected, f"{line}\n{result.stderr}"
+    assert len((tmp_path / "submission.csv").read_text().splitlines()) == 51
+
+
+def test_the_python_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        names: dict[str, object] = {}
+        for block in blocks("python"):
+            exec(compile(block, "README.md", "exec"), names)
+    finally:
+        os.chdir(here)
+    output = capsys.readouterr().out
+    assert "Iteration: 20" in output
+    assert "Evaluation(rows=10000" in output
+    assert float(re.findall(r"accuracy=([0-9.]+)", output)[0]) > 0.95
+    assert (tmp_path / "model.safetensors").exists()
+
+
+def test_the_formulas_are_in_the_code() -> None:
+    source = Path(network.__file__).read_text(encoding="utf-8")
+    for code in (
+        "W @ inputs + b",
+        "xp.clip(Z, min=0)",
+        "A[-1] - Y",
+        "(W.T @ dZ) * relu_prime(Z[l - 1])",
+        "dZ @ inputs.T",
+        "xp.sum(dZ, axis=1, keepdims=True)",
+        "theta - alpha * d_theta",
+    ):
+        assert code in source
+        assert code in README
+
+
+def test_every_cause_of_the_troubleshooting_table_is_one_the_program_gives() -> None:
+    # Sentences broken over several string literals, joined again.
+    source = re.sub(r'"\s+f?"', "", Path(cures.__file__).read_text(encoding="utf-8"))
+    table = README.split("## When the GPU does not work")[1].split("## Exit codes")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")][2:]
+    phrases = [phrase.strip().removesuffix(" N") for row in rows for phrase in row.split(",")]
+    assert len(phrases) >= 12
+    for phrase in phrases:
+        assert phrase in source
+
+
+def test_the_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)h][^)]*)\)", README):
+        assert (Path(__file__).parent.parent / target).exists(), target
+
+
+def test_the_exit_codes_are_the_errors_own() -> None:
+    section = README.split("## Exit codes")[1]
+    kinds = (errors.UsageError, errors.DeviceError, errors.DataError, errors.DivergedError)
+    for kind in (*kinds, errors.TrainingInterrupted):
+        assert re.search(rf"\b{kind.exit_code} [a-z]", section)
+
+
+def test_the_figures_are_those_that_were_measured() -> None:
+    path = Path(__file__).parent.parent / "scripts/results/notebook-recipe.json"
+    result = json.loads(path.read_text())
+    training, held_out = result["training_accuracy"], result["held_out_accuracy"]
+    opening = " ".join(README.split("```")[0].split())
+    for figure in (
+        f"reaches {training['mean'] * 100:.1f} % of the 41,000 training rows",
+        f"sd {training['sd'] * 100:.1f}, from {training['min'] * 100:.1f} to "
+        f"{training['max'] * 100:.1f}",
+        f"{held_out['mean'] * 100:.1f} % of 1,000 held-out rows (sd {held_out['sd'] * 100:.1f})",
+        f"in {result['iteration']['ratio']:.2f} of the time",
+    ):
+        assert figure in opening

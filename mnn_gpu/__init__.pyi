@@ -16,12 +16,12 @@ from mnn_gpu.errors import FallbackWarning as FallbackWarning
 from mnn_gpu.errors import MnnGpuError as MnnGpuError
 from mnn_gpu.errors import ModelFileError as ModelFileError
 from mnn_gpu.errors import OutputError as OutputError
-from mnn_gpu.errors import TrainingInterrupted as TrainingInterrupted
 from mnn_gpu.errors import UsageError as UsageError
 from mnn_gpu.gradient_check import check_gradients as check_gradients
 from mnn_gpu.history import History as History
 from mnn_gpu.history import Hook as Hook
 from mnn_gpu.history import Record as Record
+from mnn_gpu.history import TrainingInterrupted as TrainingInterrupted
 from mnn_gpu.inference import Evaluation as Evaluation
 from mnn_gpu.inference import evaluate as evaluate
 from mnn_gpu.inference import predict as predict

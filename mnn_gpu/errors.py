@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mnn_gpu.history import History
-    from mnn_gpu.model import Model
-
 
 class MnnGpuError(Exception):
     """Base of every error that mnn_gpu raises on purpose.
@@ -94,25 +88,6 @@ class DivergedError(MnnGpuError, ArithmeticError):
         super().__init__(cause, cure)
         self.args = (cause, cure, iteration)
         self.iteration = iteration
-
-
-class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C during training; what had been learnt until then is kept.
-
-    Attributes
-    ----------
-    model : Model
-        The model after the last finished iteration.
-    history : History
-        The records until then.
-    """
-
-    exit_code = 130
-
-    def __init__(self, model: Model, history: History) -> None:
-        super().__init__(f"interrupted after iteration {history.iterations}")
-        self.model = model
-        self.history = history
 
 
 class FallbackWarning(UserWarning):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mnn_gpu.inference import Evaluation
+from mnn_gpu.model import Model
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,22 @@ class Hook:
 
     def on_end(self) -> None:
         """After the last update, also where the training broke off."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during training; what had been learnt until then is kept.
+
+    Attributes
+    ----------
+    model : Model
+        The model after the last finished iteration.
+    history : History
+        The records until then.
+    """
+
+    exit_code = 130
+
+    def __init__(self, model: Model, history: History) -> None:
+        super().__init__(f"interrupted after iteration {history.iterations}")
+        self.model = model
+        self.history = history

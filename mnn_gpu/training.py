@@ -15,8 +15,8 @@ from mnn_gpu import network
 from mnn_gpu.backend import Backend, select_backend
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.dataset import checked_labels, checked_pixels
-from mnn_gpu.errors import DataError, DivergedError, TrainingInterrupted
-from mnn_gpu.history import History, Hook, Record
+from mnn_gpu.errors import DataError, DivergedError
+from mnn_gpu.history import History, Hook, Record, TrainingInterrupted
 from mnn_gpu.inference import Evaluation, class_index, score_shards
 from mnn_gpu.model import Model
 from mnn_gpu.randomness import ORDER, PARAMETERS, generator

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mnn_gpu import errors, load_mnist, network, select_backend
+from mnn_gpu import TrainingInterrupted, errors, load_mnist, network, select_backend
 from mnn_gpu.backend import cures
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -105,7 +105,7 @@ def test_the_links_lead_somewhere() -> None:
 def test_the_exit_codes_are_the_errors_own() -> None:
     section = README.split("## Exit codes")[1]
     kinds = (errors.UsageError, errors.DeviceError, errors.DataError, errors.DivergedError)
-    for kind in (*kinds, errors.TrainingInterrupted):
+    for kind in (*kinds, TrainingInterrupted):
         assert re.search(rf"\b{kind.exit_code} [a-z]", section)
 
 

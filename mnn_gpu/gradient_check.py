@@ -19,6 +19,10 @@ STEP = 1e-5
 difference (about 1e-16 / h) and its truncation error (about h^2) balance."""
 
 TOLERANCE = 1e-6
+MOST = 10**6
+
+ROUNDING = 1e-9
+"""What rounding alone may do to a central difference: some 2e-16 of the loss over 2 h."""
 
 Vector = npt.NDArray[np.float64]
 
@@ -37,12 +41,18 @@ class GradientCheck:
         Entries whose step crosses the kink of a ReLU, where there is no derivative.
     relative_error : float
         ``|analytic - numeric| / (|analytic| + |numeric|)``, in Euclidean norms.
+    largest_error : float
+        Of a single entry, absolute.
+    is_zero : bool
+        Whether the gradient is 0 throughout, as it is behind units that never fire.
     """
 
     name: str
     entries: int
     left_out: int
     relative_error: float
+    largest_error: float
+    is_zero: bool
 
     @property
     def digits(self) -> float:
@@ -50,8 +60,12 @@ class GradientCheck:
         return 16.0 if self.relative_error <= 1e-16 else -math.log10(self.relative_error)
 
     @property
-    def agrees(self) -> bool:
-        return self.entries > 0 and self.relative_error < TOLERANCE
+    def verdict(self) -> str:
+        """``"agrees"``, ``"differs"`` or ``"nothing to compare"``."""
+        close = self.relative_error < TOLERANCE or self.largest_error < ROUNDING
+        if not close:
+            return "differs"
+        return "nothing to compare" if self.is_zero or not self.entries else "agrees"
 
 
 def check_gradients(
@@ -81,17 +95,18 @@ def check_gradients(
     Raises
     ------
     UsageError
-        If a size or number is below 1.
+        If a size or number is below 1 or above a million, or the seed negative.
 
     References
     ----------
     Nocedal, Wright: Numerical Optimization (2006), section 8.1.
     """
-    if min(*layer_sizes, samples, entries) < 1 or len(layer_sizes) < 2:
+    numbers = (*layer_sizes, samples, entries)
+    if not all(1 <= number <= MOST for number in numbers) or len(layer_sizes) < 2 or seed < 0:
         raise UsageError(
-            f"layer sizes {tuple(layer_sizes)}, {samples} samples and {entries} entries are "
-            "not all 1 or more.",
-            "Give whole numbers from 1 up.",
+            f"layer sizes {tuple(layer_sizes)}, {samples} samples, {entries} entries and seed "
+            f"{seed} are not all from 1 to {MOST:,} (the seed from 0).",
+            "Give smaller or larger whole numbers.",
         )
     rng = generator(CHECK, seed)
     X = rng.random((layer_sizes[0], samples))
@@ -128,5 +143,11 @@ def _compared(name: str, analytic: Vector, numeric: Vector) -> GradientCheck:
     smooth = np.isfinite(numeric)
     a, n = analytic[smooth], numeric[smooth]
     scale: Any = np.linalg.norm(a) + np.linalg.norm(n)
-    error = float(np.linalg.norm(a - n) / scale) if scale else 0.0
-    return GradientCheck(name, int(smooth.sum()), int((~smooth).sum()), error)
+    return GradientCheck(
+        name=name,
+        entries=int(smooth.sum()),
+        left_out=int((~smooth).sum()),
+        relative_error=float(np.linalg.norm(a - n) / scale) if scale else 0.0,
+        largest_error=float(np.abs(a - n).max(initial=0.0)),
+        is_zero=not a.any(),
+    )

@@ -46,7 +46,7 @@ class History:
     iterations : int
         Updates made.
     seconds : float
-        What they took, without loading and transferring the data.
+        What they took, compilation included, loading and transferring the data not.
     training : Evaluation
         The final parameters on all training rows.
     validation : Evaluation or None

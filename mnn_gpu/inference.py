@@ -8,14 +8,14 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace
 
 from mnn_gpu import network
-from mnn_gpu.backend import Backend, select_backend
+from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.data.dataset import checked_labels, checked_pixels
 from mnn_gpu.errors import DataError
 from mnn_gpu.model import Model
-from mnn_gpu.shards import slices
-from mnn_gpu.step import Shard
+from mnn_gpu.shards import Shard, slices
 
 Array: TypeAlias = Any
 
@@ -42,7 +42,7 @@ class Evaluation:
 
 
 def predict_proba(
-    model: Model, X: npt.ArrayLike, backend: Backend | None = None
+    model: Model, X: npt.ArrayLike, backend: Backend | None = None, *, source: str = "X"
 ) -> npt.NDArray[Any]:
     """Return the probability of every class.
 
@@ -53,6 +53,8 @@ def predict_proba(
         Pixels as uint8 from 0 to 255 or floats from 0 to 1.
     backend : Backend, optional
         Default: `select_backend()`.
+    source : str
+        What to call the data in an error message.
 
     Returns
     -------
@@ -63,23 +65,30 @@ def predict_proba(
     DataError
         If the pixels are not such, or their number is not the model's.
     """
-    backend = backend or select_backend()
-    X = _checked(model, X)
-    with backend.active():
+    backend = checked_backend(backend)
+    X = _checked(model, X, source)
+    with backend.explaining():
         return np.concatenate([backend.to_numpy(A).T for A in _outputs(model, X, backend)])
 
 
-def predict(model: Model, X: npt.ArrayLike, backend: Backend | None = None) -> npt.NDArray[Any]:
+def predict(
+    model: Model, X: npt.ArrayLike, backend: Backend | None = None, *, source: str = "X"
+) -> npt.NDArray[Any]:
     """Return the most probable label of every image, (rows,) int64; see `predict_proba`."""
-    backend = backend or select_backend()
-    X = _checked(model, X)
-    with backend.active():
+    backend = checked_backend(backend)
+    X = _checked(model, X, source)
+    with backend.explaining():
         parts = [backend.to_numpy(network.predict(A)) for A in _outputs(model, X, backend)]
     return cast("npt.NDArray[Any]", model.classes[np.concatenate(parts)])
 
 
 def evaluate(
-    model: Model, X: npt.ArrayLike, y: npt.ArrayLike, backend: Backend | None = None
+    model: Model,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    backend: Backend | None = None,
+    *,
+    source: str = "the data",
 ) -> Evaluation:
     """Hold a model's answers against the labels.
 
@@ -90,16 +99,18 @@ def evaluate(
     y : (rows,), the labels
     backend : Backend, optional
         Default: `select_backend()`.
+    source : str
+        What to call the data in an error message.
 
     Raises
     ------
     DataError
         If pixels or labels are not such, or a label is none of the model's.
     """
-    backend = backend or select_backend()
-    X = _checked(model, X)
-    index = class_index(model.classes, checked_labels(np.asarray(y), len(X), "y"), "y")
-    with backend.active():
+    backend = checked_backend(backend)
+    X = _checked(model, X, source)
+    index = class_index(model.classes, checked_labels(y, len(X), source), source)
+    with backend.explaining():
         layers = _layers(model, backend)
         return score_shards(backend, layers, _shards(X, index, backend))
 
@@ -117,16 +128,19 @@ def score_shards(
         (features, m) pixels or floats, and (m,) class indices.
     """
     dtype = layers[0][0].dtype
+    xp = array_namespace(layers[0][0])
     loss: Array = 0.0
     correct: Array = 0
     rows = 0
     for X, labels in shards:
         Z, _ = network.forward(layers, network.unit_range(X, dtype))
         Y = network.one_hot(labels, Z[-1].shape[0], dtype)
-        shard_loss, shard_correct = network.score(Z[-1], Y)
-        loss, correct, rows = loss + shard_loss, correct + shard_correct, rows + X.shape[1]
-    right = int(backend.to_numpy(correct))
-    return Evaluation(rows, rows - right, right / rows, float(backend.to_numpy(loss)) / rows)
+        shard_loss, _ = network.score(Z[-1], Y)
+        # By the prediction itself: `score` counts a tie as right, `predict` takes the first.
+        right = xp.astype(network.predict(Z[-1]) == labels, xp.int32)
+        loss, correct, rows = loss + shard_loss, correct + xp.sum(right), rows + X.shape[1]
+    hits = int(backend.to_numpy(correct))
+    return Evaluation(rows, rows - hits, hits / rows, float(backend.to_numpy(loss)) / rows)
 
 
 def class_index(
@@ -151,11 +165,12 @@ def class_index(
     return index.astype(np.int32)
 
 
-def _checked(model: Model, X: npt.ArrayLike) -> npt.NDArray[Any]:
-    X = checked_pixels(np.asarray(X), "X")
+def _checked(model: Model, X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
+    X = checked_pixels(X, source)
     if X.shape[1] != model.features:
         raise DataError(
-            f"The images have {X.shape[1]} pixels, the model was trained on {model.features}.",
+            f"The images of {source} have {X.shape[1]} pixels, the model was trained on "
+            f"{model.features}.",
             "Give images of the size that the model was trained on.",
         )
     return X

@@ -70,7 +70,8 @@ def load_model(path: str | Path) -> Model:
         raise ModelFileError(
             f"There is no model {path}.", "Train one with: train --out " + str(path)
         ) from error
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:
+        # The last two: element types that NumPy does not know.
         raise ModelFileError(
             f"{path} is not a whole model file ({error}).", FOREIGN_CURE
         ) from error
@@ -95,7 +96,7 @@ def _description(
             raise ValueError("its description has values of the wrong kind")
         if sizes[-1] != len(classes) or sorted(set(classes)) != classes:
             raise ValueError("its classes do not fit its last layer")
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: {error}.", FOREIGN_CURE) from error
     return tuple(sizes), np.asarray(classes, np.int64), info
 

@@ -100,7 +100,7 @@ def unflatten(theta: Array, layer_sizes: Sequence[int]) -> list[Layer]:
 def relu(Z: Array) -> Array:
     """Return ``max(Z, 0)``, elementwise."""
     xp = array_namespace(Z)
-    return xp.clip(Z, min=0)
+    return xp.maximum(Z, 0)
 
 
 def relu_prime(Z: Array) -> Array:
@@ -190,7 +190,7 @@ def backward(
     list of (dW, db)
         In the order and shapes of ``layers``.
     """
-    xp = array_namespace(X)
+    xp = array_namespace(A[-1])
     gradient = []
     dZ = A[-1] - Y
     for l in reversed(range(len(layers))):

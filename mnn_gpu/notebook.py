@@ -149,6 +149,8 @@ def update_params(
     alpha: float,
 ) -> Six:
     """Return W1, b1, W2, b2, W3, b3 after one step of gradient descent."""
+    if isinstance(alpha, float):
+        alpha = float(alpha)  # NumPy's own float64 would turn all of it into float64.
     parameters = (W1, b1, W2, b2, W3, b3)
     gradients = (dW1, db1, dW2, db2, dW3, db3)
     return tuple(network.update(p, dp, alpha) for p, dp in zip(parameters, gradients, strict=True))

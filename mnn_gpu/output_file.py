@@ -19,9 +19,11 @@ def check_writable(path: str | Path) -> None:
     OutputError
         If its folder is missing or cannot be written to, or the path is a folder.
     """
-    path = Path(path)
+    path = _target(path)
     if path.is_dir():
         raise OutputError(f"{path} is a folder.", "Give the name of a file in it.")
+    if _is_special(path):
+        return
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
             pass
@@ -32,14 +34,20 @@ def check_writable(path: str | Path) -> None:
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write a file beside its place, flush it to the disk, and rename it there.
 
+    A symbolic link is followed, an existing file keeps its permissions, and a device or
+    pipe is simply written to.
+
     Raises
     ------
     OutputError
         If it cannot be written; what was there before is then still there.
     """
-    path = Path(path)
+    path = _target(path)
     try:
-        temporary = _write_beside(path, content)
+        if _is_special(path):
+            path.write_bytes(content)
+            return
+        temporary = _written_beside(path, content)
         try:
             os.replace(temporary, path)
         except BaseException:
@@ -49,14 +57,24 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         raise OutputError(f"{path} cannot be written: {_reason(error)}.", CURE) from error
 
 
-def _write_beside(path: Path, content: bytes) -> str:
+def _target(path: str | Path) -> Path:
+    """Return where a path leads; a link that leads nowhere yet is followed too."""
+    return Path(os.path.realpath(path))
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _written_beside(path: Path, content: bytes) -> str:
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, mode)
     except BaseException:
         os.unlink(temporary)
         raise

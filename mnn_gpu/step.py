@@ -1,6 +1,7 @@
-"""One training step, a pure function ``(state, batch) -> state`` over the namespace.
+"""One training step, a pure function ``(data, state, batch) -> state`` over the namespace.
 
-It goes through `Backend.compile`; nothing in it reads a value back to the host.
+It goes through `Backend.compile`; nothing in it reads a value back to the host. The data
+stay where they are: a batch only names the rows it is made of.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from typing import Any, NamedTuple, TypeAlias
 from array_api_compat import array_namespace
 
 from mnn_gpu import network
+from mnn_gpu.optimizers import Optimizer
+from mnn_gpu.shards import Shard, cut
 
 Array: TypeAlias = Any
-Shard: TypeAlias = tuple[Array, Array]
-"""``(X, labels)``: (features, m) pixels or floats, and (m,) class indices."""
-Batch: TypeAlias = Sequence[Shard]
 
 
 class State(NamedTuple):
@@ -24,6 +24,8 @@ class State(NamedTuple):
     Attributes
     ----------
     theta : (parameters,), floating
+    slots : tuple of (parameters,)
+        The optimizer's memory.
     loss : (), floating
         Cross-entropy summed over the samples seen since it was last set to 0.
     correct : (), int32
@@ -33,9 +35,26 @@ class State(NamedTuple):
     """
 
     theta: Array
+    slots: tuple[Array, ...]
     loss: Array
     correct: Array
     finite_steps: Array
+
+
+class Batch(NamedTuple):
+    """What a step is given; all on the device.
+
+    Attributes
+    ----------
+    rate, epsilon : (), floating
+        The optimizer's scalars of this step.
+    rows : (m,), integer, or None
+        Which samples to use; None: all of them.
+    """
+
+    rate: Array
+    epsilon: Array
+    rows: Array | None = None
 
 
 class Sums(NamedTuple):
@@ -44,6 +63,10 @@ class Sums(NamedTuple):
     gradient: Array
     loss: Array
     correct: Array
+
+
+Data: TypeAlias = Any
+Step: TypeAlias = Callable[[Data, State, Batch], State]
 
 
 def shard_sums(theta: Array, layer_sizes: Sequence[int], X: Array, labels: Array) -> Sums:
@@ -56,38 +79,78 @@ def shard_sums(theta: Array, layer_sizes: Sequence[int], X: Array, labels: Array
     return Sums(gradient, *network.score(Z[-1], Y))
 
 
-def batch_sums(theta: Array, layer_sizes: Sequence[int], batch: Batch) -> Sums:
+def batch_sums(theta: Array, layer_sizes: Sequence[int], shards: Sequence[Shard]) -> Sums:
     """Add up the shards of a batch, the gradients in float64 if there are several.
 
     In float64 the order of adding hardly matters, so neither does the shards' number.
+    (Where a library has no float64, as JAX by default, in the widest float it has.)
     """
-    total = shard_sums(theta, layer_sizes, *batch[0])
-    if len(batch) == 1:
+    total = shard_sums(theta, layer_sizes, *shards[0])
+    if len(shards) == 1:
         return total
     xp = array_namespace(theta)
-    total = total._replace(gradient=xp.astype(total.gradient, xp.float64))
-    for X, labels in batch[1:]:
+    default = xp.__array_namespace_info__().default_dtypes()["real floating"]
+    wide = xp.result_type(theta.dtype, default)
+    total = total._replace(gradient=xp.astype(total.gradient, wide))
+    for X, labels in shards[1:]:
         more = shard_sums(theta, layer_sizes, X, labels)
         total = Sums(
-            total.gradient + xp.astype(more.gradient, xp.float64),
+            total.gradient + xp.astype(more.gradient, wide),
             total.loss + more.loss,
             total.correct + more.correct,
         )
     return total
 
 
-def gradient_descent_step(
-    layer_sizes: Sequence[int], learning_rate: float
-) -> Callable[[State, Batch], State]:
-    """Return the step of gradient descent for a network of these sizes."""
+def full_batch(shards: Sequence[Shard], batch: Batch) -> Sequence[Shard]:
+    """Take all samples; the data are shards ``(X, labels)``."""
+    return shards
 
-    def step(state: State, batch: Batch) -> State:
+
+def minibatch(shard_rows: int) -> Callable[[Shard, Batch], Sequence[Shard]]:
+    """Return how to take the rows that a batch names, ``shard_rows`` at a time.
+
+    The data are ``X`` (rows, features) and ``labels`` (rows,).
+    """
+
+    def gathered(data: Shard, batch: Batch) -> Sequence[Shard]:
+        X, labels = data
+        xp = array_namespace(batch.rows)
+        X, labels = xp.take(X, batch.rows, axis=0), xp.take(labels, batch.rows, axis=0)
+        return cut(X, labels, shard_rows)
+
+    return gathered
+
+
+def training_step(
+    take: Callable[[Data, Batch], Sequence[Shard]],
+    layer_sizes: Sequence[int],
+    optimizer: Optimizer,
+    fuse: Callable[[Any], Any] = lambda update: update,
+) -> Step:
+    """Return a step ``(data, state, batch) -> state`` that follows the gradient.
+
+    Parameters
+    ----------
+    take : callable
+        `full_batch` or `minibatch`: which samples of the data a batch is made of.
+    layer_sizes : sequence of int
+    optimizer : Optimizer
+    fuse : callable
+        `Backend.fuse`: makes an elementwise function of vectors fast.
+    """
+    update = fuse(optimizer.update)
+
+    def step(data: Data, state: State, batch: Batch) -> State:
         xp = array_namespace(state.theta)
-        m = sum(X.shape[1] for X, _ in batch)
-        sums = batch_sums(state.theta, layer_sizes, batch)
-        mean_gradient = xp.astype(sums.gradient / m, state.theta.dtype, copy=False)
+        shards = take(data, batch)
+        m = sum(X.shape[1] for X, _ in shards)
+        sums = batch_sums(state.theta, layer_sizes, shards)
+        gradient = xp.astype(sums.gradient / m, state.theta.dtype, copy=False)
+        theta, *slots = update(state.theta, gradient, batch.rate, batch.epsilon, *state.slots)
         return State(
-            theta=network.update(state.theta, mean_gradient, learning_rate),
+            theta=theta,
+            slots=tuple(slots),
             loss=state.loss + sums.loss,
             correct=state.correct + sums.correct,
             finite_steps=state.finite_steps + xp.astype(xp.isfinite(sums.loss), xp.int32),

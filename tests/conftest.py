@@ -15,6 +15,9 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.backend.probe import probe
 from tests.libraries import Library, installed, library
 
+# JAX has no float64 without this, which it reads when it is first imported.
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+
 REQUIRE_GPU = os.environ.get("MNN_REQUIRE_GPU") == "1"
 
 LIBRARIES = [
@@ -24,7 +27,11 @@ LIBRARIES = [
     # These two are no dependency; where they happen to be, they must work.
     *(pytest.param(name) for name in ("torch", "jax") if installed(name)),
 ]
-BACKENDS = [pytest.param("cpu"), pytest.param("cuda", marks=pytest.mark.gpu)]
+BACKENDS = [
+    pytest.param(("cpu", "numpy"), id="numpy"),
+    pytest.param(("cuda", "cupy"), id="cupy", marks=pytest.mark.gpu),
+    *(pytest.param(("cpu", "jax"), id="jax") for name in ("jax",) if installed(name)),
+]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -46,7 +53,7 @@ def lib(request: pytest.FixtureRequest) -> Library:
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    return select_backend(request.param)
+    return select_backend(*request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -58,7 +58,6 @@ def library(name: str) -> Library:
         return Library(name, importlib.import_module("array_api_compat.torch"), torch.device("cpu"))
     if name == "jax":
         jax = importlib.import_module(name)
-        jax.config.update("jax_enable_x64", True)
         return Library(name, jax.numpy, jax.devices("cpu")[0])
     cupy = importlib.import_module("cupy")
     return Library(name, importlib.import_module("array_api_compat.cupy"), cupy.cuda.Device(0))

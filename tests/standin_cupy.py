@@ -106,6 +106,7 @@ class Device:
 
     def __enter__(self) -> Device:
         StandinArray.faults.current = self.id
+        StandinArray.faults.strike("current")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,7 +14,7 @@ import mnn_gpu
 from mnn_gpu import errors
 
 PACKAGE = Path(mnn_gpu.__file__).parent
-MATHEMATICS = ["network.py", "step.py"]
+MATHEMATICS = ["network.py", "optimizers.py", "step.py", "shards.py"]
 HEAVY = {"cupy", "pandas", "matplotlib", "sklearn", "mpi4py", "rich", "torch", "jax", "safetensors"}
 
 

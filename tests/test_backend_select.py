@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import types
@@ -17,12 +18,16 @@ from mnn_gpu import (
     TrainingConfig,
     UsageError,
     diagnose,
+    evaluate,
+    predict,
+    predict_proba,
     select_backend,
     train,
 )
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.probe import STAGES, probe, probe_report
 from tests import standin_cupy as fake
+from tests.libraries import installed
 from tests.standin_cupy import CUDARuntimeError, install, pretend_wheels, standin
 
 
@@ -192,15 +197,15 @@ FAILURES: dict[str, Any] = {
     ),
     "driver replaced under a running system": (
         standin,
-        {"allocate": CUDARuntimeError(803)},
-        "allocate",
+        {"count": CUDARuntimeError(803)},
+        "device count",
         "not ready",
         "Restart",
     ),
     "after a fork": (
         standin,
-        {"allocate": CUDARuntimeError(3)},
-        "allocate",
+        {"count": CUDARuntimeError(3)},
+        "device count",
         "does not survive a fork",
         "spawn",
     ),
@@ -314,6 +319,45 @@ def test_auto_takes_the_next_gpu_where_the_first_is_busy(monkeypatch: pytest.Mon
     assert select_backend("auto").device == "cuda:1"
 
 
+def test_auto_looks_further_where_a_gpu_cannot_even_be_made_current(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, standin(count=2, only_on=0, current=CUDARuntimeError(46)))
+    assert select_backend("auto").device == "cuda:1"
+
+
+def test_a_driver_older_than_every_cupy_is_only_to_be_updated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cures = []
+    for wheel in ("cupy-cuda12x 14.2.0", "cupy-cuda13x 14.2.0"):
+        install(monkeypatch, standin(driver=12040, count=CUDARuntimeError(35)))
+        pretend_wheels(monkeypatch, wheel)
+        with pytest.raises(DeviceError) as caught:
+            select_backend("cuda")
+        cures.append(caught.value.cure)
+    assert "pip" not in cures[0]
+    assert "cupy-cuda12x[ctk]" in cures[1]
+
+
+@pytest.mark.parametrize("call", [predict, predict_proba, evaluate])
+def test_out_of_memory_is_explained_outside_training_too(
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, np.ndarray], call: Any
+) -> None:
+    model, _ = train(images["X"], images["y"], TrainingConfig(iterations=1))
+    install(monkeypatch, standin())
+    backend = select_backend("cuda")
+    fake.StandinArray.faults.errors["allocate"] = fake.OutOfMemoryError("512 bytes")
+    arguments = (images["X"], images["y"]) if call is evaluate else (images["X"],)
+    with pytest.raises(DeviceError, match="out of memory"):
+        call(model, *arguments, backend=backend)
+
+
+def test_the_name_of_a_device_is_no_backend(images: dict[str, np.ndarray]) -> None:
+    with pytest.raises(UsageError, match="select_backend"):
+        train(images["X"], images["y"], backend="cpu")  # type: ignore[arg-type]
+
+
 def test_auto_names_the_first_cause_where_all_gpus_are_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -367,6 +411,52 @@ def test_the_diagnosis_of_a_laptop_without_cupy(monkeypatch: pytest.MonkeyPatch)
 def test_the_diagnosis_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, BARE)
     assert "cannot be imported" in str(diagnose())
+
+
+# ---- JAX, by hand ---------------------------------------------------------------------
+
+JAX = pytest.mark.skipif(not installed("jax"), reason="JAX is not installed")
+
+
+@pytest.mark.parametrize(
+    ("device", "library"), [("cuda", "numpy"), ("cpu", "cupy"), ("cpu", "torch")]
+)
+def test_a_library_that_does_not_run_there_is_a_usage_error(device: str, library: str) -> None:
+    with pytest.raises(UsageError):
+        select_backend(device, library)
+
+
+def test_jax_that_is_not_installed_is_a_device_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jax", None)
+    with pytest.raises(DeviceError, match="JAX cannot be imported") as caught:
+        select_backend("cpu", "jax")
+    assert "mnn_gpu[jax]" in caught.value.cure
+
+
+@JAX
+def test_jax_is_chosen_by_name() -> None:
+    backend = select_backend("cpu", "jax")
+    assert (backend.name, backend.device) == ("jax", "cpu")
+    assert select_backend("cpu").name == "numpy"
+    with pytest.raises(DeviceError, match="sees no device"):
+        select_backend("cuda:77", "jax")
+
+
+@JAX
+def test_jax_without_float64_says_how_to_get_it() -> None:
+    code = (
+        "import mnn_gpu\n"
+        "mnn_gpu.train([[1, 2]], [0], mnn_gpu.TrainingConfig(dtype='float64'),\n"
+        "              backend=mnn_gpu.select_backend('cpu', 'jax'))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "JAX_ENABLE_X64": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "JAX_ENABLE_X64=1" in result.stderr
 
 
 # ---- arrays --------------------------------------------------------------------------

@@ -92,6 +92,20 @@ def test_whole_numbers_up_to_255_are_pixels_in_any_dtype(dtype: Any) -> None:
     assert X.tolist() == [[0, 128], [255, 3]]
 
 
+def test_booleans_and_half_floats_are_fractions() -> None:
+    X = checked_pixels(np.array([[False, True]]), "X")
+    assert X.dtype == np.float32
+    assert X.tolist() == [[0, 1]]
+    assert checked_pixels(np.array([[0.5, 1]], np.float16), "X").dtype == np.float32
+
+
+def test_hidden_or_ragged_values_are_refused() -> None:
+    with pytest.raises(DataError, match="masked"):
+        checked_pixels(np.ma.masked_array([[1, 2]], np.array([[False, True]])), "X")
+    with pytest.raises(DataError, match="not an array"):
+        checked_pixels([[1, 2], [3]], "X")
+
+
 def test_fractions_are_kept_as_floats() -> None:
     X = checked_pixels(np.array([[[0.0, 0.25]], [[1.0, 0.5]]], np.float32), "X")
     assert X.shape == (2, 2)
@@ -205,6 +219,8 @@ def test_kaggles_folder(tmp_path: Path) -> None:
         ([], "holds no data"),
         (["notes.txt"], "holds no data"),
         (["a.csv", "b.csv"], "several data files: a.csv, b.csv"),
+        (["test.csv"], "no train data, only test.csv"),
+        (["t10k-images-idx3-ubyte"], "no train data"),
     ],
 )
 def test_a_folder_that_leaves_it_open_is_refused(
@@ -214,6 +230,14 @@ def test_a_folder_that_leaves_it_open_is_refused(
         (tmp_path / name).write_text("label,p\n1,2\n")
     with pytest.raises(DataError, match=message):
         load_dataset(tmp_path)
+
+
+def test_the_training_part_is_never_the_test_part(tmp_path: Path, images: dict[str, Any]) -> None:
+    test = {name: array[:5] for name, array in images.items()}
+    write_idx_pair(tmp_path, images, "train", zipped=True)
+    write_idx_pair(tmp_path, test, "t10k", zipped=False)
+    assert len(load_dataset(tmp_path, "train")) == 30
+    assert len(load_dataset(tmp_path, "test")) == 5
 
 
 def test_paths_that_are_not_there_or_of_no_known_kind(tmp_path: Path) -> None:

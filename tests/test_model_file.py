@@ -98,6 +98,7 @@ def good_parts(model: Model) -> tuple[dict[str, Any], dict[str, str]]:
         ({"classes": '["a", "b"]'}, "wrong kind"),
         ({"info": "[]"}, "wrong kind"),
         ({"info": None}, "damaged"),
+        ({"info": "[" * 100_000}, "damaged"),
         ({"W1": None}, "layer 1"),
         ({"W1": np.zeros((3, 4), np.int32)}, "layer 1"),
         ({"b2": np.array([[np.nan], [0]], np.float32)}, "not finite"),
@@ -147,6 +148,17 @@ def test_a_damaged_file_is_read_or_refused(
 
 
 # ---- writing -------------------------------------------------------------------------
+
+
+def test_links_are_followed_and_permissions_kept(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:

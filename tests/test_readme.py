@@ -75,7 +75,7 @@ def test_the_formulas_are_in_the_code() -> None:
     source = Path(network.__file__).read_text(encoding="utf-8")
     for code in (
         "W @ inputs + b",
-        "xp.clip(Z, min=0)",
+        "xp.maximum(Z, 0)",
         "A[-1] - Y",
         "(W.T @ dZ) * relu_prime(Z[l - 1])",
         "dZ @ inputs.T",

@@ -12,6 +12,7 @@ from mnn_gpu import (
     DataError,
     DivergedError,
     Hook,
+    Model,
     Record,
     TrainingConfig,
     TrainingInterrupted,
@@ -123,7 +124,7 @@ def test_scaling_in_every_step_gives_the_same_bits_as_scaling_once(
 ) -> None:
     cpu = select_backend("cpu")
     roomy, _ = train(images["X"], images["y"], SMALL, backend=cpu)
-    monkeypatch.setattr(type(cpu), "memory", lambda _: Memory(free=10, total=10))
+    monkeypatch.setattr(type(cpu), "memory", lambda _: Memory(free=5000, total=5000))
     narrow, _ = train(images["X"], images["y"], SMALL, backend=cpu)
     np.testing.assert_array_equal(roomy.theta, narrow.theta)
 
@@ -243,6 +244,14 @@ def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
     "wrong",
     [
         {"hidden": (0,)},
+        {"hidden": "ten"},
+        {"hidden": (2**40,)},
+        {"iterations": 10**30},
+        {"learning_rate": "0.1"},
+        {"learning_rate": None},
+        {"learning_rate": 10**400},
+        {"optimizer": "lbfgs"},
+        {"schedule": "step"},
         {"hidden": (10, -1)},
         {"learning_rate": 0},
         {"learning_rate": float("nan")},
@@ -261,6 +270,41 @@ def test_a_recipe_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None
     with pytest.raises(UsageError) as caught:
         TrainingConfig(**wrong)
     assert caught.value.cure
+
+
+def test_numpy_numbers_are_taken_and_do_not_widen_the_arithmetic(images: dict[str, Any]) -> None:
+    config = TrainingConfig(
+        hidden=(np.int64(4),),  # type: ignore[arg-type]
+        learning_rate=np.float64(0.1),
+        seed=np.int64(3),  # type: ignore[arg-type]
+        iterations=2,
+    )
+    model, _ = train(images["X"], images["y"], config)
+    assert model.theta.dtype == np.float32
+    assert type(config.learning_rate) is float
+    assert config.hidden == (4,)
+    assert TrainingConfig(hidden=7).hidden == (7,)  # type: ignore[arg-type]
+
+
+def test_classes_may_be_named_that_are_in_no_training_row(images: dict[str, Any]) -> None:
+    model, _ = train(images["X"], images["y"], SMALL, classes=[0, 1, 2, 9])
+    assert model.classes.tolist() == [0, 1, 2, 9]
+    with pytest.raises(DataError, match="none of the 2 classes"):
+        train(images["X"], images["y"], SMALL, classes=[0, 1])
+
+
+def test_a_network_that_fits_no_memory_is_refused_before_it_is_made(
+    images: dict[str, Any],
+) -> None:
+    with pytest.raises(UsageError, match="GiB to train"):
+        train(images["X"], images["y"], TrainingConfig(hidden=(10**9, 10**9)))
+
+
+def test_a_tie_is_scored_as_it_is_predicted(images: dict[str, Any]) -> None:
+    model, _ = train(images["X"], images["y"], SMALL)
+    zero = Model(np.zeros_like(model.theta), model.layer_sizes, model.classes)
+    right = (predict(zero, images["X"]) == images["y"]).mean()
+    assert evaluate(zero, images["X"], images["y"]).accuracy == pytest.approx(right)
 
 
 # ---- shapes --------------------------------------------------------------------------

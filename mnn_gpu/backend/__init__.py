@@ -2,11 +2,12 @@
 
 The only package that names cupy. `select.py` chooses, `probe.py` tries the GPU stage by
 stage, `cures.py` explains failures, `report.py` tells all about the machine,
-`numpy_backend.py` and `cupy_backend.py` are the two backends.
+`numpy_backend.py`, `cupy_backend.py` and `jax_backend.py` are the backends. `trace.py`,
+`replay.py` and `blocks.py` make NumPy fast.
 """
 
 from mnn_gpu.backend.base import Backend, Memory
 from mnn_gpu.backend.report import Diagnosis, diagnose
-from mnn_gpu.backend.select import select_backend
+from mnn_gpu.backend.select import checked_backend, select_backend
 
-__all__ = ["Backend", "Diagnosis", "Memory", "diagnose", "select_backend"]
+__all__ = ["Backend", "Diagnosis", "Memory", "checked_backend", "diagnose", "select_backend"]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
-from mnn_gpu.errors import DeviceError
+from mnn_gpu.errors import DeviceError, MnnGpuError
 
-Step = TypeVar("Step", bound=Callable[..., Any])
+Step: TypeAlias = Callable[[Any, Any, Any], Any]
+Run: TypeAlias = Callable[[Any, Any], Any]
+Update: TypeAlias = Callable[..., tuple[Any, ...]]
 
 
 class Memory(NamedTuple):
@@ -29,19 +31,32 @@ class Backend(ABC):
     Attributes
     ----------
     name : str
-        The array library: ``"numpy"`` or ``"cupy"``.
+        The array library: ``"numpy"``, ``"cupy"`` or ``"jax"``.
     device : str
-        ``"cpu"`` or ``"cuda:N"``.
+        ``"cpu"``, ``"cuda:N"``, or what JAX calls another device.
     xp : module
         The array-API namespace of the device's arrays.
     shard_rows : int
         How many samples the device likes to work on at a time.
+    steps_per_call : int
+        How many steps a compiled step likes to be given at a time.
     """
 
     name: str
     device: str
     xp: Any = field(repr=False)
     shard_rows: int = field(repr=False)
+    steps_per_call: int = field(repr=False)
+
+    def dtype(self, name: str) -> Any:
+        """Return the namespace's dtype of this name.
+
+        Raises
+        ------
+        UsageError
+            If the device cannot compute in it.
+        """
+        return getattr(self.xp, name)
 
     @abstractmethod
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
@@ -67,9 +82,50 @@ class Backend(ABC):
     def explain(self, error: BaseException) -> DeviceError | None:
         """Return the cause and the cure if ``error`` came from the device, else None."""
 
-    def compile(self, step: Step) -> Step:
-        """Make a pure function ``(state, batch) -> state`` as fast as the device allows.
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Work on this device; turn what it raises into a DeviceError with cause and cure."""
+        try:
+            with self.active():
+                yield
+        except MnnGpuError:
+            raise
+        except Exception as error:
+            explained = self.explain(error)
+            if explained is None:
+                raise
+            raise explained from error
 
-        Here it is handed back as it is.
+    def compile(self, step: Step, data: Any) -> Run:
+        """Make a pure step ``(data, state, batch) -> state`` as fast as the device allows.
+
+        Parameters
+        ----------
+        step : callable
+            Over the namespace; it may not decide by what is in its arrays.
+        data : tuple or list of arrays
+            What every step sees and none changes.
+
+        Returns
+        -------
+        run : callable ``(state, batches) -> state``
+            Does one step for each entry along the first axis of the arrays of
+            ``batches``. It may reuse the memory of the state that it is given.
         """
-        return step
+
+        def run(state: Any, batches: Any) -> Any:
+            for batch in entries(batches):
+                state = step(data, state, batch)
+            return state
+
+        return run
+
+    def fuse(self, update: Update) -> Update:
+        """Make an elementwise function of long vectors fast; here it is handed back."""
+        return update
+
+
+def entries(batches: Any) -> Iterator[Any]:
+    """Take a named tuple of stacked arrays (or None) apart along their first axis."""
+    for i in range(batches[0].shape[0]):
+        yield type(batches)(*(None if stack is None else stack[i, ...] for stack in batches))

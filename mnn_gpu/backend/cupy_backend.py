@@ -15,6 +15,7 @@ from mnn_gpu.errors import DeviceError
 
 # A GPU wants few, large launches: 65,536 rows of 784 float32 are 196 MiB.
 SHARD_ROWS = 65536
+STEPS_PER_CALL = 64
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class CupyBackend(Backend):
         """
         cupy = probe(index)
         namespace = importlib.import_module("array_api_compat.cupy")
-        return cls("cupy", f"cuda:{index}", namespace, SHARD_ROWS, index, cupy)
+        return cls("cupy", f"cuda:{index}", namespace, SHARD_ROWS, STEPS_PER_CALL, index, cupy)
 
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
         with self.active():

@@ -24,6 +24,8 @@ INVALID_PTX = 218
 UNSUPPORTED_PTX = 222
 SYSTEM_NOT_READY = 802
 DRIVER_MISMATCH = 803
+DRIVER_NOT_COMPATIBLE = 804
+UNKNOWN = 999
 
 USE_CPU = "or use --device cpu"
 
@@ -96,6 +98,9 @@ CUPY_FOR_CUDA_13 = 'pip install "cupy-cuda13x[ctk]"'
 def install_command(driver: int | None) -> str:
     """Return the command for a driver: CUDA 13 needs one that serves it.
 
+    (And a GPU of the Turing generation or newer, which an older one says for itself: see
+    the rule for architectures.)
+
     The ``[ctk]`` wheels bring CUDA's libraries; the bare ones need them on the system.
     """
     return CUPY_FOR_CUDA_13 if driver and driver >= 13000 else CUPY_FOR_CUDA_12
@@ -126,6 +131,14 @@ def _reinstall(e: Evidence) -> str:
     return f"Run pip uninstall -y {names}, then {e.install}, {USE_CPU}."
 
 
+def _update_driver(e: Evidence) -> str:
+    has_cuda_13 = any(wheel.startswith("cupy-cuda13x") for wheel in e.wheels)
+    if has_cuda_13 and e.driver and e.driver >= 12000:
+        other = f"or run pip uninstall -y cupy-cuda13x, then {CUPY_FOR_CUDA_12}"
+        return f"Update the driver, {other}, {USE_CPU}."
+    return f"Update the driver, {USE_CPU}."
+
+
 Rule = tuple[Callable[[Evidence], bool], Callable[[Evidence], Cure]]
 
 # The first rule that fits decides, so the more certain ones stand further up.
@@ -153,12 +166,11 @@ RULES: list[Rule] = [
         lambda e: Cure(
             f"The NVIDIA driver is too old: it serves CUDA {version_text(e.driver)}, "
             f"CuPy needs {version_text(e.runtime)}.",
-            f"Update the driver, or install the CuPy that suits it ({e.install} "
-            f"after removing the other), {USE_CPU}.",
+            _update_driver(e),
         ),
     ),
     (
-        lambda e: e.status == NO_DEVICE or e.stage == "device count",
+        lambda e: e.status == NO_DEVICE or (e.stage == "device count" and e.status is None),
         lambda _: Cure(
             "The NVIDIA driver works, but no GPU is visible.",
             "See nvidia-smi -L, clear CUDA_VISIBLE_DEVICES or start the container with "
@@ -231,7 +243,7 @@ RULES: list[Rule] = [
         ),
     ),
     (
-        _has_status(DRIVER_MISMATCH, SYSTEM_NOT_READY),
+        _has_status(DRIVER_MISMATCH, DRIVER_NOT_COMPATIBLE, SYSTEM_NOT_READY, UNKNOWN),
         lambda e: Cure(
             f"The NVIDIA driver is not ready ({first_line(e.error)}).",
             "Restart the computer; after a driver update the old kernel module stays "

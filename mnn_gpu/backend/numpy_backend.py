@@ -10,11 +10,19 @@ import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.base import Backend, Memory
+from mnn_gpu.backend.base import Backend, Memory, Run, Step, Update
+from mnn_gpu.backend.blocks import blockwise
+from mnn_gpu.backend.replay import Replay
 from mnn_gpu.errors import DeviceError
 
 # 1,024 rows of 784 float32 are 3 MiB: they stay in the cache between forward and backward.
 SHARD_ROWS = 1024
+
+# Few enough that the progress moves and Ctrl-C is heard, many enough to cost nothing.
+STEPS_PER_CALL = 16
+
+# 16,384 float32 are 64 KiB: an update's operands and temporary results fit the L2 cache.
+BLOCK = 16384
 
 MEMORY_INFO = Path("/proc/meminfo")
 
@@ -23,7 +31,7 @@ class NumpyBackend(Backend):
     """NumPy arrays in the host's memory."""
 
     def __init__(self) -> None:
-        super().__init__("numpy", "cpu", array_api_compat.numpy, SHARD_ROWS)
+        super().__init__("numpy", "cpu", array_api_compat.numpy, SHARD_ROWS, STEPS_PER_CALL)
 
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
         return np.asarray(array, dtype=dtype)
@@ -56,3 +64,11 @@ class NumpyBackend(Backend):
                 "Lower --rows or --shard-rows, or close other programs.",
             )
         return None
+
+    def compile(self, step: Step, data: Any) -> Run:
+        """Trace the step once and replay it into fixed memory; see `replay.py`."""
+        return Replay(step, data)
+
+    def fuse(self, update: Update) -> Update:
+        """Work through the vectors block by block, each of which stays in the cache."""
+        return blockwise(update, BLOCK)

@@ -12,8 +12,16 @@ from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError
 
 DEVICE_VARIABLE = "MNN_DEVICE"
 
+LIBRARIES = {
+    "auto": ("auto", "cpu", "cuda"),
+    "numpy": ("auto", "cpu"),
+    "cupy": ("auto", "cuda"),
+    "jax": ("auto", "cpu", "cuda"),
+}
+"""The devices that each library runs on."""
 
-def select_backend(device: str | None = None) -> Backend:
+
+def select_backend(device: str | None = None, library: str = "auto") -> Backend:
     """Return the backend for a device, after seeing it run.
 
     Parameters
@@ -23,6 +31,9 @@ def select_backend(device: str | None = None) -> Backend:
         CuPy is not installed, with a `FallbackWarning` that names the cause where CuPy
         or the GPU is broken. ``"cpu"`` never imports cupy. ``"cuda"`` is ``"cuda:0"``.
         Default: the environment variable ``MNN_DEVICE``, else ``"auto"``.
+    library : {"auto", "numpy", "cupy", "jax"}
+        The array library. ``"auto"`` is CuPy on GPUs and NumPy on the CPU; JAX runs on
+        either, but only if it is named.
 
     Returns
     -------
@@ -31,7 +42,7 @@ def select_backend(device: str | None = None) -> Backend:
     Raises
     ------
     UsageError
-        If the name is none of these.
+        If a name is none of these, or the library does not run on the device.
     DeviceError
         If the GPU asked for cannot run, with the failed stage, the cause and the cure.
 
@@ -44,17 +55,45 @@ def select_backend(device: str | None = None) -> Backend:
     if device is None:
         device = os.environ.get(DEVICE_VARIABLE) or "auto"
         source = DEVICE_VARIABLE
-    if device == "cpu":
-        return _cpu()
-    if device == "auto":
-        return _first_that_runs()
-    match = re.fullmatch(r"cuda(?::([0-9]{1,4}))?", device)
+    match = re.fullmatch(r"auto|cpu|cuda(?::([0-9]{1,4}))?", device)
     if match is None:
         raise UsageError(
             f"{source} is {device!r}, which is no device.",
             'Choose "auto", "cpu", "cuda" or "cuda:N", where N is the number of a GPU.',
         )
-    return _cuda(int(match[1] or 0))
+    kind, index = device.partition(":")[0], int(match[1] or 0)
+    if library not in LIBRARIES:
+        raise UsageError(f"The backend is {library!r}.", f"Choose one of: {', '.join(LIBRARIES)}.")
+    if kind not in LIBRARIES[library]:
+        raise UsageError(f"{library} does not run on {device}.", "Leave out --backend or --device.")
+    if library == "jax":
+        return _jax(None if kind == "auto" else kind, index)
+    if kind == "cpu" or library == "numpy":
+        return _cpu()
+    if kind == "cuda" or library == "cupy":
+        return _cuda(index)
+    return _first_that_runs()
+
+
+def checked_backend(backend: Backend | None) -> Backend:
+    """Return the backend given, or the default one if none is.
+
+    Raises
+    ------
+    UsageError
+        If it is something else, such as the name of a device.
+    """
+    if backend is None:
+        return select_backend()
+    if not isinstance(backend, Backend):
+        raise UsageError(f"backend is {backend!r}.", "Give what select_backend() returns.")
+    return backend
+
+
+def _jax(platform: str | None, index: int) -> Backend:
+    from mnn_gpu.backend.jax_backend import JaxBackend
+
+    return JaxBackend.connect(platform, index)
 
 
 def _cpu() -> Backend:

@@ -31,14 +31,14 @@ def run(args: argparse.Namespace) -> int:
     from mnn_gpu.data import bundled_mnist, load_dataset
 
     model = load_model(args.model)
-    backend = chosen_backend(args.device)
+    backend = chosen_backend(args)
     if args.data is None:
         data = bundled_mnist("test")
     else:
         data = load_dataset(
             args.data, "test", label_column=args.label_column, features=model.features
         )
-    result = evaluate(model, data.X, data.labels(), backend)
+    result = evaluate(model, data.X, data.labels(), backend, source=data.source)
     if args.json:
         print_json({"model": str(args.model), "data": data.source, **asdict(result)})
     else:

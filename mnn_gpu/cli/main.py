@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,8 @@ from types import ModuleType
 
 from mnn_gpu import __version__
 from mnn_gpu.cli import check_gradients, devices, evaluate, predict, train
-from mnn_gpu.errors import DeviceError, MnnGpuError
+from mnn_gpu.cli.options import say
+from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
@@ -52,18 +54,36 @@ def _set_up(parser: argparse.ArgumentParser, command: ModuleType) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     """Run a command and turn what it raises into a message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name may hold what the terminal cannot show.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: int = args.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except MnnGpuError as error:
         stage = f" (stage: {error.stage})" if isinstance(error, DeviceError) else ""
-        print(f"error{stage}: {error.cause}\ncure: {error.cure}", file=sys.stderr)
+        say(f"error{stage}: {error.cause}\ncure: {error.cure}")
         return error.exit_code
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        say("Interrupted.")
         return INTERRUPTED
+    except MemoryError as error:
+        say(f"error: The computer ran out of memory ({error}).\ncure: Take smaller data.")
+        return DeviceError.exit_code
     except BrokenPipeError:
-        # The reader (head, say) has seen enough; nothing may be flushed into it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, say) has seen enough.
+        _abandon_stdout()
         return 0
+    except OSError as error:
+        # All files have errors of their own: what is left is the result's way out.
+        _abandon_stdout()
+        say(f"error: The result cannot be printed ({error}).\ncure: See where stdout leads.")
+        return OutputError.exit_code
+
+
+def _abandon_stdout() -> None:
+    """See that nothing is flushed into a broken stdout at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

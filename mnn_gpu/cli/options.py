@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ def add_device(parser: Options) -> None:
         metavar="DEVICE",
         help="auto, cpu, cuda or cuda:N (default: $MNN_DEVICE, else auto: "
         "the first GPU that works, else the CPU)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=["auto", "numpy", "cupy", "jax"],
+        default="auto",
+        help="array library (default: auto: CuPy on GPUs, NumPy on the CPU)",
     )
 
 
@@ -49,21 +56,26 @@ def add_label_column(parser: Options) -> None:
 
 
 def say(text: str) -> None:
-    """Tell a person something; results go to stdout, everything else here."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell a person something; results go to stdout, everything else here.
+
+    A stderr that is closed or full is no reason to stop working.
+    """
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            print(text, file=sys.stderr, flush=True)
 
 
 def print_json(result: dict[str, Any]) -> None:
     print(json.dumps(result, indent=2))
 
 
-def chosen_backend(device: str | None) -> Backend:
+def chosen_backend(args: argparse.Namespace) -> Backend:
     """Return the backend; where auto fell back to the CPU, say why in one line."""
     from mnn_gpu import FallbackWarning, select_backend
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FallbackWarning)
-        backend = select_backend(device)
+        backend = select_backend(args.device, args.backend)
     for warning in caught:
         say(f"note: {warning.message}")
     return backend

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args.model)
     if args.output:
         check_writable(args.output)
-    backend = chosen_backend(args.device)
+    backend = chosen_backend(args)
     data = load_dataset(
         args.images,
         "test",
@@ -47,14 +47,13 @@ def run(args: argparse.Namespace) -> int:
         labelled=False,
         features=model.features,
     )
-    labels = predict(model, data.X, backend).tolist()
-    if args.json:
-        print_json({"model": str(args.model), "images": data.source, "labels": labels})
-        return 0
+    labels = predict(model, data.X, backend, source=data.source).tolist()
     lines = ["ImageId,Label", *(f"{i},{label}" for i, label in enumerate(labels, start=1))]
     text = "\n".join(lines) + "\n"
     if args.output:
         write_atomically(args.output, text.encode())
-    else:
+    if args.json:
+        print_json({"model": str(args.model), "images": data.source, "labels": labels})
+    elif not args.output:
         print(text, end="")
     return 0

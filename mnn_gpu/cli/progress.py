@@ -19,7 +19,8 @@ def progress(quiet: bool) -> list[Hook]:
     """Return the hooks that show the progress on stderr."""
     if quiet:
         return []
-    return [Bar() if sys.stderr.isatty() else Lines()]
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return [Bar() if on_terminal else Lines()]
 
 
 def summary(record: Record) -> str:

@@ -70,6 +70,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=int, metavar="N", help="samples an update (default: all of them)"
     )
     recipe.add_argument(
+        "--optimizer",
+        choices=["sgd", "momentum", "adam"],
+        default="sgd",
+        help="how to follow the gradient (default: %(default)s)",
+    )
+    recipe.add_argument(
+        "--schedule",
+        choices=["constant", "linear", "cosine"],
+        default="constant",
+        help="how the learning rate falls to 0 (default: %(default)s: not at all)",
+    )
+    recipe.add_argument(
         "--seed",
         type=int,
         default=0,
@@ -112,14 +124,17 @@ def run(args: argparse.Namespace) -> int:
     """Train as the options say; return the exit code."""
     from dataclasses import replace
 
-    from mnn_gpu import TrainingInterrupted, save_model, train
+    import numpy as np
+
+    from mnn_gpu import TrainingInterrupted, save_model, split, train
     from mnn_gpu.cli.progress import progress
     from mnn_gpu.output_file import check_writable
 
     config = _config(args)
     check_writable(args.out)
-    backend = chosen_backend(args.device)
-    training, held_out = _data(args)
+    backend = chosen_backend(args)
+    data, rows = _data(args)
+    training, held_out = split(data, args.holdout, args.seed, rows)
     if not args.quiet:
         say(
             f"Training on {backend.device} ({backend.name}): {len(training):,} rows of "
@@ -133,6 +148,8 @@ def run(args: argparse.Namespace) -> int:
             config,
             backend=backend,
             validation=(held_out.X, held_out.labels()) if len(held_out) else None,
+            # A rare class may lie in the held-out rows alone.
+            classes=np.unique(data.labels()),
             hooks=progress(args.quiet),
         )
     except TrainingInterrupted as stop:
@@ -154,6 +171,8 @@ def _config(args: argparse.Namespace) -> TrainingConfig:
         iterations=args.iterations,
         epochs=args.epochs,
         batch_size=args.batch_size,
+        optimizer=args.optimizer,
+        schedule=args.schedule,
         shard_rows=args.shard_rows,
         seed=args.seed,
         dtype=args.dtype,
@@ -161,16 +180,15 @@ def _config(args: argparse.Namespace) -> TrainingConfig:
     )
 
 
-def _data(args: argparse.Namespace) -> tuple[Dataset, Dataset]:
-    from mnn_gpu.data import bundled_mnist, load_dataset, split
+def _data(args: argparse.Namespace) -> tuple[Dataset, int | None]:
+    """Return the data, with labels, and how many rows of them to use (None: all)."""
+    from mnn_gpu.data import bundled_mnist, load_dataset
 
-    rows = args.rows
     if args.data is None:
-        data, rows = bundled_mnist("train"), KAGGLE_ROWS if rows is None else rows
-    else:
-        data = load_dataset(args.data, "train", label_column=args.label_column)
+        return bundled_mnist("train"), KAGGLE_ROWS if args.rows is None else args.rows
+    data = load_dataset(args.data, "train", label_column=args.label_column)
     data.labels()
-    return split(data, args.holdout, args.seed, rows)
+    return data, args.rows
 
 
 def _report(

@@ -18,6 +18,8 @@ from mnn_gpu.data.dataset import Dataset, checked_labels
 from mnn_gpu.data.files import READ_ERRORS, explain_os_error, open_text
 from mnn_gpu.errors import DataError
 
+KIND_CURE = "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending."
+MOST_START = 1 << 24
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
 
 
@@ -48,21 +50,27 @@ def read_csv(
         Naming file, row and column where there is one.
     """
     try:
-        first = _first_row(path)
-        header = not all(_is_number(cell) for cell in first)
+        first = _first_rows(path)
+        header = not all(_is_number(cell) for cell in first[0])
+        # pandas numbers columns without names; real pixels hardly count up from 0.
+        numbered = len(first[0]) > 2 and first[0] == [str(i) for i in range(len(first[0]))]
         if header:
-            names = first
+            names = first[0]
             label = label_name(names, label_column, str(path), labelled)
         else:
-            names = [f"column {i + 1}" for i in range(len(first))]
-            label = None if not labelled and features == len(first) else names[0]
+            names = first[0] if numbered else [f"column {i + 1}" for i in range(len(first[0]))]
+            label = None if not labelled and features == len(first[0]) else names[0]
             if label_column is not None:
                 label = label_name(names, label_column, str(path), labelled)
-        return _read(path, names, label, header)
+        return _read(path, names, label, header or numbered, first[1:])
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not a text file ({error.reason} at byte {error.start}).",
-            "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending.",
+            KIND_CURE,
+        ) from error
+    except csv.Error as error:
+        raise DataError(
+            f"{path} is not a CSV file ({error}).", "Separate cells by commas."
         ) from error
     except READ_ERRORS as error:
         raise explain_os_error(error, path) from error
@@ -95,12 +103,16 @@ def label_name(names: list[str], wanted: str | None, source: str, labelled: bool
     return found[0] if found else None
 
 
-def _first_row(path: Path) -> list[str]:
+def _first_rows(path: Path) -> list[list[str]]:
+    """Return the first two rows that are not blank, without reading a line without end."""
     with open_text(path) as file:
-        row = next((row for row in csv.reader(file) if row), None)
-    if row is None:
+        start = file.read(MOST_START)
+    rows = [row for row in csv.reader(start.splitlines(keepends=True)) if row][:2]
+    if not rows:
         raise DataError(f"{path} is empty.", "Download or copy it again.")
-    return row
+    if len(rows) == 1 and len(start) == MOST_START:
+        raise DataError(f"{path} has a first line of over {MOST_START:,} characters.", KIND_CURE)
+    return rows
 
 
 def _is_number(cell: str) -> bool:
@@ -111,9 +123,14 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _read(path: Path, names: list[str], label: str | None, header: bool) -> Dataset:
+def _read(
+    path: Path, names: list[str], label: str | None, header: bool, second: list[list[str]]
+) -> Dataset:
     import pandas as pd
 
+    if any(cell.strip().lower() in ("true", "false") for row in second for cell in row):
+        # pandas would take a column of these for 1 and 0.
+        raise find_fault(path, names, None if label is None else names.index(label), header)
     # Positions instead of names: names may repeat, and pandas then renames them.
     columns = list(range(len(names)))
     label_at = None if label is None else names.index(label)
@@ -134,11 +151,14 @@ def _read(path: Path, names: list[str], label: str | None, header: bool) -> Data
                 encoding="utf-8-sig",
             )
     except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning) as error:
-        raise find_fault(path, names, label_at, header, error) from error
+        raise find_fault(path, names, label_at, header) from error
     if frame.empty or len(columns) == (label is not None):
         raise DataError(f"{path} has no rows of pixels.", "Download or copy it again.")
     y = None
     if label_at is not None:
-        y = checked_labels(frame[label_at].to_numpy(), len(frame), str(path))
+        labels = frame[label_at].to_numpy()
+        if (labels < 0).any():
+            raise find_fault(path, names, label_at, header)
+        y = checked_labels(labels, len(frame), str(path))
         frame = frame.drop(columns=label_at)
     return Dataset(np.ascontiguousarray(frame.to_numpy()), y, str(path))

@@ -12,9 +12,7 @@ from mnn_gpu.errors import DataError
 PIXEL_CURE = "Pixels in a CSV file are whole numbers from 0 to 255."
 
 
-def find_fault(
-    path: Path, names: list[str], label_at: int | None, header: bool, error: Exception
-) -> DataError:
+def find_fault(path: Path, names: list[str], label_at: int | None, header: bool) -> DataError:
     """Read the file again, slowly, and name what is wrong first.
 
     Parameters
@@ -26,8 +24,6 @@ def find_fault(
         Which of them is the label.
     header : bool
         Whether the first row holds the names.
-    error : Exception
-        What the fast reader said, for the case that nothing is found.
 
     Returns
     -------
@@ -37,9 +33,10 @@ def find_fault(
     with open_text(path) as file:
         reader = csv.reader(file)
         try:
-            for number, row in enumerate(reader):
-                if not row or (header and number == 0):
-                    continue
+            rows = (row for row in reader if row)
+            if header:
+                next(rows)
+            for row in rows:
                 where = f"{path}, line {reader.line_num}"
                 if len(row) != len(names):
                     return DataError(
@@ -52,9 +49,9 @@ def find_fault(
                     if fault:
                         cure = LABEL_CURE if column == label_at else PIXEL_CURE
                         return DataError(f"{where}, column {names[column]!r}: {fault}.", cure)
-        except csv.Error as csv_error:
-            error = csv_error
-    return DataError(f"{path} cannot be read as CSV ({error}).", "Download or copy it again.")
+        except csv.Error as error:
+            return DataError(f"{path} cannot be read as CSV ({error}).", "Download it again.")
+    return DataError(f"{path} cannot be read as CSV.", "Download or copy it again.")
 
 
 def _pixel_fault(cell: str) -> str:

@@ -21,7 +21,7 @@ class Dataset:
 
     Attributes
     ----------
-    X : (rows, features), uint8 (0 to 255) or float32 (0 to 1)
+    X : (rows, features), uint8 (0 to 255) or float32 or float64 (0 to 1)
     y : (rows,), int64, or None where the file has no labels
     source : str
         Where it came from, for messages.
@@ -80,6 +80,8 @@ def split(
     """
     available = len(data)
     used = available if rows is None else rows
+    if used < 1:
+        raise UsageError(f"{used} rows are asked for.", "Take --rows 1 or more.")
     if used > available:
         raise UsageError(
             f"{used} rows are asked for, but {data.source} has {available}.",
@@ -94,25 +96,28 @@ def split(
     return data.take(order[holdout:]), data.take(order[:holdout])
 
 
-def checked_pixels(X: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
+def checked_pixels(X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
     """Return images as rows of uint8, or of floats where they are fractions.
 
     Parameters
     ----------
     X : (rows, ...), any numeric dtype
-        Whole numbers from 0 to 255 (in any dtype), or fractions from 0 to 1.
+        Whole numbers from 0 to 255, or fractions from 0 to 1. Integers are whole numbers,
+        booleans fractions; floats are whole numbers if none lies between 0 and 1 and one
+        is above 1.
     source : str
         The file's name, for the message.
 
     Returns
     -------
-    (rows, features), uint8 or the floating dtype of ``X``
+    (rows, features), uint8, float32 or float64
 
     Raises
     ------
     DataError
         If there is no row or no pixel, or a value is out of range or not a number.
     """
+    X = _plain_array(X, source)
     if X.ndim < 2 or 0 in X.shape:
         raise DataError(
             f"{source} holds an array of shape {X.shape}, not rows of pixels.",
@@ -123,6 +128,8 @@ def checked_pixels(X: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
     X = X.reshape(len(X), -1)
     if X.dtype == np.uint8:
         return X
+    if X.dtype not in (np.float32, np.float64) and X.dtype.kind in "fb":
+        X = X.astype(np.float32)
     fractions = X.dtype.kind == "f" and bool(((X > 0) & (X < 1)).any() or not (X > 1).any())
     good = (X >= 0) & (X <= 1) if fractions else (X >= 0) & (X <= 255) & (np.floor(X) == X)
     if not good.all():
@@ -134,7 +141,7 @@ def checked_pixels(X: npt.NDArray[Any], source: str) -> npt.NDArray[Any]:
     return X if fractions else X.astype(np.uint8)
 
 
-def checked_labels(y: npt.NDArray[Any], rows: int, source: str) -> npt.NDArray[np.int64]:
+def checked_labels(y: npt.ArrayLike, rows: int, source: str) -> npt.NDArray[np.int64]:
     """Return one class label a row, as int64.
 
     Parameters
@@ -151,6 +158,7 @@ def checked_labels(y: npt.NDArray[Any], rows: int, source: str) -> npt.NDArray[n
         If there are more or fewer labels than rows, or a label is not a whole number
         from 0 up.
     """
+    y = _plain_array(y, source)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.shape != (rows,):
@@ -167,3 +175,17 @@ def checked_labels(y: npt.NDArray[Any], rows: int, source: str) -> npt.NDArray[n
         row = int(np.argmax(bad))
         raise DataError(f"{source}, row {row + 1}: the label {y[row]} is not a class.", LABEL_CURE)
     return y.astype(np.int64)
+
+
+def _plain_array(array: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
+    """Return an array, refusing what NumPy would guess at or hide."""
+    if isinstance(array, np.ma.MaskedArray) and array.mask.any():
+        raise DataError(
+            f"{source} is a masked array with hidden values.", "Fill or leave out what is hidden."
+        )
+    try:
+        return np.asarray(array)
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"{source} is not an array ({error}).", "Give rows of one length."
+        ) from error

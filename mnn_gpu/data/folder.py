@@ -8,7 +8,7 @@ from mnn_gpu.data.bundled import Part
 from mnn_gpu.errors import DataError
 
 PATTERNS = ("*images*ubyte", "*images*ubyte.gz", "*.csv", "*.csv.gz", "*.npz", "*.parquet")
-PART_WORDS = {"train": ("train",), "test": ("test", "t10k")}
+PART_WORDS: dict[Part, tuple[str, ...]] = {"train": ("train",), "test": ("test", "t10k")}
 
 
 def find_in_folder(folder: Path, part: Part) -> Path:
@@ -25,18 +25,31 @@ def find_in_folder(folder: Path, part: Part) -> Path:
     DataError
         If there is none, or it is not clear which.
     """
-    for pattern in PATTERNS:
-        found = sorted(path for path in folder.glob(pattern) if path.is_file())
-        if not found:
-            continue
-        fitting = [path for path in found if any(w in path.name for w in PART_WORDS[part])]
-        if len(fitting or found) == 1:
-            return (fitting or found)[0]
+    found = [path for pattern in PATTERNS for path in sorted(folder.glob(pattern))]
+    found = [path for path in found if path.is_file()]
+    fitting = [path for path in found if _part_of(path) == part]
+    # Where no name speaks of this part, a name that speaks of neither serves for both.
+    candidates = fitting or [path for path in found if _part_of(path) is None]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
         raise DataError(
-            f"{folder} has several data files: {', '.join(path.name for path in found)}.",
+            f"{folder} has several data files: {', '.join(path.name for path in candidates)}.",
             "Name the file itself.",
         )
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise DataError(f"{folder} has no {part} data, only {names}.", "Name the file itself.")
     raise DataError(
         f"{folder} holds no data.",
         "It should hold IDX files (-ubyte or -ubyte.gz), a .csv, .npz or .parquet file.",
     )
+
+
+def _part_of(path: Path) -> Part | None:
+    """Return the part that a file's name speaks of; an .npz may hold both."""
+    if path.suffix != ".npz":
+        for part, words in PART_WORDS.items():
+            if any(word in path.name for word in words):
+                return part
+    return None

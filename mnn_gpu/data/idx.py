@@ -42,6 +42,8 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
         with open_binary(path) as file:
             shape = _read_shape(file, path)
             count = math.prod(shape)
+            if count == 0:
+                raise DataError(f"{path} says that it holds nothing.", CURE)
             if count > most_bytes(path):
                 raise DataError(
                     f"{path} promises {count} bytes in its header, far more than it holds.",

@@ -68,6 +68,8 @@ def load_dataset(
         raise DataError(f"There is no file or folder {path}.", "Check the path.")
     if path.is_dir():
         path = find_in_folder(path, part)
+    if not path.is_file():
+        raise DataError(f"{path} is not a regular file.", "Write the data to a file first.")
     name = path.name.lower().removesuffix(".gz")
     if name.endswith((".csv", ".txt")):
         return read_csv(path, label_column, labelled, features)

@@ -75,7 +75,8 @@ def _member(archive: zipfile.ZipFile, names: tuple[str, ...], path: Path) -> npt
                 raise ValueError(f"its header promises {size} bytes, more than it holds")
             file.seek(start)
             array = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, RuntimeError) as error:
+    except Exception as error:
+        # NumPy's header parser and the decompressors of zipfile raise almost anything.
         raise DataError(
             f"{path}, array {name}: {error}.",
             "Save it again with numpy.savez as plain numbers, or download it again.",

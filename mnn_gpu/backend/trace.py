@@ -1,0 +1,176 @@
+"""Writing down what a pure array-API function does with NumPy arrays.
+
+The function runs once on `Traced` arrays: every operation is done by NumPy, and its
+function, arguments and result are put on a `Tape`. `replay.py` makes a program of the tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+NDArray: TypeAlias = npt.NDArray[Any]
+
+
+class Call(NamedTuple):
+    """One operation: ``function(*arguments, out=result, **options)``."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    result: NDArray
+
+
+class Tape:
+    """The operations of one run, in order; also the array-API namespace of its arrays."""
+
+    __name__ = "mnn_gpu.backend.trace"
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def traced(self, array: npt.ArrayLike) -> Traced:
+        """Let an array that is there from the start take part."""
+        return Traced(self, np.asarray(array))
+
+    def do(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Traced:
+        """Do an operation that makes a new array, and write it down."""
+        plain = tuple(_plain(argument) for argument in arguments)
+        result = np.asarray(function(*plain, **options))
+        self.calls.append(Call(function, plain, options, result))
+        return Traced(self, result)
+
+    # ---- the namespace: what a step may use ------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        """Serve the names of dtypes, and those operations that are NumPy's own."""
+        if name in ("exp", "log", "sqrt", "isfinite"):
+            return lambda x: self.do(getattr(np, name), x)
+        if name in ("bool", "int32", "int64", "uint8", "float32", "float64"):
+            return np.dtype(name)
+        if name in ("isdtype", "result_type", "__array_namespace_info__"):
+            return getattr(np, name)
+        raise AttributeError(f"{name} cannot be traced")
+
+    def arange(self, stop: int, *, dtype: Any = None, device: Any = None) -> Traced:  # noqa: ARG002
+        return self.traced(np.arange(stop, dtype=dtype))
+
+    def reshape(self, x: Traced, shape: tuple[int, ...]) -> Traced:
+        view = x.array.reshape(shape)
+        if not np.shares_memory(view, x.array):
+            return self.reshape(self.do(_copy, x), shape)
+        return Traced(self, view)
+
+    def astype(self, x: Traced, dtype: Any, *, copy: bool = True) -> Traced:
+        return x if x.dtype == dtype and not copy else self.do(_copy, x, dtype=np.dtype(dtype))
+
+    def maximum(self, x: Traced, y: Any) -> Traced:
+        return self.do(np.maximum, x, y)
+
+    def max(self, x: Traced, *, axis: int, keepdims: bool = False) -> Traced:
+        return self.do(np.maximum.reduce, x, axis=axis, keepdims=keepdims)
+
+    def sum(
+        self, x: Traced, *, axis: int | None = None, dtype: Any = None, keepdims: bool = False
+    ) -> Traced:
+        return self.do(np.add.reduce, x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def take(self, x: Any, indices: Traced, *, axis: int) -> Traced:
+        return self.do(_take, x, indices, axis=axis)
+
+    def concat(self, arrays: Sequence[Traced]) -> Traced:
+        return self.do(concatenate, *arrays)
+
+
+class Traced:
+    """A NumPy array whose operations are written down on a tape."""
+
+    __array_ufunc__ = None  # NumPy arrays leave mixed operations to this class.
+
+    def __init__(self, tape: Tape, array: NDArray) -> None:
+        self.tape = tape
+        self.array = array
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+        self.device = "cpu"
+
+    def __array_namespace__(self, api_version: str | None = None) -> Tape:
+        return self.tape
+
+    @property
+    def T(self) -> Traced:
+        return Traced(self.tape, self.array.T)
+
+    def __getitem__(self, key: Any) -> Traced:
+        view = self.array[key]
+        if not isinstance(view, np.ndarray) or view.base is None:
+            raise TypeError("only views can be traced, not picked elements")
+        return Traced(self.tape, view)
+
+    def __add__(self, other: Any) -> Traced:
+        return self.tape.do(np.add, self, other)
+
+    def __radd__(self, other: Any) -> Traced:
+        return self.tape.do(np.add, other, self)
+
+    def __sub__(self, other: Any) -> Traced:
+        return self.tape.do(np.subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Traced:
+        return self.tape.do(np.subtract, other, self)
+
+    def __mul__(self, other: Any) -> Traced:
+        return self.tape.do(np.multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Traced:
+        return self.tape.do(np.multiply, other, self)
+
+    def __truediv__(self, other: Any) -> Traced:
+        return self.tape.do(np.divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Traced:
+        return self.tape.do(np.divide, other, self)
+
+    def __matmul__(self, other: Any) -> Traced:
+        return self.tape.do(np.matmul, self, other)
+
+    def __rmatmul__(self, other: Any) -> Traced:
+        return self.tape.do(np.matmul, other, self)
+
+    def __gt__(self, other: Any) -> Traced:
+        return self.tape.do(np.greater, self, other)
+
+    def __ge__(self, other: Any) -> Traced:
+        return self.tape.do(np.greater_equal, self, other)
+
+    def __eq__(self, other: object) -> Traced:  # type: ignore[override]
+        return self.tape.do(np.equal, self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError("a step may not decide by what is in its arrays")
+
+
+def _plain(argument: Any) -> Any:
+    return argument.array if isinstance(argument, Traced) else argument
+
+
+def _copy(x: NDArray, *, dtype: Any = None, out: NDArray | None = None) -> NDArray:
+    if out is None:
+        return x.astype(dtype or x.dtype)
+    np.copyto(out, x, casting="unsafe")
+    return out
+
+
+def _take(x: NDArray, indices: NDArray, *, axis: int, out: NDArray | None = None) -> NDArray:
+    # The row numbers were made by this package; "clip" spares NumPy a buffer for `out`.
+    mode = "raise" if out is None else "clip"
+    return np.take(x, indices, axis=axis, out=out, mode=mode)  # type: ignore[call-overload,no-any-return]
+
+
+def concatenate(*parts: NDArray, out: NDArray | None = None) -> NDArray:
+    """Join arrays along their first axis."""
+    return np.concatenate(parts, out=out)

@@ -1,0 +1,108 @@
+"""The data of a training, validated on the host and placed on the device once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.backend import Backend
+from mnn_gpu.config import TrainingConfig
+from mnn_gpu.data.dataset import checked_labels, checked_pixels
+from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.inference import class_index
+from mnn_gpu.shards import Shard, cut, scaled
+
+Array: TypeAlias = Any
+Labelled: TypeAlias = tuple[npt.ArrayLike, npt.ArrayLike]
+
+
+@dataclass(frozen=True)
+class Resident:
+    """What stays on the device while a network trains.
+
+    Attributes
+    ----------
+    X : (rows, features), uint8 or floating
+    labels : (rows,), int32 class indices
+    shards : list of (X, labels)
+        All rows in shards; scaled to 0..1 if they are used whole again and again.
+    validation : list of (X, labels)
+        The held-out rows in shards; empty if there are none.
+    classes : (classes,), int64, on the host
+        The label of each class index.
+    is_scaled : bool
+        Whether the shards hold what a step computes with, so that none need scale them.
+    """
+
+    X: Array
+    labels: Array
+    shards: list[Shard]
+    validation: list[Shard]
+    classes: npt.NDArray[np.int64]
+    is_scaled: bool
+
+    @property
+    def rows(self) -> int:
+        return int(self.X.shape[0])
+
+    @property
+    def features(self) -> int:
+        return int(self.X.shape[1])
+
+
+def placed(
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    validation: Labelled | None,
+    classes: npt.ArrayLike | None,
+    config: TrainingConfig,
+    backend: Backend,
+) -> Resident:
+    """Check the data and bring them to the device; the parameters are those of `train`.
+
+    Raises
+    ------
+    DataError
+        If pixels or labels are not such, or the validation rows do not fit.
+    UsageError
+        If ``validation`` is not a pair.
+    """
+    pixels = checked_pixels(X, "X")
+    y = checked_labels(y, len(pixels), "y")
+    if classes is None:
+        known = np.unique(y)
+    else:
+        known = np.unique(checked_labels(classes, np.size(classes), "classes"))
+    shard_rows = config.shard_rows or backend.shard_rows
+    X, labels = backend.asarray(pixels), backend.asarray(class_index(known, y, "y"))
+    shards = cut(X, labels, shard_rows)
+    dtype = backend.dtype(config.dtype)
+    if config.steps_per_epoch(len(pixels)) == 1:
+        shards = scaled(shards, dtype, backend.memory().free)
+    held_out = []
+    if validation is not None:
+        held_out = _held_out(validation, pixels.shape[1], known, shard_rows, backend)
+    return Resident(X, labels, shards, held_out, known, shards[0][0].dtype == dtype)
+
+
+def _held_out(
+    validation: Labelled,
+    features: int,
+    classes: npt.NDArray[np.int64],
+    shard_rows: int,
+    backend: Backend,
+) -> list[Shard]:
+    if len(validation) != 2:
+        raise UsageError("validation is not a pair.", "Give (X, y).")
+    X = checked_pixels(validation[0], "validation X")
+    if X.shape[1] != features:
+        raise DataError(
+            f"The validation images have {X.shape[1]} pixels, the training images {features}.",
+            "Give both in the same size.",
+        )
+    y = checked_labels(validation[1], len(X), "validation y")
+    labels = class_index(classes, y, "validation y")
+    return cut(backend.asarray(X), backend.asarray(labels), shard_rows)

@@ -1,0 +1,194 @@
+"""`Backend.compile` and `Backend.fuse`: the same results as the plain step, only faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnn_gpu import Hook, Record, TrainingConfig, network, select_backend, train
+from mnn_gpu.backend import Backend
+from mnn_gpu.backend.blocks import blockwise
+from mnn_gpu.backend.replay import Replay
+from mnn_gpu.batches import planned_batches
+from mnn_gpu.optimizers import OPTIMIZERS, Adam
+from mnn_gpu.resident import placed
+from mnn_gpu.step import Batch, State, full_batch, minibatch, training_step
+
+ROWS = 50
+
+
+def problem(backend: Backend, config: TrainingConfig) -> tuple[Any, Any, State, list[Any]]:
+    """Return a step, its data, a first state and all batches of a training."""
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (ROWS, 20), np.uint8), rng.integers(0, 4, ROWS)
+    data = placed(X, y, None, None, config, backend)
+    sizes = (20, *config.hidden, 4)
+    optimizer = OPTIMIZERS[config.optimizer]
+    whole = config.batch_size is None
+    take: Any = full_batch if whole else minibatch(config.shard_rows or 1024)
+    step = training_step(take, sizes, optimizer, backend.fuse)
+    theta = network.flatten(network.init_parameters(sizes, rng))
+    zero = np.zeros(len(theta))
+    state = State(
+        backend.asarray(theta, dtype=config.dtype),
+        tuple(backend.asarray(zero, dtype=config.dtype) for _ in range(optimizer.slots)),
+        backend.asarray(0.0, dtype=config.dtype),
+        backend.asarray(0, dtype=np.int32),
+        backend.asarray(0, dtype=np.int32),
+    )
+    batches = [batch for _, batch in planned_batches(config, optimizer, ROWS, backend)]
+    return step, data.shards if whole else (data.X, data.labels), state, batches
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [None, 8, 25])
+@pytest.mark.parametrize("shard_rows", [None, 7])
+@pytest.mark.parametrize("hidden", [(), (6,), (200, 150)])
+def test_a_compiled_step_is_the_plain_step(
+    backend: Backend,
+    optimizer: str,
+    batch_size: int | None,
+    shard_rows: int | None,
+    hidden: tuple[int, ...],
+) -> None:
+    config = TrainingConfig(
+        hidden=hidden,
+        optimizer=optimizer,
+        batch_size=batch_size,
+        shard_rows=shard_rows,
+        epochs=3,
+        learning_rate=0.01,
+    )
+    step, data, state, batches = problem(backend, config)
+    plain, compiled = Backend.compile(backend, step, data), backend.compile(step, data)
+    expected = actual = state
+    for batch in batches:
+        expected = plain(expected, batch)
+    actual = problem(backend, config)[2]
+    for batch in batches:
+        actual = compiled(actual, batch)
+    for one, other in zip(_leaves(expected), _leaves(actual), strict=True):
+        one, other = backend.to_numpy(one), backend.to_numpy(other)
+        if backend.name == "numpy":
+            np.testing.assert_array_equal(one, other)
+        else:
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def _leaves(state: State) -> list[Any]:
+    return [state.theta, *state.slots, state.loss, state.correct, state.finite_steps]
+
+
+def test_a_state_from_outside_is_left_alone() -> None:
+    cpu = select_backend("cpu")
+    step, data, state, batches = problem(cpu, TrainingConfig(epochs=2, batch_size=8))
+    before = [leaf.copy() for leaf in _leaves(state)]
+    run = cpu.compile(step, data)
+    after = run(state, batches[0])
+    for old, leaf in zip(before, _leaves(state), strict=True):
+        np.testing.assert_array_equal(old, leaf)
+    again = cpu.compile(step, data)(state, batches[0])
+    np.testing.assert_array_equal(after.theta, again.theta)
+
+
+def test_metrics_set_from_outside_are_taken_over() -> None:
+    cpu = select_backend("cpu")
+    step, data, state, batches = problem(cpu, TrainingConfig(epochs=2, batch_size=8))
+    run = cpu.compile(step, data)
+    once = run(state, batches[0])
+    loss = float(once.loss)
+    reset = run(once._replace(loss=np.float32(0)), batches[1])
+    plain = Backend.compile(cpu, step, data)
+    expected = plain(plain(state, batches[0])._replace(loss=np.float32(0)), batches[1])
+    assert float(reset.loss) == float(expected.loss) != loss
+
+
+def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
+    def curious(data: Any, state: Any, batch: Any) -> Any:
+        if batch.rate > 0:
+            return state
+        return None
+
+    rates = np.ones(3)
+    with pytest.raises(TypeError, match="may not decide"):
+        Replay(curious, ())((np.zeros(2),), Batch(rates, rates))
+
+
+@given(st.integers(1, 50), st.integers(1, 20))
+@settings(deadline=None, max_examples=40)
+def test_blocks_do_not_change_an_update(length: int, block: int) -> None:
+    rng = np.random.default_rng(length)
+    theta, g, m, v = rng.random((4, length))
+    update = Adam().update
+    expected = update(theta, g, np.float64(0.1), np.float64(1e-8), m, v)
+    actual = blockwise(update, block)(theta, g, np.float64(0.1), np.float64(1e-8), m, v)
+    for one, other in zip(expected, actual, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@given(
+    rows=st.integers(1, 40),
+    batch_size=st.one_of(st.none(), st.integers(1, 45)),
+    iterations=st.integers(1, 60),
+    report_every=st.integers(1, 9),
+)
+@settings(deadline=None, max_examples=60)
+def test_the_plan_is_every_row_once_an_epoch_and_stops_at_every_report(
+    rows: int, batch_size: int | None, iterations: int, report_every: int
+) -> None:
+    config = TrainingConfig(iterations=iterations, batch_size=batch_size, report_every=report_every)
+    runs = list(planned_batches(config, Adam(), rows, select_backend("cpu")))
+    per_epoch = config.steps_per_epoch(rows)
+    ends = np.cumsum([steps for steps, _ in runs])
+    assert ends[-1] == iterations
+    for stop in (
+        *range(report_every, iterations, report_every),
+        *range(per_epoch, iterations, per_epoch),
+    ):
+        assert stop in ends
+    rates = np.concatenate([batch.rate for _, batch in runs])
+    expected = [Adam().scalars(t, 0.1)[0] for t in range(1, iterations + 1)]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+    if per_epoch > 1:
+        order = np.concatenate([np.asarray(batch.rows).reshape(-1) for _, batch in runs])
+        for start in range(0, len(order) - rows + 1, rows):
+            assert sorted(order[start : start + rows]) == list(range(rows))
+
+
+def test_reports_do_not_change_what_is_learnt(images: dict[str, Any]) -> None:
+    class Count(Hook):
+        records = 0
+
+        def on_record(self, record: Record) -> None:
+            Count.records += 1
+
+    thetas = []
+    for every in (1, 7, 50):
+        config = TrainingConfig(
+            hidden=(5,), iterations=50, batch_size=8, optimizer="adam", report_every=every
+        )
+        thetas.append(train(images["X"], images["y"], config, hooks=[Count()])[0].theta)
+    assert Count.records == 50 + 8 + 1
+    np.testing.assert_array_equal(thetas[0], thetas[1])
+    np.testing.assert_array_equal(thetas[0], thetas[2])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_every_optimizer_learns_with_every_schedule(
+    backend: Backend, images: dict[str, Any], optimizer: str, schedule: str
+) -> None:
+    config = TrainingConfig(
+        hidden=(16,),
+        optimizer=optimizer,
+        schedule=schedule,
+        learning_rate=0.02 if optimizer == "adam" else 0.2,
+        batch_size=8,
+        epochs=60,
+    )
+    _, history = train(images["X"], images["y"], config, backend=backend)
+    assert history.training.accuracy == 1

@@ -9,7 +9,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from mnn_gpu import openblas
+
 __version__ = "0.1.0"
+
+openblas.prepare()
 
 _HOMES = {
     "backend": ("Backend", "Diagnosis", "diagnose", "select_backend"),

@@ -137,10 +137,13 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
 
 
 def unit_range(X: Array, dtype: Any) -> Array:
-    """Bring pixels to 0..1: integers are divided by 255, floats taken as they are."""
+    """Bring pixels to 0..1: integers are divided by 255, floats taken as they are.
+
+    (As a product, which is several times as fast as the quotient.)
+    """
     xp = array_namespace(X)
     if xp.isdtype(X.dtype, "integral"):
-        return xp.astype(X, dtype) / 255
+        return xp.astype(X, dtype) * (1 / 255)
     return xp.astype(X, dtype, copy=False)
 
 

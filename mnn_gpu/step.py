@@ -139,15 +139,23 @@ def training_step(
     fuse : callable
         `Backend.fuse`: makes an elementwise function of vectors fast.
     """
-    update = fuse(optimizer.update)
+
+    @fuse
+    def update(
+        theta: Array, sums: Array, share: Array, rate: Array, epsilon: Array, *slots: Array
+    ) -> tuple[Array, ...]:
+        xp = array_namespace(theta)
+        mean_gradient = xp.astype(sums * share, theta.dtype, copy=False)
+        return optimizer.update(theta, mean_gradient, rate, epsilon, *slots)
 
     def step(data: Data, state: State, batch: Batch) -> State:
         xp = array_namespace(state.theta)
         shards = take(data, batch)
         m = sum(X.shape[1] for X, _ in shards)
         sums = batch_sums(state.theta, layer_sizes, shards)
-        gradient = xp.astype(sums.gradient / m, state.theta.dtype, copy=False)
-        theta, *slots = update(state.theta, gradient, batch.rate, batch.epsilon, *state.slots)
+        theta, *slots = update(
+            state.theta, sums.gradient, 1 / m, batch.rate, batch.epsilon, *state.slots
+        )
         return State(
             theta=theta,
             slots=tuple(slots),

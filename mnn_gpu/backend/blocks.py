@@ -7,31 +7,46 @@ from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace
 
+from mnn_gpu.backend.trace import Tape
+from mnn_gpu.shards import slices
+
 Array: TypeAlias = Any
 Elementwise: TypeAlias = Callable[..., tuple[Array, ...]]
 
+MANY = 4
+"""So many blocks are worth waking another thread."""
 
-def blockwise(function: Elementwise, block: int) -> Elementwise:
+
+def blockwise(function: Elementwise, block: int, lanes: int = 1) -> Elementwise:
     """Return a function with the same results that works on ``block`` elements at a time.
 
     Parameters
     ----------
     function : callable
-        Takes vectors of one length and scalars (0 dimensions), elementwise; returns a tuple
-        of vectors.
+        Takes vectors of one length and scalars, elementwise; returns a tuple of vectors.
     block : int
         How many elements fit the cache, with all temporary results of the function.
+    lanes : int
+        In how many threads a traced function of very long vectors is to be replayed.
     """
 
     def in_blocks(*arguments: Array) -> tuple[Array, ...]:
-        length = max(a.shape[0] for a in arguments if a.ndim)
+        vectors = [argument for argument in arguments if _is_vector(argument)]
+        length, xp = vectors[0].shape[0], array_namespace(*vectors)
         if length <= block:
             return function(*arguments)
-        parts = [
-            function(*(a[start : min(start + block, length)] if a.ndim else a for a in arguments))
-            for start in range(0, length, block)
-        ]
-        xp = array_namespace(parts[0][0])
+        parts = []
+        blocks = list(slices(length, block))
+        for i, here in enumerate(blocks):
+            if isinstance(xp, Tape) and lanes > 1 and length >= MANY * block:
+                xp.lane = 1 + i * lanes // len(blocks)
+            parts.append(function(*(a[here] if _is_vector(a) else a for a in arguments)))
+        if isinstance(xp, Tape):
+            xp.lane = 0
         return tuple(xp.concat(list(part)) for part in zip(*parts, strict=True))
 
     return in_blocks
+
+
+def _is_vector(argument: Array) -> bool:
+    return bool(getattr(argument, "ndim", 0))

@@ -9,7 +9,10 @@ lives in two buffers by turns, so the state that went into a step is whole until
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -114,13 +117,38 @@ class Program:
         self, calls: Sequence[Call], outputs: Sequence[NDArray], targets: Sequence[NDArray]
     ) -> None:
         layout = _Layout(calls, outputs, targets)
-        self.operations = [layout.bound(call) for call in calls if not layout.is_in_place(call)]
+        self.operations: list[Callable[[], object]] = []
+        for in_lanes, run in groupby(calls, key=lambda call: call.lane > 0):
+            bound = [(c.lane, layout.bound(c)) for c in run if not layout.is_in_place(c)]
+            if in_lanes:
+                lanes = [[op for _, op in lane] for _, lane in groupby(bound, key=itemgetter(0))]
+                self.operations.append(Lanes(lanes))
+            else:
+                self.operations += [operation for _, operation in bound]
         self.operations += layout.last_copies
 
     def run(self) -> None:
         """Do everything once more."""
-        for operation in self.operations:
-            operation()
+        _do(self.operations)
+
+
+class Lanes:
+    """Lists of operations that threads do side by side; NumPy lets them run at once."""
+
+    def __init__(self, lanes: Sequence[Sequence[Callable[[], object]]]) -> None:
+        self.first, *self.others = lanes
+        self.threads = ThreadPoolExecutor(len(self.others)) if self.others else None
+
+    def __call__(self) -> None:
+        waiting = [self.threads.submit(_do, lane) for lane in self.others if self.threads]
+        _do(self.first)
+        for lane in waiting:
+            lane.result()
+
+
+def _do(operations: Sequence[Callable[[], object]]) -> None:
+    for operation in operations:
+        operation()
 
 
 def _owner(array: NDArray) -> NDArray:
@@ -195,18 +223,39 @@ class _Layout:
         for root in first:
             starts.setdefault(first[root], []).append(root)
             ends.setdefault(last[root], []).append(root)
-        free: dict[int, list[NDArray]] = {}
-        for i in range(len(calls)):
+        free: dict[tuple[int, int], list[NDArray]] = {}
+        for i, call in enumerate(calls):
+            taken_over = self._taken_over(call, ends.get(i, []))
             for root in starts.get(i, []):
-                if root not in self.place:
+                if root not in self.place and taken_over is not None and root == id(call.result):
+                    self.place[root] = self.place[taken_over]
+                elif root not in self.place:
                     size = self.results[root].result.nbytes
-                    pool = free.get(size)
+                    # What a lane sets free, another may still be waiting to overwrite.
+                    pool = free.get((call.lane, size)) or free.get((0, size))
                     memory = pool.pop() if pool else np.empty(size, np.uint8)
                     self.place[root] = (memory, 0)
             for root in ends.get(i, []):
-                if root not in self.on_target:
+                reused = root == taken_over and self.place.get(id(call.result)) is self.place[root]
+                if root not in self.on_target and not reused:
                     memory = self.place[root][0]
-                    free.setdefault(memory.nbytes, []).append(memory)
+                    free.setdefault((call.lane, memory.nbytes), []).append(memory)
+
+    def _taken_over(self, call: Call, ending: Sequence[int]) -> int | None:
+        """Return an argument whose memory an elementwise result may overwrite, if any."""
+        function, result = call.function, call.result
+        if not isinstance(function, np.ufunc) or function.signature is not None:
+            return None
+        for argument in call.arguments:
+            if (
+                id(argument) in ending
+                and id(argument) not in self.on_target
+                and argument.strides == result.strides
+                and argument.shape == result.shape
+                and argument.nbytes == result.nbytes
+            ):
+                return id(argument)
+        return None
 
     def moved(self, array: NDArray) -> NDArray:
         """Return the same view in the memory laid out; what was there before stays."""

@@ -14,14 +14,21 @@ import numpy.typing as npt
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
+THIN = 32
+WIDE = 128
+
 
 class Call(NamedTuple):
-    """One operation: ``function(*arguments, out=result, **options)``."""
+    """One operation: ``function(*arguments, out=result, **options)``.
+
+    Operations of different lanes do not depend on each other; lane 0 is no lane.
+    """
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     options: dict[str, Any]
     result: NDArray
+    lane: int
 
 
 class Tape:
@@ -31,6 +38,7 @@ class Tape:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.lane = 0
 
     def traced(self, array: npt.ArrayLike) -> Traced:
         """Let an array that is there from the start take part."""
@@ -40,7 +48,7 @@ class Tape:
         """Do an operation that makes a new array, and write it down."""
         plain = tuple(_plain(argument) for argument in arguments)
         result = np.asarray(function(*plain, **options))
-        self.calls.append(Call(function, plain, options, result))
+        self.calls.append(Call(function, plain, options, result, self.lane))
         return Traced(self, result)
 
     # ---- the namespace: what a step may use ------------------------------------------
@@ -80,6 +88,17 @@ class Tape:
 
     def take(self, x: Any, indices: Traced, *, axis: int) -> Traced:
         return self.do(_take, x, indices, axis=axis)
+
+    def matmul(self, A: Any, B: Any) -> Traced:
+        """Multiply; a product of few rows is computed transposed, which BLAS does faster.
+
+        OpenBLAS spends most of such a product on packing the large operand, and the
+        least where the few rows become columns.
+        """
+        (rows, inner), (_, columns) = A.shape, B.shape
+        if rows <= THIN and min(inner, columns) >= WIDE:
+            return self.do(_rowwise, self.do(np.matmul, B.T, A.T).T)
+        return self.do(np.matmul, A, B)
 
     def concat(self, arrays: Sequence[Traced]) -> Traced:
         return self.do(concatenate, *arrays)
@@ -134,10 +153,10 @@ class Traced:
         return self.tape.do(np.divide, other, self)
 
     def __matmul__(self, other: Any) -> Traced:
-        return self.tape.do(np.matmul, self, other)
+        return self.tape.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Traced:
-        return self.tape.do(np.matmul, other, self)
+        return self.tape.matmul(other, self)
 
     def __gt__(self, other: Any) -> Traced:
         return self.tape.do(np.greater, self, other)
@@ -162,6 +181,13 @@ def _copy(x: NDArray, *, dtype: Any = None, out: NDArray | None = None) -> NDArr
     if out is None:
         return x.astype(dtype or x.dtype)
     np.copyto(out, x, casting="unsafe")
+    return out
+
+
+def _rowwise(x: NDArray, *, out: NDArray | None = None) -> NDArray:
+    if out is None:
+        return np.array(x, order="C")
+    np.copyto(out, x)
     return out
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from mnn_gpu import Hook, Record, TrainingConfig, network, select_backend, train
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.blocks import blockwise
+from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.replay import Replay
+from mnn_gpu.backend.trace import Tape
 from mnn_gpu.batches import planned_batches
 from mnn_gpu.optimizers import OPTIMIZERS, Adam
 from mnn_gpu.resident import placed
@@ -77,6 +79,46 @@ def test_a_compiled_step_is_the_plain_step(
             np.testing.assert_array_equal(one, other)
         else:
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [None, 140])
+def test_thin_products_agree_to_float32_tolerance(batch_size: int | None) -> None:
+    cpu = select_backend("cpu")
+    rng = np.random.default_rng(1)
+    X, y = rng.integers(0, 256, (280, 300), np.uint8), rng.integers(0, 3, 280)
+    config = TrainingConfig(hidden=(6,), batch_size=batch_size, iterations=20, dtype="float64")
+    compiled, _ = train(X, y, config, backend=cpu)
+    plain, _ = train(X, y, config, backend=_Plain())
+    np.testing.assert_allclose(compiled.theta, plain.theta, rtol=1e-10, atol=1e-12)
+
+
+def test_a_product_of_few_rows_is_done_transposed() -> None:
+    tape = Tape()
+    A, B = np.random.default_rng(0).random((2, 200, 150))
+    thin = tape.traced(A[:5]) @ B.T
+    assert tape.calls[0].result.shape == (200, 5)
+    assert thin.array.flags.c_contiguous
+    np.testing.assert_allclose(thin.array, A[:5] @ B.T)
+
+
+class _Plain(NumpyBackend):
+    """NumPy without compilation."""
+
+    compile = Backend.compile
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_lanes_do_not_change_a_bit(
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], lanes: int, optimizer: str
+) -> None:
+    config = TrainingConfig(hidden=(40,), batch_size=8, iterations=30, optimizer=optimizer)
+    expected, _ = train(images["X"], images["y"], config, backend=_Plain())
+    # 643 parameters: eleven blocks.
+    monkeypatch.setattr("mnn_gpu.backend.numpy_backend.BLOCK", 64)
+    monkeypatch.setattr("mnn_gpu.backend.numpy_backend.available_cores", lambda: lanes)
+    actual, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
+    np.testing.assert_array_equal(actual.theta, expected.theta)
 
 
 def _leaves(state: State) -> list[Any]:

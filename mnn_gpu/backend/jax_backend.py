@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.base import Backend, Memory, Run, Step, entries
+from mnn_gpu.backend.base import Backend, Memory, Run, Step, Update, entries
 from mnn_gpu.errors import DeviceError, UsageError
 
 INSTALL = 'Run pip install "mnn_gpu[jax]", or leave --backend out.'
@@ -112,3 +112,8 @@ class JaxBackend(Backend):
             return state
 
         return run
+
+    def fuse(self, update: Update) -> Update:
+        """Keep XLA from working the gradient out anew for each vector that it updates."""
+        barrier = self.jax.lax.optimization_barrier
+        return lambda *arguments: update(*barrier(arguments))

@@ -2,8 +2,10 @@
 
 NumPy's counterpart of a captured CUDA graph. The arithmetic is the same calls in the same
 order, with ``out=``: nothing is looked up, allocated or faulted in, vectors that would be
-joined are written in place, and results reuse memory as soon as it is free. The state
-lives in two buffers by turns, so the state that went into a step is whole until the next.
+joined are written in place, and results reuse memory as soon as it is free. (Only thin
+matrix products are done another way, see `Tape.matmul`, and may round otherwise.) The
+state lives in two buffers by turns, so the one that went into a step is whole until the
+next.
 """
 
 from __future__ import annotations

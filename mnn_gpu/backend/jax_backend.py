@@ -19,6 +19,7 @@ INSTALL = 'Run pip install "mnn_gpu[jax]", or leave --backend out.'
 # XLA fuses what follows a product, so it gains from larger shards than NumPy.
 SHARD_ROWS = 65536
 STEPS_PER_CALL = 32
+MOST_LOOPED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class JaxBackend(Backend):
         """Compile with `jax.jit`, the state donated, `STEPS_PER_CALL` steps to a call.
 
         The data are an argument, since XLA would copy a constant of that size into its
-        program; other numbers of steps go one by one, so that each shape of batch
-        compiles twice at most.
+        program. Other numbers of steps go one by one, so that each shape of batch
+        compiles twice at most; so do large states, which XLA's loops copy about.
         """
         jit: Callable[..., Any] = self.jax.jit
         one = jit(step, donate_argnums=1)
@@ -105,7 +106,8 @@ class JaxBackend(Backend):
         many = jit(many, donate_argnums=1)
 
         def run(state: Any, batches: Any) -> Any:
-            if batches[0].shape[0] == STEPS_PER_CALL:
+            small = self.jax.tree.leaves(state)[0].nbytes <= MOST_LOOPED_BYTES
+            if small and batches[0].shape[0] == STEPS_PER_CALL:
                 return many(data, state, batches)
             for batch in entries(batches):
                 state = one(data, state, batch)

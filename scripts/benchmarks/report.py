@@ -7,6 +7,7 @@ from typing import Any
 
 START = "<!-- performance: written by scripts/bench, not by hand -->"
 END = "<!-- end of performance -->"
+COLOURS = {"mnn_gpu": "#0072b2", "mnn_gpu, JAX backend": "#56b4e9"}
 
 
 def duration(seconds: float) -> str:
@@ -81,13 +82,15 @@ def plot(result: dict[str, Any], path: Path) -> None:
         spread = [
             [abs(row["median"] - row["quartiles"][i]) * scale for _, row in rows] for i in (0, 1)
         ]
-        colours = ["#0072b2" if name == "mnn_gpu" else "#b0b7bf" for name in names]
+        colours = [COLOURS.get(name, "#b0b7bf") for name in names]
         bars = axis.barh(names, medians, xerr=spread, color=colours, ecolor="#555555")
-        axis.bar_label(bars, [f" {m:.3g}" for m in medians], padding=4)
+        axis.bar_label(
+            bars, [f" {m:,.0f}" if m >= 100 else f" {m:.3g}" for m in medians], padding=4
+        )
         limit = job["flops"] / result["machine"]["limits"]["sgemm"] / 1e9 * scale
         axis.axvline(limit, color="#d55e00", linestyle="--")
         axis.annotate(
-            "limit of the products", (limit, len(names) - 0.45), color="#d55e00", fontsize=8
+            " limit of the products", (limit, len(names) - 0.45), color="#d55e00", fontsize=8
         )
         axis.set_title(job["title"], fontsize=10, loc="left")
         axis.set_xlabel(f"{unit} a step, median and quartiles (shorter is better)", fontsize=8)

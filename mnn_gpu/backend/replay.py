@@ -227,7 +227,9 @@ class _Layout:
             ends.setdefault(last[root], []).append(root)
         free: dict[tuple[int, int], list[NDArray]] = {}
         for i, call in enumerate(calls):
-            taken_over = self._taken_over(call, ends.get(i, []))
+            # What was made outside a lane, another lane may still be reading.
+            ending = [root for root in ends.get(i, []) if calls[first[root]].lane == call.lane]
+            taken_over = self._taken_over(call, ending)
             for root in starts.get(i, []):
                 if root not in self.place and taken_over is not None and root == id(call.result):
                     self.place[root] = self.place[taken_over]
@@ -237,7 +239,7 @@ class _Layout:
                     pool = free.get((call.lane, size)) or free.get((0, size))
                     memory = pool.pop() if pool else np.empty(size, np.uint8)
                     self.place[root] = (memory, 0)
-            for root in ends.get(i, []):
+            for root in ending:
                 reused = root == taken_over and self.place.get(id(call.result)) is self.place[root]
                 if root not in self.on_target and not reused:
                     memory = self.place[root][0]

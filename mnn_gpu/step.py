@@ -41,6 +41,29 @@ class State(NamedTuple):
     finite_steps: Array
 
 
+def first_state(
+    theta: Array, optimizer: Optimizer, dtype: str, asarray: Callable[..., Array]
+) -> State:
+    """Return the state before the first step.
+
+    Parameters
+    ----------
+    theta : (parameters,), on the host
+    optimizer : Optimizer
+    dtype : str
+        Of theta and the slots on the device.
+    asarray : callable
+        `Backend.asarray`. Each array is made anew, since a compiled step may take it over.
+    """
+    return State(
+        theta=asarray(theta, dtype=dtype),
+        slots=tuple(asarray(theta * 0, dtype=dtype) for _ in range(optimizer.slots)),
+        loss=asarray(0.0, dtype=dtype),
+        correct=asarray(0, dtype="int32"),
+        finite_steps=asarray(0, dtype="int32"),
+    )
+
+
 class Batch(NamedTuple):
     """What a step is given; all on the device.
 

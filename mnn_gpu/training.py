@@ -24,7 +24,7 @@ from mnn_gpu.optimizers import OPTIMIZERS
 from mnn_gpu.randomness import PARAMETERS, generator
 from mnn_gpu.resident import Labelled, placed
 from mnn_gpu.shards import Shard
-from mnn_gpu.step import State, Step, full_batch, minibatch, training_step
+from mnn_gpu.step import State, Step, first_state, full_batch, minibatch, training_step
 
 MOST_MEMORY = 2**44
 """Bytes; a bound where the device does not tell how much it has."""
@@ -149,19 +149,10 @@ class _Training:
         return training_step(take, self.layer_sizes, self.optimizer, self.backend.fuse)
 
     def _first_state(self) -> State:
-        asarray, dtype = self.backend.asarray, self.config.dtype
         self._check_size()
         rng = generator(PARAMETERS, self.config.seed)
         theta = network.flatten(network.init_parameters(self.layer_sizes, rng))
-        return State(
-            theta=asarray(theta, dtype=dtype),
-            slots=tuple(
-                asarray(np.zeros(theta.shape), dtype=dtype) for _ in range(self.optimizer.slots)
-            ),
-            loss=asarray(0.0, dtype=dtype),
-            correct=asarray(0, dtype=np.int32),
-            finite_steps=asarray(0, dtype=np.int32),
-        )
+        return first_state(theta, self.optimizer, self.config.dtype, self.backend.asarray)
 
     def _check_size(self) -> None:
         """See that the parameters fit at all, before asking for their memory."""

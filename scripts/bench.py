@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks.contenders import CONTENDERS
-from scripts.benchmarks.harness import OURS, ROOT, chosen, machine, measured
+from scripts.benchmarks.harness import OURS, ROOT, machine, measured
 from scripts.benchmarks.jobs import JOBS
 from scripts.benchmarks.report import duration, plot, write_readme
 
@@ -41,7 +41,7 @@ def main() -> None:
     result: dict[str, Any] = {"rounds": rounds, "machine": machine(), "jobs": {}}
     limit = result["machine"]["limits"]
     print(f"limits: sgemm {limit['sgemm']:.0f} GFLOP/s, one thread reads {limit['read']:.0f} GB/s")
-    for job in chosen(jobs):
+    for job in (JOBS[name] for name in jobs):
         print(f"\n{job.name}  {job.title}")
         figures = result["jobs"][job.name] = measured(job, contenders, rounds)
         for name, row in figures["contenders"].items():

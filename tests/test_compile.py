@@ -18,7 +18,7 @@ from mnn_gpu.backend.trace import Tape
 from mnn_gpu.batches import planned_batches
 from mnn_gpu.optimizers import OPTIMIZERS, Adam
 from mnn_gpu.resident import placed
-from mnn_gpu.step import Batch, State, full_batch, minibatch, training_step
+from mnn_gpu.step import Batch, State, first_state, full_batch, minibatch, training_step
 
 ROWS = 50
 
@@ -34,14 +34,7 @@ def problem(backend: Backend, config: TrainingConfig) -> tuple[Any, Any, State, 
     take: Any = full_batch if whole else minibatch(config.shard_rows or 1024)
     step = training_step(take, sizes, optimizer, backend.fuse)
     theta = network.flatten(network.init_parameters(sizes, rng))
-    zero = np.zeros(len(theta))
-    state = State(
-        backend.asarray(theta, dtype=config.dtype),
-        tuple(backend.asarray(zero, dtype=config.dtype) for _ in range(optimizer.slots)),
-        backend.asarray(0.0, dtype=config.dtype),
-        backend.asarray(0, dtype=np.int32),
-        backend.asarray(0, dtype=np.int32),
-    )
+    state = first_state(theta, optimizer, config.dtype, backend.asarray)
     batches = [batch for _, batch in planned_batches(config, optimizer, ROWS, backend)]
     return step, data.shards if whole else (data.X, data.labels), state, batches
 

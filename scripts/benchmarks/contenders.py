@@ -32,7 +32,7 @@ class MnnGpu:
     def __init__(self, problem: Problem) -> None:
         from mnn_gpu.optimizers import OPTIMIZERS
         from mnn_gpu.resident import placed
-        from mnn_gpu.step import Batch, State, full_batch, minibatch, training_step
+        from mnn_gpu.step import Batch, first_state, full_batch, minibatch, training_step
 
         job = problem.job
         backend = select_backend("cpu", self.library)
@@ -43,10 +43,7 @@ class MnnGpu:
         take: Any = full_batch if whole else minibatch(backend.shard_rows)
         step = training_step(take, job.sizes, optimizer, backend.fuse)
         self.run = backend.compile(step, data.shards if whole else (data.X, data.labels))
-        zero = np.zeros_like(problem.theta)
-        slots = tuple(backend.asarray(zero) for _ in range(optimizer.slots))
-        nothing = [backend.asarray(np.zeros((), kind)) for kind in ("float32", "int32", "int32")]
-        self.state = State(backend.asarray(problem.theta), slots, *nothing)
+        self.state = first_state(problem.theta, optimizer, config.dtype, backend.asarray)
         self.orders = None
         if problem.orders is not None:
             self.orders = backend.asarray(problem.orders, dtype=np.int32)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.jobs import JOBS, Job, Problem
+from scripts.benchmarks.jobs import Job, Problem
 
 ROOT = Path(__file__).parent.parent.parent
 OURS = "mnn_gpu"
@@ -151,7 +151,3 @@ def limits() -> dict[str, float]:
     )
     measured_limits: dict[str, float] = json.loads(result.stdout)
     return measured_limits
-
-
-def chosen(names: Sequence[str]) -> list[Job]:
-    return [JOBS[name] for name in names]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,9 +47,7 @@ class Job:
     @property
     def flops(self) -> float:
         """Multiplications and additions of a step's matrix products."""
-        products = [
-            inputs * outputs for inputs, outputs in zip(self.sizes, self.sizes[1:], strict=False)
-        ]
+        products = [inputs * outputs for inputs, outputs in pairwise(self.sizes)]
         forward_and_weights = 2 * sum(products)
         through = sum(products[1:])
         return 2.0 * (self.batch_size or ROWS) * (forward_and_weights + through)
@@ -93,7 +92,6 @@ class Problem:
         theta = network.flatten(layers).astype(np.float32)
         orders = None
         if job.batch_size:
-            rows = generator(ORDER, 0, 0).permutation(ROWS)
             epochs = -(-job.steps * job.batch_size // ROWS)
             rows = np.concatenate([generator(ORDER, 0, e).permutation(ROWS) for e in range(epochs)])
             orders = rows[: job.steps * job.batch_size].reshape(job.steps, job.batch_size)

@@ -173,12 +173,17 @@ def forward(layers: Sequence[Layer], X: Array) -> tuple[list[Array], list[Array]
 
 
 def backward(
-    layers: Sequence[Layer], Z: Sequence[Array], A: Sequence[Array], X: Array, Y: Array
+    layers: Sequence[Layer],
+    Z: Sequence[Array],
+    A: Sequence[Array],
+    X: Array,
+    Y: Array,
+    share: float = 1.0,
 ) -> list[Layer]:
-    """Return ``m dW[l], m db[l]`` of every layer: the sums over the samples.
+    """Return ``m share dW[l], m share db[l]`` of every layer: the sums over the samples.
 
-    The formulas' ``1/m`` is left to the caller, because a batch may come in several
-    shards, whose sums are added up first and divided once.
+    The formulas' ``1/m`` is the caller's ``share``, because a batch may come in several
+    shards, whose sums are added up. It scales ``dZ[L]``, the smallest factor of all.
 
     Parameters
     ----------
@@ -187,6 +192,8 @@ def backward(
         What `forward` returned for ``X``.
     X : (features, m), floating
     Y : (classes, m), one-hot, the dtype of ``X``
+    share : float
+        How much a sample weighs: ``1/m`` for the mean of a batch, 1 for the sums.
 
     Returns
     -------
@@ -195,7 +202,7 @@ def backward(
     """
     xp = array_namespace(A[-1])
     gradient = []
-    dZ = A[-1] - Y
+    dZ = (A[-1] - Y) * share
     for l in reversed(range(len(layers))):
         inputs = A[l - 1] if l > 0 else X
         gradient.append((dZ @ inputs.T, xp.sum(dZ, axis=1, keepdims=True)))
@@ -225,8 +232,8 @@ def score(Z: Array, Y: Array) -> tuple[Array, Array]:
     """
     xp = array_namespace(Z)
     below_top = Z - xp.max(Z, axis=0, keepdims=True)
-    of_label = xp.sum(Y * below_top, axis=0)
-    loss = xp.sum(xp.log(xp.sum(xp.exp(below_top), axis=0)) - of_label)
+    of_label = xp.sum(Y * below_top, axis=0, keepdims=True)
+    loss = xp.sum(xp.log(xp.sum(xp.exp(below_top), axis=0, keepdims=True)) - of_label)
     correct = xp.sum(xp.astype(of_label >= 0, xp.int32), dtype=xp.int32)
     return loss, correct
 

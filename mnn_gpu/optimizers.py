@@ -86,12 +86,15 @@ class Momentum:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam, in the order of computation at the end of section 2 of its paper.
+    """Adam, on sums that leave the factors ``1 - beta`` of its means to the scalars.
 
-    ``m := m + (1 - beta1) (g - m)``, ``v := v + (1 - beta2) (g^2 - v)``,
-    ``theta := theta - alpha_t m / (sqrt(v) + epsilon_t)`` with
-    ``alpha_t = alpha sqrt(1 - beta2^t) / (1 - beta1^t)`` and
-    ``epsilon_t = epsilon sqrt(1 - beta2^t)``, which is the paper's algorithm 1 exactly.
+    ``m := beta1 m + g``, ``v := beta2 v + g^2``,
+    ``theta := theta - alpha_t m / (sqrt(v) + epsilon_t)``, a pass over memory less for
+    each mean. The paper's algorithm 1 has ``(1 - beta1) m`` and ``(1 - beta2) v`` for its
+    means and divides them by ``1 - beta1^t`` and ``1 - beta2^t``, so with
+    ``c = (1 - beta2^t) / (1 - beta2)`` it is the same for
+    ``alpha_t = alpha sqrt(c) (1 - beta1) / (1 - beta1^t)`` and
+    ``epsilon_t = epsilon sqrt(c)``.
 
     References
     ----------
@@ -104,16 +107,17 @@ class Adam:
     slots: int = 2
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, float]:
-        correction1, correction2 = 1 - self.beta1**t, sqrt(1 - self.beta2**t)
-        return learning_rate * correction2 / correction1, self.epsilon * correction2
+        of_m = (1 - self.beta1) / (1 - self.beta1**t)
+        of_v = sqrt((1 - self.beta2**t) / (1 - self.beta2))
+        return learning_rate * of_m * of_v, self.epsilon * of_v
 
     def update(
         self, theta: Array, gradient: Array, rate: Array, epsilon: Array, *slots: Array
     ) -> tuple[Array, ...]:
         xp = array_namespace(theta)
         m, v = slots
-        m = m + (1 - self.beta1) * (gradient - m)
-        v = v + (1 - self.beta2) * (gradient * gradient - v)
+        m = self.beta1 * m + gradient
+        v = self.beta2 * v + gradient * gradient
         return theta - rate * (m / (xp.sqrt(v) + epsilon)), m, v
 
 

@@ -28,13 +28,11 @@ class Resident:
     X : (rows, features), uint8 or floating
     labels : (rows,), int32 class indices
     shards : list of (X, labels)
-        All rows in shards; scaled to 0..1 if they are used whole again and again.
+        All rows in shards; scaled to 0..1 if the device rather has them so.
     validation : list of (X, labels)
         The held-out rows in shards; empty if there are none.
     classes : (classes,), int64, on the host
         The label of each class index.
-    is_scaled : bool
-        Whether the shards hold what a step computes with, so that none need scale them.
     """
 
     X: Array
@@ -42,7 +40,6 @@ class Resident:
     shards: list[Shard]
     validation: list[Shard]
     classes: npt.NDArray[np.int64]
-    is_scaled: bool
 
     @property
     def rows(self) -> int:
@@ -78,14 +75,14 @@ def placed(
         known = np.unique(checked_labels(classes, np.size(classes), "classes"))
     shard_rows = config.shard_rows or backend.shard_rows
     X, labels = backend.asarray(pixels), backend.asarray(class_index(known, y, "y"))
-    shards = cut(X, labels, shard_rows)
+    shards = cut(X, labels, shard_rows, backend.lanes)
     dtype = backend.dtype(config.dtype)
-    if config.steps_per_epoch(len(pixels)) == 1:
+    if config.steps_per_epoch(len(pixels)) == 1 and backend.scales_ahead:
         shards = scaled(shards, dtype, backend.memory().free)
     held_out = []
     if validation is not None:
         held_out = _held_out(validation, pixels.shape[1], known, shard_rows, backend)
-    return Resident(X, labels, shards, held_out, known, shards[0][0].dtype == dtype)
+    return Resident(X, labels, shards, held_out, known)
 
 
 def _held_out(

@@ -8,6 +8,7 @@ in the cache of a CPU and within the memory of a GPU.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Any, TypeAlias
 
 from mnn_gpu import network
@@ -23,9 +24,17 @@ def slices(length: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, length))
 
 
-def cut(X: Array, labels: Array, shard_rows: int) -> list[Shard]:
-    """Cut (m, features) and (m,) into shards; X turns to (features, m), a view."""
-    return [(X[rows, :].T, labels[rows]) for rows in slices(X.shape[0], shard_rows)]
+def cut(X: Array, labels: Array, shard_rows: int, lanes: int = 1) -> list[Shard]:
+    """Cut (m, features) and (m,) into shards; X turns to (features, m), a view.
+
+    They are as even as can be, of ``shard_rows`` at most, and as many as make whole
+    rounds of ``lanes`` that are worked on side by side, if more than one is needed.
+    """
+    m = X.shape[0]
+    if m > shard_rows:
+        rounds = ceil(m / (shard_rows * lanes))
+        shard_rows = ceil(m / (rounds * lanes))
+    return [(X[rows, :].T, labels[rows]) for rows in slices(m, shard_rows)]
 
 
 def scaled(shards: Sequence[Shard], dtype: Any, free: int | None) -> list[Shard]:

@@ -6,7 +6,9 @@ stay where they are: a batch only names the rows it is made of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import add
 from typing import Any, NamedTuple, TypeAlias
 
 from array_api_compat import array_namespace
@@ -81,7 +83,14 @@ class Batch(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums over the samples of a batch."""
+    """Sums over samples: of the gradient, each sample's share; of the rest, all.
+
+    Attributes
+    ----------
+    gradient : (parameters,), floating
+    loss : (), floating
+    correct : (), int32
+    """
 
     gradient: Array
     loss: Array
@@ -89,40 +98,54 @@ class Sums(NamedTuple):
 
 
 Data: TypeAlias = Any
+Spread: TypeAlias = Callable[[Callable[..., Sums], Array, Sequence[Shard]], list[Sums]]
 Step: TypeAlias = Callable[[Data, State, Batch], State]
 
 
-def shard_sums(theta: Array, layer_sizes: Sequence[int], X: Array, labels: Array) -> Sums:
-    """Return one shard's gradient, loss and right answers, summed over its samples."""
+def shard_sums(
+    theta: Array, layer_sizes: Sequence[int], share: float, X: Array, labels: Array
+) -> Sums:
+    """Return one shard's part of the mean gradient, its loss and its right answers."""
     layers = network.unflatten(theta, layer_sizes)
     X = network.unit_range(X, theta.dtype)
     Y = network.one_hot(labels, layer_sizes[-1], theta.dtype)
     Z, A = network.forward(layers, X)
-    gradient = network.flatten(network.backward(layers, Z, A, X, Y))
+    gradient = network.flatten(network.backward(layers, Z, A, X, Y, share))
     return Sums(gradient, *network.score(Z[-1], Y))
 
 
-def batch_sums(theta: Array, layer_sizes: Sequence[int], shards: Sequence[Shard]) -> Sums:
-    """Add up the shards of a batch, the gradients in float64 if there are several.
+def batch_sums(
+    theta: Array,
+    layer_sizes: Sequence[int],
+    shards: Sequence[Shard],
+    spread: Spread = lambda function, array, items: [function(array, items)],
+) -> Sums:
+    """Return a batch's mean gradient, its loss and its right answers.
 
-    In float64 the order of adding hardly matters, so neither does the shards' number.
-    (Where a library has no float64, as JAX by default, in the widest float it has.)
+    The gradients of several shards are added up in float64: then the order of adding
+    hardly matters, so neither does the shards' number. (Where a library has no float64,
+    as JAX by default, in the widest float it has.)
     """
-    total = shard_sums(theta, layer_sizes, *shards[0])
+    share = 1 / sum(X.shape[1] for X, _ in shards)
     if len(shards) == 1:
-        return total
-    xp = array_namespace(theta)
-    default = xp.__array_namespace_info__().default_dtypes()["real floating"]
-    wide = xp.result_type(theta.dtype, default)
-    total = total._replace(gradient=xp.astype(total.gradient, wide))
-    for X, labels in shards[1:]:
-        more = shard_sums(theta, layer_sizes, X, labels)
-        total = Sums(
-            total.gradient + xp.astype(more.gradient, wide),
-            total.loss + more.loss,
-            total.correct + more.correct,
-        )
-    return total
+        return shard_sums(theta, layer_sizes, share, *shards[0])
+
+    def part_sums(theta: Array, part: Sequence[Shard]) -> Sums:
+        return _added(_widened(shard_sums(theta, layer_sizes, share, *shard)) for shard in part)
+
+    return _added(spread(part_sums, theta, shards))
+
+
+def _widened(sums: Sums) -> Sums:
+    xp = array_namespace(sums.gradient)
+    wide = xp.__array_namespace_info__().default_dtypes()["real floating"]
+    wide = xp.result_type(sums.gradient.dtype, wide)
+    return sums._replace(gradient=xp.astype(sums.gradient, wide))
+
+
+def _added(several: Iterable[Sums]) -> Sums:
+    """Add up one by one, so that a long batch's gradients need not be kept."""
+    return reduce(lambda total, more: Sums(*map(add, total, more)), several)
 
 
 def full_batch(shards: Sequence[Shard], batch: Batch) -> Sequence[Shard]:
@@ -130,8 +153,8 @@ def full_batch(shards: Sequence[Shard], batch: Batch) -> Sequence[Shard]:
     return shards
 
 
-def minibatch(shard_rows: int) -> Callable[[Shard, Batch], Sequence[Shard]]:
-    """Return how to take the rows that a batch names, ``shard_rows`` at a time.
+def minibatch(shard_rows: int, lanes: int = 1) -> Callable[[Shard, Batch], Sequence[Shard]]:
+    """Return how to take the rows that a batch names, ``shard_rows`` at a time; see `cut`.
 
     The data are ``X`` (rows, features) and ``labels`` (rows,).
     """
@@ -140,7 +163,7 @@ def minibatch(shard_rows: int) -> Callable[[Shard, Batch], Sequence[Shard]]:
         X, labels = data
         xp = array_namespace(batch.rows)
         X, labels = xp.take(X, batch.rows, axis=0), xp.take(labels, batch.rows, axis=0)
-        return cut(X, labels, shard_rows)
+        return cut(X, labels, shard_rows, lanes)
 
     return gathered
 
@@ -150,6 +173,7 @@ def training_step(
     layer_sizes: Sequence[int],
     optimizer: Optimizer,
     fuse: Callable[[Any], Any] = lambda update: update,
+    spread: Spread = lambda function, array, items: [function(array, items)],
 ) -> Step:
     """Return a step ``(data, state, batch) -> state`` that follows the gradient.
 
@@ -161,24 +185,22 @@ def training_step(
     optimizer : Optimizer
     fuse : callable
         `Backend.fuse`: makes an elementwise function of vectors fast.
+    spread : callable
+        `Backend.spread`: lets runs of shards be worked on side by side.
     """
 
     @fuse
     def update(
-        theta: Array, sums: Array, share: Array, rate: Array, epsilon: Array, *slots: Array
+        theta: Array, gradient: Array, rate: Array, epsilon: Array, *slots: Array
     ) -> tuple[Array, ...]:
         xp = array_namespace(theta)
-        mean_gradient = xp.astype(sums * share, theta.dtype, copy=False)
-        return optimizer.update(theta, mean_gradient, rate, epsilon, *slots)
+        gradient = xp.astype(gradient, theta.dtype, copy=False)
+        return optimizer.update(theta, gradient, rate, epsilon, *slots)
 
     def step(data: Data, state: State, batch: Batch) -> State:
         xp = array_namespace(state.theta)
-        shards = take(data, batch)
-        m = sum(X.shape[1] for X, _ in shards)
-        sums = batch_sums(state.theta, layer_sizes, shards)
-        theta, *slots = update(
-            state.theta, sums.gradient, 1 / m, batch.rate, batch.epsilon, *state.slots
-        )
+        sums = batch_sums(state.theta, layer_sizes, take(data, batch), spread)
+        theta, *slots = update(state.theta, sums.gradient, batch.rate, batch.epsilon, *state.slots)
         return State(
             theta=theta,
             slots=tuple(slots),

@@ -137,16 +137,14 @@ class _Training:
 
     def _compiled_step(self) -> Run:
         config, backend, data = self.config, self.backend, self.data
-        if self.steps_per_epoch > 1:
-            take: Any = minibatch(config.shard_rows or backend.shard_rows)
-            return backend.compile(self._step(take), (data.X, data.labels))
-        if data.is_scaled:
+        if self.steps_per_epoch == 1:
             return backend.compile(self._step(full_batch), data.shards)
-        # Compiling would keep the scaled pixels of all shards, for which there is no room.
-        return Backend.compile(backend, self._step(full_batch), data.shards)
+        take = minibatch(config.shard_rows or backend.shard_rows, backend.lanes)
+        return backend.compile(self._step(take), (data.X, data.labels))
 
     def _step(self, take: Any) -> Step:
-        return training_step(take, self.layer_sizes, self.optimizer, self.backend.fuse)
+        backend = self.backend
+        return training_step(take, self.layer_sizes, self.optimizer, backend.fuse, backend.spread)
 
     def _first_state(self) -> State:
         self._check_size()

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import Hook, Record, TrainingConfig, network, select_backend, train
-from mnn_gpu.backend import Backend
+from mnn_gpu.backend import Backend, thin
 from mnn_gpu.backend.blocks import blockwise
 from mnn_gpu.backend.numpy_backend import NumpyBackend
-from mnn_gpu.backend.replay import Replay
+from mnn_gpu.backend.operations import PRODUCTS
+from mnn_gpu.backend.replay import Program, Replay
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.batches import planned_batches
 from mnn_gpu.optimizers import OPTIMIZERS, Adam
@@ -31,8 +32,8 @@ def problem(backend: Backend, config: TrainingConfig) -> tuple[Any, Any, State, 
     sizes = (20, *config.hidden, 4)
     optimizer = OPTIMIZERS[config.optimizer]
     whole = config.batch_size is None
-    take: Any = full_batch if whole else minibatch(config.shard_rows or 1024)
-    step = training_step(take, sizes, optimizer, backend.fuse)
+    take: Any = full_batch if whole else minibatch(config.shard_rows or 1024, backend.lanes)
+    step = training_step(take, sizes, optimizer, backend.fuse, backend.spread)
     theta = network.flatten(network.init_parameters(sizes, rng))
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
     batches = [batch for _, batch in planned_batches(config, optimizer, ROWS, backend)]
@@ -85,13 +86,35 @@ def test_thin_products_agree_to_float32_tolerance(batch_size: int | None) -> Non
     np.testing.assert_allclose(compiled.theta, plain.theta, rtol=1e-10, atol=1e-12)
 
 
-def test_a_product_of_few_rows_is_done_transposed() -> None:
+@pytest.mark.parametrize("has_small_kernels", [True, False])
+@pytest.mark.parametrize("rows", [1, 5, 12, 20, 32])
+@pytest.mark.parametrize(("inner", "columns"), [(128, 200), (784, 130), (997, 613)])
+@pytest.mark.parametrize("transposed", [True, False])
+@pytest.mark.parametrize("lane", [0, 1])
+def test_a_thin_product_is_the_product(
+    monkeypatch: pytest.MonkeyPatch,
+    has_small_kernels: bool,
+    rows: int,
+    inner: int,
+    columns: int,
+    transposed: bool,
+    lane: int,
+) -> None:
+    monkeypatch.setattr(thin, "has_small_kernels", lambda: has_small_kernels)
+    rng = np.random.default_rng(rows)
+    A, B = rng.random((rows, inner)), rng.random((inner, columns))
+    if transposed:
+        B = np.asfortranarray(B)
     tape = Tape()
-    A, B = np.random.default_rng(0).random((2, 200, 150))
-    thin = tape.traced(A[:5]) @ B.T
-    assert tape.calls[0].result.shape == (200, 5)
-    assert thin.array.flags.c_contiguous
-    np.testing.assert_allclose(thin.array, A[:5] @ B.T)
+    tape.lane = lane
+    traced = tape.traced(A) @ tape.traced(B)
+    assert tape.calls[0].function in PRODUCTS
+    assert tape.calls[0].result.shape != (rows, columns)
+    assert traced.array.flags.c_contiguous
+    np.testing.assert_allclose(traced.array, A @ B)
+    replayed = np.empty((rows, columns))
+    Program(tape.calls, [traced.array], [replayed]).run()
+    np.testing.assert_array_equal(replayed, traced.array)
 
 
 class _Plain(NumpyBackend):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from mnn_gpu.errors import DeviceError, MnnGpuError
 Step: TypeAlias = Callable[[Any, Any, Any], Any]
 Run: TypeAlias = Callable[[Any, Any], Any]
 Update: TypeAlias = Callable[..., tuple[Any, ...]]
+Spread: TypeAlias = Callable[[Any, Sequence[Any]], Any]
 
 
 class Memory(NamedTuple):
@@ -40,6 +42,11 @@ class Backend(ABC):
         How many samples the device likes to work on at a time.
     steps_per_call : int
         How many steps a compiled step likes to be given at a time.
+    lanes : int
+        How many shards it works on side by side.
+    scales_ahead : bool
+        Whether it rather keeps pixels in the dtype that it computes with, if they are
+        used whole again and again and there is the memory.
     """
 
     name: str
@@ -47,6 +54,8 @@ class Backend(ABC):
     xp: Any = field(repr=False)
     shard_rows: int = field(repr=False)
     steps_per_call: int = field(repr=False)
+    lanes: int = field(repr=False, default=1, kw_only=True)
+    scales_ahead: bool = field(repr=False, default=True, kw_only=True)
 
     def dtype(self, name: str) -> Any:
         """Return the namespace's dtype of this name.
@@ -119,6 +128,16 @@ class Backend(ABC):
             return state
 
         return run
+
+    def spread(self, function: Spread, array: Any, items: Sequence[Any]) -> list[Any]:
+        """Return ``function(array, part)`` of each run of items that it works on in turn.
+
+        There are `lanes` runs, which do not depend on each other, or as many as there
+        are items.
+        """
+        runs = min(self.lanes, len(items))
+        ends = [len(items) * i // runs for i in range(runs + 1)]
+        return [function(array, items[start:stop]) for start, stop in pairwise(ends)]
 
     def fuse(self, update: Update) -> Update:
         """Make an elementwise function of long vectors fast; here it is handed back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.base import Backend, Memory, Run, Step, Update
+from mnn_gpu.backend.base import Backend, Memory, Run, Spread, Step, Update
 from mnn_gpu.backend.blocks import blockwise
 from mnn_gpu.backend.replay import Replay
+from mnn_gpu.backend.trace import Tape
 from mnn_gpu.errors import DeviceError
 
 # 2,048 rows of 784 float32 are 6 MiB: they stay in the L3 cache between forward and backward.
@@ -35,7 +37,16 @@ class NumpyBackend(Backend):
     """NumPy arrays in the host's memory."""
 
     def __init__(self) -> None:
-        super().__init__("numpy", "cpu", array_api_compat.numpy, SHARD_ROWS, STEPS_PER_CALL)
+        super().__init__(
+            "numpy",
+            "cpu",
+            array_api_compat.numpy,
+            SHARD_ROWS,
+            STEPS_PER_CALL,
+            lanes=min(available_cores(), MOST_LANES),
+            # A shard of bytes is read and scaled in less time than one of floats is read.
+            scales_ahead=False,
+        )
 
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
         return np.asarray(array, dtype=dtype)
@@ -75,7 +86,21 @@ class NumpyBackend(Backend):
 
     def fuse(self, update: Update) -> Update:
         """Work through the vectors block by block, each of which stays in the cache."""
-        return blockwise(update, BLOCK, min(available_cores(), MOST_LANES))
+        return blockwise(update, BLOCK, self.lanes)
+
+    def spread(self, function: Spread, array: Any, items: Sequence[Any]) -> list[Any]:
+        """Let each run of items be replayed by a thread of its own."""
+        xp = array_api_compat.array_namespace(array)
+        if not isinstance(xp, Tape):
+            return super().spread(function, array, items)
+
+        def in_next_lane(array: Any, part: Sequence[Any]) -> Any:
+            xp.lane += 1
+            return function(array, part)
+
+        results = super().spread(in_next_lane, array, items)
+        xp.lane = 0
+        return results
 
 
 def available_cores() -> int:

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-NDArray: TypeAlias = npt.NDArray[Any]
+from mnn_gpu.backend import thin
+from mnn_gpu.backend.operations import concatenated, copied, taken
 
-THIN = 32
-WIDE = 128
+NDArray: TypeAlias = npt.NDArray[Any]
 
 
 class Call(NamedTuple):
-    """One operation: ``function(*arguments, out=result, **options)``.
+    """One operation: ``result = function(*arguments, **options)``.
 
     Operations of different lanes do not depend on each other; lane 0 is no lane.
     """
@@ -38,6 +38,7 @@ class Tape:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.known: dict[Any, Traced] = {}
         self.lane = 0
 
     def traced(self, array: npt.ArrayLike) -> Traced:
@@ -45,11 +46,16 @@ class Tape:
         return Traced(self, np.asarray(array))
 
     def do(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Traced:
-        """Do an operation that makes a new array, and write it down."""
+        """Do an operation that makes a new array, and write it down; once is enough."""
         plain = tuple(_plain(argument) for argument in arguments)
+        same = (function, *map(_identity, plain), *options.items())
+        for lane in (0, self.lane):
+            if (lane, same) in self.known:
+                return self.known[lane, same]
         result = np.asarray(function(*plain, **options))
         self.calls.append(Call(function, plain, options, result, self.lane))
-        return Traced(self, result)
+        self.known[self.lane, same] = Traced(self, result)
+        return self.known[self.lane, same]
 
     # ---- the namespace: what a step may use ------------------------------------------
 
@@ -69,14 +75,16 @@ class Tape:
     def reshape(self, x: Traced, shape: tuple[int, ...]) -> Traced:
         view = x.array.reshape(shape)
         if not np.shares_memory(view, x.array):
-            return self.reshape(self.do(_copy, x), shape)
+            return self.reshape(self.do(copied, x, order="C"), shape)
         return Traced(self, view)
 
     def astype(self, x: Traced, dtype: Any, *, copy: bool = True) -> Traced:
-        return x if x.dtype == dtype and not copy else self.do(_copy, x, dtype=np.dtype(dtype))
+        return x if x.dtype == dtype and not copy else self.do(copied, x, dtype=np.dtype(dtype))
 
     def maximum(self, x: Traced, y: Any) -> Traced:
-        return self.do(np.maximum, x, y)
+        # NumPy is several times as fast with two arrays as with an array and a number.
+        other = y if isinstance(y, Traced) else np.full_like(x.array, y)
+        return self.do(np.maximum, x, other)
 
     def max(self, x: Traced, *, axis: int, keepdims: bool = False) -> Traced:
         return self.do(np.maximum.reduce, x, axis=axis, keepdims=keepdims)
@@ -84,24 +92,25 @@ class Tape:
     def sum(
         self, x: Traced, *, axis: int | None = None, dtype: Any = None, keepdims: bool = False
     ) -> Traced:
-        return self.do(np.add.reduce, x, axis=axis, dtype=dtype, keepdims=keepdims)
+        axes = tuple(range(x.ndim)) if axis is None else axis
+        return self.do(np.add.reduce, x, axis=axes, dtype=dtype, keepdims=keepdims)
 
     def take(self, x: Any, indices: Traced, *, axis: int) -> Traced:
-        return self.do(_take, x, indices, axis=axis)
+        return self.do(taken, x, indices, axis=axis)
 
     def matmul(self, A: Any, B: Any) -> Traced:
-        """Multiply; a product of few rows is computed transposed, which BLAS does faster.
+        """Multiply; a product of few rows another way, which may round otherwise."""
+        A, B = np.asarray(_plain(A)), np.asarray(_plain(B))
+        if not thin.is_thin(len(A), *B.shape):
+            return self.do(np.dot, A, B)
 
-        OpenBLAS spends most of such a product on packing the large operand, and the
-        least where the few rows become columns.
-        """
-        (rows, inner), (_, columns) = A.shape, B.shape
-        if rows <= THIN and min(inner, columns) >= WIDE:
-            return self.do(_rowwise, self.do(np.matmul, B.T, A.T).T)
-        return self.do(np.matmul, A, B)
+        def do(*arguments: Any, **options: Any) -> NDArray:
+            return self.do(*arguments, **options).array
+
+        return Traced(self, thin.product(do, A, B, in_lane=self.lane > 0))
 
     def concat(self, arrays: Sequence[Traced]) -> Traced:
-        return self.do(concatenate, *arrays)
+        return self.do(concatenated, *arrays)
 
 
 class Traced:
@@ -177,26 +186,9 @@ def _plain(argument: Any) -> Any:
     return argument.array if isinstance(argument, Traced) else argument
 
 
-def _copy(x: NDArray, *, dtype: Any = None, out: NDArray | None = None) -> NDArray:
-    if out is None:
-        return x.astype(dtype or x.dtype)
-    np.copyto(out, x, casting="unsafe")
-    return out
-
-
-def _rowwise(x: NDArray, *, out: NDArray | None = None) -> NDArray:
-    if out is None:
-        return np.array(x, order="C")
-    np.copyto(out, x)
-    return out
-
-
-def _take(x: NDArray, indices: NDArray, *, axis: int, out: NDArray | None = None) -> NDArray:
-    # The row numbers were made by this package; "clip" spares NumPy a buffer for `out`.
-    mode = "raise" if out is None else "clip"
-    return np.take(x, indices, axis=axis, out=out, mode=mode)  # type: ignore[call-overload,no-any-return]
-
-
-def concatenate(*parts: NDArray, out: NDArray | None = None) -> NDArray:
-    """Join arrays along their first axis."""
-    return np.concatenate(parts, out=out)
+def _identity(argument: Any) -> Any:
+    """Return what tells an argument from others; nothing on a tape is overwritten or freed."""
+    if not isinstance(argument, np.ndarray):
+        return type(argument), argument
+    address = argument.__array_interface__["data"][0]
+    return address, argument.shape, argument.strides, argument.dtype

@@ -40,8 +40,8 @@ class MnnGpu:
         data = placed(problem.X, problem.y, None, None, config, backend)
         optimizer = OPTIMIZERS[job.optimizer]
         whole = job.batch_size is None
-        take: Any = full_batch if whole else minibatch(backend.shard_rows)
-        step = training_step(take, job.sizes, optimizer, backend.fuse)
+        take: Any = full_batch if whole else minibatch(backend.shard_rows, backend.lanes)
+        step = training_step(take, job.sizes, optimizer, backend.fuse, backend.spread)
         self.run = backend.compile(step, data.shards if whole else (data.X, data.labels))
         self.state = first_state(problem.theta, optimizer, config.dtype, backend.asarray)
         self.orders = None

@@ -31,7 +31,7 @@ _HOMES = {
     ),
     "gradient_check": ("check_gradients",),
     "history": ("History", "Hook", "Record", "TrainingInterrupted"),
-    "inference": ("Evaluation", "evaluate", "predict", "predict_proba"),
+    "inference": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),
     "model": ("Model",),
     "model_file": ("load_model", "save_model"),
     "training": ("train",),

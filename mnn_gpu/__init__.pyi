@@ -23,6 +23,7 @@ from mnn_gpu.history import Hook as Hook
 from mnn_gpu.history import Record as Record
 from mnn_gpu.history import TrainingInterrupted as TrainingInterrupted
 from mnn_gpu.inference import Evaluation as Evaluation
+from mnn_gpu.inference import Predictor as Predictor
 from mnn_gpu.inference import evaluate as evaluate
 from mnn_gpu.inference import predict as predict
 from mnn_gpu.inference import predict_proba as predict_proba

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,16 @@ from array_api_compat import array_namespace
 
 from mnn_gpu import network
 from mnn_gpu.backend import Backend, checked_backend
+from mnn_gpu.backend.base import Run
 from mnn_gpu.data.dataset import checked_labels, checked_pixels
 from mnn_gpu.errors import DataError
 from mnn_gpu.model import Model
-from mnn_gpu.shards import Shard, slices
+from mnn_gpu.shards import Shard, shard_slices, slices
 
 Array: TypeAlias = Any
+
+MOST_PROGRAMS = 8
+"""For so many numbers of images a predictor is compiled; each keeps memory of its own."""
 
 
 @dataclass(frozen=True)
@@ -41,45 +45,117 @@ class Evaluation:
     loss: float
 
 
-def predict_proba(
-    model: Model, X: npt.ArrayLike, backend: Backend | None = None, *, source: str = "X"
-) -> npt.NDArray[Any]:
-    """Return the probability of every class.
+class _Images(NamedTuple):
+    """A batch for `Backend.compile`: (rows, features)."""
+
+    X: Array
+
+
+class Predictor:
+    """A model ready to answer again and again: on its device, compiled.
 
     Parameters
     ----------
     model : Model
-    X : (rows, features), or (rows, height, width)
-        Pixels as uint8 from 0 to 255 or floats from 0 to 1.
     backend : Backend, optional
         Default: `select_backend()`.
-    source : str
-        What to call the data in an error message.
 
-    Returns
-    -------
-    (rows, classes), the model's dtype; column j belongs to ``model.classes[j]``
-
-    Raises
-    ------
-    DataError
-        If the pixels are not such, or their number is not the model's.
+    Notes
+    -----
+    Images are worked on in shards. A number of images that comes a second time is
+    compiled for, see `Backend.compile`; not for use by several threads at once.
     """
-    backend = checked_backend(backend)
-    X = _checked(model, X, source)
-    with backend.explaining():
-        return np.concatenate([backend.to_numpy(A).T for A in _outputs(model, X, backend)])
+
+    def __init__(self, model: Model, backend: Backend | None = None) -> None:
+        self.model = model
+        self.backend = checked_backend(backend)
+        with self.backend.explaining():
+            self._theta = self.backend.asarray(model.theta)
+        self._seen: set[int] = set()
+        self._compiled: dict[int, tuple[Run, Array]] = {}
+
+    def predict(self, X: npt.ArrayLike, *, source: str = "X") -> npt.NDArray[np.int64]:
+        """Return the most probable label of every image, (rows,); see `predict_proba`."""
+        Z = self._scores(X, source)
+        labels: npt.NDArray[np.int64] = self.model.classes[Z.argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: npt.ArrayLike, *, source: str = "X") -> npt.NDArray[Any]:
+        """Return the probability of every class.
+
+        Parameters
+        ----------
+        X : (rows, features), or (rows, height, width)
+            Pixels as uint8 from 0 to 255 or floats from 0 to 1.
+        source : str
+            What to call the data in an error message.
+
+        Returns
+        -------
+        (rows, classes), the model's dtype; column j belongs to ``model.classes[j]``
+
+        Raises
+        ------
+        DataError
+            If the pixels are not such, or their number is not the model's.
+        """
+        probabilities: npt.NDArray[Any] = network.softmax(self._scores(X, source).T).T
+        return probabilities
+
+    def _scores(self, X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
+        """Return the last layer's Z, (rows, classes), on the host."""
+        pixels = _checked(self.model, X, source)
+        scores = np.empty((len(pixels), self.model.layer_sizes[-1]), self.model.theta.dtype)
+        with self.backend.explaining():
+            for rows in shard_slices(len(pixels), self.backend.lanes * self.backend.shard_rows):
+                here = self.backend.asarray(pixels[rows])
+                scores[rows] = self.backend.to_numpy(self._device_scores(here))
+        return scores
+
+    def _device_scores(self, X: Array) -> Array:
+        """Return Z of (rows, features), compiled if there have been as many rows before."""
+        rows = X.shape[0]
+        if rows in self._compiled:
+            run, Z = self._compiled[rows]
+            (Z,) = run((Z,), _Images(X[None, ...]))
+            self._compiled[rows] = run, Z
+            return Z
+        (Z,) = self._step(self._theta, None, _Images(X))
+        if rows not in self._seen:
+            self._seen.add(rows)
+        elif len(self._compiled) < MOST_PROGRAMS:
+            self._compiled[rows] = self.backend.compile(self._step, self._theta), Z
+        return Z
+
+    def _step(self, theta: Array, _: Any, batch: _Images) -> tuple[Array]:
+        """Return Z of a batch of images, in the form that `Backend.compile` takes."""
+        X, xp = batch.X, array_namespace(theta)
+        shards = shard_slices(X.shape[0], self.backend.shard_rows, self.backend.lanes)
+
+        def scores(theta: Array, part: Sequence[slice]) -> Array:
+            layers = network.unflatten(theta, self.model.layer_sizes)
+            Z = []
+            for rows in part:
+                of_shard, _ = network.forward(layers, network.unit_range(X[rows, :].T, theta.dtype))
+                Z.append(of_shard[-1].T)
+            return xp.concat(Z) if len(Z) > 1 else Z[0]
+
+        Z = self.backend.spread(scores, theta, shards)
+        return (xp.concat(Z) if len(Z) > 1 else Z[0],)
+
+
+def predict_proba(
+    model: Model, X: npt.ArrayLike, backend: Backend | None = None, *, source: str = "X"
+) -> npt.NDArray[Any]:
+    """Return the probability of every class, once; see `Predictor.predict_proba`."""
+    return Predictor(model, backend).predict_proba(X, source=source)
 
 
 def predict(
     model: Model, X: npt.ArrayLike, backend: Backend | None = None, *, source: str = "X"
-) -> npt.NDArray[Any]:
-    """Return the most probable label of every image, (rows,) int64; see `predict_proba`."""
-    backend = checked_backend(backend)
-    X = _checked(model, X, source)
-    with backend.explaining():
-        parts = [backend.to_numpy(network.predict(A)) for A in _outputs(model, X, backend)]
-    return cast("npt.NDArray[Any]", model.classes[np.concatenate(parts)])
+) -> npt.NDArray[np.int64]:
+    """Return the most probable label of every image, once; see `Predictor.predict`."""
+    return Predictor(model, backend).predict(X, source=source)
 
 
 def evaluate(
@@ -184,12 +260,3 @@ def _shards(X: npt.NDArray[Any], index: npt.NDArray[np.int32], backend: Backend)
     """Bring host rows to the device, a shard at a time."""
     for rows in slices(len(X), backend.shard_rows):
         yield backend.asarray(X[rows]).T, backend.asarray(index[rows])
-
-
-def _outputs(model: Model, X: npt.NDArray[Any], backend: Backend) -> Iterator[Array]:
-    """Yield the last layer's activations, (classes, m), shard by shard."""
-    layers = _layers(model, backend)
-    dtype = layers[0][0].dtype
-    for shard, _ in _shards(X, np.zeros(len(X), np.int32), backend):
-        _, A = network.forward(layers, network.unit_range(shard, dtype))
-        yield A[-1]

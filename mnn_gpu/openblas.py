@@ -7,8 +7,8 @@ import sys
 
 VARIABLE = "OPENBLAS_THREAD_TIMEOUT"
 
-SPIN = "18"
-"""Its threads look for work during 2^18 clock ticks (some 0.1 ms) after each product and
+SPIN = "19"
+"""Its threads look for work during 2^19 clock ticks (some 0.2 ms) after each product and
 then sleep. The default of 2^26 keeps a processor busy that an update could use."""
 
 

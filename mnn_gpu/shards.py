@@ -24,17 +24,21 @@ def slices(length: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, length))
 
 
-def cut(X: Array, labels: Array, shard_rows: int, lanes: int = 1) -> list[Shard]:
-    """Cut (m, features) and (m,) into shards; X turns to (features, m), a view.
+def shard_slices(m: int, shard_rows: int, lanes: int = 1) -> list[slice]:
+    """Cut m samples into shards as even as can be, of ``shard_rows`` at most.
 
-    They are as even as can be, of ``shard_rows`` at most, and as many as make whole
-    rounds of ``lanes`` that are worked on side by side, if more than one is needed.
+    If more than one is needed they make whole rounds of ``lanes``, that is of shards
+    that are worked on side by side.
     """
-    m = X.shape[0]
     if m > shard_rows:
         rounds = ceil(m / (shard_rows * lanes))
         shard_rows = ceil(m / (rounds * lanes))
-    return [(X[rows, :].T, labels[rows]) for rows in slices(m, shard_rows)]
+    return list(slices(m, shard_rows))
+
+
+def cut(X: Array, labels: Array, shard_rows: int, lanes: int = 1) -> list[Shard]:
+    """Cut (m, features) and (m,) into shards; X turns to (features, m), a view."""
+    return [(X[rows, :].T, labels[rows]) for rows in shard_slices(X.shape[0], shard_rows, lanes)]
 
 
 def scaled(shards: Sequence[Shard], dtype: Any, free: int | None) -> list[Shard]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from array_api_compat import array_namespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,6 +175,103 @@ def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
     rates = np.ones(3)
     with pytest.raises(TypeError, match="may not decide"):
         Replay(curious, ())((np.zeros(2),), Batch(rates, rates))
+
+
+def replayed(step: Any, state: Any, batches: Any) -> list[Any]:
+    """Return the states that a compiled step hands back, one after the other."""
+    run = Replay(step, ())
+    states = []
+    for i in range(len(batches[0])):
+        state = run(state, tuple(stack[i : i + 1] for stack in batches))
+        states.append(tuple(np.array(leaf) for leaf in state))
+    return states
+
+
+def plain_step(step: Any, state: Any, batch: Any) -> Any:
+    return step((), state, (batch,))
+
+
+STEPS = {
+    "the inputs swapped": lambda _, s, b: (s[1], s[0]),
+    "an input unchanged": lambda _, s, b: (s[0], s[1] + b[0]),
+    "an old value read after its successor is made": lambda _, s, b: (s[0] + b[0], s[0] * s[1]),
+    "a chain over the old value": lambda _, s, b: (s[0] - (s[1] * 2 + s[0]) * b[0], s[1] * s[0]),
+    "an input read backwards": lambda _, s, b: (s[0] + s[0][::-1, :], s[1] * 1.5),
+    "a transposed result": lambda _, s, b: ((s[0] + b[0]).T, s[1] + s[0].T),
+    "one result twice": lambda _, s, b: ((t := s[0] * s[1]), t),
+    "a part of a result": lambda _, s, b: ((s[0] @ s[1])[:, :], s[1][:, :]),
+    "parts joined": lambda xp, s, b: (
+        join(s[0][1:, :] * 2, s[1][:1, :] - b[0][0, :1]),
+        s[0] + s[1],
+    ),
+    "transposed parts joined": lambda xp, s, b: (
+        join((s[0] * 2).T[:2, :], (s[1] + 0).T[2:, :]),
+        s[0],
+    ),
+}
+
+
+def join(*parts: Any) -> Any:
+    return array_namespace(parts[0]).concat(list(parts))
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_state_is_updated_where_it_lies_only_where_that_is_safe(
+    name: str, order: Literal["C", "F"]
+) -> None:
+    rng = np.random.default_rng(0)
+    state = tuple(np.array(rng.random((4, 4)), order=order) for _ in range(2))
+    batches = (rng.random((5, 4, 4)),)
+    actual = replayed(STEPS[name], state, batches)
+    for batch, after in zip(batches[0], actual, strict=True):
+        state = plain_step(STEPS[name], state, batch)
+        for one, other in zip(state, after, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+OPERATIONS: dict[str, Any] = {
+    "add": lambda x, y: x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x * y,
+    "product": lambda x, y: x @ y,
+    "maximum": lambda x, y: array_namespace(x).maximum(x, y),
+    "transposed": lambda x, _: x.T,
+    "backwards": lambda x, _: x[::-1, :],
+    "joined": lambda x, y: join(x[2:, :], y[:2, :]),
+    "joined of results": lambda x, y: join((x + y)[:2, :], x[1:3, :] * 2),
+}
+
+
+@given(
+    program=st.lists(
+        st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 9), st.integers(0, 9)),
+        min_size=1,
+        max_size=12,
+    ),
+    outputs=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+)
+@settings(deadline=None, max_examples=300)
+def test_any_program_is_replayed_as_it_is(
+    program: list[tuple[str, int, int]], outputs: tuple[int, int]
+) -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        values = [*state, *batch]
+        for name, i, j in program:
+            # Counted from the end: what is new is used soon.
+            x, y = values[-1 - i % len(values)], values[-1 - j % len(values)]
+            values.append(OPERATIONS[name](x, y))
+        return tuple(values[-1 - i % len(values)] for i in outputs)
+
+    rng = np.random.default_rng(0)
+    state = tuple(rng.random((2, 4, 4)) / 4)
+    batches = (rng.random((3, 4, 4)) / 4,)
+    with np.errstate(all="ignore"):
+        actual = replayed(step, state, batches)
+        for batch, after in zip(batches[0], actual, strict=True):
+            state = plain_step(step, state, batch)
+            for one, other in zip(state, after, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
 @given(st.integers(1, 50), st.integers(1, 20))

@@ -68,7 +68,7 @@ class Layout:
     def is_in_place(self, call: Call) -> bool:
         """Return whether all parts of a concatenation are written where they belong."""
         return call.function is concatenated and all(
-            self.inside.get(id(_owner(part)), (None,))[0] == id(call.result)
+            self.inside.get(id(owner(part)), (None,))[0] == id(call.result)
             for part in call.arguments
         )
 
@@ -78,9 +78,9 @@ class Layout:
         last = {}
         for i, call in enumerate(self.calls):
             for array in _arrays(call):
-                last[id(_owner(array))] = i
+                last[id(owner(array))] = i
         for output in outputs:
-            last[id(_owner(output))] = len(self.calls)
+            last[id(owner(output))] = len(self.calls)
         return last
 
     def _reads_of(
@@ -90,11 +90,11 @@ class Layout:
         reads: dict[int, list[tuple[int, NDArray]]] = {id(target): [] for target in targets}
         for i, call in enumerate(self.calls):
             for argument in _arrays(call)[1:]:
-                if id(_owner(argument)) in reads:
-                    reads[id(_owner(argument))].append((i, argument))
+                if id(owner(argument)) in reads:
+                    reads[id(owner(argument))].append((i, argument))
         for output in outputs:
-            if id(_owner(output)) in reads:
-                reads[id(_owner(output))].append((len(self.calls), output))
+            if id(owner(output)) in reads:
+                reads[id(owner(output))].append((len(self.calls), output))
         return reads
 
     def _may_write(self, result: NDArray, root: int, offset: int) -> bool:
@@ -133,9 +133,11 @@ class Layout:
     def _put_parts_into_the_whole(self, call: Call) -> None:
         offset = 0
         for part in call.arguments:
-            owner = _owner(part)
-            if self._is_free(owner) and _is_all_of(part, owner):
-                self._put_inside(owner, call.result, offset)
+            source = owner(part)
+            # The whole may be overwritten before a part that is needed longer.
+            dies_here = self.last_use[id(source)] == self.index[id(call.result)]
+            if self._is_free(source) and _is_all_of(part, source) and dies_here:
+                self._put_inside(source, call.result, offset)
             offset += part.nbytes
 
     def _overwrite_an_argument(self, call: Call) -> None:
@@ -182,10 +184,10 @@ class Layout:
         last: dict[int, int] = {}
         for i, call in enumerate(self.calls):
             for array in _arrays(call):
-                if id(_owner(array)) in self.index:
-                    root, _ = self._root(id(_owner(array)))
+                if id(owner(array)) in self.index:
+                    root, _ = self._root(id(owner(array)))
                     first.setdefault(root, i)
-                    last[root] = max(i, self.last_use[id(_owner(array))])
+                    last[root] = max(last.get(root, i), self.last_use[id(owner(array))])
         starts: dict[int, list[int]] = {}
         ends: dict[int, list[int]] = {}
         for root in first:
@@ -216,11 +218,11 @@ class Layout:
         first: list[Operation] = []
         then: list[Operation] = []
         for output, target in zip(outputs, targets, strict=True):
-            root, _ = self._root(id(_owner(output)))
+            root, _ = self._root(id(owner(output)))
             if self.target.get(root) is target or output is target:
                 continue
             source = self._moved(output)
-            if id(_owner(output)) in self.old_reads:
+            if id(owner(output)) in self.old_reads:
                 aside = np.empty_like(source)
                 first.append(partial(np.copyto, aside, source))
                 source = aside
@@ -229,11 +231,11 @@ class Layout:
 
     def _moved(self, array: NDArray) -> NDArray:
         """Return the same view in the memory laid out; what was there before stays."""
-        owner = _owner(array)
-        if id(owner) not in self.index:
+        source = owner(array)
+        if id(source) not in self.index:
             return array
-        root, start = self._root(id(owner))
-        offset = start + _address(array) - _address(owner)
+        root, start = self._root(id(source))
+        offset = start + _address(array) - _address(source)
         raw = self.place[root].reshape(-1).view(np.uint8)
         return np.ndarray(array.shape, array.dtype, raw, offset, array.strides)
 
@@ -243,7 +245,7 @@ def _arrays(call: Call) -> list[NDArray]:
     return [call.result, *(a for a in call.arguments if isinstance(a, np.ndarray))]
 
 
-def _owner(array: NDArray) -> NDArray:
+def owner(array: NDArray) -> NDArray:
     """Return the array whose memory a view shows."""
     while isinstance(array.base, np.ndarray):
         array = array.base
@@ -264,6 +266,6 @@ def _is_elementwise(call: Call) -> bool:
     return isinstance(call.function, np.ufunc) and call.function.signature is None
 
 
-def _is_all_of(part: NDArray, owner: NDArray) -> bool:
-    """Return whether a view shows its owner from beginning to end, in order of memory."""
-    return part.nbytes == owner.nbytes and part.flags.c_contiguous and owner.flags.c_contiguous
+def _is_all_of(part: NDArray, whole: NDArray) -> bool:
+    """Return whether a view shows an array from beginning to end, in order of memory."""
+    return part.nbytes == whole.nbytes and part.flags.c_contiguous and whole.flags.c_contiguous

@@ -31,8 +31,8 @@ def taken(x: NDArray, indices: NDArray, *, axis: int) -> NDArray:
 
 
 def concatenated(*parts: NDArray) -> NDArray:
-    """Join arrays along their first axis."""
-    return np.concatenate(parts)
+    """Join arrays along their first axis, row by row whatever their order."""
+    return np.ascontiguousarray(np.concatenate(parts))
 
 
 def into(

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from mnn_gpu.backend.base import Step
 from mnn_gpu.backend.blas import single_threaded
-from mnn_gpu.backend.layout import Layout
+from mnn_gpu.backend.layout import Layout, owner
 from mnn_gpu.backend.operations import PRODUCTS, Operation
 from mnn_gpu.backend.trace import Call, Tape
 
@@ -61,7 +61,7 @@ class Replay:
     ) -> tuple[list[NDArray], Program]:
         """Return the program for batches of this shape, and where it finds its batch."""
         if not self.buffers:
-            self.buffers = [np.array(leaf) for leaf in _leaves(state)]
+            self.buffers = [np.array(leaf, order="C") for leaf in _leaves(state)]
             self.state = _rebuilt(state, iter(self.buffers))
         key = tuple((stack.shape[1:], stack.dtype) for stack in stacks)
         if key not in self.programs:
@@ -113,6 +113,7 @@ class Program:
     def __init__(
         self, calls: Sequence[Call], outputs: Sequence[NDArray], targets: Sequence[NDArray]
     ) -> None:
+        calls = _needed(calls, outputs)
         layout = Layout(calls, outputs, targets)
         self.operations: list[Operation] = []
         for in_lanes, group in groupby(calls, key=lambda call: call.lane > 0):
@@ -129,6 +130,17 @@ class Program:
     def run(self) -> None:
         """Do everything once more."""
         _do(self.operations)
+
+
+def _needed(calls: Sequence[Call], outputs: Sequence[NDArray]) -> list[Call]:
+    """Leave out what no output depends on."""
+    wanted = {id(owner(output)) for output in outputs}
+    kept = []
+    for call in reversed(calls):
+        if id(call.result) in wanted:
+            kept.append(call)
+            wanted |= {id(owner(a)) for a in call.arguments if isinstance(a, np.ndarray)}
+    return kept[::-1]
 
 
 class Lanes:

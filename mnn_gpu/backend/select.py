@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import sys
 import warnings
 
 from mnn_gpu.backend.base import Backend
@@ -109,6 +111,8 @@ def _cuda(index: int) -> Backend:
 
 
 def _first_that_runs() -> Backend:
+    if _is_nowhere("cupy"):
+        return _cpu()
     try:
         return _cuda(0)
     except DeviceError as error:
@@ -126,6 +130,14 @@ def _first_that_runs() -> Backend:
         message = f"Using the CPU. {first.cause} {first.cure}"
         warnings.warn(FallbackWarning(message), stacklevel=3)
     return _cpu()
+
+
+def _is_nowhere(package: str) -> bool:
+    """Tell at once, without the evidence that a failed probe gathers."""
+    try:
+        return package not in sys.modules and importlib.util.find_spec(package) is None
+    except ImportError:
+        return False
 
 
 def _not_installed(error: DeviceError) -> bool:

@@ -12,6 +12,7 @@ from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.randomness import SPLIT, generator
 
 PIXEL_CURE = "Pixels are whole numbers from 0 to 255, or all fractions from 0 to 1."
+BLOCK_ROWS = 256
 LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9."
 
 
@@ -130,6 +131,8 @@ def checked_pixels(X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
         return X
     if X.dtype not in (np.float32, np.float64) and X.dtype.kind in "fb":
         X = X.astype(np.float32)
+    if X.dtype.kind == "f" and _lie_in_0_to_1(X):
+        return X
     fractions = X.dtype.kind == "f" and bool(((X > 0) & (X < 1)).any() or not (X > 1).any())
     good = (X >= 0) & (X <= 1) if fractions else (X >= 0) & (X <= 255) & (np.floor(X) == X)
     if not good.all():
@@ -139,6 +142,12 @@ def checked_pixels(X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
             f"{source}, row {row + 1}, pixel {column}: {X[row, column]} is not {kind}.", PIXEL_CURE
         )
     return X if fractions else X.astype(np.uint8)
+
+
+def _lie_in_0_to_1(X: npt.NDArray[Any]) -> bool:
+    """Look at the extremes, a block that stays in the cache at a time; NaN is neither."""
+    blocks = (X[start : start + BLOCK_ROWS] for start in range(0, len(X), BLOCK_ROWS))
+    return all(bool(block.min() >= 0 and block.max() <= 1) for block in blocks)
 
 
 def checked_labels(y: npt.ArrayLike, rows: int, source: str) -> npt.NDArray[np.int64]:

@@ -1,0 +1,86 @@
+"""`Predictor`: the same answers as the mathematics, compiled or not, however many images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnn_gpu import DataError, Model, Predictor, TrainingConfig, network, predict, train
+from mnn_gpu.backend import Backend
+from mnn_gpu.backend.numpy_backend import NumpyBackend
+
+CONFIG = TrainingConfig(hidden=(8,), learning_rate=0.5, epochs=5)
+
+
+@pytest.fixture
+def model(images: dict[str, Any]) -> Model:
+    return train(images["X"], images["y"], CONFIG)[0]
+
+
+def expected(model: Model, X: Any) -> Any:
+    """Return the probabilities, by the mathematics on NumPy."""
+    layers = network.unflatten(model.theta, model.layer_sizes)
+    return network.forward(layers, network.unit_range(np.asarray(X).T, np.float32))[1][-1].T
+
+
+@pytest.mark.parametrize("shard_rows", [1, 7, 30, 1000])
+@pytest.mark.parametrize("rows", [1, 2, 29, 30])
+def test_every_time_it_answers_as_the_first_time(
+    backend: Backend, images: dict[str, Any], model: Model, rows: int, shard_rows: int
+) -> None:
+    predictor = Predictor(model, replace_shard_rows(backend, shard_rows))
+    for start in (0, 1, 0, 1, 0):
+        X = images["X"][start : start + rows]
+        P = predictor.predict_proba(X)
+        np.testing.assert_allclose(P, expected(model, X), rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(predictor.predict(X), model.classes[P.argmax(axis=1)])
+
+
+def replace_shard_rows(backend: Backend, shard_rows: int) -> Backend:
+    if isinstance(backend, NumpyBackend):
+        smaller = NumpyBackend()
+        object.__setattr__(smaller, "shard_rows", shard_rows)
+        return smaller
+    return replace(backend, shard_rows=shard_rows)
+
+
+def test_answers_stay_what_they_are_when_the_next_are_given(
+    backend: Backend, images: dict[str, Any], model: Model
+) -> None:
+    predictor = Predictor(model, backend)
+    for _ in range(3):
+        first = predictor.predict_proba(images["X"][:5])
+        kept = first.copy()
+        predictor.predict_proba(images["X"][5:10])
+        np.testing.assert_array_equal(first, kept)
+
+
+def test_pixels_may_be_bytes_or_fractions_in_turn(images: dict[str, Any], model: Model) -> None:
+    predictor = Predictor(model)
+    for _ in range(3):
+        for X in (images["X"], images["X"] / np.float32(255), images["X"] / 255):
+            P = predictor.predict_proba(X)
+            np.testing.assert_allclose(P, expected(model, images["X"]), rtol=1e-4, atol=1e-6)
+
+
+def test_many_different_numbers_of_images(images: dict[str, Any], model: Model) -> None:
+    predictor = Predictor(model)
+    for _ in range(3):
+        for rows in range(1, 31):
+            X = images["X"][:rows]
+            np.testing.assert_array_equal(predictor.predict(X), predict(model, X))
+    assert len(predictor._compiled) < 30
+
+
+def test_wrong_pixels_are_refused_and_the_next_are_answered(
+    images: dict[str, Any], model: Model
+) -> None:
+    predictor = Predictor(model)
+    with pytest.raises(DataError, match="11 pixels, the model was trained on 12"):
+        predictor.predict(images["X"][:, 1:])
+    with pytest.raises(DataError, match=r"row 2, pixel 0: nan"):
+        predictor.predict(np.array([[0.5] * 12, [np.nan] * 12]))
+    assert len(predictor.predict(images["X"])) == 30

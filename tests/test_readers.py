@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mnn_gpu import DataError, load_dataset
+from mnn_gpu.data import csv_digits
 from mnn_gpu.data.idx import idx_header, read_idx
 
 fuzz = settings(
@@ -97,10 +98,69 @@ def test_csv_whose_columns_pandas_numbered(tmp_path: Path) -> None:
 
 
 def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mnn_gpu.data.csv.MOST_START", 1000)
+    monkeypatch.setattr("mnn_gpu.data.csv.MOST_LINE", 1000)
+    monkeypatch.setattr("mnn_gpu.data.csv_digits.MOST_LINE", 1000)
     (tmp_path / "d.csv").write_text("1," * 2000)
-    with pytest.raises(DataError, match="first line of over 1,000 characters"):
+    with pytest.raises(DataError, match="a line of over 1,000 characters"):
         load_dataset(tmp_path / "d.csv")
+
+
+@given(
+    rows=st.lists(
+        st.lists(
+            st.one_of(
+                st.integers(0, 255).map(str),
+                st.sampled_from(["", " 1", "007", "256", "300", "1234", "-1", "0.5", "x", '"7"']),
+            ),
+            min_size=2,
+            max_size=4,
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    newline=st.sampled_from(["\n", "\r\n", "\n\n", "\r"]),
+    last_newline=st.booleans(),
+    block=st.sampled_from([1, 3, 8, 1 << 19]),
+)
+@settings(deadline=None, max_examples=300)
+def test_digits_are_read_as_pandas_reads_them_or_not_at_all(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[list[str]],
+    newline: str,
+    last_newline: bool,
+    block: int,
+) -> None:
+    text = newline.join(",".join(row) for row in rows) + newline * last_newline
+    path = tmp_path_factory.mktemp("digits") / "d.csv"
+    path.write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_digits, "BLOCK", block)
+        cells = csv_digits.read_digits(path, len(rows[0]), header=False)
+    simple = all(
+        len(row) == len(rows[0]) and all(c.isdigit() and len(c) < 4 and int(c) < 256 for c in row)
+        for row in rows
+    )
+    if not simple:
+        assert cells is None
+    if simple and newline in ("\n", "\r\n"):
+        assert cells is not None
+    if cells is not None:
+        expected = pd.read_csv(io.StringIO(text), header=None, dtype=np.uint8).to_numpy()
+        np.testing.assert_array_equal(cells, expected)
+
+
+def test_a_label_above_255_is_read_too(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("label,p0\n1000,3\n7,255\n")
+    data = load_dataset(tmp_path / "d.csv")
+    assert (data.X.tolist(), data.labels().tolist()) == ([[3], [255]], [1000, 7])
+
+
+def test_a_long_file_is_read_in_blocks(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).integers(0, 256, (3000, 300), np.uint8)
+    (tmp_path / "d.csv").write_text(csv_text(X, labels_for(X), at=300))
+    data = load_dataset(tmp_path / "d.csv")
+    np.testing.assert_array_equal(data.X, X)
+    np.testing.assert_array_equal(data.labels(), labels_for(X))
 
 
 def test_a_pipe_is_not_a_file(tmp_path: Path) -> None:

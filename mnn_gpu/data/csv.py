@@ -1,25 +1,31 @@
-"""CSV files such as Kaggle's train.csv and test.csv, read with pandas.
+"""CSV files such as Kaggle's train.csv and test.csv.
 
-pandas reads a good file fast and refuses a bad one; why it refused is then found out by
-`csv_fault`, which reads the file again, slowly, to name the row and the column.
+The common kind is read by `csv_digits`, any other by pandas. pandas refuses a bad one;
+why it refused is then found out by `csv_fault`, which reads the file again, slowly, to
+name the row and the column.
 """
 
 from __future__ import annotations
 
 import csv
 import warnings
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnn_gpu.data.csv_digits import MOST_LINE, read_digits
 from mnn_gpu.data.csv_fault import find_fault
 from mnn_gpu.data.dataset import Dataset, checked_labels
 from mnn_gpu.data.files import READ_ERRORS, explain_os_error, open_text
 from mnn_gpu.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 KIND_CURE = "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending."
-MOST_START = 1 << 24
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
 
 
@@ -106,13 +112,17 @@ def label_name(names: list[str], wanted: str | None, source: str, labelled: bool
 def _first_rows(path: Path) -> list[list[str]]:
     """Return the first two rows that are not blank, without reading a line without end."""
     with open_text(path) as file:
-        start = file.read(MOST_START)
-    rows = [row for row in csv.reader(start.splitlines(keepends=True)) if row][:2]
+        rows = list(islice((row for row in csv.reader(_lines(file, path)) if row), 2))
     if not rows:
         raise DataError(f"{path} is empty.", "Download or copy it again.")
-    if len(rows) == 1 and len(start) == MOST_START:
-        raise DataError(f"{path} has a first line of over {MOST_START:,} characters.", KIND_CURE)
     return rows
+
+
+def _lines(file: IO[str], path: Path) -> Iterator[str]:
+    while line := file.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise DataError(f"{path} has a line of over {MOST_LINE:,} characters.", KIND_CURE)
+        yield line
 
 
 def _is_number(cell: str) -> bool:
@@ -131,27 +141,27 @@ def _read(
     if any(cell.strip().lower() in ("true", "false") for row in second for cell in row):
         # pandas would take a column of these for 1 and 0.
         raise find_fault(path, names, None if label is None else names.index(label), header)
+    label_at = None if label is None else names.index(label)
+    cells = read_digits(path, len(names), header)
+    if cells is not None and len(cells) and len(names) > (label is not None):
+        if label_at is None:
+            return Dataset(cells, None, str(path))
+        X = np.delete(cells, label_at, axis=1)
+        return Dataset(X, cells[:, label_at].astype(np.int64), str(path))
     # Positions instead of names: names may repeat, and pandas then renames them.
     columns = list(range(len(names)))
-    label_at = None if label is None else names.index(label)
-    dtypes: dict[int, Any] = dict.fromkeys(columns, np.uint8)
-    if label_at is not None:
-        dtypes[label_at] = np.int64
-    try:
-        with warnings.catch_warnings():
-            # To pandas a row longer than the header and an infinity are only warnings.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            warnings.simplefilter("error", RuntimeWarning)
-            frame = pd.read_csv(
-                path,
-                header=0 if header else None,
-                names=columns,
-                index_col=False,
-                dtype=dtypes,
-                encoding="utf-8-sig",
-            )
-    except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning) as error:
-        raise find_fault(path, names, label_at, header) from error
+    frame = None
+    # One dtype is read faster than several, and few labels are above 255.
+    large_labels: dict[int | None, Any] = dict.fromkeys(columns, np.uint8)
+    large_labels[label_at] = np.int64
+    for dtypes in (np.uint8, large_labels):
+        try:
+            frame = _frame(path, columns, header, dtypes)
+            break
+        except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning) as error:
+            fault = error
+    if frame is None:
+        raise find_fault(path, names, label_at, header) from fault
     if frame.empty or len(columns) == (label is not None):
         raise DataError(f"{path} has no rows of pixels.", "Download or copy it again.")
     y = None
@@ -162,3 +172,20 @@ def _read(
         y = checked_labels(labels, len(frame), str(path))
         frame = frame.drop(columns=label_at)
     return Dataset(np.ascontiguousarray(frame.to_numpy()), y, str(path))
+
+
+def _frame(path: Path, columns: list[int], header: bool, dtypes: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        # To pandas a row longer than the header and an infinity are only warnings.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        warnings.simplefilter("error", RuntimeWarning)
+        return pd.read_csv(
+            path,
+            header=0 if header else None,
+            names=columns,
+            index_col=False,
+            dtype=dtypes,
+            encoding="utf-8-sig",
+        )

@@ -112,10 +112,9 @@ def test_a_thin_product_is_the_product(
     assert tape.calls[0].function in PRODUCTS
     assert tape.calls[0].result.shape != (rows, columns)
     assert traced.array.flags.c_contiguous
-    np.testing.assert_allclose(traced.array, A @ B)
-    replayed = np.empty((rows, columns))
-    Program(tape.calls, [traced.array], [replayed]).run()
-    np.testing.assert_array_equal(replayed, traced.array)
+    actual = np.empty((rows, columns))
+    Program(tape.calls, [traced.array], [actual]).run()
+    np.testing.assert_allclose(actual, A @ B)
 
 
 class _Plain(NumpyBackend):

@@ -1,6 +1,6 @@
 """Where each result of a tape lies: laid out once, so that a replay allocates nothing.
 
-Three rules keep the memory small and the passes over it few. What is concatenated is
+Three rules keep the memory small and the passes over it few. What is Own.JOIN is
 written where it is going to be. An elementwise result overwrites an argument that nobody
 needs any more. The outputs overwrite the inputs that they follow on, where nobody reads
 the old value after that.
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.operations import Operation, concatenated, into
+from mnn_gpu.backend.operations import Operation, Own, into
 from mnn_gpu.backend.trace import Call
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -53,7 +53,7 @@ class Layout:
         self.place: dict[int, NDArray] = {}
         self._put_outputs_on_targets(outputs, targets)
         for call in reversed(calls):
-            if call.function is concatenated:
+            if call.function is Own.JOIN:
                 self._put_parts_into_the_whole(call)
             else:
                 self._overwrite_an_argument(call)
@@ -67,7 +67,7 @@ class Layout:
 
     def is_in_place(self, call: Call) -> bool:
         """Return whether all parts of a concatenation are written where they belong."""
-        return call.function is concatenated and all(
+        return call.function is Own.JOIN and all(
             self.inside.get(id(owner(part)), (None,))[0] == id(call.result)
             for part in call.arguments
         )

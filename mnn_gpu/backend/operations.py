@@ -7,8 +7,9 @@ matters as much as what it computes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,24 +21,83 @@ PRODUCTS = (np.dot, np.matmul)
 REDUCTIONS = (np.add.reduce, np.maximum.reduce)
 
 
-def copied(x: NDArray, *, dtype: Any = None, order: Literal["K", "C"] = "K") -> NDArray:
-    """Copy in the order it lies in, or row by row ("C"), as ``dtype`` if given."""
-    return x.astype(dtype or x.dtype, order=order)
+class Own(Enum):
+    """Operations that are no function of NumPy's with these arguments.
+
+    COPY copies in the order it finds, or row by row with ``order="C"``, as ``dtype`` if
+    given; TAKE picks entries along an axis; JOIN concatenates along the first axis.
+    """
+
+    COPY = "copy"
+    TAKE = "take"
+    JOIN = "join"
 
 
-def taken(x: NDArray, indices: NDArray, *, axis: int) -> NDArray:
-    """Pick entries along an axis."""
-    return np.take(x, indices, axis=axis)
+Function: TypeAlias = Callable[..., Any] | Own
 
 
-def concatenated(*parts: NDArray) -> NDArray:
-    """Join arrays along their first axis, row by row whatever their order."""
-    return np.ascontiguousarray(np.concatenate(parts))
+def empty_result(
+    function: Function, arguments: tuple[Any, ...], options: dict[str, Any]
+) -> NDArray:
+    """Return memory for what a recorded function returns: its shape, dtype and order.
+
+    Nothing is computed, so memory that is never used costs nothing.
+    """
+    if function is Own.COPY:
+        (x,) = arguments
+        return np.empty_like(x, options.get("dtype"), options.get("order", "K"))
+    if function is Own.TAKE:
+        x, indices = arguments
+        axis = options["axis"]
+        return np.empty((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype)
+    if function is Own.JOIN:
+        rows = sum(len(part) for part in arguments)
+        return np.empty((rows, *arguments[0].shape[1:]), np.result_type(*arguments))
+    if function in REDUCTIONS:
+        return _empty_reduction(function, arguments[0], **options)
+    if function in PRODUCTS:
+        A, B = arguments
+        stack = np.broadcast_shapes(A.shape[:-2], B.shape[:-2])
+        return np.empty((*stack, A.shape[-2], B.shape[-1]), np.result_type(A, B))
+    return _empty_elementwise(function, arguments)
+
+
+def _empty_elementwise(function: Callable[..., Any], arguments: tuple[Any, ...]) -> NDArray:
+    """Let NumPy's own iterator choose shape and order, as it does for the function."""
+    arrays = [argument for argument in arguments if _is_array(argument)]
+    ones = (np.ones((), a.dtype) if _is_array(a) else a for a in arguments)
+    reads: Any = ["readonly"]
+    writes: Any = ["writeonly", "allocate"]
+    iterator = np.nditer(
+        [*arrays, None],
+        ["zerosize_ok"],
+        [reads] * len(arrays) + [writes],
+        [None] * len(arrays) + [function(*ones).dtype],
+    )
+    return iterator.operands[-1]
+
+
+def _empty_reduction(
+    function: Callable[..., Any],
+    x: NDArray,
+    *,
+    axis: int | tuple[int, ...],
+    keepdims: bool,
+    dtype: Any = None,
+) -> NDArray:
+    axes = {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
+    shape = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
+    options = {} if dtype is None else {"dtype": dtype}
+    return np.empty(shape, function(np.ones(1, x.dtype), **options).dtype)
+
+
+def _is_array(argument: Any) -> bool:
+    return isinstance(argument, np.ndarray)
 
 
 def into(
     out: NDArray,
-    function: Callable[..., Any],
+    function: Function,
     arguments: tuple[Any, ...],
     options: dict[str, Any],
 ) -> Operation:
@@ -46,13 +106,13 @@ def into(
     Positional arguments and numbers that are arrays already save a third of the time of
     a small call.
     """
-    if function is copied:
+    if function is Own.COPY:
         return partial(np.copyto, out, arguments[0], "unsafe")
-    if function is taken:
+    if function is Own.TAKE:
         # The row numbers were made by this package; "clip" spares NumPy a buffer for `out`.
         x, indices = arguments
         return partial(x.take, indices, options["axis"], out, "clip")
-    if function is concatenated:
+    if function is Own.JOIN:
         return partial(np.concatenate, arguments, 0, out)
     if function in REDUCTIONS:
         x, dtype = arguments[0], options.get("dtype")
@@ -66,7 +126,7 @@ def into(
 
 def _as_arrays(arguments: tuple[Any, ...]) -> list[Any]:
     """Turn numbers into arrays where that changes no dtype."""
-    dtypes = {argument.dtype for argument in arguments if isinstance(argument, np.ndarray)}
+    dtypes = {argument.dtype for argument in arguments if _is_array(argument)}
     if len(dtypes) != 1:
         return list(arguments)
     (dtype,) = dtypes

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backend.blas import has_small_kernels
-from mnn_gpu.backend.operations import concatenated, copied
+from mnn_gpu.backend.operations import Own
 
 NDArray: TypeAlias = npt.NDArray[Any]
 Do: TypeAlias = Callable[..., Any]
@@ -44,12 +44,12 @@ def is_thin(rows: int, inner: int, columns: int) -> bool:
 
 
 def product(do: Do, A: NDArray, B: NDArray, *, in_lane: bool) -> NDArray:
-    """Return ``A @ B`` for an A of few rows, in row-major order.
+    """Write down ``A @ B`` for an A of few rows; return it, in row-major order.
 
     Parameters
     ----------
     do : callable
-        Does an operation and writes it down.
+        Writes an operation down.
     A : (rows, inner)
     B : (inner, columns)
     in_lane : bool
@@ -57,7 +57,7 @@ def product(do: Do, A: NDArray, B: NDArray, *, in_lane: bool) -> NDArray:
     """
     if has_small_kernels() and len(A) <= (FEW_IN_LANE if in_lane else FEW):
         return _along_columns(do, A, B) if B.flags.f_contiguous else _along_inner(do, A, B)
-    return do(copied, do(np.dot, B.T, A.T).T, order="C")  # type: ignore[no-any-return]
+    return do(Own.COPY, do(np.dot, B.T, A.T).T, order="C")  # type: ignore[no-any-return]
 
 
 def _along_columns(do: Do, A: NDArray, B: NDArray) -> NDArray:
@@ -69,7 +69,7 @@ def _along_columns(do: Do, A: NDArray, B: NDArray) -> NDArray:
     parts = [do(np.matmul, pieces, A.T).reshape(whole, rows)]
     if whole < columns:
         parts.append(do(np.dot, B.T[whole:], A.T))
-    return do(copied, do(concatenated, *parts).T, order="C")  # type: ignore[no-any-return]
+    return do(Own.COPY, do(Own.JOIN, *parts).T, order="C")  # type: ignore[no-any-return]
 
 
 def _along_inner(do: Do, A: NDArray, B: NDArray) -> NDArray:

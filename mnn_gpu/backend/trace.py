@@ -1,19 +1,20 @@
 """Writing down what a pure array-API function does with NumPy arrays.
 
-The function runs once on `Traced` arrays: every operation is done by NumPy, and its
-function, arguments and result are put on a `Tape`. `replay.py` makes a program of the tape.
+The function runs once on `Traced` arrays: of every operation the function, the arguments
+and memory for the result are put on a `Tape`, but nothing is computed. `replay.py` makes a
+program of the tape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backend import thin
-from mnn_gpu.backend.operations import concatenated, copied, taken
+from mnn_gpu.backend.operations import Function, Own, empty_result
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -24,7 +25,7 @@ class Call(NamedTuple):
     Operations of different lanes do not depend on each other; lane 0 is no lane.
     """
 
-    function: Callable[..., Any]
+    function: Function
     arguments: tuple[Any, ...]
     options: dict[str, Any]
     result: NDArray
@@ -45,14 +46,14 @@ class Tape:
         """Let an array that is there from the start take part."""
         return Traced(self, np.asarray(array))
 
-    def do(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Traced:
-        """Do an operation that makes a new array, and write it down; once is enough."""
+    def do(self, function: Function, *arguments: Any, **options: Any) -> Traced:
+        """Write down an operation that makes a new array; once is enough."""
         plain = tuple(_plain(argument) for argument in arguments)
         same = (function, *map(_identity, plain), *options.items())
         for lane in (0, self.lane):
             if (lane, same) in self.known:
                 return self.known[lane, same]
-        result = np.asarray(function(*plain, **options))
+        result = empty_result(function, plain, options)
         self.calls.append(Call(function, plain, options, result, self.lane))
         self.known[self.lane, same] = Traced(self, result)
         return self.known[self.lane, same]
@@ -75,11 +76,11 @@ class Tape:
     def reshape(self, x: Traced, shape: tuple[int, ...]) -> Traced:
         view = x.array.reshape(shape)
         if not np.shares_memory(view, x.array):
-            return self.reshape(self.do(copied, x, order="C"), shape)
+            return self.reshape(self.do(Own.COPY, x, order="C"), shape)
         return Traced(self, view)
 
     def astype(self, x: Traced, dtype: Any, *, copy: bool = True) -> Traced:
-        return x if x.dtype == dtype and not copy else self.do(copied, x, dtype=np.dtype(dtype))
+        return x if x.dtype == dtype and not copy else self.do(Own.COPY, x, dtype=np.dtype(dtype))
 
     def maximum(self, x: Traced, y: Any) -> Traced:
         # NumPy is several times as fast with two arrays as with an array and a number.
@@ -96,7 +97,7 @@ class Tape:
         return self.do(np.add.reduce, x, axis=axes, dtype=dtype, keepdims=keepdims)
 
     def take(self, x: Any, indices: Traced, *, axis: int) -> Traced:
-        return self.do(taken, x, indices, axis=axis)
+        return self.do(Own.TAKE, x, indices, axis=axis)
 
     def matmul(self, A: Any, B: Any) -> Traced:
         """Multiply; a product of few rows another way, which may round otherwise."""
@@ -110,7 +111,7 @@ class Tape:
         return Traced(self, thin.product(do, A, B, in_lane=self.lane > 0))
 
     def concat(self, arrays: Sequence[Traced]) -> Traced:
-        return self.do(concatenated, *arrays)
+        return self.do(Own.JOIN, *arrays)
 
 
 class Traced:

@@ -9,13 +9,15 @@ import pytest
 from array_api_compat import array_namespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from mnn_gpu import Hook, Record, TrainingConfig, network, select_backend, train
 from mnn_gpu.backend import Backend, thin
+from mnn_gpu.backend.blas import has_small_kernels, single_threaded
 from mnn_gpu.backend.blocks import blockwise
 from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.operations import PRODUCTS
-from mnn_gpu.backend.replay import Program, Replay
+from mnn_gpu.backend.replay import Lanes, Program, Replay
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.batches import planned_batches
 from mnn_gpu.optimizers import OPTIMIZERS, Adam
@@ -135,6 +137,42 @@ def test_lanes_do_not_change_a_bit(
     monkeypatch.setattr("mnn_gpu.backend.numpy_backend.available_cores", lambda: lanes)
     actual, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
     np.testing.assert_array_equal(actual.theta, expected.theta)
+
+
+@pytest.mark.parametrize("batch_size", [None, 25])
+def test_the_number_of_lanes_hardly_matters(
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], batch_size: int | None
+) -> None:
+    config = TrainingConfig(hidden=(8,), batch_size=batch_size, shard_rows=4, epochs=10)
+    thetas = []
+    for cores in (1, 2, 3, 64):
+        monkeypatch.setattr(
+            "mnn_gpu.backend.numpy_backend.available_cores", lambda cores=cores: cores
+        )
+        thetas.append(train(images["X"], images["y"], config, backend=NumpyBackend())[0].theta)
+    for theta in thetas[1:]:
+        np.testing.assert_allclose(theta, thetas[0], rtol=1e-5, atol=1e-7)
+
+
+def test_products_side_by_side_keep_to_their_threads() -> None:
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info()}
+
+    before = threads()
+    seen = []
+    with single_threaded():
+        seen.append(threads())
+    assert seen == [{1}]
+    assert threads() == before
+    assert has_small_kernels() in (True, False)
+
+
+def test_an_overflow_in_a_lane_is_as_silent_as_outside() -> None:
+    lanes = Lanes([[], [lambda: np.exp(np.float32(1000))]], products=False)
+    with np.errstate(all="ignore"):
+        lanes()
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        lanes()
 
 
 def _leaves(state: State) -> list[Any]:

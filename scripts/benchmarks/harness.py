@@ -9,18 +9,15 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-from scripts.benchmarks.jobs import Job, Problem
 
 ROOT = Path(__file__).parent.parent.parent
 OURS = "mnn_gpu"
 SETTLE_SECONDS = 0.2
-LOSS_TOLERANCE = 2e-3
-"""Of what the steps gained; float32 rounding grows to a quarter of that within a job."""
 
 
 def environment() -> dict[str, str]:
@@ -31,95 +28,130 @@ def environment() -> dict[str, str]:
 class Worker:
     """A contender at work on a job in a process of its own."""
 
-    def __init__(self, contender: str, job: Job) -> None:
+    def __init__(self, contender: str, job: str) -> None:
         self.contender = contender
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.benchmarks.worker", contender, job.name],
+            [sys.executable, "-m", "scripts.benchmarks.worker", contender, job],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
             cwd=ROOT,
             env=environment(),
         )
         self.left_out: str | None = self._answer().get("left_out")
 
-    def ask(self, command: str) -> Any:
+    def ask(self, command: str, **arguments: Any) -> Any:
         assert self.process.stdin is not None
-        print(command, file=self.process.stdin, flush=True)
-        return next(iter(self._answer().values()))
+        print(json.dumps([command, arguments]), file=self.process.stdin, flush=True)
+        return self._answer()["result"]
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            return {"left_out": f"it ended with code {self.process.wait()}"}
+            code = self.process.wait()
+            self.errors.seek(0)
+            last = (self.errors.read().strip().splitlines() or ["no message"])[-1]
+            return {"left_out": f"it ended with code {code}: {last}"}
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
+        self.errors.close()
 
 
-def measured(job: Job, contenders: Sequence[str], rounds: int) -> dict[str, Any]:
-    """Measure a job; contenders that cannot do it, or do other work, are refused by name."""
-    workers, refused = [], {}
-    for contender in contenders:
-        worker = Worker(contender, job)
-        if worker.left_out:
-            refused[contender] = worker.left_out
+def output(*command: str) -> Any:
+    """Run a module of the benchmarks in a process of its own; return the JSON it prints.
+
+    Raises
+    ------
+    LeftOutError
+        If it ends with an error, with the last line of it.
+    """
+    result = subprocess.run(
+        [sys.executable, "-m", *command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(),
+        check=False,
+    )
+    if result.returncode:
+        raise LeftOutError((result.stderr.strip().splitlines() or ["no message"])[-1])
+    return json.loads(result.stdout)
+
+
+class LeftOutError(Exception):
+    """A contender that cannot take part, and why."""
+
+
+class Team:
+    """The workers of a job, and who was left out."""
+
+    def __init__(self, contenders: Sequence[str], job: str) -> None:
+        self.workers: list[Worker] = []
+        self.left_out: dict[str, str] = {}
+        for contender in contenders:
+            worker = Worker(contender, job)
+            self.workers.append(worker)
+            if worker.left_out:
+                self.refuse(worker, worker.left_out)
+
+    def __enter__(self) -> Team:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
             worker.end()
-        else:
-            workers.append(worker)
-    try:
-        first_seconds = {w.contender: w.ask("advance") for w in workers}
-        losses = {w.contender: w.ask("loss") for w in workers}
-        expected = losses[OURS]
-        problem = Problem.of(job)
-        start = problem.loss(problem.theta)
-        for worker in list(workers):
-            if abs(losses[worker.contender] - expected) > LOSS_TOLERANCE * (start - expected):
-                refused[worker.contender] = (
-                    f"other work: loss {losses[worker.contender]:.6f}, not {expected:.6f}"
-                )
-                workers.remove(worker)
-                worker.end()
-        seconds: dict[str, list[float]] = {w.contender: [] for w in workers}
-        for i in range(rounds):
-            for worker in workers[i % len(workers) :] + workers[: i % len(workers)]:
+
+    def refuse(self, worker: Worker, reason: str) -> None:
+        self.left_out[worker.contender] = reason
+        self.workers.remove(worker)
+        worker.end()
+
+    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Ask every worker, one after the other."""
+        return {w.contender: w.ask(command, **arguments) for w in self.workers}
+
+    def refuse_unlike(self, values: dict[str, Any], like: Callable[[Any], bool], what: str) -> None:
+        """Refuse who did other work than this package."""
+        for worker in list(self.workers):
+            value = values[worker.contender]
+            if not like(value):
+                self.refuse(worker, f"other work: {what} {value}, not {values[OURS]}")
+
+    def rounds(self, count: int) -> Iterator[Worker]:
+        """Yield the workers in turn, each time with another one first."""
+        for i in range(count):
+            first = i % len(self.workers)
+            for worker in self.workers[first:] + self.workers[:first]:
                 # The threads of the one before spin on for a while after its work.
                 time.sleep(SETTLE_SECONDS)
-                worker.ask("warm up")
-                seconds[worker.contender].append(worker.ask("advance") / job.steps)
-        memory = {w.contender: w.ask("memory") for w in workers}
-    finally:
-        for worker in workers:
-            worker.end()
-    rows = {
-        name: {
-            "median": statistics.median(values),
-            "quartiles": statistics.quantiles(values, n=4)[::2],
-            "ratio": statistics.median(v / o for v, o in zip(values, seconds[OURS], strict=True)),
-            "first_call": first_seconds[name],
-            "loss": losses[name],
-            "peak_memory": memory[name],
+                yield worker
+
+
+def compared(values: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
+    """Return each contender's median and quartiles, and the median ratio to this package."""
+    rows = {}
+    for name, own in values.items():
+        ratios = [value / ours for value, ours in zip(own, values[OURS], strict=True)]
+        quartiles = statistics.quantiles(own, n=4)[::2] if len(own) > 1 else own * 2
+        rows[name] = {
+            "median": statistics.median(own),
+            "quartiles": quartiles,
+            "ratio": statistics.median(ratios),
         }
-        for name, values in seconds.items()
-    }
-    return {
-        "title": job.title,
-        "steps": job.steps,
-        "flops": job.flops,
-        "start_loss": start,
-        "contenders": rows,
-        "left_out": refused,
-    }
+    return rows
 
 
 def machine() -> dict[str, Any]:
     """Return what the figures depend on: processor, versions, and the limits now."""
     versions: dict[str, str | None] = {}
-    for package in ("numpy", "torch", "jax", "scikit-learn"):
+    for package in ("numpy", "pandas", "polars", "torch", "jax", "scikit-learn"):
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -135,19 +167,5 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "versions": versions,
-        "limits": limits(),
+        "limits": output("scripts.benchmarks.limits"),
     }
-
-
-def limits() -> dict[str, float]:
-    """Measure the machine's limits in a process of their own."""
-    result = subprocess.run(
-        [sys.executable, "-m", "scripts.benchmarks.limits"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment(),
-        check=True,
-    )
-    measured_limits: dict[str, float] = json.loads(result.stdout)
-    return measured_limits

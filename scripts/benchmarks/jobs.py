@@ -12,8 +12,6 @@ from mnn_gpu import network
 from mnn_gpu.data import bundled_mnist, split
 from mnn_gpu.randomness import ORDER, PARAMETERS, generator
 
-ROWS = 41_000
-
 
 @dataclass(frozen=True)
 class Job:
@@ -30,6 +28,8 @@ class Job:
     learning_rate : float
     steps : int
         How many make one measurement.
+    rows : int
+        Of MNIST's 60,000; 41,000 are those of the notebook.
     """
 
     name: str
@@ -39,18 +39,47 @@ class Job:
     optimizer: str
     learning_rate: float
     steps: int
+    rows: int = 41_000
 
     @property
     def sizes(self) -> tuple[int, ...]:
         return (784, *self.hidden, 10)
 
     @property
+    def layers(self) -> list[tuple[int, int]]:
+        """Inputs and outputs of every layer."""
+        return list(pairwise(self.sizes))
+
+    @property
     def flops(self) -> float:
         """Multiplications and additions of a step's matrix products."""
-        products = [inputs * outputs for inputs, outputs in pairwise(self.sizes)]
+        products = [inputs * outputs for inputs, outputs in self.layers]
         forward_and_weights = 2 * sum(products)
         through = sum(products[1:])
-        return 2.0 * (self.batch_size or ROWS) * (forward_and_weights + through)
+        return 2.0 * (self.batch_size or self.rows) * (forward_and_weights + through)
+
+
+@dataclass(frozen=True)
+class Race(Job):
+    """Training until the test set is answered well enough.
+
+    The learning rate falls to 0 in a straight line over ``total`` steps, ``steps`` at a
+    time.
+
+    Attributes
+    ----------
+    target : float
+        The accuracy on the 10,000 test images that ends it.
+    total : int
+        The steps after which it is given up.
+    """
+
+    target: float = 1.0
+    total: int = 0
+
+    def rate(self, done: int) -> float:
+        """Return the learning rate of the next ``steps``."""
+        return self.learning_rate * (1 - done / self.total)
 
 
 JOBS = {
@@ -60,6 +89,16 @@ JOBS = {
         Job("b", "Adam step, 784-10-10-10, batch 128", (10, 10), 128, "adam", 1e-3, 320),
         Job("c", "Adam step, 784-128-64-10, batch 128", (128, 64), 128, "adam", 1e-3, 160),
         Job("d", "Adam step, 784-1000-500-10, batch 256", (1000, 500), 256, "adam", 1e-3, 32),
+        Job("first", "first full-batch iteration, 784-10-10-10", (10, 10), None, "sgd", 0.1, 1),
+    )
+}
+RACES = {
+    race.name: race
+    for race in (
+        Race("e1", "to 91.4 %, 784-10-10-10", (10, 10), 128, "adam", 0.01, 96, 60_000, 0.914, 1440),
+        Race(
+            "e2", "to 98.0 %, 784-128-64-10", (128, 64), 128, "adam", 5e-3, 96, 60_000, 0.98, 3744
+        ),
     )
 }
 
@@ -76,7 +115,7 @@ class Problem:
     theta : (parameters,) float32
         ``W[1], b[1], ...``, W as (outputs, inputs).
     orders : (steps, batch_size) int64, or None
-        The rows of every step.
+        The rows of the first steps.
     """
 
     job: Job
@@ -87,15 +126,10 @@ class Problem:
 
     @classmethod
     def of(cls, job: Job) -> Problem:
-        data, _ = split(bundled_mnist("train"), 1000, 0, 42_000)
-        layers = network.init_parameters(job.sizes, generator(PARAMETERS, 0))
-        theta = network.flatten(layers).astype(np.float32)
-        orders = None
-        if job.batch_size:
-            epochs = -(-job.steps * job.batch_size // ROWS)
-            rows = np.concatenate([generator(ORDER, 0, e).permutation(ROWS) for e in range(epochs)])
-            orders = rows[: job.steps * job.batch_size].reshape(job.steps, job.batch_size)
-        return cls(job, data.X, data.labels(), theta, orders)
+        data = bundled_mnist("train")
+        if job.rows < len(data):
+            data, _ = split(data, 1000, 0, job.rows + 1000)
+        return cls(job, data.X, data.labels(), parameters(job, 0), orders(job, 0, 0))
 
     def loss(self, theta: Any) -> float:
         """Return the mean loss of some parameters on the first 4,096 rows, in float64."""
@@ -103,3 +137,23 @@ class Problem:
         Z, _ = network.forward(layers, self.X[:4096].T / 255)
         Y = network.one_hot(self.y[:4096], 10, np.float64)
         return float(network.score(Z[-1], Y)[0]) / 4096
+
+
+def parameters(job: Job, seed: int) -> Any:
+    """Return the parameters to start from, (parameters,) float32."""
+    layers = network.init_parameters(job.sizes, generator(PARAMETERS, seed))
+    return network.flatten(layers).astype(np.float32)
+
+
+def orders(job: Job, seed: int, done: int) -> Any:
+    """Return the rows of the next ``job.steps`` steps, (steps, batch_size), or None.
+
+    They run through shuffled epochs, laid end to end.
+    """
+    if job.batch_size is None:
+        return None
+    first, count = done * job.batch_size, job.steps * job.batch_size
+    epochs = range(first // job.rows, (first + count - 1) // job.rows + 1)
+    rows = np.concatenate([generator(ORDER, seed, e).permutation(job.rows) for e in epochs])
+    start = first - epochs[0] * job.rows
+    return rows[start : start + count].reshape(job.steps, job.batch_size)

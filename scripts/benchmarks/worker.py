@@ -2,52 +2,110 @@
 
     python -m scripts.benchmarks.worker CONTENDER JOB
 
-Answers each line of input with a line of JSON: "warm up" when it has made the steps,
-"advance" with the seconds that the steps
-took, "loss" with the loss of the present parameters, "memory" with the peak in bytes.
+Answers each line of JSON with another: what to do and its arguments, and the result.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-import resource
 import sys
 import time
+import zlib
 from typing import Any
 
+from scripts.benchmarks.peak import peak_memory
 
-def answer(**fields: Any) -> None:
-    print(json.dumps(fields), flush=True)
+
+class Work:
+    """What a contender can be asked to do."""
+
+    def __init__(self, contender: str, job: str) -> None:
+        from scripts.benchmarks.contenders import CONTENDERS
+        from scripts.benchmarks.jobs import JOBS, RACES, Problem
+
+        self.job = {**JOBS, **RACES}[job]
+        self.problem = Problem.of(self.job)
+        self.runner: Any = CONTENDERS[contender](self.problem)
+        self.runner.start(self.problem.theta)
+        self.runner.prepare(self.problem.orders, self.job.learning_rate)
+
+    def warm_up(self) -> None:
+        self.runner.advance()
+
+    def advance(self) -> float:
+        """Return the seconds that the job's steps take."""
+        started = time.perf_counter()
+        self.runner.advance()
+        return time.perf_counter() - started
+
+    def loss(self) -> float:
+        return self.problem.loss(self.runner.theta())
+
+    def memory(self) -> int:
+        """Return the peak so far, in bytes."""
+        return peak_memory()
+
+    def race(self, seed: int, every: int = 1) -> dict[str, Any]:
+        """Train to the target, looked up with its own prediction, which is not counted.
+
+        Parameters
+        ----------
+        seed : int
+        every : int
+            Look after so many times the job's steps.
+        """
+        from mnn_gpu.data import bundled_mnist
+        from scripts.benchmarks.jobs import Race, orders, parameters
+
+        job = self.job
+        assert isinstance(job, Race)
+        test = bundled_mnist("test")
+        self.runner.start(parameters(job, seed))
+        seconds, done, accuracy = 0.0, 0, 0.0
+        while done < job.total and accuracy < job.target:
+            self.runner.prepare(orders(job, seed, done), job.rate(done))
+            seconds += self.advance()
+            done += job.steps
+            if done % (every * job.steps) == 0:
+                labels = self.runner.predictor(test.X)()
+                accuracy = float((labels == test.labels()).mean())
+        return {"seconds": seconds, "steps": done, "reached": accuracy >= job.target}
+
+    def predict(self, images: int, calls: int) -> float:
+        """Return the seconds of one prediction, all images at once, warmed up."""
+        from mnn_gpu.data import bundled_mnist
+
+        self.predictor = self.runner.predictor(bundled_mnist("test").X[:images])
+        for _ in range(3):
+            self.labels = self.predictor()
+        started = time.perf_counter()
+        for _ in range(calls):
+            self.predictor()
+        return (time.perf_counter() - started) / calls
+
+    def digest(self) -> int:
+        """Return a number that is the same for the same labels."""
+        return zlib.crc32(bytes(int(label) for label in self.labels))
 
 
 def main() -> None:
     contender, job = sys.argv[1:]
     # mnn_gpu sets OpenBLAS up before NumPy is loaded; its peers run as their users have them.
     importlib.import_module("mnn_gpu" if contender.startswith("mnn_gpu") else "numpy")
-    from scripts.benchmarks.contenders import CONTENDERS
-    from scripts.benchmarks.jobs import JOBS, Problem
-
-    problem = Problem.of(JOBS[job])
     try:
-        runner = CONTENDERS[contender](problem)
+        work = Work(contender, job)
     except (ImportError, NotImplementedError) as error:
-        answer(left_out=f"{type(error).__name__}: {error}")
+        answer({"left_out": f"{type(error).__name__}: {error}"})
         return
-    answer(ready=True)
+    answer({"ready": True})
     for line in sys.stdin:
-        command = line.strip()
-        if command == "warm up":
-            runner.advance()
-            answer(done=True)
-        elif command == "advance":
-            started = time.perf_counter()
-            runner.advance()
-            answer(seconds=time.perf_counter() - started)
-        elif command == "loss":
-            answer(loss=problem.loss(runner.theta()))
-        elif command == "memory":
-            answer(bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        name, arguments = json.loads(line)
+        answer({"result": getattr(work, name)(**arguments)})
+
+
+def answer(fields: dict[str, Any]) -> None:
+    print(json.dumps(fields), flush=True)
 
 
 if __name__ == "__main__":

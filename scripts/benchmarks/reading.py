@@ -1,0 +1,115 @@
+"""Job g: reading Kaggle's train.csv, 42,000 rows, to arrays of pixels and labels.
+
+python -m scripts.benchmarks.reading READER FILE
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.benchmarks.harness import LeftOutError, compared, output
+
+Pair = tuple[Any, Any]
+
+
+def mnn_gpu(path: str) -> Pair:
+    from mnn_gpu import load_dataset
+
+    data = load_dataset(path)
+    return data.X, data.y
+
+
+def notebook(path: str) -> Pair:
+    import pandas as pd
+
+    data = np.array(pd.read_csv(path))
+    return data[:, 1:], data[:, 0]
+
+
+def pandas_uint8(path: str) -> Pair:
+    import pandas as pd
+
+    data = pd.read_csv(path, dtype=np.uint8).to_numpy()
+    return data[:, 1:], data[:, 0]
+
+
+def polars(path: str) -> Pair:
+    import polars
+
+    data = polars.read_csv(path).to_numpy()
+    return data[:, 1:], data[:, 0]
+
+
+READERS = {
+    "mnn_gpu": mnn_gpu,
+    "notebook float64": notebook,
+    "pandas, uint8": pandas_uint8,
+    "polars": polars,
+}
+
+
+def measure(_contenders: Sequence[str], rounds: int) -> dict[str, Any]:
+    """Measure every reader, each time in a process of its own, what it imports not counted."""
+    left_out: dict[str, str] = {}
+    seconds: dict[str, list[float]] = {}
+    digests = set()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.csv"
+        write_csv(path)
+        for _ in range(rounds):
+            for reader in READERS:
+                if reader in left_out:
+                    continue
+                try:
+                    result = output("scripts.benchmarks.reading", reader, str(path))
+                except LeftOutError as error:
+                    left_out[reader] = str(error)
+                    continue
+                seconds.setdefault(reader, []).append(result["seconds"])
+                digests.add(result["digest"])
+    if len(digests) != 1:
+        raise AssertionError("the readers disagree about the file")
+    return {
+        "title": "reading train.csv, 42,000 rows",
+        "contenders": compared(seconds),
+        "left_out": left_out,
+    }
+
+
+def write_csv(path: Path) -> None:
+    """Write MNIST's first 42,000 images as Kaggle has them."""
+    from mnn_gpu.data import bundled_mnist
+
+    data = bundled_mnist("train")
+    cells = np.column_stack([data.labels(), data.X])[:42_000]
+    lines = [",".join(["label", *(f"pixel{i}" for i in range(784))])]
+    lines += [",".join(map(str, row)) for row in cells.tolist()]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    reader, path = READERS[sys.argv[1]], sys.argv[2]
+    small = Path(path).with_suffix(".small.csv")
+    if not small.exists():
+        with Path(path).open() as file:
+            small.write_text("".join(file.readline() for _ in range(3)))
+    reader(str(small))
+    started = time.perf_counter()
+    X, y = reader(path)
+    seconds = time.perf_counter() - started
+    cells = (np.asarray(part, np.uint8).tobytes() for part in (X, y))
+    digest = zlib.crc32(b"".join(cells))
+    print(json.dumps({"seconds": seconds, "digest": digest}))
+
+
+if __name__ == "__main__":
+    main()

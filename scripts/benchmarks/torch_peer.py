@@ -1,0 +1,102 @@
+"""PyTorch as its documentation advises: nn.Sequential, cross_entropy, torch.optim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scripts.benchmarks.jobs import Problem
+
+
+class TorchEager:
+    """Eager PyTorch."""
+
+    def __init__(self, problem: Problem) -> None:
+        import torch
+
+        self.torch, self.job = torch, problem.job
+        modules: list[Any] = []
+        for inputs, outputs in problem.job.layers:
+            modules += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+        self.network = torch.nn.Sequential(*modules[:-1])
+        self.X = torch.from_numpy(problem.X).float() / 255
+        self.y = torch.from_numpy(problem.y)
+        kind = torch.optim.Adam if self.job.optimizer == "adam" else torch.optim.SGD
+        self.optimizer = kind(self.network.parameters(), lr=self.first_rate())
+        self.follow = self._follow
+
+    def first_rate(self) -> Any:
+        return self.job.learning_rate
+
+    def start(self, theta: Any) -> None:
+        torch = self.torch
+        with torch.no_grad():
+            flat = torch.from_numpy(theta.copy())
+            torch.nn.utils.vector_to_parameters(flat, self.network.parameters())
+            for memory in self.optimizer.state.values():
+                for value in memory.values():
+                    value.zero_()
+
+    def prepare(self, orders: Any, rate: float) -> None:
+        self.orders = [None] * self.job.steps if orders is None else self.torch.from_numpy(orders)
+        for group in self.optimizer.param_groups:
+            self.set_rate(group, rate)
+
+    def set_rate(self, group: dict[str, Any], rate: float) -> None:
+        group["lr"] = rate
+
+    def _follow(self, X: Any, y: Any) -> None:
+        self.optimizer.zero_grad()
+        self.torch.nn.functional.cross_entropy(self.network(X), y).backward()
+        self.optimizer.step()
+
+    def advance(self) -> None:
+        for rows in self.orders:
+            if rows is None:
+                self.follow(self.X, self.y)
+            else:
+                self.follow(self.X[rows], self.y[rows])
+
+    def theta(self) -> Any:
+        parts = [p.detach().numpy().reshape(-1) for p in self.network.parameters()]
+        return np.concatenate(parts)
+
+    def predictor(self, images: Any) -> Callable[[], Any]:
+        X = self.torch.from_numpy(images).float() / 255
+        network = self.network.eval()
+
+        def labels() -> Any:
+            with self.torch.inference_mode():
+                return network(X).argmax(1).numpy()
+
+        return labels
+
+
+class TorchCompiled(TorchEager):
+    """The forward and backward pass through `torch.compile`, and the optimizer's step too."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        torch = self.torch
+
+        def loss(X: Any, y: Any) -> Any:
+            return torch.nn.functional.cross_entropy(self.network(X), y)
+
+        compiled_loss = torch.compile(loss)
+        compiled_step = torch.compile(lambda: self.optimizer.step())
+
+        def follow(X: Any, y: Any) -> None:
+            self.optimizer.zero_grad()
+            compiled_loss(X, y).backward()
+            compiled_step()
+
+        self.follow = follow
+
+    def first_rate(self) -> Any:
+        # A number would be compiled in, and every other one compiled anew.
+        return self.torch.tensor(self.job.learning_rate)
+
+    def set_rate(self, group: dict[str, Any], rate: float) -> None:
+        group["lr"].fill_(rate)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 from mnn_gpu import Hook, Record, TrainingConfig, network, select_backend, train
-from mnn_gpu.backend import Backend, thin
+from mnn_gpu.backend import Backend, joined, thin
 from mnn_gpu.backend.blas import has_small_kernels, single_threaded
 from mnn_gpu.backend.blocks import blockwise
 from mnn_gpu.backend.numpy_backend import NumpyBackend
@@ -321,6 +321,34 @@ def test_blocks_do_not_change_an_update(length: int, block: int) -> None:
     actual = blockwise(update, block)(theta, g, np.float64(0.1), np.float64(1e-8), m, v)
     for one, other in zip(expected, actual, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@given(st.integers(1, 50), st.sets(st.integers(0, 50)))
+@settings(deadline=None, max_examples=40)
+def test_pieces_do_not_change_an_update(length: int, cuts: set[int]) -> None:
+    rng = np.random.default_rng(length)
+    bounds = tuple(sorted({0, length} | {c for c in cuts if c < length}))
+    theta, g, m, v = rng.random((4, length))
+    rate, epsilon = np.float64(0.1), np.float64(1e-8)
+    update = Adam().update
+    expected = update(theta, g, rate, epsilon, m, v)
+    pieces = joined.piecewise(update)
+    for one, other in zip(expected, pieces(theta, g, rate, epsilon, m, v), strict=True):
+        np.testing.assert_array_equal(one, other)
+    cut = [joined.cut(vector, bounds) for vector in (theta, m, v)]
+    for one, other in zip(expected, pieces(cut[0], g, rate, epsilon, *cut[1:]), strict=True):
+        assert (other.shape, other.dtype, other.bounds) == (one.shape, one.dtype, bounds)
+        np.testing.assert_array_equal(one, np.concatenate(other.parts))
+
+
+def test_a_vector_in_pieces_notes_where_it_is_cut() -> None:
+    asked: set[int] = set()
+    whole = joined.Joined([np.arange(10)], (0, 10), asked)
+    np.testing.assert_array_equal(whole[2:7], np.arange(2, 7))
+    assert asked == {2, 7}
+    pieces = joined.cut(np.arange(10), (0, 2, 7, 10))
+    for key in (slice(2, 7), slice(3, 5), slice(0, 1), slice(9, 10), slice(7, None)):
+        np.testing.assert_array_equal(pieces[key], np.arange(10)[key])
 
 
 @given(

@@ -6,13 +6,13 @@ import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backend.base import Backend, Memory, Run, Step, Update, entries
+from mnn_gpu.backend.joined import Joined, cut, piecewise, register
 from mnn_gpu.errors import DeviceError, UsageError
 
 INSTALL = 'Run pip install "mnn_gpu[jax]", or leave --backend out.'
@@ -51,6 +51,7 @@ class JaxBackend(Backend):
                 "--device cpu.",
                 "device count",
             ) from error
+        register()
         name = "cpu" if device.platform == "cpu" else f"{platform or device.platform}:{index}"
         return cls("jax", name, jax.numpy, SHARD_ROWS, STEPS_PER_CALL, jax, device)
 
@@ -66,6 +67,8 @@ class JaxBackend(Backend):
         return self.jax.device_put(np.asarray(array, dtype=dtype), self.jax_device)
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
+        if isinstance(array, Joined):
+            return np.concatenate([np.asarray(part) for part in array.parts])
         return np.asarray(array)
 
     def synchronize(self) -> None:
@@ -92,12 +95,10 @@ class JaxBackend(Backend):
 
         The data are an argument, since XLA would copy a constant of that size into its
         program. Other numbers of steps go one by one, so that each shape of batch
-        compiles twice at most.
+        compiles twice at most. The vectors of the state are cut where the step cuts
+        them, see `joined.py`.
         """
-        jit: Callable[..., Any] = partial(
-            self.jax.jit, donate_argnums=1, compiler_options=self._compiler_options()
-        )
-        one = jit(step)
+        one: Callable[..., Any] = self.jax.jit(step, donate_argnums=1)
 
         def many(data: Any, state: Any, batches: Any) -> Any:
             def scanned(state: Any, batch: Any) -> tuple[Any, None]:
@@ -105,9 +106,13 @@ class JaxBackend(Backend):
 
             return self.jax.lax.scan(scanned, state, batches)[0]
 
-        many = jit(many)
+        many = self.jax.jit(many, donate_argnums=1)
+        known: list[dict[int, tuple[int, ...]]] = []
 
         def run(state: Any, batches: Any) -> Any:
+            if not known:
+                known.append(self._bounds(step, data, state, next(entries(batches))))
+            state = self._map_vectors(lambda vector: cut(vector, known[0][vector.shape[0]]), state)
             if batches[0].shape[0] == STEPS_PER_CALL:
                 return many(data, state, batches)
             for batch in entries(batches):
@@ -116,21 +121,25 @@ class JaxBackend(Backend):
 
         return run
 
+    def _bounds(self, step: Step, data: Any, state: Any, batch: Any) -> dict[int, tuple[int, ...]]:
+        """Return where the step cuts vectors of each length, without computing anything."""
+        asked: dict[int, set[int]] = {}
+
+        def noting(vector: Any) -> Joined:
+            (length,) = vector.shape
+            return Joined([vector], (0, length), asked.setdefault(length, {0, length}))
+
+        self.jax.eval_shape(lambda s: step(data, self._map_vectors(noting, s), batch), state)
+        return {length: tuple(sorted(places)) for length, places in asked.items()}
+
+    def _map_vectors(self, function: Callable[[Any], Any], state: Any) -> Any:
+        return self.jax.tree.map(
+            lambda leaf: function(leaf) if leaf.ndim == 1 else leaf,
+            state,
+            is_leaf=lambda leaf: isinstance(leaf, Joined),
+        )
+
     def fuse(self, update: Update) -> Update:
-        """Keep XLA from working the gradient out anew for each vector that it updates."""
-        barrier = self.jax.lax.optimization_barrier
-        return lambda *arguments: update(*barrier(arguments))
-
-    def _compiler_options(self) -> dict[str, bool]:
-        """Turn off what makes joining a gradient's parts 40 times as slow on the CPU.
-
-        Seen in JAX 0.10.2; a release that does not know the option does without.
-        """
-        if self.device != "cpu":
-            return {}
-        options = {"xla_cpu_use_fusion_emitters": False}
-        try:
-            self.jax.jit(lambda x: x + 1, compiler_options=options)(0)
-        except Exception:
-            return {}
-        return options
+        """Work through vectors that are cut piece by piece."""
+        fused: Update = piecewise(update)
+        return fused

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.operations import Operation, Own, into
+from mnn_gpu.backend.operations import Operation, Own, aligned, into
 from mnn_gpu.backend.trace import Call
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -202,7 +202,7 @@ class Layout:
                 size = self.calls[self.index[root]].result.nbytes
                 # What a lane sets free, another may still be waiting to overwrite.
                 pool = free.get((call.lane, size)) or free.get((0, size))
-                self.place[root] = pool.pop() if pool else np.empty(size, np.uint8)
+                self.place[root] = pool.pop() if pool else aligned((size,), np.uint8)
             for root in ends.get(i, []):
                 # What was made outside a lane, another lane may still be reading.
                 if root not in self.target and self.calls[first[root]].lane == call.lane:

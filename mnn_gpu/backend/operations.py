@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,6 +35,18 @@ class Own(Enum):
 
 
 Function: TypeAlias = Callable[..., Any] | Own
+
+
+LINE = 64
+"""Bytes of a cache line."""
+
+
+def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> NDArray:
+    """Return an array that begins with a cache line; to NumPy it is no array's view."""
+    dtype = np.dtype(dtype)
+    memory = bytearray(prod(shape) * dtype.itemsize + LINE)
+    address = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
+    return np.ndarray(shape, dtype, memory, -address % LINE)
 
 
 def empty_result(

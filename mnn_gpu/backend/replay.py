@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mnn_gpu.backend.base import Step
 from mnn_gpu.backend.blas import single_threaded
 from mnn_gpu.backend.layout import Layout, owner
-from mnn_gpu.backend.operations import PRODUCTS, Operation
+from mnn_gpu.backend.operations import PRODUCTS, Operation, aligned
 from mnn_gpu.backend.trace import Call, Tape
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -61,11 +61,11 @@ class Replay:
     ) -> tuple[list[NDArray], Program]:
         """Return the program for batches of this shape, and where it finds its batch."""
         if not self.buffers:
-            self.buffers = [np.array(leaf, order="C") for leaf in _leaves(state)]
+            self.buffers = [_own(leaf) for leaf in _leaves(state)]
             self.state = _rebuilt(state, iter(self.buffers))
         key = tuple((stack.shape[1:], stack.dtype) for stack in stacks)
         if key not in self.programs:
-            places = [stack[0, ...].copy() for stack in stacks]
+            places = [_own(stack[0, ...]) for stack in stacks]
             self.programs[key] = places, self._traced(batches, places)
         return self.programs[key]
 
@@ -81,6 +81,12 @@ class Replay:
         )
         result = self.step(data, state, batch)
         return Program(tape.calls, [leaf.array for leaf in _leaves(result)], self.buffers)
+
+
+def _own(array: NDArray) -> NDArray:
+    copy = aligned(array.shape, array.dtype)
+    copy[...] = array
+    return copy
 
 
 def _leaves(tree: Tree) -> list[Any]:

@@ -1,0 +1,101 @@
+"""A long vector in pieces, for JAX.
+
+XLA copies the matrices out of a flat vector in every step, and joins a gradient's parts
+anew. Cut where a step cuts it, into arrays of its own, the vector costs nothing; to the
+step it looks as it did.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+Array: TypeAlias = Any
+
+
+class Joined:
+    """A vector made of pieces, as far as a step needs one: its shape, dtype and slices.
+
+    Parameters
+    ----------
+    parts : sequence of JAX arrays of one dimension
+    bounds : tuple of int
+        Where the pieces begin, and where the last ends.
+    asked : set of int, optional
+        Notes down where slices that were asked for begin and end.
+    """
+
+    ndim = 1
+
+    def __init__(
+        self, parts: Sequence[Array], bounds: tuple[int, ...], asked: set[int] | None = None
+    ) -> None:
+        self.parts = tuple(parts)
+        self.bounds = bounds
+        self.asked = asked
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (self.bounds[-1],)
+
+    @property
+    def dtype(self) -> Any:
+        return self.parts[0].dtype
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        return importlib.import_module("jax.numpy")
+
+    def __getitem__(self, key: slice) -> Array:
+        start, stop, _ = key.indices(self.bounds[-1])
+        if self.asked is not None:
+            self.asked |= {start, stop}
+        pieces = [
+            part[max(start - low, 0) : stop - low]
+            for part, (low, high) in zip(self.parts, pairwise(self.bounds), strict=True)
+            if low < stop and high > start
+        ]
+        return pieces[0] if len(pieces) == 1 else self.__array_namespace__().concat(pieces)
+
+
+def cut(vector: Array, bounds: tuple[int, ...]) -> Joined:
+    """Cut a flat vector into pieces; one that is cut already stays as it is."""
+    if isinstance(vector, Joined):
+        return vector
+    return Joined([vector[low:high] for low, high in pairwise(bounds)], bounds)
+
+
+def piecewise(update: Any) -> Any:
+    """Return an elementwise function that works on vectors piece by piece, if they are cut."""
+
+    def by_pieces(*arguments: Any) -> tuple[Any, ...]:
+        cut_ones = [a for a in arguments if isinstance(a, Joined)]
+        if not cut_ones:
+            result: tuple[Any, ...] = update(*arguments)
+            return result
+        bounds = cut_ones[0].bounds
+        columns = [list(_pieces(argument, bounds)) for argument in arguments]
+        results = [update(*row) for row in zip(*columns, strict=True)]
+        return tuple(Joined(parts, bounds) for parts in zip(*results, strict=True))
+
+    return by_pieces
+
+
+def _pieces(argument: Any, bounds: tuple[int, ...]) -> Iterator[Any]:
+    if getattr(argument, "ndim", 0) == 1:
+        yield from cut(argument, bounds).parts
+    else:
+        yield from [argument] * (len(bounds) - 1)
+
+
+@cache
+def register() -> None:
+    """Tell JAX how to take such a vector apart; once in a process."""
+    tree_util = importlib.import_module("jax.tree_util")
+    tree_util.register_pytree_node(
+        Joined,
+        lambda joined: (joined.parts, joined.bounds),
+        lambda bounds, parts: Joined(parts, bounds),
+    )

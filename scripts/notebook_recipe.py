@@ -33,6 +33,8 @@ def iteration_times(rounds: int) -> dict[str, Any]:
     problem = Problem.of(replace(JOBS["a"], steps=ITERATIONS))
     config, cpu = TrainingConfig(iterations=ITERATIONS), select_backend("cpu")
     notebook = Notebook(problem)
+    notebook.start(problem.theta)
+    notebook.prepare(None, problem.job.learning_rate)
 
     def ours() -> float:
         _, history = train(problem.X, problem.y, config, backend=cpu)

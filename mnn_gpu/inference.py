@@ -63,7 +63,8 @@ class Predictor:
     Notes
     -----
     Images are worked on in shards. A number of images that comes a second time is
-    compiled for, see `Backend.compile`; not for use by several threads at once.
+    compiled for, see `Backend.compile`, from when on the last bits may be others. Not for
+    use by several threads at once.
     """
 
     def __init__(self, model: Model, backend: Backend | None = None) -> None:

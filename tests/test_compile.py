@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from typing import Any, Literal
 
 import numpy as np
@@ -277,7 +280,18 @@ OPERATIONS: dict[str, Any] = {
     "backwards": lambda x, _: x[::-1, :],
     "joined": lambda x, y: join(x[2:, :], y[:2, :]),
     "joined of results": lambda x, y: join((x + y)[:2, :], x[1:3, :] * 2),
+    "joined of one": lambda x, _: join((x * 3)[:2, :], (x * 3)[2:, :]),
+    "reduced": lambda x, y: x + array_namespace(y).sum(y, axis=1, keepdims=True),
+    "largest": lambda x, y: x - array_namespace(y).max(y, axis=0, keepdims=True),
+    "cast": lambda x, y: array_namespace(y).astype(y > 0.2, y.dtype) * x,
+    "relu": lambda x, _: array_namespace(x).maximum(x, 0.1),
 }
+
+
+def in_lane(array: Any, lane: int) -> None:
+    """Put what follows into a lane, where the array's namespace has any."""
+    if isinstance(array_namespace(array), Tape):
+        array_namespace(array).lane = lane
 
 
 @given(
@@ -309,6 +323,157 @@ def test_any_program_is_replayed_as_it_is(
             state = plain_step(step, state, batch)
             for one, other in zip(state, after, strict=True):
                 np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+INDEX = st.integers(0, 9)
+CALLS = st.lists(st.tuples(st.sampled_from(sorted(OPERATIONS)), INDEX, INDEX), max_size=4)
+
+
+@given(
+    groups=st.lists(st.tuples(CALLS, st.lists(CALLS, max_size=3)), min_size=1, max_size=3),
+    outputs=st.tuples(INDEX, INDEX),
+)
+@settings(deadline=None, max_examples=200)
+def test_lanes_of_any_program_are_replayed_as_they_are(
+    groups: list[tuple[Any, list[Any]]], outputs: tuple[int, int]
+) -> None:
+    def follow(calls: Any, values: list[Any]) -> list[Any]:
+        values = list(values)
+        for name, i, j in calls:
+            x, y = values[-1 - i % len(values)], values[-1 - j % len(values)]
+            values.append(OPERATIONS[name](x, y))
+        return values
+
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        values = [*state, *batch]
+        for alone, lanes in groups:
+            values = follow(alone, values)
+            known = len(values)
+            results = []
+            for lane, calls in enumerate(lanes, start=1):
+                in_lane(state[0], lane)
+                results += follow(calls, values)[known:]
+            in_lane(state[0], 0)
+            values += results
+        return tuple(values[-1 - i % len(values)] for i in outputs)
+
+    rng = np.random.default_rng(0)
+    state = tuple(rng.random((2, 4, 4)) / 4)
+    batches = (rng.random((3, 4, 4)) / 4,)
+    with np.errstate(all="ignore"):
+        actual = replayed(step, state, batches)
+        for batch, after in zip(batches[0], actual, strict=True):
+            state = plain_step(step, state, batch)
+            for one, other in zip(state, after, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-10)
+
+
+def test_what_other_lanes_read_is_not_overwritten() -> None:
+    def step(_: Any, state: Any, __: Any) -> Any:
+        (a,), xp = state, array_namespace(state[0])
+        in_lane(a, 1)
+        x = a * 2
+        in_lane(a, 2)
+        y = xp.exp(a)
+        in_lane(a, 0)
+        z = x + y
+        in_lane(a, 1)
+        u = xp.log(xp.exp(xp.log(xp.exp(z)))) + y
+        in_lane(a, 2)
+        v = y * 3
+        in_lane(a, 0)
+        return (u + v,)
+
+    start = np.random.default_rng(0).random((2000, 500))
+    expected = step((), (start,), ())[0]
+    for _ in range(5):
+        (actual,) = Replay(step, ())((start,), (np.zeros(1),))
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_a_failure_in_one_lane_waits_for_the_others() -> None:
+    done = []
+
+    def slow() -> None:
+        time.sleep(0.1)
+        done.append(True)
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    orders: list[list[list[Any]]] = [[[fail], [slow]], [[slow], [fail]], [[int], [fail], [slow]]]
+    for lanes in orders:
+        done.clear()
+        with pytest.raises(ZeroDivisionError):
+            Lanes(lanes, products=True)()
+        assert done
+
+
+def test_the_last_that_leaves_gives_the_threads_back() -> None:
+    before = {library["num_threads"] for library in threadpool_info()}
+    first, second = single_threaded(), single_threaded()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert {library["num_threads"] for library in threadpool_info()} == {1}
+    second.__exit__(None, None, None)
+    assert {library["num_threads"] for library in threadpool_info()} == before
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Forking with threads is what is tested.
+def test_lanes_work_in_a_process_that_was_forked() -> None:
+    seen: list[int] = []
+    lanes = Lanes([[lambda: seen.append(1)], [lambda: seen.append(2)]], products=False)
+    lanes()
+    child = os.fork()
+    if child == 0:
+        lanes()
+        os._exit(len(seen))
+    deadline = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended[0] == child
+    assert os.waitstatus_to_exitcode(ended[1]) == 4
+
+
+def test_a_wide_thin_product_needs_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thin, "has_small_kernels", lambda: True)
+    tape = Tape()
+    tape.lane = 1
+    tape.traced(np.empty((10, 2048))) @ tape.traced(np.empty((2048, 100_000)))
+    tape.traced(np.empty((10, 100_000))) @ tape.traced(np.empty((2048, 100_000)).T)
+    assert max(call.result.size for call in tape.calls) == 10 * 100_000
+
+
+def test_buffers_may_change_places_and_strangers_are_refused() -> None:
+    run = Replay(lambda _, s, b: (s[0] + b[0], s[1] * b[0]), ())
+    first = run((np.ones(3), np.full(3, 2.0)), (np.full((1, 3), 2.0),))
+    assert [leaf.tolist() for leaf in first] == [[3] * 3, [4] * 3]
+    second = run((first[1], first[0]), (np.full((1, 3), 10.0),))
+    assert [leaf.tolist() for leaf in second] == [[14] * 3, [30] * 3]
+    with pytest.raises(ValueError, match="another shape"):
+        run((np.ones(1), np.ones(3)), (np.ones((1, 3)),))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda _, s, b: (array_namespace(s[0]).maximum(s[0], 0.5) + b[0],),
+        lambda _, s, b: (1 / (s[0] * -0.0 + b[0] * 0.0) + 1 / (s[0] * 0.0 + b[0] * -0.0),),
+        lambda _, s, b: (join(s[0] * 2, s[0] * 2)[1:4] + b[0],),
+        lambda _, s, b: (join((s[0] * 2)[1:], s[0] * 2)[:3] + b[0],),
+        lambda _, s, b: (join(array_namespace(s[0]).astype(s[0], "float32"), b[0] * 2)[2:5],),
+    ],
+)
+def test_corners_are_as_without_replay(step: Any) -> None:
+    state, batch = (np.array([1.0, -2, 3]),), (np.array([[4.0, 5, 6]]),)
+    with np.errstate(all="ignore"):
+        (actual,) = Replay(step, ())(state, batch)
+        (expected,) = step((), state, (batch[0][0],))
+    np.testing.assert_array_equal(actual, expected)
 
 
 @given(st.integers(1, 50), st.integers(1, 20))

@@ -149,6 +149,25 @@ def test_digits_are_read_as_pandas_reads_them_or_not_at_all(
         np.testing.assert_array_equal(cells, expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "X", "y"),
+    [
+        (b"\n0,1,2\n5,6,7\n", [[6, 7]], [5]),
+        (b"\xef\xbb\xbf\n0,1,2\n5,6,7\n", [[6, 7]], [5]),
+        (b"\r\nlabel,p,q\n5,6,7\n", [[6, 7]], [5]),
+        (b"label,p\r1,2\n3,4\n", [[2], [4]], [1, 3]),
+        (b"\xef\xbb\xbflabel,p\n1,2\n", [[2]], [1]),
+        (b'"label","p"\r\n1,2\r\n', [[2]], [1]),
+    ],
+)
+def test_the_header_is_the_same_line_to_every_reader(
+    tmp_path: Path, text: bytes, X: Any, y: Any
+) -> None:
+    (tmp_path / "d.csv").write_bytes(text)
+    data = load_dataset(tmp_path / "d.csv")
+    assert (data.X.tolist(), data.labels().tolist()) == (X, y)
+
+
 def test_a_label_above_255_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("label,p0\n1000,3\n7,255\n")
     data = load_dataset(tmp_path / "d.csv")

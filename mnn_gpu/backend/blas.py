@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
@@ -23,7 +24,27 @@ def has_small_kernels() -> bool:
     return any(library.get("architecture") in SMALL_KERNELS for library in _controller().info())
 
 
-def single_threaded() -> AbstractContextManager[Any]:
+class _SingleThreaded:
+    """The first that enters sets the limit, the last that leaves lifts it."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.inside = 0
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.inside == 0:
+                self.limit = _controller().limit(limits=1, user_api="blas")
+            self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.limit.restore_original_limits()
+
+
+@cache
+def single_threaded() -> AbstractContextManager[None]:
     """Keep every product to the thread that asks for it, in the whole process."""
-    context: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
-    return context
+    return _SingleThreaded()

@@ -45,6 +45,7 @@ class Layout:
         self.calls = calls
         self.index = {id(call.result): i for i, call in enumerate(calls)}
         self.last_use = self._last_uses(outputs)
+        self.lanes_using = self._lanes_using()
         self.old_reads = self._reads_of(targets, outputs)
         # Each result lies on a target, or inside another result at an offset, or in memory
         # of its own: the place of its root.
@@ -67,10 +68,16 @@ class Layout:
 
     def is_in_place(self, call: Call) -> bool:
         """Return whether all parts of a concatenation are written where they belong."""
-        return call.function is Own.JOIN and all(
-            self.inside.get(id(owner(part)), (None,))[0] == id(call.result)
-            for part in call.arguments
-        )
+        if call.function is not Own.JOIN:
+            return False
+        offset = 0
+        for part in call.arguments:
+            source = owner(part)
+            lies_here = self.inside.get(id(source)) == (id(call.result), offset)
+            if not (lies_here and _is_all_of(part, source)):
+                return False
+            offset += part.size * call.result.itemsize
+        return True
 
     # ---- who reads what, and when ----------------------------------------------------
 
@@ -82,6 +89,13 @@ class Layout:
         for output in outputs:
             last[id(owner(output))] = len(self.calls)
         return last
+
+    def _lanes_using(self) -> dict[int, set[int]]:
+        lanes: dict[int, set[int]] = {}
+        for call in self.calls:
+            for array in _arrays(call):
+                lanes.setdefault(id(owner(array)), set()).add(call.lane)
+        return lanes
 
     def _reads_of(
         self, targets: Sequence[NDArray], outputs: Sequence[NDArray]
@@ -136,9 +150,10 @@ class Layout:
             source = owner(part)
             # The whole may be overwritten before a part that is needed longer.
             dies_here = self.last_use[id(source)] == self.index[id(call.result)]
-            if self._is_free(source) and _is_all_of(part, source) and dies_here:
+            alike = part.dtype == call.result.dtype and _is_all_of(part, source)
+            if self._is_free(source) and alike and dies_here:
                 self._put_inside(source, call.result, offset)
-            offset += part.nbytes
+            offset += part.size * call.result.itemsize
 
     def _overwrite_an_argument(self, call: Call) -> None:
         result = call.result
@@ -148,13 +163,17 @@ class Layout:
             if (
                 self._is_free(argument)
                 and self.last_use[id(argument)] == self.index[id(result)]
-                and self.calls[self.index[id(argument)]].lane == call.lane
+                and self._is_used_in(call.lane, id(argument))
                 and argument.strides == result.strides
                 and argument.shape == result.shape
                 and argument.nbytes == result.nbytes
                 and self._put_inside(argument, result, 0)
             ):
                 return
+
+    def _is_used_in(self, lane: int, name: int) -> bool:
+        """Return whether a result is no other lane's, which may still be working on it."""
+        return self.lanes_using[name] <= {0, lane} and self.calls[self.index[name]].lane == lane
 
     def _is_free(self, array: NDArray) -> bool:
         """Return whether it is a whole result that has no place yet."""
@@ -188,6 +207,9 @@ class Layout:
                     root, _ = self._root(id(owner(array)))
                     first.setdefault(root, i)
                     last[root] = max(last.get(root, i), self.last_use[id(owner(array))])
+        lanes: dict[int, set[int]] = {}
+        for name in self.index:
+            lanes.setdefault(self._root(name)[0], set()).update(self.lanes_using[name])
         starts: dict[int, list[int]] = {}
         ends: dict[int, list[int]] = {}
         for root in first:
@@ -205,7 +227,8 @@ class Layout:
                 self.place[root] = pool.pop() if pool else aligned((size,), np.uint8)
             for root in ends.get(i, []):
                 # What was made outside a lane, another lane may still be reading.
-                if root not in self.target and self.calls[first[root]].lane == call.lane:
+                alone = lanes[root] <= {0, call.lane}
+                if root not in self.target and self.calls[first[root]].lane == call.lane and alone:
                     memory = self.place[root]
                     free.setdefault((call.lane, memory.nbytes), []).append(memory)
 

@@ -144,8 +144,12 @@ def _as_arrays(arguments: tuple[Any, ...]) -> list[Any]:
         return list(arguments)
     (dtype,) = dtypes
     return [
-        np.asarray(argument, dtype)
-        if np.isscalar(argument) and np.result_type(dtype, argument) == dtype
-        else argument
-        for argument in arguments
+        _as_array(argument, dtype) if np.isscalar(argument) else argument for argument in arguments
     ]
+
+
+def _as_array(number: Any, dtype: np.dtype[Any]) -> Any:
+    try:
+        return np.asarray(number, dtype) if np.result_type(dtype, number) == dtype else number
+    except OverflowError:  # Such as -1 where bytes are compared with it.
+        return number

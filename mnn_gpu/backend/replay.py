@@ -8,12 +8,13 @@ otherwise.) The state is updated where it lies.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from contextvars import copy_context
+from functools import cache
 from itertools import groupby
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,14 +48,21 @@ class Replay:
     def __call__(self, state: Tree, batches: Tree) -> Tree:
         stacks = [stack for stack in batches if stack is not None]
         places, program = self._program_for(state, batches, stacks)
-        for leaf, buffer in zip(_leaves(state), self.buffers, strict=True):
-            if leaf is not buffer:
-                buffer[...] = leaf
+        self._bring_in(_leaves(state))
         for i in range(len(stacks[0])):
             for place, stack in zip(places, stacks, strict=True):
                 place[...] = stack[i]
             program.run()
         return self.state
+
+    def _bring_in(self, leaves: Sequence[NDArray]) -> None:
+        """Copy what is not there already; one buffer may be wanted in the place of another."""
+        pairs = zip(leaves, self.buffers, strict=True)
+        strangers = [(np.array(leaf), buffer) for leaf, buffer in pairs if leaf is not buffer]
+        for leaf, buffer in strangers:
+            if (leaf.shape, leaf.dtype) != (buffer.shape, buffer.dtype):
+                raise ValueError("a compiled step is given a state of another shape or dtype")
+            buffer[...] = leaf
 
     def _program_for(
         self, state: Tree, batches: Tree, stacks: Sequence[NDArray]
@@ -122,15 +130,17 @@ class Program:
         calls = _needed(calls, outputs)
         layout = Layout(calls, outputs, targets)
         self.operations: list[Operation] = []
-        for in_lanes, group in groupby(calls, key=lambda call: call.lane > 0):
-            run = list(group)
-            bound = [(c.lane, layout.bound(c)) for c in run if not layout.is_in_place(c)]
-            if in_lanes:
-                lanes = [[op for _, op in lane] for _, lane in groupby(bound, key=itemgetter(0))]
-                products = any(call.function in PRODUCTS for call in run)
-                self.operations.append(Lanes(lanes, products))
+        for group, run in groupby(calls, key=lambda call: call.group if call.lane else 0):
+            lanes: dict[int, list[Operation]] = {}
+            products = False
+            for call in run:
+                products |= call.function in PRODUCTS
+                if not layout.is_in_place(call):
+                    lanes.setdefault(call.lane, []).append(layout.bound(call))
+            if group and lanes:
+                self.operations.append(Lanes(list(lanes.values()), products))
             else:
-                self.operations += [operation for _, operation in bound]
+                self.operations += lanes.get(0, [])
         self.operations += layout.last_copies
 
     def run(self) -> None:
@@ -157,20 +167,29 @@ class Lanes:
 
     def __init__(self, lanes: Sequence[Sequence[Operation]], products: bool) -> None:
         self.first, *self.others = lanes
-        self.threads = ThreadPoolExecutor(len(self.others)) if self.others else None
         self.around = single_threaded if products and self.others else nullcontext
 
     def __call__(self) -> None:
-        with self.around():
-            waiting = [
-                # In a copy of the context, which holds NumPy's ways with overflows.
-                self.threads.submit(copy_context().run, _do, lane)
-                for lane in self.others
-                if self.threads
-            ]
+        if not self.others:
             _do(self.first)
-            for lane in waiting:
-                lane.result()
+            return
+        threads = _threads(len(self.others), os.getpid())
+        with self.around():
+            # In copies of the context, which holds NumPy's ways with overflows.
+            waiting = [threads.submit(copy_context().run, _do, lane) for lane in self.others]
+            try:
+                _do(self.first)
+                for lane in waiting:
+                    lane.result()
+            except BaseException:
+                wait(waiting)
+                raise
+
+
+@cache
+def _threads(count: int, _process: int) -> ThreadPoolExecutor:
+    """Return threads of this process: those of the one that forked it are not in it."""
+    return ThreadPoolExecutor(count)
 
 
 def _do(operations: Sequence[Operation]) -> None:

@@ -34,6 +34,9 @@ FEW_IN_LANE = 24
 SMALL = 750_000
 """Multiplications: OpenBLAS packs beyond a million."""
 
+SHORTEST = 32
+"""Shorter pieces gain nothing, and their products would need much memory."""
+
 SMALL_RESULT = 1200
 """Elements: beyond, it packs where the second operand is transposed."""
 
@@ -56,14 +59,18 @@ def product(do: Do, A: NDArray, B: NDArray, *, in_lane: bool) -> NDArray:
         Whether several threads work side by side, each with products of its own.
     """
     if has_small_kernels() and len(A) <= (FEW_IN_LANE if in_lane else FEW):
-        return _along_columns(do, A, B) if B.flags.f_contiguous else _along_inner(do, A, B)
+        across = len(B) if B.flags.f_contiguous else B.shape[1]
+        most = SMALL // (len(A) * across)
+        if most >= SHORTEST:
+            along = _along_columns if B.flags.f_contiguous else _along_inner
+            return along(do, A, B, most)
     return do(Own.COPY, do(np.dot, B.T, A.T).T, order="C")  # type: ignore[no-any-return]
 
 
-def _along_columns(do: Do, A: NDArray, B: NDArray) -> NDArray:
+def _along_columns(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
     """Multiply some columns of B at a time, as rows of the transposed product."""
     (rows, inner), columns = A.shape, B.shape[1]
-    size = _even(columns, min(SMALL // (rows * inner), SMALL_RESULT // rows))
+    size = _even(columns, min(most, SMALL_RESULT // rows))
     whole = columns // size * size
     pieces = B.T[:whole].reshape(-1, size, inner)
     parts = [do(np.matmul, pieces, A.T).reshape(whole, rows)]
@@ -72,10 +79,10 @@ def _along_columns(do: Do, A: NDArray, B: NDArray) -> NDArray:
     return do(Own.COPY, do(Own.JOIN, *parts).T, order="C")  # type: ignore[no-any-return]
 
 
-def _along_inner(do: Do, A: NDArray, B: NDArray) -> NDArray:
+def _along_inner(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
     """Multiply some rows of B at a time and add the products up."""
     (rows, inner), columns = A.shape, B.shape[1]
-    size = _even(inner, SMALL // (rows * columns))
+    size = _even(inner, most)
     whole = inner // size * size
     pieces = A[:, :whole].reshape(rows, -1, size).transpose(1, 0, 2)
     total = do(
@@ -91,4 +98,4 @@ def _along_inner(do: Do, A: NDArray, B: NDArray) -> NDArray:
 
 def _even(length: int, most: int) -> int:
     """Return the size of even pieces of a length, none larger than ``most``."""
-    return ceil(length / ceil(length / max(most, 1)))
+    return ceil(length / ceil(length / most))

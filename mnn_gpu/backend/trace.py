@@ -18,11 +18,14 @@ from mnn_gpu.backend.operations import Function, Own, empty_result
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
+LARGE = 1 << 16
+"""Elements."""
+
 
 class Call(NamedTuple):
     """One operation: ``result = function(*arguments, **options)``.
 
-    Operations of different lanes do not depend on each other; lane 0 is no lane.
+    Operations of different lanes of a group do not depend on each other; lane 0 is no lane.
     """
 
     function: Function
@@ -30,6 +33,7 @@ class Call(NamedTuple):
     options: dict[str, Any]
     result: NDArray
     lane: int
+    group: int
 
 
 class Tape:
@@ -40,7 +44,19 @@ class Tape:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.known: dict[Any, Traced] = {}
-        self.lane = 0
+        self.constants: dict[Any, NDArray] = {}
+        self.group = 0
+        self._lane = 0
+
+    @property
+    def lane(self) -> int:
+        """In which lane the next operations are, 0 for none."""
+        return self._lane
+
+    @lane.setter
+    def lane(self, lane: int) -> None:
+        self.group += lane > 0 and self._lane == 0
+        self._lane = lane
 
     def traced(self, array: npt.ArrayLike) -> Traced:
         """Let an array that is there from the start take part."""
@@ -54,7 +70,7 @@ class Tape:
             if (lane, same) in self.known:
                 return self.known[lane, same]
         result = empty_result(function, plain, options)
-        self.calls.append(Call(function, plain, options, result, self.lane))
+        self.calls.append(Call(function, plain, options, result, self.lane, self.group))
         self.known[self.lane, same] = Traced(self, result)
         return self.known[self.lane, same]
 
@@ -75,7 +91,7 @@ class Tape:
 
     def reshape(self, x: Traced, shape: tuple[int, ...]) -> Traced:
         view = x.array.reshape(shape)
-        if not np.shares_memory(view, x.array):
+        if view.size and not np.shares_memory(view, x.array):
             return self.reshape(self.do(Own.COPY, x, order="C"), shape)
         return Traced(self, view)
 
@@ -83,9 +99,19 @@ class Tape:
         return x if x.dtype == dtype and not copy else self.do(Own.COPY, x, dtype=np.dtype(dtype))
 
     def maximum(self, x: Traced, y: Any) -> Traced:
-        # NumPy is several times as fast with two arrays as with an array and a number.
-        other = y if isinstance(y, Traced) else np.full_like(x.array, y)
-        return self.do(np.maximum, x, other)
+        return self.do(np.maximum, x, y if isinstance(y, Traced) else self._constant(x.array, y))
+
+    def _constant(self, like: NDArray, value: float) -> NDArray:
+        """Return a number as an array, with which NumPy is several times as fast.
+
+        Of a large array only a row, which stays in the cache.
+        """
+        shape = like.shape if like.size <= LARGE else (1,) * (like.ndim - 1) + like.shape[-1:]
+        dtype = np.result_type(like, value)
+        key = (shape, dtype, repr(value))
+        if key not in self.constants:
+            self.constants[key] = np.full(shape, value, dtype)
+        return self.constants[key]
 
     def max(self, x: Traced, *, axis: int, keepdims: bool = False) -> Traced:
         return self.do(np.maximum.reduce, x, axis=axis, keepdims=keepdims)
@@ -190,6 +216,6 @@ def _plain(argument: Any) -> Any:
 def _identity(argument: Any) -> Any:
     """Return what tells an argument from others; nothing on a tape is overwritten or freed."""
     if not isinstance(argument, np.ndarray):
-        return type(argument), argument
+        return type(argument), repr(argument)  # 0.0 and -0.0 are equal but not the same.
     address = argument.__array_interface__["data"][0]
     return address, argument.shape, argument.strides, argument.dtype

@@ -8,6 +8,7 @@ left to pandas: this reader says None and names no fault.
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +45,7 @@ def read_digits(path: Path, columns: int, header: bool) -> Bytes | None:
     threads = min(os.cpu_count() or 1, MOST_THREADS)
     parts: list[Bytes] = []
     with open_binary(path) as file, ThreadPoolExecutor(threads) as pool:
-        if header and b'"' in file.readline(MOST_LINE):
+        if header and not _is_plain_header(file.readline(MOST_LINE), columns):
             return None
         coming: deque[Any] = deque()
         for block in _blocks(file):
@@ -91,6 +92,13 @@ def numbers(block: bytes, columns: int) -> Bytes | None:
         return None
     values[2:] += hundreds * np.uint8(100)
     return values.take(ends).reshape(-1, columns)
+
+
+def _is_plain_header(line: bytes, columns: int) -> bool:
+    """Return whether these bytes are the line that `csv` and pandas take for the header."""
+    text = line.removesuffix(b"\n").removesuffix(b"\r").removeprefix(BOM_UTF8)
+    quoted_or_more_lines = b'"' in text or b"\r" in text
+    return bool(text.strip()) and not quoted_or_more_lines and text.count(b",") == columns - 1
 
 
 def _keep(part: Bytes | None, parts: list[Bytes]) -> bool:

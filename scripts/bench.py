@@ -1,10 +1,10 @@
 """Measures mnn_gpu against its peers, in turn, on this machine's CPU.
 
-    scripts/bench                    all jobs, then the README's section and the plot
+    scripts/bench                    all jobs, some 15 minutes
     scripts/bench --quick            jobs a and c, 3 rounds, only printed; under a minute
     scripts/bench --jobs b c --rounds 9
 
-Writes scripts/results/cpu.json and cpu.png and the README's performance section when all
+Writes scripts/results/cpu.json, its plots and the README's performance section when all
 jobs were run in full.
 """
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument(
         "--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), metavar="NAME"
     )
-    parser.add_argument("--rounds", type=int, default=15, help="default: 15")
+    parser.add_argument("--rounds", type=int, default=7, help="default: 7")
     parser.add_argument(
         "--quick", action="store_true", help="jobs a and c, 3 rounds, nothing written"
     )

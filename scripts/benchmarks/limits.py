@@ -35,7 +35,15 @@ def _best(function: Callable[[], object]) -> float:
     return min(seconds)
 
 
+def threads() -> int:
+    """Return how many threads NumPy's matrix library takes by itself."""
+    from threadpoolctl import threadpool_info
+
+    return max(library["num_threads"] for library in threadpool_info())
+
+
 if __name__ == "__main__":
     import json
 
-    print(json.dumps({"sgemm": sgemm_gflops(), "read": read_gigabytes_per_second()}))
+    limits = {"sgemm": sgemm_gflops(), "read": read_gigabytes_per_second(), "threads": threads()}
+    print(json.dumps(limits))

@@ -39,7 +39,7 @@ def threads() -> int:
     """Return how many threads NumPy's matrix library takes by itself."""
     from threadpoolctl import threadpool_info
 
-    return max(library["num_threads"] for library in threadpool_info())
+    return max(int(library["num_threads"]) for library in threadpool_info())
 
 
 if __name__ == "__main__":

@@ -420,7 +420,7 @@ def test_the_last_that_leaves_gives_the_threads_back() -> None:
     assert {library["num_threads"] for library in threadpool_info()} == before
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Forking with threads is what is tested.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_lanes_work_in_a_process_that_was_forked() -> None:
     seen: list[int] = []
     lanes = Lanes([[lambda: seen.append(1)], [lambda: seen.append(2)]], products=False)

@@ -130,7 +130,7 @@ class Predictor:
 
     def _step(self, theta: Array, _: Any, batch: _Images) -> tuple[Array]:
         """Return Z of a batch of images, in the form that `Backend.compile` takes."""
-        X, xp = batch.X, array_namespace(theta)
+        X = batch.X
         shards = shard_slices(X.shape[0], self.backend.shard_rows, self.backend.lanes)
 
         def scores(theta: Array, part: Sequence[slice]) -> Array:
@@ -139,10 +139,14 @@ class Predictor:
             for rows in part:
                 of_shard, _ = network.forward(layers, network.unit_range(X[rows, :].T, theta.dtype))
                 Z.append(of_shard[-1].T)
-            return xp.concat(Z) if len(Z) > 1 else Z[0]
+            return _joined(Z)
 
-        Z = self.backend.spread(scores, theta, shards)
-        return (xp.concat(Z) if len(Z) > 1 else Z[0],)
+        return (_joined(self.backend.spread(scores, theta, shards)),)
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    """Join along the first axis; one part needs no copy."""
+    return array_namespace(*parts).concat(parts) if len(parts) > 1 else parts[0]
 
 
 def predict_proba(

@@ -102,6 +102,10 @@ Spread: TypeAlias = Callable[[Callable[..., Sums], Array, Sequence[Shard]], list
 Step: TypeAlias = Callable[[Data, State, Batch], State]
 
 
+def _in_turn(function: Callable[..., Sums], array: Array, items: Sequence[Shard]) -> list[Sums]:
+    return [function(array, items)]
+
+
 def shard_sums(
     theta: Array, layer_sizes: Sequence[int], share: float, X: Array, labels: Array
 ) -> Sums:
@@ -118,7 +122,7 @@ def batch_sums(
     theta: Array,
     layer_sizes: Sequence[int],
     shards: Sequence[Shard],
-    spread: Spread = lambda function, array, items: [function(array, items)],
+    spread: Spread = _in_turn,
 ) -> Sums:
     """Return a batch's mean gradient, its loss and its right answers.
 
@@ -173,7 +177,7 @@ def training_step(
     layer_sizes: Sequence[int],
     optimizer: Optimizer,
     fuse: Callable[[Any], Any] = lambda update: update,
-    spread: Spread = lambda function, array, items: [function(array, items)],
+    spread: Spread = _in_turn,
 ) -> Step:
     """Return a step ``(data, state, batch) -> state`` that follows the gradient.
 

@@ -294,6 +294,27 @@ def in_lane(array: Any, lane: int) -> None:
         array_namespace(array).lane = lane
 
 
+def follow(calls: Any, values: list[Any]) -> list[Any]:
+    """Add what the calls return; arguments are counted from the end: what is new is used soon."""
+    values = list(values)
+    for name, i, j in calls:
+        x, y = values[-1 - i % len(values)], values[-1 - j % len(values)]
+        values.append(OPERATIONS[name](x, y))
+    return values
+
+
+def assert_replayed_as_plain(step: Any, rtol: float) -> None:
+    rng = np.random.default_rng(0)
+    state = tuple(rng.random((2, 4, 4)) / 4)
+    batches = (rng.random((3, 4, 4)) / 4,)
+    with np.errstate(all="ignore"):
+        actual = replayed(step, state, batches)
+        for batch, after in zip(batches[0], actual, strict=True):
+            state = plain_step(step, state, batch)
+            for one, other in zip(state, after, strict=True):
+                np.testing.assert_allclose(one, other, rtol=rtol)
+
+
 @given(
     program=st.lists(
         st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 9), st.integers(0, 9)),
@@ -307,22 +328,10 @@ def test_any_program_is_replayed_as_it_is(
     program: list[tuple[str, int, int]], outputs: tuple[int, int]
 ) -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
-        values = [*state, *batch]
-        for name, i, j in program:
-            # Counted from the end: what is new is used soon.
-            x, y = values[-1 - i % len(values)], values[-1 - j % len(values)]
-            values.append(OPERATIONS[name](x, y))
+        values = follow(program, [*state, *batch])
         return tuple(values[-1 - i % len(values)] for i in outputs)
 
-    rng = np.random.default_rng(0)
-    state = tuple(rng.random((2, 4, 4)) / 4)
-    batches = (rng.random((3, 4, 4)) / 4,)
-    with np.errstate(all="ignore"):
-        actual = replayed(step, state, batches)
-        for batch, after in zip(batches[0], actual, strict=True):
-            state = plain_step(step, state, batch)
-            for one, other in zip(state, after, strict=True):
-                np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert_replayed_as_plain(step, rtol=1e-12)
 
 
 INDEX = st.integers(0, 9)
@@ -337,13 +346,6 @@ CALLS = st.lists(st.tuples(st.sampled_from(sorted(OPERATIONS)), INDEX, INDEX), m
 def test_lanes_of_any_program_are_replayed_as_they_are(
     groups: list[tuple[Any, list[Any]]], outputs: tuple[int, int]
 ) -> None:
-    def follow(calls: Any, values: list[Any]) -> list[Any]:
-        values = list(values)
-        for name, i, j in calls:
-            x, y = values[-1 - i % len(values)], values[-1 - j % len(values)]
-            values.append(OPERATIONS[name](x, y))
-        return values
-
     def step(_: Any, state: Any, batch: Any) -> Any:
         values = [*state, *batch]
         for alone, lanes in groups:
@@ -357,15 +359,7 @@ def test_lanes_of_any_program_are_replayed_as_they_are(
             values += results
         return tuple(values[-1 - i % len(values)] for i in outputs)
 
-    rng = np.random.default_rng(0)
-    state = tuple(rng.random((2, 4, 4)) / 4)
-    batches = (rng.random((3, 4, 4)) / 4,)
-    with np.errstate(all="ignore"):
-        actual = replayed(step, state, batches)
-        for batch, after in zip(batches[0], actual, strict=True):
-            state = plain_step(step, state, batch)
-            for one, other in zip(state, after, strict=True):
-                np.testing.assert_allclose(one, other, rtol=1e-10)
+    assert_replayed_as_plain(step, rtol=1e-10)
 
 
 def test_what_other_lanes_read_is_not_overwritten() -> None:

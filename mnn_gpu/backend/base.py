@@ -16,7 +16,7 @@ from mnn_gpu.errors import DeviceError, MnnGpuError
 Step: TypeAlias = Callable[[Any, Any, Any], Any]
 Run: TypeAlias = Callable[[Any, Any], Any]
 Update: TypeAlias = Callable[..., tuple[Any, ...]]
-Spread: TypeAlias = Callable[[Any, Sequence[Any]], Any]
+OfPart: TypeAlias = Callable[[Any, Sequence[Any]], Any]
 
 
 class Memory(NamedTuple):
@@ -129,7 +129,7 @@ class Backend(ABC):
 
         return run
 
-    def spread(self, function: Spread, array: Any, items: Sequence[Any]) -> list[Any]:
+    def spread(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
         """Return ``function(array, part)`` of each run of items that it works on in turn.
 
         There are `lanes` runs, which do not depend on each other, or as many as there

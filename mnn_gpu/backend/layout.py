@@ -1,6 +1,6 @@
 """Where each result of a tape lies: laid out once, so that a replay allocates nothing.
 
-Three rules keep the memory small and the passes over it few. What is Own.JOIN is
+Three rules keep the memory small and the passes over it few. What is joined is
 written where it is going to be. An elementwise result overwrites an argument that nobody
 needs any more. The outputs overwrite the inputs that they follow on, where nobody reads
 the old value after that.
@@ -8,7 +8,7 @@ the old value after that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -68,16 +68,11 @@ class Layout:
 
     def is_in_place(self, call: Call) -> bool:
         """Return whether all parts of a concatenation are written where they belong."""
-        if call.function is not Own.JOIN:
-            return False
-        offset = 0
-        for part in call.arguments:
-            source = owner(part)
-            lies_here = self.inside.get(id(source)) == (id(call.result), offset)
-            if not (lies_here and _is_all_of(part, source)):
-                return False
-            offset += part.size * call.result.itemsize
-        return True
+        return call.function is Own.JOIN and all(
+            self.inside.get(id(owner(part))) == (id(call.result), offset)
+            and _is_all_of(part, owner(part))
+            for part, offset in _parts(call)
+        )
 
     # ---- who reads what, and when ----------------------------------------------------
 
@@ -145,15 +140,13 @@ class Layout:
                     del self.target[id(output)]
 
     def _put_parts_into_the_whole(self, call: Call) -> None:
-        offset = 0
-        for part in call.arguments:
+        for part, offset in _parts(call):
             source = owner(part)
             # The whole may be overwritten before a part that is needed longer.
             dies_here = self.last_use[id(source)] == self.index[id(call.result)]
             alike = part.dtype == call.result.dtype and _is_all_of(part, source)
             if self._is_free(source) and alike and dies_here:
                 self._put_inside(source, call.result, offset)
-            offset += part.size * call.result.itemsize
 
     def _overwrite_an_argument(self, call: Call) -> None:
         result = call.result
@@ -266,6 +259,14 @@ class Layout:
 def _arrays(call: Call) -> list[NDArray]:
     """Return the result, then the arguments that are arrays."""
     return [call.result, *(a for a in call.arguments if isinstance(a, np.ndarray))]
+
+
+def _parts(join: Call) -> Iterator[tuple[NDArray, int]]:
+    """Yield what is joined, and at which offset in the result it belongs."""
+    offset = 0
+    for part in join.arguments:
+        yield part, offset
+        offset += part.size * join.result.itemsize
 
 
 def owner(array: NDArray) -> NDArray:

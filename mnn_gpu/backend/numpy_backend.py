@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -12,10 +11,11 @@ import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.base import Backend, Memory, Run, Spread, Step, Update
+from mnn_gpu.backend.base import Backend, Memory, OfPart, Run, Step, Update
 from mnn_gpu.backend.blocks import blockwise
 from mnn_gpu.backend.replay import Replay
 from mnn_gpu.backend.trace import Tape
+from mnn_gpu.cores import available_cores
 from mnn_gpu.errors import DeviceError
 
 # 2,048 rows of 784 float32 are 6 MiB: they stay in the L3 cache between forward and backward.
@@ -88,7 +88,7 @@ class NumpyBackend(Backend):
         """Work through the vectors block by block, each of which stays in the cache."""
         return blockwise(update, BLOCK, self.lanes)
 
-    def spread(self, function: Spread, array: Any, items: Sequence[Any]) -> list[Any]:
+    def spread(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
         """Let each run of items be replayed by a thread of its own."""
         xp = array_api_compat.array_namespace(array)
         if not isinstance(xp, Tape):
@@ -101,10 +101,3 @@ class NumpyBackend(Backend):
         results = super().spread(in_next_lane, array, items)
         xp.lane = 0
         return results
-
-
-def available_cores() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

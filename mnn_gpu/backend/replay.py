@@ -112,17 +112,7 @@ def _rebuilt(tree: Tree, leaves: Any) -> Tree:
 
 
 class Program:
-    """The calls of a tape, bound to memory that is laid out once.
-
-    Parameters
-    ----------
-    calls : sequence of Call
-        As traced, each result in memory of its own.
-    outputs : sequence of array
-        Which results are wanted.
-    targets : sequence of array
-        Where each of them is to be written.
-    """
+    """The calls of a tape, bound to memory that is laid out once; made as a `Layout` is."""
 
     def __init__(
         self, calls: Sequence[Call], outputs: Sequence[NDArray], targets: Sequence[NDArray]

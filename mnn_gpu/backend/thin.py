@@ -19,7 +19,7 @@ from mnn_gpu.backend.blas import has_small_kernels
 from mnn_gpu.backend.operations import Own
 
 NDArray: TypeAlias = npt.NDArray[Any]
-Do: TypeAlias = Callable[..., Any]
+Do: TypeAlias = Callable[..., NDArray]
 """`Tape.do`, handing back the plain array."""
 
 THIN = 32
@@ -64,7 +64,7 @@ def product(do: Do, A: NDArray, B: NDArray, *, in_lane: bool) -> NDArray:
         if most >= SHORTEST:
             along = _along_columns if B.flags.f_contiguous else _along_inner
             return along(do, A, B, most)
-    return do(Own.COPY, do(np.dot, B.T, A.T).T, order="C")  # type: ignore[no-any-return]
+    return do(Own.COPY, do(np.dot, B.T, A.T).T, order="C")
 
 
 def _along_columns(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
@@ -76,7 +76,7 @@ def _along_columns(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
     parts = [do(np.matmul, pieces, A.T).reshape(whole, rows)]
     if whole < columns:
         parts.append(do(np.dot, B.T[whole:], A.T))
-    return do(Own.COPY, do(Own.JOIN, *parts).T, order="C")  # type: ignore[no-any-return]
+    return do(Own.COPY, do(Own.JOIN, *parts).T, order="C")
 
 
 def _along_inner(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
@@ -93,7 +93,7 @@ def _along_inner(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
     )
     if whole < inner:
         total = do(np.add, total, do(np.dot, A[:, whole:], B[whole:]))
-    return total  # type: ignore[no-any-return]
+    return total
 
 
 def _even(length: int, most: int) -> int:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from mnn_gpu.data.csv_fault import find_fault
 from mnn_gpu.data.dataset import Dataset, checked_labels
 from mnn_gpu.data.files import READ_ERRORS, explain_os_error, open_text
 from mnn_gpu.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 KIND_CURE = "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending."
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
@@ -150,18 +147,24 @@ def _read(
         return Dataset(X, cells[:, label_at].astype(np.int64), str(path))
     # Positions instead of names: names may repeat, and pandas then renames them.
     columns = list(range(len(names)))
-    frame = None
-    # One dtype is read faster than several, and few labels are above 255.
-    large_labels: dict[int | None, Any] = dict.fromkeys(columns, np.uint8)
-    large_labels[label_at] = np.int64
-    for dtypes in (np.uint8, large_labels):
-        try:
-            frame = _frame(path, columns, header, dtypes)
-            break
-        except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning) as error:
-            fault = error
-    if frame is None:
-        raise find_fault(path, names, label_at, header) from fault
+    dtypes: dict[int, Any] = dict.fromkeys(columns, np.uint8)
+    if label_at is not None:
+        dtypes[label_at] = np.int64
+    try:
+        with warnings.catch_warnings():
+            # To pandas a row longer than the header and an infinity are only warnings.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            warnings.simplefilter("error", RuntimeWarning)
+            frame = pd.read_csv(
+                path,
+                header=0 if header else None,
+                names=columns,
+                index_col=False,
+                dtype=dtypes,
+                encoding="utf-8-sig",
+            )
+    except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning) as error:
+        raise find_fault(path, names, label_at, header) from error
     if frame.empty or len(columns) == (label is not None):
         raise DataError(f"{path} has no rows of pixels.", "Download or copy it again.")
     y = None
@@ -172,20 +175,3 @@ def _read(
         y = checked_labels(labels, len(frame), str(path))
         frame = frame.drop(columns=label_at)
     return Dataset(np.ascontiguousarray(frame.to_numpy()), y, str(path))
-
-
-def _frame(path: Path, columns: list[int], header: bool, dtypes: Any) -> pd.DataFrame:
-    import pandas as pd
-
-    with warnings.catch_warnings():
-        # To pandas a row longer than the header and an infinity are only warnings.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        warnings.simplefilter("error", RuntimeWarning)
-        return pd.read_csv(
-            path,
-            header=0 if header else None,
-            names=columns,
-            index_col=False,
-            dtype=dtypes,
-            encoding="utf-8-sig",
-        )

@@ -7,7 +7,6 @@ left to pandas: this reader says None and names no fault.
 
 from __future__ import annotations
 
-import os
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.cores import available_cores
 from mnn_gpu.data.files import open_binary
 
 Bytes = npt.NDArray[np.uint8]
@@ -42,7 +42,7 @@ def read_digits(path: Path, columns: int, header: bool) -> Bytes | None:
     header : bool
         Whether the first line is none of them.
     """
-    threads = min(os.cpu_count() or 1, MOST_THREADS)
+    threads = min(available_cores(), MOST_THREADS)
     parts: list[Bytes] = []
     with open_binary(path) as file, ThreadPoolExecutor(threads) as pool:
         if header and not _is_plain_header(file.readline(MOST_LINE), columns):

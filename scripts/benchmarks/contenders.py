@@ -16,6 +16,9 @@ import numpy as np
 
 from mnn_gpu import Model, Predictor, TrainingConfig, select_backend
 from mnn_gpu import network as mathematics
+from mnn_gpu.optimizers import OPTIMIZERS, constant, step_scalars
+from mnn_gpu.resident import placed
+from mnn_gpu.step import Batch, first_state, full_batch, minibatch, training_step
 from scripts.benchmarks.jax_peer import JaxScan, JaxStep
 from scripts.benchmarks.jobs import Problem
 from scripts.benchmarks.sklearn_peer import Sklearn
@@ -28,10 +31,6 @@ class MnnGpu:
     library = "numpy"
 
     def __init__(self, problem: Problem) -> None:
-        from mnn_gpu.optimizers import OPTIMIZERS
-        from mnn_gpu.resident import placed
-        from mnn_gpu.step import Batch, first_state, full_batch, minibatch, training_step
-
         job = problem.job
         backend = select_backend("cpu", self.library)
         config = TrainingConfig(batch_size=job.batch_size, optimizer=job.optimizer)
@@ -41,12 +40,11 @@ class MnnGpu:
         take: Any = full_batch if whole else minibatch(backend.shard_rows, backend.lanes)
         step = training_step(take, job.sizes, optimizer, backend.fuse, backend.spread)
         self.run = backend.compile(step, data.shards if whole else (data.X, data.labels))
-        self.job, self.backend, self.optimizer, self.batch = job, backend, optimizer, Batch
-        self.first_state, self.dtype = first_state, config.dtype
+        self.job, self.backend, self.optimizer, self.dtype = job, backend, optimizer, config.dtype
 
     def start(self, theta: Any) -> None:
         self.t = 0
-        self.state = self.first_state(theta, self.optimizer, self.dtype, self.backend.asarray)
+        self.state = first_state(theta, self.optimizer, self.dtype, self.backend.asarray)
 
     def prepare(self, orders: Any, rate: float) -> None:
         self.rate = rate
@@ -56,10 +54,11 @@ class MnnGpu:
         chunk = self.backend.steps_per_call if self.orders is not None else 1
         for start in range(0, self.job.steps, chunk):
             stop = min(start + chunk, self.job.steps)
-            values = [self.optimizer.scalars(self.t + i + 1, self.rate) for i in range(start, stop)]
+            coming = range(self.t + start, self.t + stop)
+            values = step_scalars(self.optimizer, constant, self.rate, coming, len(coming))
             rate, epsilon = self.backend.asarray(np.array(values).T, dtype=np.float32)
             rows = None if self.orders is None else self.orders[start:stop]
-            self.state = self.run(self.state, self.batch(rate, epsilon, rows))
+            self.state = self.run(self.state, Batch(rate, epsilon, rows))
         self.t += self.job.steps
         self.backend.to_numpy(self.state.loss)
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mnn_gpu.cores import available_cores
+
 ROOT = Path(__file__).parent.parent.parent
 OURS = "mnn_gpu"
 SETTLE_SECONDS = 0.2
@@ -53,8 +55,7 @@ class Worker:
         if not line:
             code = self.process.wait()
             self.errors.seek(0)
-            last = (self.errors.read().strip().splitlines() or ["no message"])[-1]
-            return {"left_out": f"it ended with code {code}: {last}"}
+            return {"left_out": f"it ended with code {code}: {_last_line(self.errors.read())}"}
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -81,8 +82,12 @@ def output(*command: str) -> Any:
         check=False,
     )
     if result.returncode:
-        raise LeftOutError((result.stderr.strip().splitlines() or ["no message"])[-1])
+        raise LeftOutError(_last_line(result.stderr))
     return json.loads(result.stdout)
+
+
+def _last_line(errors: str) -> str:
+    return (errors.strip().splitlines() or ["no message"])[-1]
 
 
 class LeftOutError(Exception):
@@ -164,7 +169,7 @@ def machine() -> dict[str, Any]:
     return {
         "date": time.strftime("%Y-%m-%d"),
         "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": available_cores(),
         "python": platform.python_version(),
         "versions": versions,
         "limits": output("scripts.benchmarks.limits"),

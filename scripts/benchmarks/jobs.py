@@ -10,6 +10,7 @@ import numpy as np
 
 from mnn_gpu import network
 from mnn_gpu.data import bundled_mnist, split
+from mnn_gpu.optimizers import linear
 from mnn_gpu.randomness import ORDER, PARAMETERS, generator
 
 
@@ -79,7 +80,7 @@ class Race(Job):
 
     def rate(self, done: int) -> float:
         """Return the learning rate of the next ``steps``."""
-        return self.learning_rate * (1 - done / self.total)
+        return self.learning_rate * linear(done, self.total)
 
 
 JOBS = {

@@ -19,9 +19,6 @@ import numpy as np
 from scripts.benchmarks.harness import LeftOutError, compared, output
 from scripts.benchmarks.peak import peak_memory
 
-READERS = {"mnn_gpu": "mnn_gpu", "notebook float64": "notebook float64"}
-"""Its own and the notebook's; the others read with pandas as uint8."""
-
 
 def measure(job: str, contenders: Sequence[str], _rounds: int) -> dict[str, Any]:
     """Measure each contender once; memory hardly varies."""
@@ -52,9 +49,10 @@ def main() -> None:
     importlib.import_module("mnn_gpu" if contender.startswith("mnn_gpu") else "numpy")
     from scripts.benchmarks.contenders import CONTENDERS
     from scripts.benchmarks.jobs import JOBS, Problem, orders, parameters
-    from scripts.benchmarks.reading import READERS as FUNCTIONS
+    from scripts.benchmarks.reading import READERS, pandas_uint8
 
-    X, y = FUNCTIONS[READERS.get(contender, "pandas, uint8")](path)
+    # This package and the notebook read in their own ways.
+    X, y = READERS.get(contender, pandas_uint8)(path)
     few = replace(JOBS[job], steps=3)
     X, y = X[: few.rows], np.asarray(y[: few.rows], np.int64)
     runner: Any = CONTENDERS[contender](Problem(few, X, y, parameters(few, 0), orders(few, 0, 0)))

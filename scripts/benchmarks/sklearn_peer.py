@@ -41,7 +41,7 @@ class Sklearn:
 
     def start(self, theta: Any) -> None:
         size = self.job.batch_size
-        X = self.data.X[:size].astype(np.float32) / np.float32(255)
+        X = _fractions(self.data.X[:size])
         self.classifier.partial_fit(X, self.data.y[:size], classes=np.arange(10))
         layers = mathematics.unflatten(theta.astype(np.float32), self.job.sizes)
         for l, (W, b) in enumerate(layers):
@@ -55,7 +55,7 @@ class Sklearn:
 
     def prepare(self, orders: Any, rate: float) -> None:
         rows = orders.reshape(-1)
-        self.X = self.data.X[rows].astype(np.float32) / np.float32(255)
+        self.X = _fractions(self.data.X[rows])
         self.y = self.data.y[rows]
         self.classifier._optimizer.learning_rate_init = rate
 
@@ -67,5 +67,9 @@ class Sklearn:
         return mathematics.flatten([(W.T, b[:, None]) for W, b in layers])
 
     def predictor(self, images: Any) -> Callable[[], Any]:
-        X = images.astype(np.float32) / np.float32(255)
+        X = _fractions(images)
         return lambda: self.classifier.predict(X)
+
+
+def _fractions(pixels: Any) -> Any:
+    return pixels.astype(np.float32) / np.float32(255)

@@ -1,4 +1,4 @@
-"""Which rows go into which step, and with which learning rate: the plan of a training."""
+"""Which rows go into which step, with which learning rate and which random numbers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
+from mnn_gpu.augmentation import AFFINE_PICTURES, UNIFORMS, warps
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
-from mnn_gpu.optimizers import SCHEDULES, Optimizer, step_scalars
-from mnn_gpu.randomness import ORDER, generator
-from mnn_gpu.step import Batch
+from mnn_gpu.optimizers import Optimizer, step_scalars
+from mnn_gpu.randomness import AFFINE, DROPOUT, ELASTIC, ORDER, generator
+from mnn_gpu.resident import Resident
+from mnn_gpu.step import Batch, Task
 
 Array: TypeAlias = Any
 
@@ -19,50 +22,139 @@ SEGMENT = 4096
 """Steps whose scalars are computed and brought to the device at a time."""
 
 
-def planned_batches(
-    config: TrainingConfig, optimizer: Optimizer, rows: int, backend: Backend
-) -> Iterator[tuple[int, Batch]]:
-    """Yield runs of steps: how many, and their batches, stacked along the first axis.
+class Plan:
+    """The batches of a training, from whichever iteration on.
 
-    A run crosses neither the end of an epoch nor a report, and its batches have one
-    size. Each epoch's order depends on the seed and the epoch alone.
+    Parameters
+    ----------
+    config : TrainingConfig
+    optimizer : Optimizer
+    data : Resident
+    task : Task
+    backend : Backend
     """
-    total, per_epoch = config.total_iterations(rows), config.steps_per_epoch(rows)
-    interval, size = config.reporting_interval(rows), config.batch_size or rows
-    whole = rows // size
-    scalars = order = None
-    segment = done = 0
-    while done < total:
-        epoch, place = divmod(done, per_epoch)
-        if scalars is None or done == segment + SEGMENT:
-            segment = done
-            coming = range(done, min(done + SEGMENT, total))
-            scalars = _scalars(config, optimizer, coming, total, backend)
-        if per_epoch > 1 and place == 0:
-            shuffled = generator(ORDER, config.seed, epoch).permutation(rows)
-            order = backend.asarray(shuffled, dtype=np.int32)
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        optimizer: Optimizer,
+        data: Resident,
+        task: Task,
+        backend: Backend,
+    ) -> None:
+        self.config = config
+        self.optimizer = optimizer
+        self.data = data
+        self.task = task
+        self.backend = backend
+        self.rows = data.rows
+        self.total = config.total_iterations(data.rows)
+        self.per_epoch = config.steps_per_epoch(data.rows)
+        self.interval = config.reporting_interval(data.rows)
+
+    def batches(self, done: int = 0) -> Iterator[tuple[int, Batch]]:
+        """Yield runs of steps: how many, and their batches, stacked along the first axis.
+
+        A run crosses neither the end of an epoch nor a report, and its batches have one
+        size. What an epoch draws depends on the seed and its number alone, so that it
+        does not matter after which iteration, ``done``, a training goes on.
+        """
+        segment = done // SEGMENT
+        scalars = self._scalars(segment)
+        epoch = None
+        while done < self.total:
+            if done // SEGMENT != segment:
+                segment = done // SEGMENT
+                scalars = self._scalars(segment)
+            number, place = divmod(done, self.per_epoch)
+            if epoch is None or epoch.number != number:
+                epoch = _Epoch(self, number, place)
+            steps = self._run_length(done)
+            here = slice(done % SEGMENT, done % SEGMENT + steps)
+            yield steps, epoch.batch(scalars[here, :], place, steps)
+            done += steps
+
+    def _run_length(self, done: int) -> int:
+        epoch, place = divmod(done, self.per_epoch)
+        whole = self.rows // (self.config.batch_size or self.rows)
         ends = (
-            total,
-            done + backend.steps_per_call,
-            (done // interval + 1) * interval,
-            epoch * per_epoch + (whole if place < whole else per_epoch),
-            segment + SEGMENT,
+            self.total,
+            done + self.backend.steps_per_call,
+            (done // self.interval + 1) * self.interval,
+            epoch * self.per_epoch + (whole if place < whole else self.per_epoch),
+            (done // SEGMENT + 1) * SEGMENT,
         )
-        steps = min(ends) - done
-        here = slice(done - segment, done - segment + steps)
-        taken = None
-        if order is not None:
-            first = place * size
-            taken = order[first : min(first + steps * size, rows)]
-            taken = backend.xp.reshape(taken, (steps, -1))
-        yield steps, Batch(scalars[0, here], scalars[1, here], taken)
-        done += steps
+        return min(ends) - done
+
+    def _scalars(self, segment: int) -> Array:
+        """Return the optimizer's numbers of a segment's steps, (steps, numbers), on the device."""
+        start = segment * SEGMENT
+        steps = range(start, min(start + SEGMENT, self.total))
+        config = self.config
+        values = step_scalars(
+            self.optimizer, config.make_schedule(), config.learning_rate, steps, self.total
+        )
+        return self.backend.asarray(np.array(values), dtype=config.dtype)
 
 
-def _scalars(
-    config: TrainingConfig, optimizer: Optimizer, steps: range, total: int, backend: Backend
-) -> Array:
-    """Return rate and epsilon of these steps, (2, steps), on the device."""
-    schedule = SCHEDULES[config.schedule]
-    values = step_scalars(optimizer, schedule, config.learning_rate, steps, total)
-    return backend.asarray(np.array(values).T, dtype=config.dtype)
+class _Epoch:
+    """One pass over the data: its order and its random numbers, from a step on."""
+
+    def __init__(self, plan: Plan, number: int, place: int) -> None:
+        self.plan = plan
+        self.number = number
+        config = plan.config
+        self.size = config.batch_size or plan.rows
+        self.whole = plan.per_epoch == 1 and not config.is_random
+        self.order: npt.NDArray[np.int32] = np.empty(0, np.int32)
+        if plan.per_epoch > 1:
+            shuffled = generator(ORDER, config.seed, number).permutation(plan.rows)
+            self.order = shuffled.astype(np.int32)
+        elif not self.whole:
+            self.order = np.arange(plan.rows, dtype=np.int32)
+        self.on_device = plan.backend.asarray(self.order)
+        self.affine, self.elastic, self.dropout = (
+            generator(stream, config.seed, number) for stream in (AFFINE, ELASTIC, DROPOUT)
+        )
+        for _ in range(place):  # What these steps would have drawn.
+            self._warps(slice(0, self.size), 1)
+            self._noise(self.size, 1)
+
+    def batch(self, scalars: Array, place: int, steps: int) -> Batch:
+        """Return the batches of the next steps; to be asked for in their order."""
+        if self.whole:
+            return Batch(scalars)
+        first = place * self.size
+        here = slice(first, min(first + steps * self.size, self.plan.rows))
+        backend = self.plan.backend
+        rows = backend.xp.reshape(self.on_device[here], (steps, -1))
+        warps, noise = self._warps(here, steps), self._noise(int(rows.shape[1]), steps)
+        return Batch(
+            scalars,
+            rows,
+            None if warps is None else backend.asarray(warps),
+            None if noise is None else backend.asarray(noise),
+        )
+
+    def _warps(self, here: slice, steps: int) -> npt.NDArray[Any] | None:
+        """Draw how images are deformed, (steps, m, 2, pictures)."""
+        config, data, shape = self.plan.config, self.plan.data, self.plan.task.image_shape
+        if config.augmentation is None or shape is None or data.basis is None:
+            return None
+        rows = self.order[here]
+        waves = int(data.basis.shape[0]) - AFFINE_PICTURES
+        dtype: Any = np.dtype(config.dtype)
+        uniforms = self.affine.random((len(rows), UNIFORMS), dtype=dtype) * 2 - 1
+        normals = self.elastic.standard_normal((len(rows), 2, waves), dtype=dtype)
+        turn = np.where(data.half_turned[rows], 0.5, 1.0).astype(dtype)
+        drawn: npt.NDArray[Any] = warps(uniforms, normals, config.augmentation, shape, turn)
+        return drawn.astype(dtype, copy=False).reshape(steps, -1, *drawn.shape[1:])
+
+    def _noise(self, m: int, steps: int) -> npt.NDArray[np.uint8] | None:
+        """Draw bytes for dropout, (steps, bytes); whole words, so that runs do not matter."""
+        task = self.plan.task
+        count = m * sum(task.regularisation.noise_sizes(task.layer_sizes))
+        if not count:
+            return None
+        words = self.dropout.integers(0, 2**32, (steps, -(-count // 4)), dtype=np.uint32)
+        return words.astype("<u4", copy=False).view(np.uint8)[:, :count]

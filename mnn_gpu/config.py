@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from mnn_gpu.augmentation import Augmentation
 from mnn_gpu.errors import UsageError
-from mnn_gpu.optimizers import OPTIMIZERS, SCHEDULES
+from mnn_gpu.network import INITS
+from mnn_gpu.optimizers import (
+    OPTIMIZERS,
+    SCHEDULES,
+    Optimizer,
+    Schedule,
+    make_optimizer,
+    warmed_up,
+)
+from mnn_gpu.regularisation import LEVELS, Regularisation, threshold
 
 DEFAULT_ITERATIONS = 1000
 MOST_UNITS = 2**31 - 1
@@ -18,12 +28,14 @@ MOST = 2**63 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """A recipe for gradient descent. Without arguments: the notebook's.
+    """A recipe for training. Without arguments: the notebook's.
 
     Attributes
     ----------
     hidden : tuple of int
         Units of the hidden layers, first to last; empty for softmax regression.
+    init : {"notebook", "he", "glorot"}
+        How the first parameters are drawn, see `network.init_parameters`.
     learning_rate : float
         The formulas' alpha.
     iterations, epochs : int, optional
@@ -31,15 +43,46 @@ class TrainingConfig:
         most one; with neither, 1,000 iterations.
     batch_size : int, optional
         Samples an update. Default: all of them (full-batch gradient descent).
-    optimizer : {"sgd", "momentum", "adam"}
+    optimizer : {"sgd", "momentum", "nesterov", "adam", "adamw"}
         See `optimizers`.
-    schedule : {"constant", "linear", "cosine"}
+    momentum : float
+        Of "momentum" and "nesterov"; 0 to 1.
+    beta1, beta2 : float
+        Of "adam" and "adamw"; 0 to 1.
+    weight_decay : float, optional
+        How strongly weights, not biases, are pulled towards 0; decoupled with "adamw".
+        Default: 0.01 with "adamw", otherwise 0.
+    average : float
+        Use an exponential moving average of the parameters with this decay, such as
+        0.999, instead of the last ones; 0 for none.
+    schedule : {"constant", "step", "linear", "cosine", "one-cycle"}
         How the learning rate goes from its first value, to 0 at the end if not constant.
+    warmup : float
+        Share of the training in which the learning rate first rises from 0; below 1.
+    clip_norm : float, optional
+        The longest that a batch's mean gradient may be.
+    dropout, input_dropout : float
+        Share of hidden units, and of inputs, left out at random; below 1, in 256ths.
+    label_smoothing : float
+        Share of each label that is spread over all classes; below 1.
+    max_norm : float, optional
+        The longest that the weights of a hidden unit may be, as a vector.
+    augmentation : Augmentation, optional
+        How images are deformed, anew every time. Default: not at all.
+    image_shape : (height, width), optional
+        For the augmentation. Default: that of the images if they come in three
+        dimensions, otherwise square.
+    patience : int, optional
+        Stop after so many records in which the held-out accuracy did not rise, and go
+        back to the best parameters. Default: never.
+    until : float, optional
+        Stop at the first record with at least this accuracy, 0 to 1, on the held-out rows
+        if there are any, otherwise in training. Default: never.
     shard_rows : int, optional
         A batch is worked on in shards of so many samples, whose gradient sums are added
         up; bounds the memory of a step. Default: what suits the device.
     seed : int
-        Decides the initial parameters and the order of the samples.
+        Decides everything that is random: parameters, order, deformations, dropout.
     dtype : {"float32", "float64"}
         Of the parameters and of all arithmetic.
     report_every : int, optional
@@ -53,12 +96,28 @@ class TrainingConfig:
     """
 
     hidden: tuple[int, ...] = (10, 10)
+    init: str = "notebook"
     learning_rate: float = 0.1
     iterations: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
     optimizer: str = "sgd"
+    momentum: float = 0.9
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float | None = None
+    average: float = 0.0
     schedule: str = "constant"
+    warmup: float = 0.0
+    clip_norm: float | None = None
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    label_smoothing: float = 0.0
+    max_norm: float | None = None
+    augmentation: Augmentation | None = None
+    image_shape: tuple[int, int] | None = None
+    patience: int | None = None
+    until: float | None = None
     shard_rows: int | None = None
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
@@ -67,20 +126,71 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         hidden = self.hidden if isinstance(self.hidden, Iterable) else (self.hidden,)
         self._set("hidden", tuple(_whole("hidden", units, 1, MOST_UNITS) for units in hidden))
-        for name in ("iterations", "epochs", "batch_size", "shard_rows", "report_every"):
+        for name in COUNTS:
             if getattr(self, name) is not None:
                 self._set(name, _whole(name, getattr(self, name), 1))
         self._set("seed", _whole("seed", self.seed, 0))
         # A NumPy float64 would turn all that it is multiplied with into float64.
         self._set("learning_rate", _positive("learning_rate", self.learning_rate))
+        for name in ("clip_norm", "max_norm"):
+            if getattr(self, name) is not None:
+                self._set(name, _positive(name, getattr(self, name)))
+        for name in SHARES:
+            self._set(name, _number(name, getattr(self, name), "from 0 up to below 1", _is_share))
+        for name in ("dropout", "input_dropout"):
+            self._set(name, _number(name, getattr(self, name), "from 0 to 0.99", _is_dropout))
+        if self.weight_decay is not None:
+            decay = _number("weight_decay", self.weight_decay, "from 0 up", _is_not_negative)
+            self._set("weight_decay", decay)
+        if self.until is not None:
+            self._set("until", _number("until", self.until, "above 0, up to 1", _is_accuracy))
         if self.iterations is not None and self.epochs is not None:
             raise UsageError("Both iterations and epochs are given.", "Give only one of them.")
+        if self.image_shape is not None:
+            self._set("image_shape", _shape(self.image_shape))
+        if not isinstance(self.augmentation, Augmentation | None):
+            raise UsageError(
+                f"augmentation is {self.augmentation!r}.", "Give mnn_gpu.Augmentation(...) or None."
+            )
+        _one_of("init", self.init, INITS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("dtype", self.dtype, ("float32", "float64"))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+    def make_optimizer(self) -> Optimizer:
+        """Return the optimizer, with weight decay and average."""
+        return make_optimizer(
+            self.optimizer,
+            momentum=self.momentum,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            weight_decay=self.weight_decay,
+            average=self.average,
+        )
+
+    def make_schedule(self) -> Schedule:
+        """Return the schedule of the learning rate, with the warm-up."""
+        schedule = SCHEDULES[self.schedule]
+        return warmed_up(schedule, self.warmup) if self.warmup else schedule
+
+    @property
+    def regularisation(self) -> Regularisation:
+        """What is done against learning by heart, besides the optimizer's decay."""
+        return Regularisation(
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+            label_smoothing=self.label_smoothing,
+            max_norm=self.max_norm,
+            clip_norm=self.clip_norm,
+        )
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a sample looks otherwise each time that it is used."""
+        return self.augmentation is not None or bool(self.dropout or self.input_dropout)
 
     def steps_per_epoch(self, rows: int) -> int:
         """Return the number of updates in one pass over ``rows`` samples."""
@@ -99,18 +209,57 @@ class TrainingConfig:
         return 100 if self.steps_per_epoch(rows) == 1 else self.steps_per_epoch(rows)
 
 
+COUNTS = ("iterations", "epochs", "batch_size", "patience", "shard_rows", "report_every")
+SHARES = (
+    "momentum",
+    "beta1",
+    "beta2",
+    "average",
+    "warmup",
+    "label_smoothing",
+)
+
+
+def _is_share(number: float) -> bool:
+    return 0 <= number < 1
+
+
+def _is_dropout(number: float) -> bool:
+    return number >= 0 and threshold(number) < LEVELS
+
+
+def _is_not_negative(number: float) -> bool:
+    return 0 <= number < math.inf
+
+
+def _is_accuracy(number: float) -> bool:
+    return 0 < number <= 1
+
+
+def _shape(value: Any) -> tuple[int, int]:
+    sides = tuple(value) if isinstance(value, Iterable) else (value,)
+    if len(sides) != 2:
+        raise UsageError(f"image_shape is {value!r}.", "Give height and width, such as (28, 28).")
+    height, width = (_whole("image_shape", side, 2, MOST_UNITS) for side in sides)
+    return height, width
+
+
 def _one_of(name: str, value: object, choices: Collection[str]) -> None:
     if value not in choices:
         raise UsageError(f"{name} is {value!r}.", f"Give one of: {', '.join(choices)}.")
 
 
 def _positive(name: str, value: object) -> float:
+    return _number(name, value, "above 0, such as 0.1", lambda number: 0 < number < math.inf)
+
+
+def _number(name: str, value: object, range_: str, fits: Callable[[float], bool]) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if isinstance(value, str) or not 0 < number < math.inf:
-        raise UsageError(f"{name} is {value!r}.", "Give a positive number such as 0.1.")
+    if isinstance(value, str | bool) or not fits(number):
+        raise UsageError(f"{name} is {value!r}.", f"Give a number {range_}.")
     return number
 
 

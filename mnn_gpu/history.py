@@ -51,6 +51,8 @@ class History:
         The final parameters on all training rows.
     validation : Evaluation or None
         The same on the held-out rows if there are any.
+    best : Record or None
+        With early stopping: the record whose parameters the model has.
     """
 
     records: tuple[Record, ...]
@@ -58,6 +60,7 @@ class History:
     seconds: float
     training: Evaluation
     validation: Evaluation | None
+    best: Record | None = None
 
 
 class Hook:
@@ -65,6 +68,9 @@ class Hook:
 
     def on_start(self, iterations: int) -> None:
         """Before the first update; ``iterations`` are planned."""
+
+    def on_resume(self, iteration: int) -> None:
+        """After the start, if a checkpoint has that many of them done already."""
 
     def on_step(self, iteration: int) -> None:
         """After the host has issued update ``iteration`` (a GPU may still work on it)."""

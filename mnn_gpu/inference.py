@@ -16,7 +16,7 @@ from mnn_gpu.backend.base import Run
 from mnn_gpu.data.dataset import checked_labels, checked_pixels
 from mnn_gpu.errors import DataError
 from mnn_gpu.model import Model
-from mnn_gpu.shards import Shard, shard_slices, slices
+from mnn_gpu.shards import Shard, joined, shard_slices, slices
 
 Array: TypeAlias = Any
 
@@ -139,14 +139,9 @@ class Predictor:
             for rows in part:
                 of_shard, _ = network.forward(layers, network.unit_range(X[rows, :].T, theta.dtype))
                 Z.append(of_shard[-1].T)
-            return _joined(Z)
+            return joined(Z)
 
-        return (_joined(self.backend.spread(scores, theta, shards)),)
-
-
-def _joined(parts: Sequence[Array]) -> Array:
-    """Join along the first axis; one part needs no copy."""
-    return array_namespace(*parts).concat(parts) if len(parts) > 1 else parts[0]
+        return (joined(self.backend.spread(scores, theta, shards)),)
 
 
 def predict_proba(

@@ -35,6 +35,10 @@ Layer: TypeAlias = tuple[Array, Array]
 """``(W, b)``: (outputs, inputs) and (outputs, 1)."""
 
 
+INITS = ("notebook", "he", "glorot")
+"""Ways to draw the first parameters; see `init_parameters`."""
+
+
 # ---- parameters ------------------------------------------------------------------------
 
 
@@ -43,12 +47,13 @@ def parameter_count(layer_sizes: Sequence[int]) -> int:
     return sum(outputs * (inputs + 1) for inputs, outputs in pairwise(layer_sizes))
 
 
-def init_parameters(layer_sizes: Sequence[int], rng: Any) -> list[Layer]:
-    """Draw the parameters as the notebook does.
+def init_parameters(layer_sizes: Sequence[int], rng: Any, init: str = "notebook") -> list[Layer]:
+    """Draw the first parameters.
 
-    ``W[1] ~ N(0, 1/features)``, ``W[l] ~ N(0, 1/(inputs + outputs))`` (Glorot and Bengio
-    2010, halved), hidden ``b[l] ~ N(0, 1/outputs)``, ``b[L] ~ N(0, 1/features)``: for
-    784-10-10-10 that is 1/784, 1/20, 1/20 and 1/10, 1/10, 1/784.
+    "notebook": ``W[1] ~ N(0, 1/features)``, ``W[l] ~ N(0, 1/(inputs + outputs))``, hidden
+    ``b[l] ~ N(0, 1/outputs)``, ``b[L] ~ N(0, 1/features)``: for 784-10-10-10 that is
+    1/784, 1/20, 1/20 and 1/10, 1/10, 1/784. "he": ``W ~ N(0, 2/inputs)``. "glorot":
+    ``W ~ N(0, 2/(inputs + outputs))``. The last two begin with ``b = 0``.
 
     Parameters
     ----------
@@ -56,17 +61,27 @@ def init_parameters(layer_sizes: Sequence[int], rng: Any) -> list[Layer]:
         Features, hidden units layer by layer, classes.
     rng : numpy.random.Generator
         Where the numbers come from; every device gets the same ones.
+    init : str
+        One of `INITS`.
 
     Returns
     -------
     list of (W, b)
         Host arrays, float64.
+
+    References
+    ----------
+    He et al.: Delving Deep into Rectifiers, ICCV 2015, equation 10. Glorot, Bengio:
+    Understanding the Difficulty of Training Deep Feedforward Neural Networks, AISTATS
+    2010, equation 12.
     """
     features, last = layer_sizes[0], len(layer_sizes) - 1
     layers = []
     for l, (inputs, outputs) in enumerate(pairwise(layer_sizes), start=1):
         var_W = 1 / features if l == 1 else 1 / (inputs + outputs)
         var_b = 1 / features if l == last else 1 / outputs
+        if init != "notebook":
+            var_W, var_b = 2 / (inputs if init == "he" else inputs + outputs), 0.0
         W = rng.standard_normal((outputs, inputs)) * sqrt(var_W)
         b = rng.standard_normal((outputs, 1)) * sqrt(var_b)
         layers.append((W, b))
@@ -92,6 +107,13 @@ def unflatten(theta: Array, layer_sizes: Sequence[int]) -> list[Layer]:
         layers.append((W, b))
         start = stop
     return layers
+
+
+def weight_mask(theta: Array, layer_sizes: Sequence[int]) -> Array:
+    """Return 1 where ``theta`` holds a weight and 0 where it holds a bias."""
+    xp = array_namespace(theta)
+    layers = unflatten(theta, layer_sizes)
+    return flatten((xp.ones_like(W), xp.zeros_like(b)) for W, b in layers)
 
 
 # ---- pieces ----------------------------------------------------------------------------
@@ -150,13 +172,17 @@ def unit_range(X: Array, dtype: Any) -> Array:
 # ---- the network -----------------------------------------------------------------------
 
 
-def forward(layers: Sequence[Layer], X: Array) -> tuple[list[Array], list[Array]]:
+def forward(
+    layers: Sequence[Layer], X: Array, masks: Sequence[Array] = ()
+) -> tuple[list[Array], list[Array]]:
     """Run the network forward.
 
     Parameters
     ----------
     layers : sequence of (W, b)
     X : (features, m), floating, 0 to 1
+    masks : sequence of (units, m), floating
+        What the hidden layers' ``A`` are multiplied with, for dropout; one each, or none.
 
     Returns
     -------
@@ -168,6 +194,8 @@ def forward(layers: Sequence[Layer], X: Array) -> tuple[list[Array], list[Array]
     for l, (W, b) in enumerate(layers, start=1):
         Z.append(W @ inputs + b)
         A.append(relu(Z[-1]) if l < len(layers) else softmax(Z[-1]))
+        if masks and l < len(layers):
+            A[-1] = A[-1] * masks[l - 1]
         inputs = A[-1]
     return Z, A
 
@@ -179,6 +207,7 @@ def backward(
     X: Array,
     Y: Array,
     share: float = 1.0,
+    masks: Sequence[Array] = (),
 ) -> list[Layer]:
     """Return ``m share dW[l], m share db[l]`` of every layer: the sums over the samples.
 
@@ -191,9 +220,11 @@ def backward(
     Z, A : sequences of (units, m)
         What `forward` returned for ``X``.
     X : (features, m), floating
-    Y : (classes, m), one-hot, the dtype of ``X``
+    Y : (classes, m), each column's sum 1 (one-hot, say), the dtype of ``X``
     share : float
         How much a sample weighs: ``1/m`` for the mean of a batch, 1 for the sums.
+    masks : sequence of (units, m), floating
+        Those that `forward` was given.
 
     Returns
     -------
@@ -209,6 +240,8 @@ def backward(
         if l > 0:
             W, _ = layers[l]
             dZ = (W.T @ dZ) * relu_prime(Z[l - 1])
+            if masks:
+                dZ = dZ * masks[l - 1]
     return gradient[::-1]
 
 

@@ -3,7 +3,10 @@
 An update is elementwise over vectors of one length, so a backend may fuse it or work
 through it in blocks. It names no array library. What depends on the step alone (the
 learning rate, Adam's bias corrections) is plain arithmetic on Python floats, done on the
-host ahead of time, so that the device reads two numbers a step and no counter.
+host ahead of time, so that the device reads a few numbers a step and no counter.
+
+`GradientDescent`, `Momentum` and `Adam` follow the gradient; `Decayed` and `Averaged` are
+put around one of them, in any combination.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from typing import Any, Protocol, TypeAlias
 from array_api_compat import array_namespace
 
 Array: TypeAlias = Any
+Scalars: TypeAlias = Sequence[Array]
+Updated: TypeAlias = tuple[Array, tuple[Array, ...]]
 Schedule: TypeAlias = Callable[[int, int], float]
 """Takes the step, from 0, and the number of steps; returns a factor of the learning rate."""
 
@@ -32,13 +37,25 @@ class Optimizer(Protocol):
     @property
     def slots(self) -> int: ...
 
-    def scalars(self, t: int, learning_rate: float) -> tuple[float, float]:
-        """Return the ``rate`` and ``epsilon`` of step ``t``, counted from 1."""
+    def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
+        """Return the numbers that step ``t``, counted from 1, needs."""
 
     def update(
-        self, theta: Array, gradient: Array, rate: Array, epsilon: Array, *slots: Array
-    ) -> tuple[Array, ...]:
-        """Return ``theta`` and the slots after one step, elementwise."""
+        self,
+        theta: Array,
+        gradient: Array,
+        is_weight: Array | None,
+        scalars: Scalars,
+        slots: Sequence[Array],
+    ) -> Updated:
+        """Return ``theta`` and the slots after one step, elementwise.
+
+        ``is_weight`` is 1 where theta holds a weight and 0 where it holds a bias; only
+        `Decayed` asks for it.
+        """
+
+
+# ---- following the gradient ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -47,41 +64,48 @@ class GradientDescent:
 
     slots: int = 0
 
-    def scalars(self, t: int, learning_rate: float) -> tuple[float, float]:
-        return learning_rate, 0.0
+    def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
+        return (learning_rate,)
 
     def update(
         self,
         theta: Array,
         gradient: Array,
-        rate: Array,
-        epsilon: Array,
-        *slots: Array,
-    ) -> tuple[Array, ...]:
-        return (theta - rate * gradient,)
+        is_weight: Array | None,
+        scalars: Scalars,
+        slots: Sequence[Array],
+    ) -> Updated:
+        (rate,) = scalars
+        return theta - rate * gradient, ()
 
 
 @dataclass(frozen=True)
 class Momentum:
-    """``v := mu v + g``, ``theta := theta - alpha v`` (Polyak 1964; torch's and optax's form)."""
+    """``v := mu v + g``, ``theta := theta - alpha v`` (Polyak 1964; torch's and optax's form).
+
+    With ``nesterov`` the step is ``alpha (g + mu v)``, the gradient's as if it were taken
+    where the momentum leads (Nesterov 1983, in the form of Sutskever et al. 2013).
+    """
 
     momentum: float = 0.9
+    nesterov: bool = False
     slots: int = 1
 
-    def scalars(self, t: int, learning_rate: float) -> tuple[float, float]:
-        return learning_rate, 0.0
+    def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
+        return (learning_rate,)
 
     def update(
         self,
         theta: Array,
         gradient: Array,
-        rate: Array,
-        epsilon: Array,
-        *slots: Array,
-    ) -> tuple[Array, ...]:
-        (v,) = slots
+        is_weight: Array | None,
+        scalars: Scalars,
+        slots: Sequence[Array],
+    ) -> Updated:
+        (rate,), (v,) = scalars, slots
         v = self.momentum * v + gradient
-        return theta - rate * v, v
+        ahead = gradient + self.momentum * v if self.nesterov else v
+        return theta - rate * ahead, (v,)
 
 
 @dataclass(frozen=True)
@@ -106,24 +130,113 @@ class Adam:
     epsilon: float = 1e-8
     slots: int = 2
 
-    def scalars(self, t: int, learning_rate: float) -> tuple[float, float]:
+    def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
         of_m = (1 - self.beta1) / (1 - self.beta1**t)
         of_v = sqrt((1 - self.beta2**t) / (1 - self.beta2))
         return learning_rate * of_m * of_v, self.epsilon * of_v
 
     def update(
-        self, theta: Array, gradient: Array, rate: Array, epsilon: Array, *slots: Array
-    ) -> tuple[Array, ...]:
+        self,
+        theta: Array,
+        gradient: Array,
+        is_weight: Array | None,
+        scalars: Scalars,
+        slots: Sequence[Array],
+    ) -> Updated:
         xp = array_namespace(theta)
-        m, v = slots
+        (rate, epsilon), (m, v) = scalars, slots
         m = self.beta1 * m + gradient
         v = self.beta2 * v + gradient * gradient
-        return theta - rate * (m / (xp.sqrt(v) + epsilon)), m, v
+        return theta - rate * (m / (xp.sqrt(v) + epsilon)), (m, v)
+
+
+# ---- around another optimizer ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Decayed:
+    """Pull the weights towards 0, and leave the biases alone.
+
+    Decoupled, as in AdamW: ``theta := theta - alpha decay theta`` beside the optimizer's
+    own step. Otherwise the gradient of ``decay / 2 |theta|^2`` is added to the gradient,
+    as in torch's ``SGD`` and ``Adam``; for plain gradient descent both are the same.
+
+    References
+    ----------
+    Loshchilov, Hutter: Decoupled Weight Decay Regularization, ICLR 2019.
+    """
+
+    inner: Optimizer
+    decay: float
+    decoupled: bool = False
+
+    @property
+    def slots(self) -> int:
+        return self.inner.slots
+
+    def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
+        return learning_rate * self.decay, *self.inner.scalars(t, learning_rate)
+
+    def update(
+        self,
+        theta: Array,
+        gradient: Array,
+        is_weight: Array | None,
+        scalars: Scalars,
+        slots: Sequence[Array],
+    ) -> Updated:
+        shrinkage, *of_inner = scalars
+        weights = is_weight * theta
+        if not self.decoupled:
+            gradient = gradient + self.decay * weights
+        after, slots = self.inner.update(theta, gradient, is_weight, of_inner, slots)
+        return after - shrinkage * weights if self.decoupled else after, tuple(slots)
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """Keep an exponential moving average of theta, in the last slot (Polyak and Juditsky 1992).
+
+    ``average := average + (1 - d_t) (theta - average)``, ``d_t = min(decay, (t - 1) /
+    (t + 9))``: short at first, so that the beginning is soon forgotten.
+    """
+
+    inner: Optimizer
+    decay: float
+
+    @property
+    def slots(self) -> int:
+        return self.inner.slots + 1
+
+    def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
+        share = 1 - min(self.decay, (t - 1) / (t + 9))
+        return share, *self.inner.scalars(t, learning_rate)
+
+    def update(
+        self,
+        theta: Array,
+        gradient: Array,
+        is_weight: Array | None,
+        scalars: Scalars,
+        slots: Sequence[Array],
+    ) -> Updated:
+        share, *of_inner = scalars
+        *of_slots, average = slots
+        theta, after = self.inner.update(theta, gradient, is_weight, of_inner, of_slots)
+        return theta, (*after, average + share * (theta - average))
+
+
+# ---- schedules -------------------------------------------------------------------------
 
 
 def constant(step: int, steps: int) -> float:
     """Return 1: the learning rate stays as it is."""
     return 1.0
+
+
+def stairs(step: int, steps: int) -> float:
+    """Fall to a tenth after one third of the steps, and again after two."""
+    return 0.1 ** (3 * step // steps)
 
 
 def linear(step: int, steps: int) -> float:
@@ -136,16 +249,86 @@ def cosine(step: int, steps: int) -> float:
     return (1 + cos(pi * step / steps)) / 2
 
 
-OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": GradientDescent(),
-    "momentum": Momentum(),
-    "adam": Adam(),
+def one_cycle(step: int, steps: int) -> float:
+    """Rise from 1/25 to 1 in 30 % of the steps, then fall to 1/250,000, along cosines.
+
+    References
+    ----------
+    Smith, Topin: Super-Convergence, 2018; the figures are those of torch's ``OneCycleLR``.
+    """
+    rise = 0.3 * steps - 1
+    if step <= rise:
+        return _along_cosine(1 / 25, 1.0, step / rise)
+    return _along_cosine(1.0, 1 / 250_000, (step - rise) / max(steps - 1 - rise, 1))
+
+
+def _along_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + cos(pi * share)) / 2
+
+
+def warmed_up(schedule: Schedule, share: float) -> Schedule:
+    """Let a schedule begin after a straight rise from 0, which takes a share of the steps."""
+
+    def warmed(step: int, steps: int) -> float:
+        rise = round(share * steps)
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        return schedule(step - rise, steps - rise)
+
+    return warmed
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "constant": constant,
+    "step": stairs,
+    "linear": linear,
+    "cosine": cosine,
+    "one-cycle": one_cycle,
 }
-SCHEDULES: dict[str, Schedule] = {"constant": constant, "linear": linear, "cosine": cosine}
+
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+ADAMW_DECAY = 0.01
+"""Of torch's ``AdamW``."""
+
+
+def make_optimizer(
+    name: str,
+    *,
+    momentum: float = 0.9,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    weight_decay: float | None = None,
+    average: float = 0.0,
+) -> Optimizer:
+    """Return an optimizer by its name, one of `OPTIMIZERS`.
+
+    Parameters
+    ----------
+    name : str
+    momentum : float
+        Of "momentum" and "nesterov".
+    beta1, beta2 : float
+        Of "adam" and "adamw".
+    weight_decay : float, optional
+        See `Decayed`; decoupled with "adamw". Default: 0.01 with "adamw", otherwise none.
+    average : float
+        See `Averaged`; 0 for none.
+    """
+    optimizer: Optimizer = GradientDescent()
+    if name in ("momentum", "nesterov"):
+        optimizer = Momentum(momentum, nesterov=name == "nesterov")
+    elif name in ("adam", "adamw"):
+        optimizer = Adam(beta1, beta2)
+    if weight_decay is None:
+        weight_decay = ADAMW_DECAY if name == "adamw" else 0.0
+    if weight_decay:
+        optimizer = Decayed(optimizer, weight_decay, decoupled=name == "adamw")
+    return Averaged(optimizer, average) if average else optimizer
 
 
 def step_scalars(
     optimizer: Optimizer, schedule: Schedule, learning_rate: float, steps: Sequence[int], total: int
-) -> list[tuple[float, float]]:
-    """Return ``rate`` and ``epsilon`` of these steps, counted from 0, of ``total``."""
+) -> list[tuple[float, ...]]:
+    """Return the scalars of these steps, counted from 0, of ``total``."""
     return [optimizer.scalars(step + 1, learning_rate * schedule(step, total)) for step in steps]

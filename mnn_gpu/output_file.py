@@ -11,8 +11,14 @@ from mnn_gpu.errors import OutputError
 CURE = "Make the folder, free some space, or choose another place."
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
     """See, before hours of work, that a file can be written at ``path``.
+
+    Parameters
+    ----------
+    path : path
+    make_folder : bool
+        Whether to make the folder it is in if that is missing.
 
     Raises
     ------
@@ -25,6 +31,8 @@ def check_writable(path: str | Path) -> None:
     if _is_special(path):
         return
     try:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
             pass
     except OSError as error:

@@ -12,6 +12,9 @@ PARAMETERS = 1
 SPLIT = 2
 ORDER = 3
 CHECK = 4
+AFFINE = 5
+ELASTIC = 6
+DROPOUT = 7
 
 
 def generator(stream: int, seed: int, *rest: int) -> np.random.Generator:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any, TypeAlias
 
+import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.augmentation import deformation_basis
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.dataset import checked_labels, checked_pixels
@@ -33,6 +36,12 @@ class Resident:
         The held-out rows in shards; empty if there are none.
     classes : (classes,), int64, on the host
         The label of each class index.
+    image_shape : (height, width) or None
+        If the images are to be deformed.
+    basis : (pictures, features), floating, or None
+        See `augmentation.deformation_basis`.
+    half_turned : (rows,), bool, on the host
+        Which images are rotated half as far.
     """
 
     X: Array
@@ -40,6 +49,9 @@ class Resident:
     shards: list[Shard]
     validation: list[Shard]
     classes: npt.NDArray[np.int64]
+    image_shape: tuple[int, int] | None
+    basis: Array | None
+    half_turned: npt.NDArray[np.bool_]
 
     @property
     def rows(self) -> int:
@@ -67,6 +79,7 @@ def placed(
     UsageError
         If ``validation`` is not a pair.
     """
+    X_shape = np.shape(X)
     pixels = checked_pixels(X, "X")
     y = checked_labels(y, len(pixels), "y")
     if classes is None:
@@ -82,7 +95,32 @@ def placed(
     held_out = []
     if validation is not None:
         held_out = _held_out(validation, pixels.shape[1], known, shard_rows, backend)
-    return Resident(X, labels, shards, held_out, known)
+    shape = basis = None
+    half_turned = np.zeros(len(y), bool)
+    if config.augmentation is not None:
+        shape = config.image_shape or _image_shape(X_shape, pixels.shape[1])
+        if shape[0] * shape[1] != pixels.shape[1]:
+            raise UsageError(
+                f"Images of {shape[0]} x {shape[1]} do not have {pixels.shape[1]} pixels.",
+                "Give height and width as they are, with --image-shape.",
+            )
+        host_basis = deformation_basis(config.augmentation, shape, array_api_compat.numpy)
+        basis = backend.asarray(host_basis, dtype=config.dtype)
+        half_turned = np.isin(y, config.augmentation.half_turned)
+    return Resident(X, labels, shards, held_out, known, shape, basis, half_turned)
+
+
+def _image_shape(shape: tuple[int, ...], features: int) -> tuple[int, int]:
+    """Return height and width of images; of rows of features, as if they were square."""
+    if len(shape) == 3:
+        return shape[1], shape[2]
+    side = isqrt(features)
+    if side * side != features or side < 2:
+        raise UsageError(
+            f"Rows of {features} values are no square images, so they cannot be deformed.",
+            "Give height and width with --image-shape, or train without augmentation.",
+        )
+    return side, side
 
 
 def _held_out(

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Any, TypeAlias
 
+from array_api_compat import array_namespace
+
 from mnn_gpu import network
 
 Array: TypeAlias = Any
@@ -39,6 +41,11 @@ def shard_slices(m: int, shard_rows: int, lanes: int = 1) -> list[slice]:
 def cut(X: Array, labels: Array, shard_rows: int, lanes: int = 1) -> list[Shard]:
     """Cut (m, features) and (m,) into shards; X turns to (features, m), a view."""
     return [(X[rows, :].T, labels[rows]) for rows in shard_slices(X.shape[0], shard_rows, lanes)]
+
+
+def joined(parts: Sequence[Array]) -> Array:
+    """Join along the first axis; one part needs no copy."""
+    return array_namespace(*parts).concat(parts) if len(parts) > 1 else parts[0]
 
 
 def scaled(shards: Sequence[Shard], dtype: Any, free: int | None) -> list[Shard]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,19 @@ import numpy.typing as npt
 from mnn_gpu import __version__, network
 from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.backend.base import Run
-from mnn_gpu.batches import planned_batches
+from mnn_gpu.batches import Plan
+from mnn_gpu.checkpoint import Checkpoint, Snapshot, data_digest, state_arrays, state_from
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.errors import DivergedError, UsageError
 from mnn_gpu.history import History, Hook, Record, TrainingInterrupted
 from mnn_gpu.inference import Evaluation, score_shards
 from mnn_gpu.interrupts import FinishStep
 from mnn_gpu.model import Model
-from mnn_gpu.optimizers import OPTIMIZERS
 from mnn_gpu.randomness import PARAMETERS, generator
 from mnn_gpu.resident import Labelled, placed
 from mnn_gpu.shards import Shard
-from mnn_gpu.step import State, Step, first_state, full_batch, minibatch, training_step
+from mnn_gpu.step import Data, State, Task, first_state, training_step
+from mnn_gpu.stopping import Stopping, check_held_out
 
 MOST_MEMORY = 2**44
 """Bytes; a bound where the device does not tell how much it has."""
@@ -39,6 +41,8 @@ def train(
     validation: Labelled | None = None,
     classes: npt.ArrayLike | None = None,
     hooks: Sequence[Hook] = (),
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
 ) -> tuple[Model, History]:
     """Train a network.
 
@@ -57,6 +61,11 @@ def train(
     classes : (classes,), optional
         All labels there may be. Default: those in ``y``.
     hooks : sequence of Hook
+    checkpoint : path, optional
+        A folder in which the training's state is kept, written at every record.
+    resume : bool
+        Whether to go on from there, if there is a checkpoint; the result is the same, bit
+        for bit, as if the training had never been cut.
 
     Returns
     -------
@@ -72,6 +81,10 @@ def train(
         If the loss stopped being finite.
     DeviceError
         If the device failed or ran out of memory.
+    OutputError, ModelFileError
+        If the checkpoint cannot be written, or not be read.
+    UsageError
+        If it belongs to another recipe or other data.
     TrainingInterrupted
         On Ctrl-C, with the model as far as it came.
     """
@@ -79,7 +92,19 @@ def train(
     backend = checked_backend(backend)
     # An overflow is no warning here: it ends in a DivergedError.
     with backend.explaining(), np.errstate(all="ignore"):
-        return _Training(X, y, config, backend, validation, classes).run(hooks)
+        training = _Training(X, y, config, backend, validation, classes)
+        kept = None
+        if checkpoint is not None:
+            kept = Checkpoint(checkpoint, config, data_digest(X, y, *(validation or ())))
+        return training.run(hooks, kept, resume)
+
+
+class _Interrupted(Exception):  # noqa: N818
+    """Ctrl-C between two steps."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self.state = state
 
 
 class _Training:
@@ -94,67 +119,130 @@ class _Training:
         validation: Labelled | None,
         classes: npt.ArrayLike | None,
     ) -> None:
+        check_held_out(config, validation is not None)
         self.config = config
         self.backend = backend
         self.data = placed(X, y, validation, classes, config, backend)
         self.layer_sizes = (self.data.features, *config.hidden, len(self.data.classes))
-        self.optimizer = OPTIMIZERS[config.optimizer]
-        self.steps_per_epoch = config.steps_per_epoch(self.data.rows)
-        self.interval = config.reporting_interval(self.data.rows)
-        self.planned = config.total_iterations(self.data.rows)
+        self.task = Task(
+            layer_sizes=self.layer_sizes,
+            regularisation=config.regularisation,
+            image_shape=self.data.image_shape,
+        )
+        self.optimizer = config.make_optimizer()
+        self.plan = Plan(config, self.optimizer, self.data, self.task, backend)
+        self.records: list[Record] = []
+        self.iteration = 0
+        self.earlier_seconds = 0.0
+        self.stopping = Stopping(config)
 
-    def run(self, hooks: Sequence[Hook]) -> tuple[Model, History]:
+    def run(
+        self, hooks: Sequence[Hook], checkpoint: Checkpoint | None, resume: bool
+    ) -> tuple[Model, History]:
         """Make all updates, telling the hooks."""
-        run, state = self._compiled_step(), self._first_state()
-        batches = planned_batches(self.config, self.optimizer, self.data.rows, self.backend)
-        records: list[Record] = []
-        iteration = 0
+        state = self._first_state()
+        run = self._compiled_step(state)
+        if checkpoint and resume:
+            state = self._resumed(state, checkpoint)
         for hook in hooks:
-            hook.on_start(self.planned)
+            hook.on_start(self.plan.total)
+            if self.iteration:
+                hook.on_resume(self.iteration)
         self.backend.synchronize()
-        started = time.perf_counter()
+        self.started = time.perf_counter() - self.earlier_seconds
         try:
             with FinishStep() as interrupt:
-                for steps, batch in batches:
-                    if iteration % self.steps_per_epoch == 0:
-                        state = self._with_metrics_at_zero(state)
-                    state = run(state, batch)
-                    iteration += steps
-                    for hook in hooks:
-                        hook.on_step(iteration)
-                    if iteration % self.interval == 0 or iteration == self.planned:
-                        records.append(self._record(state, iteration, started))
-                        for hook in hooks:
-                            hook.on_record(records[-1])
-                    interrupt.check()
-        except KeyboardInterrupt:
-            result = self._result(state, records, iteration, started)
-            raise TrainingInterrupted(*result) from None
+                state = self._loop(run, state, hooks, checkpoint, interrupt)
+        except _Interrupted as stop:
+            if checkpoint:
+                checkpoint.save(self._snapshot(stop.state))
+            raise TrainingInterrupted(*self._result(stop.state)) from None
         finally:
             for hook in hooks:
                 hook.on_end()
-        return self._result(state, records, iteration, started)
+        return self._result(state)
 
-    def _compiled_step(self) -> Run:
-        config, backend, data = self.config, self.backend, self.data
-        if self.steps_per_epoch == 1:
-            return backend.compile(self._step(full_batch), data.shards)
-        take = minibatch(config.shard_rows or backend.shard_rows, backend.lanes)
-        return backend.compile(self._step(take), (data.X, data.labels))
+    def _loop(
+        self,
+        run: Run,
+        state: State,
+        hooks: Sequence[Hook],
+        checkpoint: Checkpoint | None,
+        interrupt: FinishStep,
+    ) -> State:
+        over = bool(self.records) and self._is_over(state)
+        batches = self.plan.batches(self.iteration)
+        try:
+            while not over and (coming := next(batches, None)) is not None:
+                steps, batch = coming
+                if self.iteration % self.plan.per_epoch == 0:
+                    state = self._with_metrics_at_zero(state)
+                state = run(state, batch)
+                self.iteration += steps
+                for hook in hooks:
+                    hook.on_step(self.iteration)
+                ended = self.iteration == self.plan.total
+                if self.iteration % self.plan.interval == 0 or ended:
+                    self.records.append(self._record(state))
+                    for hook in hooks:
+                        hook.on_record(self.records[-1])
+                    over = self._is_over(state)
+                    if checkpoint:
+                        checkpoint.save(self._snapshot(state))
+                interrupt.check()
+        except KeyboardInterrupt:
+            raise _Interrupted(state) from None
+        return state
 
-    def _step(self, take: Any) -> Step:
-        backend = self.backend
-        return training_step(take, self.layer_sizes, self.optimizer, backend.fuse, backend.spread)
+    def _compiled_step(self, state: State) -> Run:
+        data, backend = self.data, self.backend
+        is_weight = None
+        if self.config.weight_decay != 0:
+            is_weight = network.weight_mask(state.theta, self.layer_sizes)
+        step = training_step(self.task, self.optimizer, backend, self.config.shard_rows)
+        resident = Data(data.X, data.labels, tuple(data.shards), is_weight, data.basis)
+        return backend.compile(step, resident)
 
     def _first_state(self) -> State:
         self._check_size()
         rng = generator(PARAMETERS, self.config.seed)
-        theta = network.flatten(network.init_parameters(self.layer_sizes, rng))
+        layers = network.init_parameters(self.layer_sizes, rng, self.config.init)
+        theta = network.flatten(layers)
         return first_state(theta, self.optimizer, self.config.dtype, self.backend.asarray)
+
+    def _is_over(self, state: State) -> bool:
+        return self.stopping.is_over(self.records, lambda: self._theta(state))
+
+    def _parameters(self, state: State) -> Any:
+        """Return what the model is to have: theta, or its average; on the device."""
+        return state.slots[-1] if self.config.average else state.theta
+
+    def _theta(self, state: State) -> npt.NDArray[Any]:
+        return np.array(self.backend.to_numpy(self._parameters(state)))
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+    # ---- checkpoints -----------------------------------------------------------------
+
+    def _snapshot(self, state: State) -> Snapshot:
+        arrays = state_arrays(state, self.backend)
+        best = self.stopping.best
+        return Snapshot(arrays, self.iteration, self._seconds(), tuple(self.records), best)
+
+    def _resumed(self, state: State, checkpoint: Checkpoint) -> State:
+        """Go on from a checkpoint, if there is one."""
+        snapshot = checkpoint.load(state, self.backend)
+        if snapshot is None:
+            return state
+        self.iteration, self.earlier_seconds = snapshot.iteration, snapshot.seconds
+        self.records = list(snapshot.records)
+        self.stopping = Stopping(self.config, snapshot.best)
+        return state_from(snapshot.arrays, state, self.backend)
 
     def _check_size(self) -> None:
         """See that the parameters fit at all, before asking for their memory."""
-        vectors = 4 + 2 * self.optimizer.slots
+        vectors = 5 + 2 * self.optimizer.slots
         need = network.parameter_count(self.layer_sizes) * np.dtype(self.config.dtype).itemsize
         free = self.backend.memory().free
         if need * vectors > (free or MOST_MEMORY):
@@ -169,45 +257,54 @@ class _Training:
         loss, correct = asarray(0.0, dtype=self.config.dtype), asarray(0, dtype=np.int32)
         return state._replace(loss=loss, correct=correct)
 
-    def _record(self, state: State, iteration: int, started: float) -> Record:
+    # ---- records and the result ------------------------------------------------------
+
+    def _record(self, state: State) -> Record:
         """Read the metrics: the one place where the loop waits for the device."""
+        iteration, per_epoch = self.iteration, self.plan.per_epoch
         finite_steps = int(self.backend.to_numpy(state.finite_steps))
         if finite_steps < iteration:
             raise self._diverged(finite_steps + 1)
         rows = self.data.rows
-        batches = (iteration - 1) % self.steps_per_epoch + 1
+        batches = (iteration - 1) % per_epoch + 1
         samples = min(batches * (self.config.batch_size or rows), rows)
-        validation = self._evaluate(state, self.data.validation)
+        validation = self._validated(self._parameters(state))
         return Record(
             iteration=iteration,
-            epoch=(iteration - 1) // self.steps_per_epoch + 1,
+            epoch=(iteration - 1) // per_epoch + 1,
             loss=float(self.backend.to_numpy(state.loss)) / samples,
             accuracy=int(self.backend.to_numpy(state.correct)) / samples,
-            seconds=time.perf_counter() - started,
+            seconds=self._seconds(),
             validation_loss=validation.loss if validation else None,
             validation_accuracy=validation.accuracy if validation else None,
         )
 
-    def _evaluate(self, state: State, shards: Sequence[Shard]) -> Evaluation | None:
-        layers = network.unflatten(state.theta, self.layer_sizes)
-        return score_shards(self.backend, layers, shards) if shards else None
+    def _validated(self, theta: Any) -> Evaluation | None:
+        return self._score(theta, self.data.validation) if self.data.validation else None
 
-    def _result(
-        self, state: State, records: Sequence[Record], iteration: int, started: float
-    ) -> tuple[Model, History]:
-        theta = np.array(self.backend.to_numpy(state.theta))
-        seconds = time.perf_counter() - started
+    def _score(self, theta: Any, shards: Sequence[Shard]) -> Evaluation:
+        return score_shards(self.backend, network.unflatten(theta, self.layer_sizes), shards)
+
+    def _result(self, state: State) -> tuple[Model, History]:
+        seconds, best = self._seconds(), self.stopping.best
+        theta = self._theta(state) if best is None else best.theta
         if not np.isfinite(theta).all():
-            raise self._diverged(iteration)
-        layers = network.unflatten(state.theta, self.layer_sizes)
-        training = score_shards(self.backend, layers, self.data.shards)
-        validation = self._evaluate(state, self.data.validation)
-        history = History(tuple(records), iteration, seconds, training, validation)
+            raise self._diverged(self.iteration)
+        here = self.backend.asarray(theta)
+        training, validation = self._score(here, self.data.shards), self._validated(here)
+        history = History(
+            tuple(self.records),
+            self.iteration,
+            seconds,
+            training,
+            validation,
+            self.records[best.record] if best else None,
+        )
         info = {
             "recipe": asdict(self.config),
             "version": __version__,
             "device": self.backend.device,
-            "iterations": iteration,
+            "iterations": self.iteration,
             "training_accuracy": training.accuracy,
             "held_out_accuracy": validation.accuracy if validation else None,
         }

@@ -15,17 +15,19 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 from mnn_gpu import Hook, Record, TrainingConfig, network, select_backend, train
+from mnn_gpu.augmentation import Augmentation
 from mnn_gpu.backend import Backend, joined, thin
+from mnn_gpu.backend.base import entries
 from mnn_gpu.backend.blas import has_small_kernels, single_threaded
 from mnn_gpu.backend.blocks import blockwise
 from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.operations import PRODUCTS
 from mnn_gpu.backend.replay import Lanes, Program, Replay
 from mnn_gpu.backend.trace import Tape
-from mnn_gpu.batches import planned_batches
+from mnn_gpu.batches import Plan
 from mnn_gpu.optimizers import OPTIMIZERS, Adam
 from mnn_gpu.resident import placed
-from mnn_gpu.step import Batch, State, first_state, full_batch, minibatch, training_step
+from mnn_gpu.step import Batch, Data, State, Task, first_state, training_step
 
 ROWS = 50
 
@@ -36,14 +38,17 @@ def problem(backend: Backend, config: TrainingConfig) -> tuple[Any, Any, State, 
     X, y = rng.integers(0, 256, (ROWS, 20), np.uint8), rng.integers(0, 4, ROWS)
     data = placed(X, y, None, None, config, backend)
     sizes = (20, *config.hidden, 4)
-    optimizer = OPTIMIZERS[config.optimizer]
-    whole = config.batch_size is None
-    take: Any = full_batch if whole else minibatch(config.shard_rows or 1024, backend.lanes)
-    step = training_step(take, sizes, optimizer, backend.fuse, backend.spread)
+    optimizer = config.make_optimizer()
+    task = Task(
+        layer_sizes=sizes, regularisation=config.regularisation, image_shape=data.image_shape
+    )
+    step = training_step(task, optimizer, backend, config.shard_rows)
     theta = network.flatten(network.init_parameters(sizes, rng))
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
-    batches = [batch for _, batch in planned_batches(config, optimizer, ROWS, backend)]
-    return step, data.shards if whole else (data.X, data.labels), state, batches
+    mask = backend.asarray(network.weight_mask(theta, sizes), dtype=config.dtype)
+    resident = Data(data.X, data.labels, tuple(data.shards), mask, data.basis)
+    plan = Plan(config, optimizer, data, task, backend)
+    return step, resident, state, [batch for _, batch in plan.batches()]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -208,13 +213,13 @@ def test_metrics_set_from_outside_are_taken_over() -> None:
 
 def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
     def curious(data: Any, state: Any, batch: Any) -> Any:
-        if batch.rate > 0:
+        if batch.scalars > 0:
             return state
         return None
 
     rates = np.ones(3)
     with pytest.raises(TypeError, match="may not decide"):
-        Replay(curious, ())((np.zeros(2),), Batch(rates, rates))
+        Replay(curious, ())((np.zeros(2),), Batch(rates))
 
 
 def replayed(step: Any, state: Any, batches: Any) -> list[Any]:
@@ -470,14 +475,19 @@ def test_corners_are_as_without_replay(step: Any) -> None:
     np.testing.assert_array_equal(actual, expected)
 
 
+def adam_update(theta: Any, g: Any, rate: float, epsilon: float, m: Any, v: Any) -> Any:
+    """Adam, with arguments as a backend's `fuse` takes them."""
+    theta, slots = Adam().update(theta, g, None, (rate, epsilon), (m, v))
+    return theta, *slots
+
+
 @given(st.integers(1, 50), st.integers(1, 20))
 @settings(deadline=None, max_examples=40)
 def test_blocks_do_not_change_an_update(length: int, block: int) -> None:
     rng = np.random.default_rng(length)
     theta, g, m, v = rng.random((4, length))
-    update = Adam().update
-    expected = update(theta, g, np.float64(0.1), np.float64(1e-8), m, v)
-    actual = blockwise(update, block)(theta, g, np.float64(0.1), np.float64(1e-8), m, v)
+    expected = adam_update(theta, g, 0.1, 1e-8, m, v)
+    actual = blockwise(adam_update, block)(theta, g, 0.1, 1e-8, m, v)
     for one, other in zip(expected, actual, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -488,10 +498,9 @@ def test_pieces_do_not_change_an_update(length: int, cuts: set[int]) -> None:
     rng = np.random.default_rng(length)
     bounds = tuple(sorted({0, length} | {c for c in cuts if c < length}))
     theta, g, m, v = rng.random((4, length))
-    rate, epsilon = np.float64(0.1), np.float64(1e-8)
-    update = Adam().update
-    expected = update(theta, g, rate, epsilon, m, v)
-    pieces = joined.piecewise(update)
+    rate, epsilon = 0.1, 1e-8
+    expected = adam_update(theta, g, rate, epsilon, m, v)
+    pieces = joined.piecewise(adam_update)
     for one, other in zip(expected, pieces(theta, g, rate, epsilon, m, v), strict=True):
         np.testing.assert_array_equal(one, other)
     cut = [joined.cut(vector, bounds) for vector in (theta, m, v)]
@@ -510,6 +519,47 @@ def test_a_vector_in_pieces_notes_where_it_is_cut() -> None:
         np.testing.assert_array_equal(pieces[key], np.arange(10)[key])
 
 
+def plan(config: TrainingConfig, rows: int, steps_per_call: int = 16) -> Plan:
+    """Return the plan of a training on images of 6 x 6."""
+    backend = select_backend("cpu")
+    object.__setattr__(backend, "steps_per_call", steps_per_call)
+    X, y = np.zeros((rows, 36), np.uint8), np.arange(rows) % 3
+    data = placed(X, y, None, [0, 1, 2], config, backend)
+    task = Task(
+        layer_sizes=(36, 5, 3),
+        regularisation=config.regularisation,
+        image_shape=data.image_shape,
+    )
+    return Plan(config, config.make_optimizer(), data, task, backend)
+
+
+@given(
+    rows=st.integers(1, 12),
+    batch_size=st.one_of(st.none(), st.integers(1, 14)),
+    start=st.integers(0, 12),
+    steps_per_call=st.integers(1, 5),
+)
+@settings(deadline=None, max_examples=60)
+def test_it_does_not_matter_where_a_plan_goes_on_nor_how_long_its_runs_are(
+    rows: int, batch_size: int | None, start: int, steps_per_call: int
+) -> None:
+    config = TrainingConfig(
+        iterations=13,
+        batch_size=batch_size,
+        optimizer="adam",
+        dropout=0.5,
+        input_dropout=0.25,
+        augmentation=Augmentation(half_turned=(1,)),
+    )
+    expected = [one for _, run in plan(config, rows).batches() for one in entries(run)]
+    later = plan(config, rows, steps_per_call).batches(start)
+    actual = [one for _, run in later for one in entries(run)]
+    assert len(actual) == 13 - start
+    for one, other in zip(actual, expected[start:], strict=True):
+        for array, like in zip(one, other, strict=True):
+            np.testing.assert_array_equal(array, like)
+
+
 @given(
     rows=st.integers(1, 40),
     batch_size=st.one_of(st.none(), st.integers(1, 45)),
@@ -520,8 +570,10 @@ def test_a_vector_in_pieces_notes_where_it_is_cut() -> None:
 def test_the_plan_is_every_row_once_an_epoch_and_stops_at_every_report(
     rows: int, batch_size: int | None, iterations: int, report_every: int
 ) -> None:
-    config = TrainingConfig(iterations=iterations, batch_size=batch_size, report_every=report_every)
-    runs = list(planned_batches(config, Adam(), rows, select_backend("cpu")))
+    config = TrainingConfig(
+        iterations=iterations, batch_size=batch_size, report_every=report_every, optimizer="adam"
+    )
+    runs = list(plan(config, rows).batches())
     per_epoch = config.steps_per_epoch(rows)
     ends = np.cumsum([steps for steps, _ in runs])
     assert ends[-1] == iterations
@@ -530,7 +582,7 @@ def test_the_plan_is_every_row_once_an_epoch_and_stops_at_every_report(
         *range(per_epoch, iterations, per_epoch),
     ):
         assert stop in ends
-    rates = np.concatenate([batch.rate for _, batch in runs])
+    rates = np.concatenate([batch.scalars[:, 0] for _, batch in runs])
     expected = [Adam().scalars(t, 0.1)[0] for t in range(1, iterations + 1)]
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
     if per_epoch > 1:

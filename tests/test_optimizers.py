@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnn_gpu.optimizers import OPTIMIZERS, SCHEDULES, Adam, GradientDescent, Momentum, step_scalars
+from mnn_gpu.optimizers import (
+    SCHEDULES,
+    Adam,
+    GradientDescent,
+    Momentum,
+    make_optimizer,
+    step_scalars,
+)
 from tests.libraries import Library
 
 TRAJECTORIES = json.loads((Path(__file__).parent / "optimizer_trajectories.json").read_text())
@@ -23,20 +30,19 @@ def gradient(theta: Any, t: int) -> Any:
 
 def trajectory(lib: Library, name: str, dtype: str, steps: int) -> Any:
     """Follow an optimizer, at learning rate 0.05, from the stored start."""
-    optimizer = OPTIMIZERS[name]
+    optimizer = make_optimizer(name)
     theta = lib.asarray(TRAJECTORIES["start"], dtype)
     slots = tuple(theta * 0 for _ in range(optimizer.slots))
     for t in range(1, steps + 1):
         g = lib.asarray(gradient(lib.to_numpy(theta), t), dtype)
-        rate, epsilon = (lib.asarray(s, dtype) for s in optimizer.scalars(t, 0.05))
-        theta, *slots_after = optimizer.update(theta, g, rate, epsilon, *slots)
-        slots = tuple(slots_after)
+        scalars = [lib.asarray(s, dtype) for s in optimizer.scalars(t, 0.05)]
+        theta, slots = optimizer.update(theta, g, None, scalars, slots)
         assert all(lib.owns(array) and array.dtype == theta.dtype for array in (theta, *slots))
     return lib.to_numpy(theta)
 
 
 @pytest.mark.parametrize("peer", ["torch", "optax"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
 def test_the_trajectory_is_the_peers(
     lib: Library, peer: str, name: str, dtype: str, tolerance: float
@@ -47,12 +53,13 @@ def test_the_trajectory_is_the_peers(
 
 
 def test_gradient_descent_is_the_formula() -> None:
-    (theta,) = GradientDescent().update(np.array([1.0]), np.array([2.0]), 0.1, 0.0)
+    theta, _ = GradientDescent().update(np.array([1.0]), np.array([2.0]), None, (0.1,), ())
     assert theta == pytest.approx(0.8)
 
 
 def test_momentum_gathers_speed() -> None:
-    theta, v = Momentum(0.5).update(np.array([1.0]), np.array([2.0]), 0.1, 0.0, np.array([4.0]))
+    slots = (np.array([4.0]),)
+    theta, (v,) = Momentum(0.5).update(np.array([1.0]), np.array([2.0]), None, (0.1,), slots)
     assert v == pytest.approx(4.0)
     assert theta == pytest.approx(0.6)
 
@@ -61,9 +68,8 @@ def test_adams_first_step_is_the_learning_rate_whatever_the_gradients_size() -> 
     adam = Adam()
     for size in (1e-3, 1.0, 1e3):
         zero = np.zeros(2)
-        rate, epsilon = adam.scalars(1, 0.01)
         g = np.array([size, -size])
-        theta, *_ = adam.update(zero, g, rate, epsilon, zero, zero)
+        theta, _ = adam.update(zero, g, None, adam.scalars(1, 0.01), (zero, zero))
         np.testing.assert_allclose(theta, [-0.01, 0.01], rtol=1e-4)
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from array_api_compat import array_namespace, device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import network
 from mnn_gpu.optimizers import GradientDescent
 from mnn_gpu.shards import cut
-from mnn_gpu.step import Batch, State, batch_sums, full_batch, training_step
+from mnn_gpu.step import Batch, Data, Samples, State, Task, batch_sums, training_step
 from tests import oracle
 from tests.libraries import Library
 
@@ -31,8 +32,10 @@ def problem(lib: Library, m: int, dtype: str = "float64") -> tuple[State, Any, A
 
 def descend(state: State, shards: Any, alpha: float) -> State:
     """Make one step of gradient descent."""
-    step = training_step(full_batch, SIZES, GradientDescent())
-    return step(shards, state, Batch(alpha, 0.0))
+    step = training_step(Task(layer_sizes=SIZES), GradientDescent())
+    xp = array_namespace(state.theta)
+    scalars = xp.asarray([alpha], dtype=state.theta.dtype, device=device(state.theta))
+    return step(Data(None, None, shards), state, Batch(scalars))
 
 
 def there(lib: Library, X: Any, labels: Any, shard_rows: int) -> Any:
@@ -88,7 +91,12 @@ def test_the_number_of_shards_does_not_matter(m: int, one: int, other: int) -> N
     lib = Library("numpy", np, "cpu")
     state, _, X, labels = problem(lib, m, dtype="float32")
     first, second = (
-        batch_sums(state.theta, SIZES, there(lib, X, labels, rows)) for rows in (one, other)
+        batch_sums(
+            state.theta,
+            Task(layer_sizes=SIZES),
+            [Samples(*shard) for shard in there(lib, X, labels, rows)],
+        )
+        for rows in (one, other)
     )
     np.testing.assert_allclose(first.gradient, second.gradient, rtol=1e-4, atol=1e-5)
     assert float(first.loss) == pytest.approx(float(second.loss), rel=1e-5)

@@ -251,7 +251,7 @@ def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
         {"learning_rate": None},
         {"learning_rate": 10**400},
         {"optimizer": "lbfgs"},
-        {"schedule": "step"},
+        {"schedule": "square"},
         {"hidden": (10, -1)},
         {"learning_rate": 0},
         {"learning_rate": float("nan")},

@@ -40,6 +40,8 @@ class Backend(ABC):
         The array-API namespace of the device's arrays.
     shard_rows : int
         How many samples the device likes to work on at a time.
+    cached : int
+        How many numbers a passing result may have to stay in the device's cache.
     steps_per_call : int
         How many steps a compiled step likes to be given at a time.
     lanes : int
@@ -54,6 +56,7 @@ class Backend(ABC):
     xp: Any = field(repr=False)
     shard_rows: int = field(repr=False)
     steps_per_call: int = field(repr=False)
+    cached: int = field(repr=False, default=2**31, kw_only=True)
     lanes: int = field(repr=False, default=1, kw_only=True)
     scales_ahead: bool = field(repr=False, default=True, kw_only=True)
 

@@ -132,7 +132,7 @@ def into(
         return partial(function, x, options["axis"], dtype, out, options["keepdims"])
     if function in PRODUCTS:
         return partial(function, *arguments, out)
-    if function is np.maximum:  # NumPy deprecates its third argument.
+    if function in (np.maximum, np.minimum):  # NumPy deprecates their third argument.
         return partial(function, *_as_arrays(arguments), out=out)
     return partial(function, *_as_arrays(arguments), out)
 

@@ -78,7 +78,7 @@ class Tape:
 
     def __getattr__(self, name: str) -> Any:
         """Serve the names of dtypes, and those operations that are NumPy's own."""
-        if name in ("exp", "log", "sqrt", "isfinite"):
+        if name in ("exp", "log", "sqrt", "floor", "isfinite"):
             return lambda x: self.do(getattr(np, name), x)
         if name in ("bool", "int32", "int64", "uint8", "float32", "float64"):
             return np.dtype(name)
@@ -88,6 +88,9 @@ class Tape:
 
     def arange(self, stop: int, *, dtype: Any = None, device: Any = None) -> Traced:  # noqa: ARG002
         return self.traced(np.arange(stop, dtype=dtype))
+
+    def ones_like(self, x: Traced) -> Traced:
+        return self.traced(np.ones_like(x.array))
 
     def reshape(self, x: Traced, shape: tuple[int, ...]) -> Traced:
         view = x.array.reshape(shape)
@@ -100,6 +103,9 @@ class Tape:
 
     def maximum(self, x: Traced, y: Any) -> Traced:
         return self.do(np.maximum, x, y if isinstance(y, Traced) else self._constant(x.array, y))
+
+    def minimum(self, x: Traced, y: Any) -> Traced:
+        return self.do(np.minimum, x, y if isinstance(y, Traced) else self._constant(x.array, y))
 
     def _constant(self, like: NDArray, value: float) -> NDArray:
         """Return a number as an array, with which NumPy is several times as fast.

@@ -43,6 +43,9 @@ class Lines(Hook):
     def on_start(self, iterations: int) -> None:
         self.iterations = iterations
 
+    def on_resume(self, iteration: int) -> None:
+        say(f"resumed after iteration {iteration}")
+
     def on_record(self, record: Record) -> None:
         speed = record.iteration / max(record.seconds, 1e-9)
         left = (self.iterations - record.iteration) / speed
@@ -61,7 +64,7 @@ class Bar(Hook):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.progress import TimeRemainingColumn as Left
 
-        self.iterations = iterations
+        self.iterations, self.done = iterations, 0
         self.started = self.drawn = time.perf_counter()
         self.bar: Progress = Progress(
             BarColumn(bar_width=28),
@@ -75,11 +78,15 @@ class Bar(Hook):
         self.task = self.bar.add_task("", total=iterations, scores="", rate="")
         self.bar.start()
 
+    def on_resume(self, iteration: int) -> None:
+        self.done = iteration
+        self.bar.console.print(f"resumed after iteration {iteration}")
+
     def on_step(self, iteration: int) -> None:
         now = time.perf_counter()
         if now - self.drawn >= REDRAW_SECONDS or iteration == self.iterations:
             self.drawn = now
-            speed = rate(iteration / (now - self.started))
+            speed = rate((iteration - self.done) / (now - self.started))
             self.bar.update(self.task, completed=iteration, rate=speed, refresh=True)
 
     def on_record(self, record: Record) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 
 from mnn_gpu import Model, Predictor, TrainingConfig, select_backend
 from mnn_gpu import network as mathematics
-from mnn_gpu.optimizers import OPTIMIZERS, constant, step_scalars
+from mnn_gpu.optimizers import constant, step_scalars
 from mnn_gpu.resident import placed
-from mnn_gpu.step import Batch, first_state, full_batch, minibatch, training_step
+from mnn_gpu.step import Batch, Data, Task, first_state, training_step
 from scripts.benchmarks.jax_peer import JaxScan, JaxStep
 from scripts.benchmarks.jobs import Problem
 from scripts.benchmarks.sklearn_peer import Sklearn
@@ -35,11 +35,9 @@ class MnnGpu:
         backend = select_backend("cpu", self.library)
         config = TrainingConfig(batch_size=job.batch_size, optimizer=job.optimizer)
         data = placed(problem.X, problem.y, None, None, config, backend)
-        optimizer = OPTIMIZERS[job.optimizer]
-        whole = job.batch_size is None
-        take: Any = full_batch if whole else minibatch(backend.shard_rows, backend.lanes)
-        step = training_step(take, job.sizes, optimizer, backend.fuse, backend.spread)
-        self.run = backend.compile(step, data.shards if whole else (data.X, data.labels))
+        optimizer = config.make_optimizer()
+        step = training_step(Task(layer_sizes=job.sizes), optimizer, backend)
+        self.run = backend.compile(step, Data(data.X, data.labels, tuple(data.shards)))
         self.job, self.backend, self.optimizer, self.dtype = job, backend, optimizer, config.dtype
 
     def start(self, theta: Any) -> None:
@@ -56,9 +54,9 @@ class MnnGpu:
             stop = min(start + chunk, self.job.steps)
             coming = range(self.t + start, self.t + stop)
             values = step_scalars(self.optimizer, constant, self.rate, coming, len(coming))
-            rate, epsilon = self.backend.asarray(np.array(values).T, dtype=np.float32)
+            scalars = self.backend.asarray(np.array(values), dtype=np.float32)
             rows = None if self.orders is None else self.orders[start:stop]
-            self.state = self.run(self.state, Batch(rate, epsilon, rows))
+            self.state = self.run(self.state, Batch(scalars, rows))
         self.t += self.job.steps
         self.backend.to_numpy(self.state.loss)
 

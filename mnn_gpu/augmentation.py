@@ -21,12 +21,14 @@ Simple Neural Nets for Handwritten Digit Recognition, Neural Computation 22 (201
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import pi, radians, sqrt
 from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace, device
 
+from mnn_gpu.checks import number_in, whole
 from mnn_gpu.errors import UsageError
 
 Array: TypeAlias = Any
@@ -79,21 +81,20 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name, most in LIMITS.items():
-            value = getattr(self, name)
-            if isinstance(value, bool | str) or not 0 <= value < most:
-                raise UsageError(
-                    f"The augmentation's {name} is {value!r}.",
-                    f"Give a number from 0 up to below {most:g}.",
-                )
-            object.__setattr__(self, name, float(value))
+            range_ = f"from 0 up to below {most:g}"
+            value = number_in(name, getattr(self, name), range_, _is_from_0_to(most))
+            object.__setattr__(self, name, value)
         if not self.sigma:
-            raise UsageError("The augmentation's sigma is 0.", "Give some pixels, such as 5.5.")
+            raise UsageError("sigma is 0.", "Give some pixels, such as 5.5.")
         labels: Any = self.half_turned
-        if isinstance(labels, str) or not all(isinstance(label, int) for label in labels):
-            raise UsageError(
-                f"The augmentation's half_turned is {labels!r}.", "Give labels, such as (1, 7)."
-            )
+        if isinstance(labels, str) or not isinstance(labels, Iterable):
+            raise UsageError(f"half_turned is {labels!r}.", "Give labels, such as (1, 7).")
+        labels = (whole("half_turned", label, 0) for label in labels)
         object.__setattr__(self, "half_turned", tuple(labels))
+
+
+def _is_from_0_to(most: float) -> Callable[[float], bool]:
+    return lambda number: 0 <= number < most
 
 
 def deformation_basis(

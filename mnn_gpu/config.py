@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mnn_gpu.augmentation import Augmentation
+from mnn_gpu.checks import number_in, one_of, positive, whole
 from mnn_gpu.errors import UsageError
 from mnn_gpu.network import INITS
 from mnn_gpu.optimizers import (
@@ -23,7 +23,6 @@ from mnn_gpu.regularisation import LEVELS, Regularisation, threshold
 
 DEFAULT_ITERATIONS = 1000
 MOST_UNITS = 2**31 - 1
-MOST = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,25 +124,25 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         hidden = self.hidden if isinstance(self.hidden, Iterable) else (self.hidden,)
-        self._set("hidden", tuple(_whole("hidden", units, 1, MOST_UNITS) for units in hidden))
+        self._set("hidden", tuple(whole("hidden", units, 1, MOST_UNITS) for units in hidden))
         for name in COUNTS:
             if getattr(self, name) is not None:
-                self._set(name, _whole(name, getattr(self, name), 1))
-        self._set("seed", _whole("seed", self.seed, 0))
+                self._set(name, whole(name, getattr(self, name), 1))
+        self._set("seed", whole("seed", self.seed, 0))
         # A NumPy float64 would turn all that it is multiplied with into float64.
-        self._set("learning_rate", _positive("learning_rate", self.learning_rate))
+        self._set("learning_rate", positive("learning_rate", self.learning_rate))
         for name in ("clip_norm", "max_norm"):
             if getattr(self, name) is not None:
-                self._set(name, _positive(name, getattr(self, name)))
+                self._set(name, positive(name, getattr(self, name)))
         for name in SHARES:
-            self._set(name, _number(name, getattr(self, name), "from 0 up to below 1", _is_share))
+            self._set(name, number_in(name, getattr(self, name), "from 0 up to below 1", _is_share))
         for name in ("dropout", "input_dropout"):
-            self._set(name, _number(name, getattr(self, name), "from 0 to 0.99", _is_dropout))
+            self._set(name, number_in(name, getattr(self, name), "from 0 to 0.99", _is_dropout))
         if self.weight_decay is not None:
-            decay = _number("weight_decay", self.weight_decay, "from 0 up", _is_not_negative)
+            decay = number_in("weight_decay", self.weight_decay, "from 0 up", _is_not_negative)
             self._set("weight_decay", decay)
         if self.until is not None:
-            self._set("until", _number("until", self.until, "above 0, up to 1", _is_accuracy))
+            self._set("until", number_in("until", self.until, "above 0, up to 1", _is_accuracy))
         if self.iterations is not None and self.epochs is not None:
             raise UsageError("Both iterations and epochs are given.", "Give only one of them.")
         if self.image_shape is not None:
@@ -152,10 +151,10 @@ class TrainingConfig:
             raise UsageError(
                 f"augmentation is {self.augmentation!r}.", "Give mnn_gpu.Augmentation(...) or None."
             )
-        _one_of("init", self.init, INITS)
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("dtype", self.dtype, ("float32", "float64"))
+        one_of("init", self.init, INITS)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        one_of("schedule", self.schedule, SCHEDULES)
+        one_of("dtype", self.dtype, ("float32", "float64"))
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -240,34 +239,5 @@ def _shape(value: Any) -> tuple[int, int]:
     sides = tuple(value) if isinstance(value, Iterable) else (value,)
     if len(sides) != 2:
         raise UsageError(f"image_shape is {value!r}.", "Give height and width, such as (28, 28).")
-    height, width = (_whole("image_shape", side, 2, MOST_UNITS) for side in sides)
+    height, width = (whole("image_shape", side, 2, MOST_UNITS) for side in sides)
     return height, width
-
-
-def _one_of(name: str, value: object, choices: Collection[str]) -> None:
-    if value not in choices:
-        raise UsageError(f"{name} is {value!r}.", f"Give one of: {', '.join(choices)}.")
-
-
-def _positive(name: str, value: object) -> float:
-    return _number(name, value, "above 0, such as 0.1", lambda number: 0 < number < math.inf)
-
-
-def _number(name: str, value: object, range_: str, fits: Callable[[float], bool]) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, str | bool) or not fits(number):
-        raise UsageError(f"{name} is {value!r}.", f"Give a number {range_}.")
-    return number
-
-
-def _whole(name: str, value: object, least: int, most: int = MOST) -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or not least <= number <= most:
-        raise UsageError(f"{name} is {value!r}.", f"Give a whole number from {least} to {most:,}.")
-    return number

@@ -1,0 +1,44 @@
+"""Checks of single values that a person gave, with errors that say what to give instead."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Collection
+
+from mnn_gpu.errors import UsageError
+
+MOST = 2**63 - 1
+
+
+def one_of(name: str, value: object, choices: Collection[str]) -> None:
+    """Raise a UsageError if ``value`` is none of the choices."""
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r}.", f"Give one of: {', '.join(choices)}.")
+
+
+def positive(name: str, value: object) -> float:
+    """Return a finite number above 0, or raise a UsageError."""
+    return number_in(name, value, "above 0, such as 0.1", lambda number: 0 < number < math.inf)
+
+
+def number_in(name: str, value: object, range_: str, fits: Callable[[float], bool]) -> float:
+    """Return a number in a range, which is given in words and as a function, as a float."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, str | bool) or not fits(number):
+        raise UsageError(f"{name} is {value!r}.", f"Give a number {range_}.")
+    return number
+
+
+def whole(name: str, value: object, least: int, most: int = MOST) -> int:
+    """Return a whole number in a range as an int, or raise a UsageError."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or not least <= number <= most:
+        raise UsageError(f"{name} is {value!r}.", f"Give a whole number from {least} to {most:,}.")
+    return number

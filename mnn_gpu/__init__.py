@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 openblas.prepare()
 
 _HOMES = {
+    "augmentation": ("Augmentation",),
     "backend": ("Backend", "Diagnosis", "diagnose", "select_backend"),
     "config": ("TrainingConfig",),
     "data": ("Dataset", "load_dataset", "load_mnist", "split"),
@@ -34,6 +35,7 @@ _HOMES = {
     "inference": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),
     "model": ("Model",),
     "model_file": ("load_model", "save_model"),
+    "recipes": ("RECIPES", "Recipe"),
     "training": ("train",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

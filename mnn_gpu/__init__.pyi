@@ -1,5 +1,6 @@
 """The public names, for type checkers; `__init__.py` loads them when first used."""
 
+from mnn_gpu.augmentation import Augmentation as Augmentation
 from mnn_gpu.backend import Backend as Backend
 from mnn_gpu.backend import Diagnosis as Diagnosis
 from mnn_gpu.backend import diagnose as diagnose
@@ -30,6 +31,8 @@ from mnn_gpu.inference import predict_proba as predict_proba
 from mnn_gpu.model import Model as Model
 from mnn_gpu.model_file import load_model as load_model
 from mnn_gpu.model_file import save_model as save_model
+from mnn_gpu.recipes import RECIPES as RECIPES
+from mnn_gpu.recipes import Recipe as Recipe
 from mnn_gpu.training import train as train
 
 __all__: list[str]

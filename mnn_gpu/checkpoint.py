@@ -78,9 +78,9 @@ class Checkpoint:
         from safetensors.numpy import save
 
         best = snapshot.best
-        arrays = {name: np.ascontiguousarray(array) for name, array in snapshot.arrays.items()}
+        arrays = {name: np.asarray(array, order="C") for name, array in snapshot.arrays.items()}
         if best is not None:
-            arrays["best"] = np.ascontiguousarray(best.theta)
+            arrays["best"] = np.asarray(best.theta, order="C")
         metadata = {
             "format": FORMAT,
             "version": __version__,

@@ -170,9 +170,10 @@ class _Training:
         checkpoint: Checkpoint | None,
         interrupt: FinishStep,
     ) -> State:
-        over = bool(self.records) and self._is_over(state)
         batches = self.plan.batches(self.iteration)
         try:
+            # A training may have been cut just before its record.
+            over = self.iteration > 0 and self._reported(state, hooks)
             while not over and (coming := next(batches, None)) is not None:
                 steps, batch = coming
                 if self.iteration % self.plan.per_epoch == 0:
@@ -181,14 +182,9 @@ class _Training:
                 self.iteration += steps
                 for hook in hooks:
                     hook.on_step(self.iteration)
-                ended = self.iteration == self.plan.total
-                if self.iteration % self.plan.interval == 0 or ended:
-                    self.records.append(self._record(state))
-                    for hook in hooks:
-                        hook.on_record(self.records[-1])
-                    over = self._is_over(state)
-                    if checkpoint:
-                        checkpoint.save(self._snapshot(state))
+                over = self._reported(state, hooks)
+                if checkpoint and self.is_at_record:
+                    checkpoint.save(self._snapshot(state))
                 interrupt.check()
         except KeyboardInterrupt:
             raise _Interrupted(state) from None
@@ -210,7 +206,19 @@ class _Training:
         theta = network.flatten(layers)
         return first_state(theta, self.optimizer, self.config.dtype, self.backend.asarray)
 
-    def _is_over(self, state: State) -> bool:
+    @property
+    def is_at_record(self) -> bool:
+        """Whether this iteration has a record in the history, now or soon."""
+        return self.iteration % self.plan.interval == 0 or self.iteration == self.plan.total
+
+    def _reported(self, state: State, hooks: Sequence[Hook]) -> bool:
+        """Make a record if one is due; say whether the training is over by it."""
+        if not self.is_at_record:
+            return False
+        if not self.records or self.records[-1].iteration < self.iteration:
+            self.records.append(self._record(state))
+            for hook in hooks:
+                hook.on_record(self.records[-1])
         return self.stopping.is_over(self.records, lambda: self._theta(state))
 
     def _parameters(self, state: State) -> Any:

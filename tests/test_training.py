@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mnn_gpu import (
+    Augmentation,
     DataError,
     DivergedError,
     Hook,
@@ -231,6 +233,17 @@ def test_an_interrupt_keeps_what_was_learnt(images: dict[str, Any]) -> None:
     np.testing.assert_array_equal(caught.value.model.theta, expected.theta)
 
 
+def test_images_that_cannot_be_deformed_are_refused(images: dict[str, Any]) -> None:
+    config = TrainingConfig(augmentation=Augmentation(), iterations=2)
+    with pytest.raises(UsageError, match="12 values are no square") as caught:
+        train(images["X"], images["y"], config)
+    assert "--image-shape" in caught.value.cure
+    with pytest.raises(UsageError, match="5 x 5 do not have 12"):
+        train(images["X"], images["y"], replace(config, image_shape=(5, 5)))
+    train(images["X"], images["y"], replace(config, image_shape=(3, 4)))
+    train(images["X"].reshape(-1, 4, 3), images["y"], config)
+
+
 def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="for 30 images"):
         train(images["X"], images["y"][:7])
@@ -264,6 +277,25 @@ def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
         {"seed": -1},
         {"seed": 1.5},
         {"dtype": "float16"},
+        {"init": "zeros"},
+        {"momentum": 1},
+        {"beta2": -0.1},
+        {"weight_decay": -1},
+        {"weight_decay": float("inf")},
+        {"average": 1.0},
+        {"warmup": 1.0},
+        {"clip_norm": 0},
+        {"max_norm": True},
+        {"dropout": 1},
+        {"dropout": 0.999},
+        {"input_dropout": "0.2"},
+        {"label_smoothing": None},
+        {"augmentation": True},
+        {"image_shape": 28},
+        {"image_shape": (28, 1)},
+        {"patience": 0},
+        {"until": 98},
+        {"until": 0},
     ],
 )
 def test_a_recipe_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:

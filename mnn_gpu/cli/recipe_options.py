@@ -1,0 +1,156 @@
+"""The options that make up a recipe: each overrides one field of it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mnn_gpu.cli.options import Options
+
+if TYPE_CHECKING:
+    from mnn_gpu import TrainingConfig
+    from mnn_gpu.recipes import Recipe
+
+RECIPES = ("notebook", "fast", "accurate", "record")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+SCHEDULES = ("constant", "step", "linear", "cosine", "one-cycle")
+
+# Of TrainingConfig: option, type, metavar, help.
+NUMBERS: tuple[tuple[str, Any, str, str], ...] = (
+    ("batch_size", int, "N", "samples an update (default: all of them)"),
+    ("momentum", float, "X", "of momentum and nesterov (default: 0.9)"),
+    ("beta1", float, "X", "of adam and adamw (default: 0.9)"),
+    ("beta2", float, "X", "of adam and adamw (default: 0.999)"),
+    ("weight_decay", float, "X", "pull weights to 0, not biases (default: 0; adamw 0.01)"),
+    ("average", float, "X", "use a moving average of the weights, such as 0.999 (default: 0)"),
+    ("warmup", float, "X", "share of the training in which the rate rises (default: 0)"),
+    ("clip_norm", float, "X", "shorten longer gradients (default: none)"),
+    ("dropout", float, "X", "share of hidden units left out at random (default: 0)"),
+    ("input_dropout", float, "X", "share of inputs left out at random (default: 0)"),
+    ("label_smoothing", float, "X", "share of a label spread over all classes (default: 0)"),
+    ("max_norm", float, "X", "longest vector of a hidden unit's weights (default: any)"),
+    ("patience", int, "N", "stop after N reports without a better held-out accuracy"),
+    ("until", float, "ACC", "stop once the held-out accuracy is ACC, such as 0.98"),
+)
+# Of Augmentation.
+DEFORMATIONS: tuple[tuple[str, str, str], ...] = (
+    ("rotation", "DEGREES", "rotate by up to so much either way"),
+    ("shear", "DEGREES", "slant by up to so much"),
+    ("scaling", "SHARE", "stretch or shrink each side by up to so much"),
+    ("shift", "PIXELS", "move by up to so much"),
+    ("alpha", "PIXELS", "strength of the elastic field (Simard's alpha)"),
+    ("sigma", "PIXELS", "smoothness of the elastic field"),
+)
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Declare the recipe and what overrides it; what is not given is None."""
+    recipe = parser.add_argument_group(
+        "recipe", "Defaults are the notebook's; another recipe has its own (mnn-gpu recipes)."
+    )
+    recipe.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        default="notebook",
+        help="what to begin with (default: %(default)s)",
+    )
+    recipe.add_argument(
+        "--hidden",
+        type=int,
+        nargs="*",
+        metavar="UNITS",
+        help="units of each hidden layer (default: 10 10)",
+    )
+    recipe.add_argument(
+        "--init",
+        choices=["notebook", "he", "glorot"],
+        help="how to draw the first weights (default: notebook)",
+    )
+    length = recipe.add_mutually_exclusive_group()
+    length.add_argument(
+        "--iterations", type=int, metavar="N", help="stop after N updates (default: 1000)"
+    )
+    length.add_argument("--epochs", type=int, metavar="N", help="stop after N passes instead")
+    recipe.add_argument("--lr", type=float, metavar="X", help="learning rate (default: 0.1)")
+    recipe.add_argument(
+        "--optimizer", choices=OPTIMIZERS, help="how to follow the gradient (default: sgd)"
+    )
+    recipe.add_argument(
+        "--schedule",
+        choices=SCHEDULES,
+        help="how the learning rate falls to 0 (default: constant: not at all)",
+    )
+    for name, kind, metavar, text in NUMBERS:
+        recipe.add_argument(_option(name), type=kind, metavar=metavar, help=text)
+    recipe.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="decides all that is random (default: 0)",
+    )
+    recipe.add_argument(
+        "--dtype", choices=["float32", "float64"], help="of all arithmetic (default: float32)"
+    )
+    _add_deformations(parser.add_argument_group("deformed images"))
+
+
+def _add_deformations(group: Options) -> None:
+    group.add_argument(
+        "--augment",
+        action=argparse.BooleanOptionalAction,
+        help="deform images at random, anew every time (any option below does too)",
+    )
+    for name, metavar, text in DEFORMATIONS:
+        group.add_argument(_option(name), type=float, metavar=metavar, help=text)
+    group.add_argument(
+        "--half-turned",
+        type=int,
+        nargs="*",
+        metavar="LABEL",
+        help="labels to rotate and slant half as far, such as 1 7",
+    )
+    group.add_argument(
+        "--image-shape",
+        type=int,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="of the images (default: square)",
+    )
+
+
+def chosen_config(args: argparse.Namespace, recipe: Recipe) -> TrainingConfig:
+    """Return the recipe's configuration with what the options say in its place.
+
+    Raises
+    ------
+    UsageError
+        If a value cannot be meant.
+    """
+    names = [name for name, *_ in NUMBERS]
+    names += ["hidden", "init", "optimizer", "schedule", "seed", "dtype", "image_shape"]
+    names += ["iterations", "epochs", "shard_rows", "report_every"]
+    fields = {name: value for name in names if (value := getattr(args, name)) is not None}
+    if args.lr is not None:
+        fields["learning_rate"] = args.lr
+    if args.iterations is not None:
+        fields["epochs"] = None
+    elif args.epochs is not None:
+        fields["iterations"] = None
+    return replace(recipe.config, **fields, augmentation=_augmentation(args, recipe))
+
+
+def _augmentation(args: argparse.Namespace, recipe: Recipe) -> Any:
+    from mnn_gpu import Augmentation
+
+    names = [name for name, *_ in DEFORMATIONS] + ["half_turned"]
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    if args.augment is False:
+        return None
+    if args.augment or given:
+        return replace(recipe.config.augmentation or Augmentation(), **given)
+    return recipe.config.augmentation
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,53 @@
+"""`mnn-gpu recipes`: the named ways to train, with what they were seen to reach."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mnn_gpu.cli.options import add_json, print_json
+
+SUMMARY = "list the recipes with their measured accuracy and time"
+DESCRIPTION = "List the recipes of train --recipe NAME, with their measured accuracy and time."
+EPILOG = """\
+examples:
+  mnn-gpu recipes
+  train --recipe fast --epochs 4"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print them; return the exit code."""
+    from dataclasses import asdict
+
+    from mnn_gpu.recipes import RECIPES, measured
+
+    if args.json:
+        print_json(
+            {
+                name: {**asdict(recipe), "measured": measured().get(name)}
+                for name, recipe in RECIPES.items()
+            }
+        )
+        return 0
+    print(f"{'recipe':10} {'hidden':>10}  {'test accuracy':24} {'training time':>14}")
+    for name, recipe in RECIPES.items():
+        hidden = "-".join(map(str, recipe.config.hidden))
+        accuracy, seconds = _figures(measured().get(name))
+        print(f"{name:10} {hidden:>10}  {accuracy:24} {seconds:>14}")
+        print(f"{'':10} {recipe.summary}")
+    return 0
+
+
+def _figures(figures: dict[str, Any] | None) -> tuple[str, str]:
+    """Write a recipe's accuracy and time, with the spread over its seeds."""
+    if figures is None:
+        return "not measured yet", ""
+    accuracy = figures["test_accuracy"]
+    text = f"{accuracy['mean']:.2%} sd {accuracy['sd'] * 100:.2f} ({figures['seeds']} seeds)"
+    seconds = figures["seconds"]["median"]
+    return text, f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

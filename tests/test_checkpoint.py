@@ -1,0 +1,193 @@
+"""A training that was cut goes on as if it had not been: bit for bit, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mnn_gpu import (
+    Augmentation,
+    Hook,
+    ModelFileError,
+    OutputError,
+    TrainingConfig,
+    TrainingInterrupted,
+    UsageError,
+    train,
+)
+from mnn_gpu.backend import Backend
+from mnn_gpu.checkpoint import NAME, data_digest
+
+CONFIG = TrainingConfig(
+    hidden=(8, 6),
+    epochs=6,
+    batch_size=7,
+    optimizer="adamw",
+    learning_rate=0.01,
+    schedule="cosine",
+    average=0.9,
+    dropout=0.25,
+    augmentation=Augmentation(half_turned=(1,)),
+    image_shape=(3, 4),
+)
+
+
+class CutAfter(Hook):
+    """Stands for somebody who interrupts the training."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+        self.resumed: int | None = None
+
+    def on_resume(self, iteration: int) -> None:
+        self.resumed = iteration
+
+    def on_step(self, iteration: int) -> None:
+        if iteration >= self.iteration:
+            raise KeyboardInterrupt
+
+
+def held_out(images: dict[str, Any]) -> tuple[Any, Any]:
+    return images["X"][::3], images["y"][::3]
+
+
+def test_a_cut_training_ends_with_the_same_bits(
+    backend: Backend, images: dict[str, Any], tmp_path: Path
+) -> None:
+    everything: dict[str, Any] = {"backend": backend, "validation": held_out(images)}
+    expected, history = train(images["X"], images["y"], CONFIG, **everything)
+    everything |= {"checkpoint": tmp_path, "resume": True}
+    for cut in (1, 5, 9, 17):
+        with pytest.raises(TrainingInterrupted):
+            train(images["X"], images["y"], CONFIG, hooks=[CutAfter(cut)], **everything)
+    watch = CutAfter(10**9)
+    model, resumed = train(images["X"], images["y"], CONFIG, hooks=[watch], **everything)
+    assert watch.resumed is not None
+    assert watch.resumed >= 17
+    np.testing.assert_array_equal(model.theta, expected.theta)
+    assert resumed.training == history.training
+    times = [replace(record, seconds=0) for record in resumed.records]
+    assert times == [replace(record, seconds=0) for record in history.records]
+
+
+@given(cut=st.integers(1, 29), full=st.booleans(), report_every=st.integers(1, 11))
+@settings(
+    deadline=None,
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_it_does_not_matter_when_it_was_cut(
+    images: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+    cut: int,
+    full: bool,
+    report_every: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    config = replace(
+        CONFIG, epochs=None, iterations=30, report_every=report_every, average=0.0, patience=100
+    )
+    config = replace(config, batch_size=None) if full else config
+    arguments: dict[str, Any] = {"validation": held_out(images)}
+    expected, _ = train(images["X"], images["y"], config, **arguments)
+    with pytest.raises(TrainingInterrupted):
+        train(
+            images["X"],
+            images["y"],
+            config,
+            hooks=[CutAfter(cut)],
+            checkpoint=folder,
+            **arguments,
+        )
+    model, _ = train(images["X"], images["y"], config, checkpoint=folder, resume=True, **arguments)
+    np.testing.assert_array_equal(model.theta, expected.theta)
+
+
+def test_a_finished_training_is_there_at_once(images: dict[str, Any], tmp_path: Path) -> None:
+    expected, _ = train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
+    model, history = train(
+        images["X"],
+        images["y"],
+        CONFIG,
+        checkpoint=tmp_path,
+        resume=True,
+        hooks=[CutAfter(0)],
+    )
+    np.testing.assert_array_equal(model.theta, expected.theta)
+    assert len(history.records) == 6
+
+
+def test_without_a_checkpoint_resuming_is_beginning(images: dict[str, Any], tmp_path: Path) -> None:
+    model, _ = train(images["X"], images["y"], CONFIG, checkpoint=tmp_path / "a" / "b", resume=True)
+    expected, _ = train(images["X"], images["y"], CONFIG)
+    np.testing.assert_array_equal(model.theta, expected.theta)
+
+
+def test_a_checkpoint_of_another_training_is_refused(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
+    other = replace(CONFIG, learning_rate=0.02)
+    with pytest.raises(UsageError, match=r"learning_rate 0\.01, not 0\.02") as caught:
+        train(images["X"], images["y"], other, checkpoint=tmp_path, resume=True)
+    assert "--resume" in caught.value.cure
+    with pytest.raises(UsageError, match="other data"):
+        train(images["X"][:-1], images["y"][:-1], CONFIG, checkpoint=tmp_path, resume=True)
+    train(images["X"], images["y"], replace(CONFIG, seed=9), checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "foreign", "text", "other shapes"])
+def test_a_damaged_checkpoint_is_an_error_with_a_cure(
+    images: dict[str, Any], tmp_path: Path, damage: str
+) -> None:
+    from safetensors.numpy import load_file, save, save_file
+
+    train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
+    path = tmp_path / NAME
+    whole = path.read_bytes()
+    if damage == "other shapes":
+        from safetensors import safe_open
+
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata()
+        tensors = load_file(path)
+        save_file({**tensors, "slot0": tensors["slot0"][1:]}, path, metadata)
+    else:
+        path.write_bytes(
+            {
+                "torn": whole[: len(whole) // 2],
+                "empty": b"",
+                "foreign": save({"x": np.zeros(3)}),
+                "text": b"epoch 6\n",
+            }[damage]
+        )
+    with pytest.raises(ModelFileError, match="not a whole checkpoint") as caught:
+        train(images["X"], images["y"], CONFIG, checkpoint=tmp_path, resume=True)
+    assert "without --resume" in caught.value.cure
+
+
+def test_a_folder_that_cannot_be_made_is_found_before_the_training(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        train(images["X"], images["y"], CONFIG, checkpoint=tmp_path / "file" / "run")
+
+
+def test_data_sets_are_told_apart() -> None:
+    X, y = np.arange(12, dtype=np.uint8).reshape(3, 4), np.arange(3)
+    digests = {
+        data_digest(X, y),
+        data_digest(X.reshape(4, 3), y),
+        data_digest(X, y + 1),
+        data_digest(X.astype(np.int64), y),
+        data_digest(X[::-1], y),
+    }
+    assert len(digests) == 5
+    assert data_digest(X, y) == data_digest(np.asfortranarray(X), list(range(3)))

@@ -16,10 +16,12 @@ from mnn_gpu.model import Model
 from mnn_gpu.output_file import write_atomically
 
 FORMAT = "mnn_gpu model 1"
+SHIPPED = {"record": Path(__file__).parent / "models" / "record.safetensors"}
+"""Models that come with the package, by name."""
 FOREIGN_CURE = "Give a model that train or save_model wrote (.safetensors)."
 
 
-def save_model(path: str | Path, model: Model) -> None:
+def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
     """Write a model: tensors ``W1, b1, W2, ...`` and its description as metadata.
 
     The file appears whole or not at all: it is written beside its place, flushed to the
@@ -30,6 +32,9 @@ def save_model(path: str | Path, model: Model) -> None:
     path : path
         Ends in .safetensors by convention. An existing file is replaced.
     model : Model
+    dtype : {"float16", "float32", "float64"}, optional
+        What to store the parameters as. Default: as they are. Half the size, float16
+        keeps three digits of each; `load_model` makes float32 of them.
 
     Raises
     ------
@@ -40,7 +45,9 @@ def save_model(path: str | Path, model: Model) -> None:
 
     tensors = {}
     for l, (W, b) in enumerate(model.layers, start=1):
-        tensors[f"W{l}"], tensors[f"b{l}"] = np.ascontiguousarray(W), np.ascontiguousarray(b)
+        tensors[f"W{l}"], tensors[f"b{l}"] = (
+            np.asarray(array, dtype=dtype, order="C") for array in (W, b)
+        )
     metadata = {
         "format": FORMAT,
         "version": __version__,
@@ -54,6 +61,11 @@ def save_model(path: str | Path, model: Model) -> None:
 def load_model(path: str | Path) -> Model:
     """Read a model that `save_model` wrote.
 
+    Parameters
+    ----------
+    path : path
+        Or ``"record"``, if there is no such file: the model that comes with the package.
+
     Raises
     ------
     ModelFileError
@@ -61,6 +73,8 @@ def load_model(path: str | Path) -> Model:
     """
     from safetensors import SafetensorError, safe_open
 
+    if str(path) in SHIPPED and not Path(path).exists():
+        path = SHIPPED[str(path)]
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -115,6 +129,8 @@ def _theta(
                 )
         layers.append(layer)
     theta: npt.NDArray[Any] = network.flatten(layers)
+    if theta.dtype == np.float16:
+        theta = theta.astype(np.float32)
     if not np.isfinite(theta).all():
         raise ModelFileError(f"{path} holds parameters that are not finite.", FOREIGN_CURE)
     return theta

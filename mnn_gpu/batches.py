@@ -14,7 +14,7 @@ from mnn_gpu.config import TrainingConfig
 from mnn_gpu.optimizers import Optimizer, step_scalars
 from mnn_gpu.randomness import AFFINE, DROPOUT, ELASTIC, ORDER, generator
 from mnn_gpu.resident import Resident
-from mnn_gpu.step import Batch, Task
+from mnn_gpu.samples import Batch, Task
 
 Array: TypeAlias = Any
 

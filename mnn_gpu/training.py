@@ -24,8 +24,9 @@ from mnn_gpu.interrupts import FinishStep
 from mnn_gpu.model import Model
 from mnn_gpu.randomness import PARAMETERS, generator
 from mnn_gpu.resident import Labelled, placed
+from mnn_gpu.samples import Data, Task
 from mnn_gpu.shards import Shard
-from mnn_gpu.step import Data, State, Task, first_state, training_step
+from mnn_gpu.step import State, first_state, training_step
 from mnn_gpu.stopping import Stopping, check_held_out
 
 MOST_MEMORY = 2**44

@@ -14,7 +14,16 @@ import mnn_gpu
 from mnn_gpu import errors
 
 PACKAGE = Path(mnn_gpu.__file__).parent
-MATHEMATICS = ["network.py", "optimizers.py", "step.py", "shards.py"]
+MATHEMATICS = [
+    "augmentation.py",
+    "gradient.py",
+    "network.py",
+    "optimizers.py",
+    "regularisation.py",
+    "samples.py",
+    "shards.py",
+    "step.py",
+]
 HEAVY = {"cupy", "pandas", "matplotlib", "sklearn", "mpi4py", "rich", "torch", "jax", "safetensors"}
 
 

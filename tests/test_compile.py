@@ -28,7 +28,8 @@ from mnn_gpu.backend.trace import Tape
 from mnn_gpu.batches import Plan
 from mnn_gpu.optimizers import OPTIMIZERS, Adam
 from mnn_gpu.resident import placed
-from mnn_gpu.step import Batch, Data, State, Task, first_state, training_step
+from mnn_gpu.samples import Batch, Data, Task
+from mnn_gpu.step import State, first_state, training_step
 
 ROWS = 50
 

@@ -10,6 +10,8 @@ import pytest
 
 from mnn_gpu import network
 from mnn_gpu.augmentation import Augmentation, deformation_basis, warps
+from mnn_gpu.engine import Plain
+from mnn_gpu.gradient import batch_sums
 from mnn_gpu.optimizers import GradientDescent
 from mnn_gpu.regularisation import (
     Regularisation,
@@ -19,17 +21,8 @@ from mnn_gpu.regularisation import (
     norm_factors,
     smoothed,
 )
-from mnn_gpu.step import (
-    Batch,
-    Data,
-    Plain,
-    Task,
-    batch_samples,
-    batch_sums,
-    first_state,
-    inputs_of,
-    training_step,
-)
+from mnn_gpu.samples import Batch, Data, Task, batch_samples, inputs_of
+from mnn_gpu.step import first_state, training_step
 from tests.libraries import Library
 
 SIZES = (16, 7, 5, 3)

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import network
+from mnn_gpu.gradient import batch_sums
 from mnn_gpu.optimizers import GradientDescent
+from mnn_gpu.samples import Batch, Data, Samples, Task
 from mnn_gpu.shards import cut
-from mnn_gpu.step import Batch, Data, Samples, State, Task, batch_sums, training_step
+from mnn_gpu.step import State, training_step
 from tests import oracle
 from tests.libraries import Library
 

@@ -18,7 +18,8 @@ from mnn_gpu import Model, Predictor, TrainingConfig, select_backend
 from mnn_gpu import network as mathematics
 from mnn_gpu.optimizers import constant, step_scalars
 from mnn_gpu.resident import placed
-from mnn_gpu.step import Batch, Data, Task, first_state, training_step
+from mnn_gpu.samples import Batch, Data, Task
+from mnn_gpu.step import first_state, training_step
 from scripts.benchmarks.jax_peer import JaxScan, JaxStep
 from scripts.benchmarks.jobs import Problem
 from scripts.benchmarks.sklearn_peer import Sklearn

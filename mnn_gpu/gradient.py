@@ -1,0 +1,92 @@
+"""The gradient of a batch, shard by shard: sums over samples, divided once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial, reduce
+from operator import add
+from typing import Any, NamedTuple, TypeAlias
+
+from array_api_compat import array_namespace
+
+from mnn_gpu import network
+from mnn_gpu.engine import PLAIN, Engine, Plain
+from mnn_gpu.regularisation import hidden_masks, smoothed
+from mnn_gpu.samples import Samples, Task, inputs_of
+
+Array: TypeAlias = Any
+
+
+class Sums(NamedTuple):
+    """Sums over samples: of the gradient, each sample's share; of the rest, all.
+
+    Attributes
+    ----------
+    gradient : (parameters,), floating
+    loss : (), floating
+    correct : (), int32
+    """
+
+    gradient: Array
+    loss: Array
+    correct: Array
+
+
+def shard_sums(
+    theta: Array,
+    task: Task,
+    share: float,
+    samples: Samples,
+    basis: Array | None = None,
+    engine: Engine = PLAIN,
+) -> Sums:
+    """Return one shard's part of the mean gradient, its loss and its right answers."""
+    sizes, regularisation = task.layer_sizes, task.regularisation
+    layers = network.unflatten(theta, sizes)
+    X = inputs_of(samples, task, basis, theta.dtype, engine)
+    Y = network.one_hot(samples.labels, sizes[-1], theta.dtype)
+    masks: list[Array] = []
+    if samples.hidden_noise is not None and regularisation.dropout:
+        masks = hidden_masks(samples.hidden_noise, sizes, regularisation.dropout, theta.dtype)
+    Z, A = network.forward(layers, X, masks)
+    wanted = smoothed(Y, regularisation.label_smoothing) if regularisation.label_smoothing else Y
+    gradient = network.flatten(network.backward(layers, Z, A, X, wanted, share, masks))
+    return Sums(gradient, *network.score(Z[-1], Y))
+
+
+def batch_sums(
+    theta: Array,
+    task: Task,
+    shards: Sequence[Samples],
+    basis: Array | None = None,
+    engine: Engine = PLAIN,
+) -> Sums:
+    """Return a batch's mean gradient, its loss and its right answers.
+
+    The gradients of several shards are added up in float64: then the order of adding
+    hardly matters, so neither does the shards' number. (Where a library has no float64,
+    as JAX by default, in the widest float it has.)
+    """
+    share = 1 / sum(samples.X.shape[1] for samples in shards)
+    if len(shards) == 1:
+        return shard_sums(theta, task, share, shards[0], basis, engine)
+    # Within a lane there are no more lanes.
+    alone = Plain(cached=engine.cached)
+
+    def part_sums(theta: Array, part: Sequence[Samples]) -> Sums:
+        of_shard = partial(shard_sums, theta, task, share, basis=basis, engine=alone)
+        return _added(_widened(of_shard(samples)) for samples in part)
+
+    return _added(engine.spread(part_sums, theta, shards))
+
+
+def _widened(sums: Sums) -> Sums:
+    xp = array_namespace(sums.gradient)
+    wide = xp.__array_namespace_info__().default_dtypes()["real floating"]
+    wide = xp.result_type(sums.gradient.dtype, wide)
+    return sums._replace(gradient=xp.astype(sums.gradient, wide))
+
+
+def _added(several: Iterable[Sums]) -> Sums:
+    """Add up one by one, so that a long batch's gradients need not be kept."""
+    return reduce(lambda total, more: Sums(*map(add, total, more)), several)

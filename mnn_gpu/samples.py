@@ -1,0 +1,153 @@
+"""The samples that a step sees: which, how they are deformed, what is left out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from array_api_compat import array_namespace
+
+from mnn_gpu import network
+from mnn_gpu.augmentation import deform
+from mnn_gpu.engine import PLAIN, Engine
+from mnn_gpu.regularisation import NONE, Regularisation, keep_mask
+from mnn_gpu.shards import Shard, joined, shard_slices
+
+Array: TypeAlias = Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the steps of a training have in common.
+
+    Attributes
+    ----------
+    layer_sizes : sequence of int
+    regularisation : Regularisation
+    image_shape : (height, width) or None
+        Of the images, if they are to be deformed.
+    """
+
+    layer_sizes: Sequence[int]
+    regularisation: Regularisation = NONE
+    image_shape: tuple[int, int] | None = None
+
+
+class Data(NamedTuple):
+    """What every step sees and none changes; all on the device.
+
+    Attributes
+    ----------
+    X : (rows, features), uint8 or floating
+    labels : (rows,), int32
+    shards : sequence of (X, labels)
+        All rows, cut for steps that use them all.
+    is_weight : (parameters,) or None
+        See `Optimizer.update`.
+    basis : (pictures, features) or None
+        Of deformations, see `augmentation`.
+    """
+
+    X: Array
+    labels: Array
+    shards: Sequence[Shard]
+    is_weight: Array | None = None
+    basis: Array | None = None
+
+
+class Batch(NamedTuple):
+    """What a step is given; all on the device.
+
+    Attributes
+    ----------
+    scalars : (scalars,), floating
+        The optimizer's.
+    rows : (m,), integer, or None
+        Which samples to use; None: all of them, as they are.
+    warps : (m, 2, pictures), floating, or None
+        How to deform each, see `augmentation`.
+    noise : (bytes,), uint8, or None
+        For dropout: (m, features) for the inputs, then (hidden units, m), each if wanted.
+    """
+
+    scalars: Array
+    rows: Array | None = None
+    warps: Array | None = None
+    noise: Array | None = None
+
+
+class Samples(NamedTuple):
+    """A shard with what is random about it.
+
+    Attributes
+    ----------
+    X : (features, m), uint8 or floating
+    labels : (m,), int32
+    warps : (m, 2, pictures) or None
+    input_noise : (m, features), uint8, or None
+    hidden_noise : (hidden units, m), uint8, or None
+    """
+
+    X: Array
+    labels: Array
+    warps: Array | None = None
+    input_noise: Array | None = None
+    hidden_noise: Array | None = None
+
+
+def batch_samples(
+    data: Data, batch: Batch, task: Task, shard_rows: int, lanes: int = 1
+) -> list[Samples]:
+    """Return the shards of a batch; see `shards.shard_slices`."""
+    if batch.rows is None:
+        return [Samples(*shard) for shard in data.shards]
+    xp = array_namespace(batch.rows)
+    X, labels = (xp.take(array, batch.rows, axis=0) for array in (data.X, data.labels))
+    m, input_noise, hidden_noise = X.shape[0], None, None
+    if batch.noise is not None:
+        inputs, hidden = task.regularisation.noise_sizes(task.layer_sizes)
+        input_noise = xp.reshape(batch.noise[: m * inputs], (m, inputs))
+        hidden_noise = xp.reshape(batch.noise[m * inputs : m * (inputs + hidden)], (hidden, m))
+    return [
+        Samples(
+            X[rows, :].T,
+            labels[rows],
+            None if batch.warps is None else batch.warps[rows, :, :],
+            None if input_noise is None else input_noise[rows, :],
+            None if hidden_noise is None else hidden_noise[:, rows],
+        )
+        for rows in shard_slices(m, shard_rows, lanes)
+    ]
+
+
+def inputs_of(
+    samples: Samples, task: Task, basis: Array | None, dtype: Any, engine: Engine = PLAIN
+) -> Array:
+    """Return what the network sees of the samples: (features, m), floating.
+
+    Images are deformed a few at a time, so that what lies between stays in the cache.
+    """
+    X = samples.X
+    if samples.warps is None or task.image_shape is None:
+        X = network.unit_range(X, dtype)
+    else:
+        pixels, warps, shape = X.T, samples.warps, task.image_shape
+
+        def deformed(basis: Array, part: Sequence[slice]) -> Array:
+            return joined(
+                [
+                    deform(
+                        network.unit_range(pixels[few, :], dtype), warps[few, :, :], basis, shape
+                    )
+                    for few in part
+                ]
+            )
+
+        features, m = X.shape
+        few = shard_slices(m, max(engine.cached // features, 1), engine.lanes)
+        X = joined(engine.spread(deformed, basis, few)).T
+    share = task.regularisation.input_dropout
+    if samples.input_noise is not None and share:
+        X = X * keep_mask(samples.input_noise, share, dtype).T
+    return X

@@ -118,7 +118,7 @@ GROUPS: dict[str, list[Run]] = {
     ],
     "record": [
         *_of_record("record", RECORD),
-        *_of_record("1000-500", replace(RECORD, hidden=(1000, 500), epochs=600)),
+        *_of_record("1000-500", replace(RECORD, hidden=(1000, 500), epochs=900)),
     ],
 }
 

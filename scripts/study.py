@@ -2,6 +2,7 @@
 
     python -m scripts.study run ablations --workers 2    trainings that have no result yet
     python -m scripts.study run record recipes
+    python -m scripts.study cost                         what deforming images costs
     python -m scripts.study report                       results, README, plots, record model
 
 Results of single runs lie in .study/, which is not kept; the report gathers them.
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 from mnn_gpu.cores import available_cores
+from scripts.experiments.cost import measure
 from scripts.experiments.runs import FOLDER, GROUPS, ROOT, Run, execute
 
 
@@ -32,6 +34,7 @@ def main() -> None:
     )
     one = commands.add_parser("one", help="train one run, by its key")
     one.add_argument("key")
+    commands.add_parser("cost", help="time what deforming images costs; wants a quiet machine")
     commands.add_parser("report", help="write results, README section, plots and the record model")
     args = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
@@ -42,6 +45,8 @@ def main() -> None:
         if args.only:
             wanted = [run for run in wanted if run.name in args.only]
         run_all([run for run in wanted if not run.result.exists()], args.workers)
+    elif args.command == "cost":
+        print(json.dumps(measure(), indent=1))
     else:
         from scripts.experiments.report import write_report
 

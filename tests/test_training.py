@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mnn_gpu import (
+    RECIPES,
     Augmentation,
     DataError,
     DivergedError,
@@ -97,6 +98,73 @@ def test_the_gpu_agrees_with_the_cpu(images: dict[str, Any]) -> None:
         for device in ("cpu", "cuda")
     ]
     np.testing.assert_allclose(thetas[0], thetas[1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("recipe", ["notebook", "fast", "accurate"])
+def test_every_backend_takes_the_same_first_hundred_steps(backend: Backend, recipe: str) -> None:
+    config = replace(
+        RECIPES[recipe].config,
+        hidden=(32, 16),
+        epochs=None,
+        iterations=100,
+        learning_rate=0.1 if recipe == "notebook" else 1e-4,
+    )
+    (X, y), _ = load_mnist()
+    thetas = [
+        train(X[:4000], y[:4000], config, backend=where)[0].theta
+        for where in (select_backend("cpu"), backend)
+    ]
+    assert thetas[0].dtype == np.float32
+    apart = np.linalg.norm(thetas[0] - thetas[1]) / np.linalg.norm(thetas[0])
+    assert apart < 1e-4
+    if backend.name == "numpy":
+        assert apart == 0  # The same seed, the same bits.
+
+
+def test_deformed_training_does_not_depend_on_the_shards(
+    backend: Backend, images: dict[str, Any]
+) -> None:
+    config = TrainingConfig(
+        hidden=(8,),
+        epochs=3,
+        batch_size=10,
+        dropout=0.2,
+        input_dropout=0.1,
+        augmentation=Augmentation(),
+        image_shape=(3, 4),
+        dtype="float64" if backend.name == "numpy" else "float32",
+    )
+    whole, _ = train(images["X"], images["y"], config, backend=backend)
+    cut, _ = train(images["X"], images["y"], replace(config, shard_rows=3), backend=backend)
+    tolerance = 1e-9 if backend.name == "numpy" else 1e-4
+    np.testing.assert_allclose(whole.theta, cut.theta, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("init", ["he", "glorot"])
+def test_the_first_parameters_are_drawn_as_asked(init: str) -> None:
+    sizes = (300, 200, 100)
+    for (inputs, outputs), (W, b) in zip(
+        itertools.pairwise(sizes),
+        network.init_parameters(sizes, np.random.default_rng(0), init),
+        strict=True,
+    ):
+        variance = 2 / inputs if init == "he" else 2 / (inputs + outputs)
+        assert W.var() == pytest.approx(variance, rel=0.03)
+        assert not b.any()
+
+
+def test_the_average_is_what_is_evaluated_and_kept(images: dict[str, Any]) -> None:
+    last, _ = train(images["X"], images["y"], replace(SMALL, average=0.0))
+    kept, history = train(
+        images["X"],
+        images["y"],
+        replace(SMALL, average=0.99),
+        validation=(images["X"], images["y"]),
+    )
+    assert not np.array_equal(last.theta, kept.theta)
+    scores = evaluate(kept, images["X"], images["y"])
+    assert history.records[-1].validation_loss == pytest.approx(scores.loss)
+    assert history.training.loss == pytest.approx(scores.loss)
 
 
 # ---- the same bits -------------------------------------------------------------------

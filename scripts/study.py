@@ -3,6 +3,7 @@
     python -m scripts.study run ablations --workers 2    trainings that have no result yet
     python -m scripts.study run record recipes
     python -m scripts.study cost                         what deforming images costs
+    python -m scripts.study fashion FOLDER               Fashion-MNIST, beside scikit-learn
     python -m scripts.study report                       results, README, plots, record model
 
 Results of single runs lie in .study/, which is not kept; the report gathers them.
@@ -19,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 from mnn_gpu.cores import available_cores
-from scripts.experiments.cost import measure
+from scripts.experiments import cost, fashion
 from scripts.experiments.runs import FOLDER, GROUPS, ROOT, Run, execute
 
 
@@ -35,6 +36,8 @@ def main() -> None:
     one = commands.add_parser("one", help="train one run, by its key")
     one.add_argument("key")
     commands.add_parser("cost", help="time what deforming images costs; wants a quiet machine")
+    beside = commands.add_parser("fashion", help="Fashion-MNIST, beside scikit-learn")
+    beside.add_argument("path", help="its folder of IDX files, or .npz")
     commands.add_parser("report", help="write results, README section, plots and the record model")
     args = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
@@ -46,7 +49,9 @@ def main() -> None:
             wanted = [run for run in wanted if run.name in args.only]
         run_all([run for run in wanted if not run.result.exists()], args.workers)
     elif args.command == "cost":
-        print(json.dumps(measure(), indent=1))
+        print(json.dumps(cost.measure(), indent=1))
+    elif args.command == "fashion":
+        print(json.dumps(fashion.measure(args.path), indent=1))
     else:
         from scripts.experiments.report import write_report
 

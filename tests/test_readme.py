@@ -15,6 +15,7 @@ import pytest
 
 from mnn_gpu import TrainingInterrupted, errors, load_mnist, network, select_backend
 from mnn_gpu.backend import cures
+from scripts.experiments import report
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PROGRAMS = Path(sys.executable).parent
@@ -122,3 +123,9 @@ def test_the_figures_are_those_that_were_measured() -> None:
         f"in {result['iteration']['ratio']:.2f} of the time",
     ):
         assert figure in opening
+
+
+def test_the_accuracies_are_those_of_the_study() -> None:
+    path = Path(__file__).parent.parent / "scripts/results/study.json"
+    written = README.split(report.START)[1].split(report.END)[0].strip()
+    assert written == report.section(json.loads(path.read_text(encoding="utf-8")))

@@ -12,12 +12,18 @@ DESCRIPTION = "Measure a model's accuracy and loss on labelled data."
 EPILOG = """\
 examples:
   mnn-gpu evaluate model.safetensors
+  mnn-gpu evaluate record
   mnn-gpu evaluate model.safetensors --data fashion-mnist/"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a model file that train wrote")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a model file that train wrote, or record: the model that comes with the package",
+    )
     add_data(parser, "the 10,000 test images of the bundled MNIST")
     add_device(parser)
     add_json(parser)

@@ -12,12 +12,17 @@ DESCRIPTION = "Label images and write ImageId,Label lines, counted from 1, as Ka
 EPILOG = """\
 examples:
   mnn-gpu predict model.safetensors test.csv -o submission.csv
-  mnn-gpu predict model.safetensors t10k-images-idx3-ubyte.gz | head"""
+  mnn-gpu predict record t10k-images-idx3-ubyte.gz | head"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a model file that train wrote")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a model file that train wrote, or record: the model that comes with the package",
+    )
     parser.add_argument(
         "images",
         metavar="IMAGES",

@@ -45,6 +45,28 @@ def test_a_model_survives_the_file(tmp_path: Path, model: Model) -> None:
     assert loaded.info == {"recipe": {"seed": 5}}
 
 
+def test_float16_halves_the_file_and_keeps_three_digits(tmp_path: Path) -> None:
+    sizes = (40, 30, 2)
+    theta = network.flatten(network.init_parameters(sizes, np.random.default_rng(0)))
+    model = Model(theta.astype(np.float32), sizes, np.array([3, 8]))
+    paths = {dtype: tmp_path / dtype for dtype in ("float16", "float32")}
+    for dtype, path in paths.items():
+        save_model(path, model, dtype=dtype)
+    loaded = load_model(paths["float16"])
+    assert loaded.theta.dtype == np.float32
+    np.testing.assert_allclose(loaded.theta, model.theta, rtol=1e-3, atol=1e-7)
+    saved = paths["float32"].stat().st_size - paths["float16"].stat().st_size
+    assert saved == pytest.approx(2 * theta.size, abs=64)
+
+
+def test_a_file_goes_before_a_shipped_model_of_its_name(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_model("record", model)
+    assert load_model("record").layer_sizes == SIZES
+
+
 def test_a_trained_model_predicts_the_same_after_the_file(
     tmp_path: Path, images: dict[str, Any]
 ) -> None:

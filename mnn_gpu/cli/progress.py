@@ -24,8 +24,9 @@ def progress(quiet: bool) -> list[Hook]:
 
 
 def summary(record: Record) -> str:
-    """Write a record's loss and accuracies in a line."""
-    text = f"loss {record.loss:7.4f}  accuracy {record.accuracy:6.2%}"
+    """Write a record's epoch, unless that is its iteration, its loss and accuracies in a line."""
+    epoch = f"epoch {record.epoch:3d}  " if record.epoch < record.iteration else ""
+    text = f"{epoch}loss {record.loss:7.4f}  accuracy {record.accuracy:6.2%}"
     if record.validation_accuracy is not None:
         text += f"  held-out {record.validation_accuracy:6.2%}"
     return text
@@ -80,6 +81,7 @@ class Bar(Hook):
 
     def on_resume(self, iteration: int) -> None:
         self.done = iteration
+        self.bar.update(self.task, completed=iteration, refresh=True)
         self.bar.console.print(f"resumed after iteration {iteration}")
 
     def on_step(self, iteration: int) -> None:

@@ -73,6 +73,19 @@ class Checkpoint:
         self.digest = digest
         check_writable(self.path, make_folder=True)
 
+    def check_free(self, resume: bool) -> None:
+        """See that nothing is lost by a training that does not go on from what is there.
+
+        Raises
+        ------
+        UsageError
+        """
+        if not resume and self.path.exists():
+            raise UsageError(
+                f"{self.path} is there already.",
+                "Go on from it with --resume, or remove it to start anew.",
+            )
+
     def save(self, snapshot: Snapshot) -> None:
         """Write a snapshot, whole or not at all, in the place of the one before."""
         from safetensors.numpy import save
@@ -143,7 +156,7 @@ class Checkpoint:
         """Return the error to raise."""
         return ModelFileError(
             f"{self.path} is not a whole checkpoint ({reason}).",
-            "Train without --resume: that starts anew.",
+            "Remove it to start anew.",
         )
 
     def _check_same(self, config: dict[str, Any], digest: str) -> None:
@@ -153,12 +166,12 @@ class Checkpoint:
             raise UsageError(
                 f"{self.path} is of a training with {name} {config.get(name)!r}, "
                 f"not {self.config[name]!r}.",
-                "Resume with the options it was begun with, or train without --resume.",
+                "Resume with the options it was begun with, or take another folder.",
             )
         if digest != self.digest:
             raise UsageError(
                 f"{self.path} is of a training on other data.",
-                "Resume with the same --data, --rows and --holdout, or train without --resume.",
+                "Resume with the same --data, --rows and --holdout, or take another folder.",
             )
 
 

@@ -12,6 +12,7 @@ from mnn_gpu.checks import number_in, one_of, positive, whole
 from mnn_gpu.errors import UsageError
 from mnn_gpu.network import INITS
 from mnn_gpu.optimizers import (
+    ADAMW_DECAY,
     OPTIMIZERS,
     SCHEDULES,
     Optimizer,
@@ -166,9 +167,16 @@ class TrainingConfig:
             momentum=self.momentum,
             beta1=self.beta1,
             beta2=self.beta2,
-            weight_decay=self.weight_decay,
+            weight_decay=self.decay,
             average=self.average,
         )
+
+    @property
+    def decay(self) -> float:
+        """The weight decay, where none is given that of the optimizer."""
+        if self.weight_decay is None:
+            return ADAMW_DECAY if self.optimizer == "adamw" else 0.0
+        return self.weight_decay
 
     def make_schedule(self) -> Schedule:
         """Return the schedule of the learning rate, with the warm-up."""

@@ -289,7 +289,7 @@ SCHEDULES: dict[str, Schedule] = {
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
 ADAMW_DECAY = 0.01
-"""Of torch's ``AdamW``."""
+"""The weight decay of torch's ``AdamW``, where none is given."""
 
 
 def make_optimizer(
@@ -298,7 +298,7 @@ def make_optimizer(
     momentum: float = 0.9,
     beta1: float = 0.9,
     beta2: float = 0.999,
-    weight_decay: float | None = None,
+    weight_decay: float = 0.0,
     average: float = 0.0,
 ) -> Optimizer:
     """Return an optimizer by its name, one of `OPTIMIZERS`.
@@ -310,8 +310,8 @@ def make_optimizer(
         Of "momentum" and "nesterov".
     beta1, beta2 : float
         Of "adam" and "adamw".
-    weight_decay : float, optional
-        See `Decayed`; decoupled with "adamw". Default: 0.01 with "adamw", otherwise none.
+    weight_decay : float
+        See `Decayed`; decoupled with "adamw".
     average : float
         See `Averaged`; 0 for none.
     """
@@ -320,8 +320,6 @@ def make_optimizer(
         optimizer = Momentum(momentum, nesterov=name == "nesterov")
     elif name in ("adam", "adamw"):
         optimizer = Adam(beta1, beta2)
-    if weight_decay is None:
-        weight_decay = ADAMW_DECAY if name == "adamw" else 0.0
     if weight_decay:
         optimizer = Decayed(optimizer, weight_decay, decoupled=name == "adamw")
     return Averaged(optimizer, average) if average else optimizer

@@ -85,7 +85,7 @@ def train(
     OutputError, ModelFileError
         If the checkpoint cannot be written, or not be read.
     UsageError
-        If it belongs to another recipe or other data.
+        If it belongs to another recipe or other data, or is there and not to be resumed.
     TrainingInterrupted
         On Ctrl-C, with the model as far as it came.
     """
@@ -97,6 +97,7 @@ def train(
         kept = None
         if checkpoint is not None:
             kept = Checkpoint(checkpoint, config, data_digest(X, y, *(validation or ())))
+            kept.check_free(resume)
         return training.run(hooks, kept, resume)
 
 
@@ -184,7 +185,7 @@ class _Training:
                 for hook in hooks:
                     hook.on_step(self.iteration)
                 over = self._reported(state, hooks)
-                if checkpoint and self.is_at_record:
+                if checkpoint and self._is_at_record:
                     checkpoint.save(self._snapshot(state))
                 interrupt.check()
         except KeyboardInterrupt:
@@ -194,7 +195,7 @@ class _Training:
     def _compiled_step(self, state: State) -> Run:
         data, backend = self.data, self.backend
         is_weight = None
-        if self.config.weight_decay != 0:
+        if self.config.decay:
             is_weight = network.weight_mask(state.theta, self.layer_sizes)
         step = training_step(self.task, self.optimizer, backend, self.config.shard_rows)
         resident = Data(data.X, data.labels, tuple(data.shards), is_weight, data.basis)
@@ -208,13 +209,13 @@ class _Training:
         return first_state(theta, self.optimizer, self.config.dtype, self.backend.asarray)
 
     @property
-    def is_at_record(self) -> bool:
+    def _is_at_record(self) -> bool:
         """Whether this iteration has a record in the history, now or soon."""
         return self.iteration % self.plan.interval == 0 or self.iteration == self.plan.total
 
     def _reported(self, state: State, hooks: Sequence[Hook]) -> bool:
         """Make a record if one is due; say whether the training is over by it."""
-        if not self.is_at_record:
+        if not self._is_at_record:
             return False
         if not self.records or self.records[-1].iteration < self.iteration:
             self.records.append(self._record(state))

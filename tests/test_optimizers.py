@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnn_gpu import TrainingConfig
 from mnn_gpu.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
@@ -64,7 +65,8 @@ def test_the_trajectory_is_the_peers(
     lib: Library, peer: str, name: str, dtype: str, tolerance: float
 ) -> None:
     optimizer, *decayed = name.split("+")
-    made = make_optimizer(optimizer, weight_decay=DECAY if decayed else None)
+    config = TrainingConfig(optimizer=optimizer, weight_decay=DECAY if decayed else None)
+    made = config.make_optimizer()
     actual, *_ = trajectory(lib, made, dtype, TRAJECTORIES["steps"])
     expected = TRAJECTORIES[peer][name]
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias
 from array_api_compat import array_namespace
 
 Array: TypeAlias = Any
-Scalars: TypeAlias = Sequence[Array]
+Arrays: TypeAlias = Sequence[Array]
 Updated: TypeAlias = tuple[Array, tuple[Array, ...]]
 Schedule: TypeAlias = Callable[[int, int], float]
 """Takes the step, from 0, and the number of steps; returns a factor of the learning rate."""
@@ -41,17 +41,12 @@ class Optimizer(Protocol):
         """Return the numbers that step ``t``, counted from 1, needs."""
 
     def update(
-        self,
-        theta: Array,
-        gradient: Array,
-        is_weight: Array | None,
-        scalars: Scalars,
-        slots: Sequence[Array],
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
     ) -> Updated:
         """Return ``theta`` and the slots after one step, elementwise.
 
         ``is_weight`` is 1 where theta holds a weight and 0 where it holds a bias; only
-        `Decayed` asks for it.
+        `Decayed` asks for it, others may be given None.
         """
 
 
@@ -68,12 +63,7 @@ class GradientDescent:
         return (learning_rate,)
 
     def update(
-        self,
-        theta: Array,
-        gradient: Array,
-        is_weight: Array | None,
-        scalars: Scalars,
-        slots: Sequence[Array],
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
     ) -> Updated:
         (rate,) = scalars
         return theta - rate * gradient, ()
@@ -95,12 +85,7 @@ class Momentum:
         return (learning_rate,)
 
     def update(
-        self,
-        theta: Array,
-        gradient: Array,
-        is_weight: Array | None,
-        scalars: Scalars,
-        slots: Sequence[Array],
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
     ) -> Updated:
         (rate,), (v,) = scalars, slots
         v = self.momentum * v + gradient
@@ -136,12 +121,7 @@ class Adam:
         return learning_rate * of_m * of_v, self.epsilon * of_v
 
     def update(
-        self,
-        theta: Array,
-        gradient: Array,
-        is_weight: Array | None,
-        scalars: Scalars,
-        slots: Sequence[Array],
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
     ) -> Updated:
         xp = array_namespace(theta)
         (rate, epsilon), (m, v) = scalars, slots
@@ -178,12 +158,7 @@ class Decayed:
         return learning_rate * self.decay, *self.inner.scalars(t, learning_rate)
 
     def update(
-        self,
-        theta: Array,
-        gradient: Array,
-        is_weight: Array | None,
-        scalars: Scalars,
-        slots: Sequence[Array],
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
     ) -> Updated:
         shrinkage, *of_inner = scalars
         weights = is_weight * theta
@@ -213,12 +188,7 @@ class Averaged:
         return share, *self.inner.scalars(t, learning_rate)
 
     def update(
-        self,
-        theta: Array,
-        gradient: Array,
-        is_weight: Array | None,
-        scalars: Scalars,
-        slots: Sequence[Array],
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
     ) -> Updated:
         share, *of_inner = scalars
         *of_slots, average = slots

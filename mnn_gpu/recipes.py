@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,21 +80,7 @@ ACCURATE = Recipe(
 RECORD = Recipe(
     "record",
     "as good as two hidden layers get, as long as it takes",
-    TrainingConfig(
-        hidden=(2000, 1000),
-        init="he",
-        learning_rate=1e-3,
-        epochs=300,
-        batch_size=512,
-        optimizer="adamw",
-        beta2=0.99,
-        weight_decay=0.2,
-        average=0.999,
-        schedule="cosine",
-        warmup=0.02,
-        label_smoothing=0.05,
-        augmentation=Augmentation(half_turned=(1, 7)),
-    ),
+    replace(ACCURATE.config, hidden=(2000, 1000), epochs=300),
 )
 RECIPES = {recipe.name: recipe for recipe in (NOTEBOOK, FAST, ACCURATE, RECORD)}
 

@@ -10,7 +10,7 @@ interpolation.
 Simard's elastic field is white noise smoothed by a Gaussian of ``sigma`` pixels, which has
 the covariance ``exp(-d^2 / (4 sigma^2)) / (4 pi sigma^2)`` at distance ``d``. It is the
 product of one for rows and one for columns, and of low rank on an image, so its largest
-eigenvectors carry it all (the Karhunen-Loeve expansion), 36 of them for 28 x 28.
+eigenvectors carry it all (the Karhunen-Loeve expansion), 26 of them for 28 x 28.
 
 References
 ----------
@@ -21,15 +21,14 @@ Simple Neural Nets for Handwritten Digit Recognition, Neural Computation 22 (201
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi, radians, sqrt
 from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace, device
 
-from mnn_gpu.checks import number_in, whole
-from mnn_gpu.errors import UsageError
+from mnn_gpu.checks import number_in, several, whole
 
 Array: TypeAlias = Any
 
@@ -66,7 +65,7 @@ class Augmentation:
         Pixels: how strong the elastic field is, in Simard's measure: the factor of
         noise between -1 and 1 after smoothing.
     sigma : float
-        Pixels: how smooth it is.
+        Pixels: how smooth it is; 1 or more.
     half_turned : tuple of int
         Labels that are rotated and sheared half as far: 1 and 7 in MNIST (Ciresan 2010).
     """
@@ -81,20 +80,18 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name, most in LIMITS.items():
-            range_ = f"from 0 up to below {most:g}"
-            value = number_in(name, getattr(self, name), range_, _is_from_0_to(most))
+            # Below a pixel the sum over the grid is no Gaussian's any more.
+            least = 1.0 if name == "sigma" else 0.0
+            range_ = f"from {least:g} up to below {most:g}"
+            value = number_in(name, getattr(self, name), range_, _is_in(least, most))
             object.__setattr__(self, name, value)
-        if not self.sigma:
-            raise UsageError("sigma is 0.", "Give some pixels, such as 5.5.")
-        labels: Any = self.half_turned
-        if isinstance(labels, str) or not isinstance(labels, Iterable):
-            raise UsageError(f"half_turned is {labels!r}.", "Give labels, such as (1, 7).")
-        labels = (whole("half_turned", label, 0) for label in labels)
-        object.__setattr__(self, "half_turned", tuple(labels))
+        labels = several(self.half_turned)
+        labels = tuple(whole("half_turned", label, 0) for label in labels)
+        object.__setattr__(self, "half_turned", labels)
 
 
-def _is_from_0_to(most: float) -> Callable[[float], bool]:
-    return lambda number: 0 <= number < most
+def _is_in(least: float, most: float) -> Callable[[float], bool]:
+    return lambda number: least <= number < most
 
 
 def deformation_basis(

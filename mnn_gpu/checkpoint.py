@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 FORMAT = "mnn_gpu checkpoint 1"
 NAME = "checkpoint.safetensors"
+FREE = ("until", "report_every")
+"""What a training may be resumed with otherwise: it changes no parameter."""
+DAMAGE = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What a file that is not whole can raise."""
 METRICS = ("loss", "correct", "finite_steps")
 
 
@@ -68,6 +73,8 @@ class Checkpoint:
     """
 
     def __init__(self, folder: str | Path, config: TrainingConfig, digest: str) -> None:
+        if not isinstance(folder, str | Path) or not str(folder) or "\0" in str(folder):
+            raise UsageError(f"checkpoint is {folder!r}.", "Give the name of a folder.")
         self.path = Path(folder) / NAME
         self.config = json.loads(json.dumps(asdict(config)))
         self.digest = digest
@@ -132,24 +139,18 @@ class Checkpoint:
                 arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if metadata.get("format") != FORMAT:
                 raise ValueError(f"its format is {metadata.get('format', 'not given')}")
-            config = json.loads(metadata["config"])
-            records = tuple(Record(**record) for record in json.loads(metadata["records"]))
-            best = json.loads(metadata["best"])
-            snapshot = Snapshot(
-                arrays,
-                int(metadata["iteration"]),
-                float(metadata["seconds"]),
-                records,
-                None if best is None else Best(int(best), arrays.pop("best")),
-            )
-            digest = metadata["data"]
-            shapes = {name: array.shape for name, array in arrays.items()}
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            config, digest = json.loads(metadata["config"]), metadata["data"]
+            if not isinstance(config, dict):
+                raise TypeError("its config is none")
+            snapshot = _snapshot(metadata, arrays)
+        except (*DAMAGE, SafetensorError) as error:
             raise self.damaged(str(error)) from error
+        # Before the arrays: another network is not damage.
         self._check_same(config, digest)
-        wanted = state_arrays(like, backend)
-        if shapes != {name: array.shape for name, array in wanted.items()}:
-            raise self.damaged("its arrays do not fit the recipe")
+        try:
+            _check_arrays(snapshot, state_arrays(like, backend))
+        except DAMAGE as error:
+            raise self.damaged(str(error)) from error
         return snapshot
 
     def damaged(self, reason: str) -> ModelFileError:
@@ -160,19 +161,58 @@ class Checkpoint:
         )
 
     def _check_same(self, config: dict[str, Any], digest: str) -> None:
-        others = [name for name in self.config if config.get(name) != self.config[name]]
-        if others:
-            name = others[0]
-            raise UsageError(
-                f"{self.path} is of a training with {name} {config.get(name)!r}, "
-                f"not {self.config[name]!r}.",
-                "Resume with the options it was begun with, or take another folder.",
-            )
+        for name, value in self.config.items():
+            if name not in FREE and config.get(name) != value:
+                before = config.get(name)
+                raise UsageError(
+                    f"{self.path} is of a training with {name} {before!r}, not {value!r}.",
+                    "Resume with the options it was begun with, or take another folder.",
+                )
         if digest != self.digest:
             raise UsageError(
                 f"{self.path} is of a training on other data.",
                 "Resume with the same --data, --rows and --holdout, or take another folder.",
             )
+
+
+def _snapshot(metadata: dict[str, str], arrays: Arrays) -> Snapshot:
+    """Return what a file tells; what cannot be is an error among `DAMAGE`."""
+    iteration, seconds = int(metadata["iteration"]), float(metadata["seconds"])
+    if iteration < 0 or not 0 <= seconds < math.inf:
+        raise ValueError("its iteration or its time cannot be")
+    records = tuple(Record(**record) for record in json.loads(metadata["records"]))
+    for record in records:
+        numbers = [value for value in asdict(record).values() if value is not None]
+        if not all(type(value) in (int, float) for value in numbers):
+            raise TypeError("its records are no numbers")
+    counts = [record.iteration for record in records]
+    if any(type(count) is not int for count in counts) or sorted({0, *counts}) != [0, *counts]:
+        raise ValueError("its records are out of order")
+    if counts and counts[-1] > iteration:
+        raise ValueError("its records are later than its state")
+    best = json.loads(metadata["best"])
+    if best is not None and (type(best) is not int or not 0 <= best < len(records)):
+        raise ValueError("its best record is none")
+    kept = None if best is None else Best(best, arrays.pop("best"))
+    return Snapshot(arrays, iteration, seconds, records, kept)
+
+
+def _check_arrays(snapshot: Snapshot, like: Arrays) -> None:
+    """See that the arrays are those of a training of this kind, at this iteration."""
+    wanted = dict(like)
+    present = dict(snapshot.arrays)
+    if snapshot.best is not None:
+        wanted["best"], present["best"] = like["theta"], snapshot.best.theta
+    forms = [
+        {name: (array.shape, array.dtype) for name, array in some.items()}
+        for some in (wanted, present)
+    ]
+    if forms[0] != forms[1]:
+        raise ValueError("its arrays do not fit the recipe")
+    if not all(np.isfinite(array).all() for array in present.values()):
+        raise ValueError("its arrays are not finite")
+    if int(present["finite_steps"]) != snapshot.iteration:
+        raise ValueError("its state is of another iteration")
 
 
 def state_arrays(state: State, backend: Backend) -> Arrays:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Collection
+from typing import Any
 
 from mnn_gpu.errors import UsageError
 
@@ -13,8 +14,18 @@ MOST = 2**63 - 1
 
 def one_of(name: str, value: object, choices: Collection[str]) -> None:
     """Raise a UsageError if ``value`` is none of the choices."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise UsageError(f"{name} is {value!r}.", f"Give one of: {', '.join(choices)}.")
+
+
+def several(value: Any) -> tuple[Any, ...]:
+    """Return the values of a sequence, or a single one as the only one."""
+    if isinstance(value, str):
+        return (value,)
+    try:
+        return tuple(value)
+    except TypeError:
+        return (value,)
 
 
 def positive(name: str, value: object) -> float:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from mnn_gpu.augmentation import Augmentation
-from mnn_gpu.checks import number_in, one_of, positive, whole
+from mnn_gpu.checks import number_in, one_of, positive, several, whole
 from mnn_gpu.errors import UsageError
 from mnn_gpu.network import INITS
 from mnn_gpu.optimizers import (
@@ -20,7 +19,7 @@ from mnn_gpu.optimizers import (
     make_optimizer,
     warmed_up,
 )
-from mnn_gpu.regularisation import LEVELS, Regularisation, threshold
+from mnn_gpu.regularisation import LEVELS, Regularisation
 
 DEFAULT_ITERATIONS = 1000
 MOST_UNITS = 2**31 - 1
@@ -56,13 +55,14 @@ class TrainingConfig:
         Use an exponential moving average of the parameters with this decay, such as
         0.999, instead of the last ones; 0 for none.
     schedule : {"constant", "step", "linear", "cosine", "one-cycle"}
-        How the learning rate goes from its first value, to 0 at the end if not constant.
+        How the learning rate goes from its first value to 0, or nearly so, if not
+        constant; see `optimizers`.
     warmup : float
         Share of the training in which the learning rate first rises from 0; below 1.
     clip_norm : float, optional
         The longest that a batch's mean gradient may be.
     dropout, input_dropout : float
-        Share of hidden units, and of inputs, left out at random; below 1, in 256ths.
+        Share of hidden units, and of inputs, left out at random; in whole 256ths.
     label_smoothing : float
         Share of each label that is spread over all classes; below 1.
     max_norm : float, optional
@@ -73,8 +73,9 @@ class TrainingConfig:
         For the augmentation. Default: that of the images if they come in three
         dimensions, otherwise square.
     patience : int, optional
-        Stop after so many records in which the held-out accuracy did not rise, and go
-        back to the best parameters. Default: never.
+        Stop after so many records without a better one, and go back to the best one's
+        parameters. Better is a higher held-out accuracy, or the same and a lower loss.
+        Default: never.
     until : float, optional
         Stop at the first record with at least this accuracy, 0 to 1, on the held-out rows
         if there are any, otherwise in training. Default: never.
@@ -124,7 +125,7 @@ class TrainingConfig:
     report_every: int | None = None
 
     def __post_init__(self) -> None:
-        hidden = self.hidden if isinstance(self.hidden, Iterable) else (self.hidden,)
+        hidden = several(self.hidden)
         self._set("hidden", tuple(whole("hidden", units, 1, MOST_UNITS) for units in hidden))
         for name in COUNTS:
             if getattr(self, name) is not None:
@@ -138,7 +139,10 @@ class TrainingConfig:
         for name in SHARES:
             self._set(name, number_in(name, getattr(self, name), "from 0 up to below 1", _is_share))
         for name in ("dropout", "input_dropout"):
-            self._set(name, number_in(name, getattr(self, name), "from 0 to 0.99", _is_dropout))
+            self._set(
+                name,
+                number_in(name, getattr(self, name), "from 1/256 to 255/256, or 0", _is_dropout),
+            )
         if self.weight_decay is not None:
             decay = number_in("weight_decay", self.weight_decay, "from 0 up", _is_not_negative)
             self._set("weight_decay", decay)
@@ -227,12 +231,15 @@ SHARES = (
 )
 
 
+DROPOUT_RANGE = "from 1/256 to 255/256, or 0"
+
+
 def _is_share(number: float) -> bool:
     return 0 <= number < 1
 
 
 def _is_dropout(number: float) -> bool:
-    return number >= 0 and threshold(number) < LEVELS
+    return number == 0 or (1 / LEVELS <= number <= 1 - 1 / LEVELS)
 
 
 def _is_not_negative(number: float) -> bool:
@@ -243,8 +250,8 @@ def _is_accuracy(number: float) -> bool:
     return 0 < number <= 1
 
 
-def _shape(value: Any) -> tuple[int, int]:
-    sides = tuple(value) if isinstance(value, Iterable) else (value,)
+def _shape(value: object) -> tuple[int, int]:
+    sides = several(value)
     if len(sides) != 2:
         raise UsageError(f"image_shape is {value!r}.", "Give height and width, such as (28, 28).")
     height, width = (whole("image_shape", side, 2, MOST_UNITS) for side in sides)

@@ -24,7 +24,8 @@ class Record:
     seconds : float
         Since the first update began.
     validation_loss, validation_accuracy : float or None
-        Of the parameters after this iteration, on the held-out rows if there are any.
+        Of the parameters after this iteration (or of their moving average), on the
+        held-out rows if there are any.
     """
 
     iteration: int
@@ -48,7 +49,7 @@ class History:
     seconds : float
         What they took, compilation included, loading and transferring the data not.
     training : Evaluation
-        The final parameters on all training rows.
+        The model's parameters on all training rows.
     validation : Evaluation or None
         The same on the held-out rows if there are any.
     best : Record or None
@@ -88,7 +89,7 @@ class TrainingInterrupted(KeyboardInterrupt):
     Attributes
     ----------
     model : Model
-        The model after the last finished iteration.
+        The model after the last finished iteration; with early stopping the best so far.
     history : History
         The records until then.
     """

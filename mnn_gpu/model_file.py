@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu import __version__, network
-from mnn_gpu.errors import ModelFileError
+from mnn_gpu.checks import one_of
+from mnn_gpu.errors import ModelFileError, UsageError
 from mnn_gpu.model import Model
 from mnn_gpu.output_file import write_atomically
 
@@ -40,13 +41,22 @@ def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     ------
     OutputError
         If the file cannot be written.
+    UsageError
+        If the dtype is none of these, or the parameters are not finite in it.
     """
     from safetensors.numpy import save
 
+    if dtype is not None:
+        one_of("dtype", dtype, ("float16", "float32", "float64"))
     tensors = {}
     for l, (W, b) in enumerate(model.layers, start=1):
         tensors[f"W{l}"], tensors[f"b{l}"] = (
             np.asarray(array, dtype=dtype, order="C") for array in (W, b)
+        )
+    if not all(np.isfinite(array).all() for array in tensors.values()):
+        raise UsageError(
+            f"The parameters are not finite as {dtype or model.theta.dtype}.",
+            "Store them as float32, and do not save a model that diverged.",
         )
     metadata = {
         "format": FORMAT,
@@ -73,7 +83,7 @@ def load_model(path: str | Path) -> Model:
     """
     from safetensors import SafetensorError, safe_open
 
-    if str(path) in SHIPPED and not Path(path).exists():
+    if str(path) in SHIPPED and not Path(path).is_file():
         path = SHIPPED[str(path)]
     try:
         with safe_open(path, framework="numpy") as file:

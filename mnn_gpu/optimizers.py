@@ -193,7 +193,12 @@ class Averaged:
         share, *of_inner = scalars
         *of_slots, average = slots
         theta, after = self.inner.update(theta, gradient, is_weight, of_inner, of_slots)
-        return theta, (*after, average + share * (theta - average))
+        return theta, (*after, moved_average(theta, average, share))
+
+
+def moved_average(theta: Array, average: Array, share: Array) -> Array:
+    """Return an average that a new theta has its share in."""
+    return average + share * (theta - average)
 
 
 # ---- schedules -------------------------------------------------------------------------

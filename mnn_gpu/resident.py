@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mnn_gpu.augmentation import deformation_basis
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
-from mnn_gpu.data.dataset import checked_labels, checked_pixels
+from mnn_gpu.data.dataset import checked_labels, checked_pixels, image_shape
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.inference import class_index
 from mnn_gpu.shards import Shard, cut, scaled
@@ -98,7 +98,7 @@ def placed(
     shape = basis = None
     half_turned = np.zeros(len(y), bool)
     if config.augmentation is not None:
-        shape = config.image_shape or _image_shape(X_shape, pixels.shape[1])
+        shape = config.image_shape or _shape_of(X_shape)
         if shape[0] * shape[1] != pixels.shape[1]:
             raise UsageError(
                 f"Images of {shape[0]} x {shape[1]} do not have {pixels.shape[1]} pixels.",
@@ -110,17 +110,18 @@ def placed(
     return Resident(X, labels, shards, held_out, known, shape, basis, half_turned)
 
 
-def _image_shape(shape: tuple[int, ...], features: int) -> tuple[int, int]:
+def _shape_of(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return height and width of images; of rows of features, as if they were square."""
-    if len(shape) == 3:
-        return shape[1], shape[2]
-    side = isqrt(features)
-    if side * side != features or side < 2:
+    found = image_shape(shape)
+    if found is None and len(shape) == 2:
+        side = isqrt(shape[1])
+        found = (side, side) if side * side == shape[1] else None
+    if found is None or min(found) < 2:
         raise UsageError(
-            f"Rows of {features} values are no square images, so they cannot be deformed.",
-            "Give height and width with --image-shape, or train without augmentation.",
+            f"An array of shape {shape} holds no images that can be deformed.",
+            "Give height and width with --image-shape, or train with --no-augment.",
         )
-    return side, side
+    return found
 
 
 def _held_out(

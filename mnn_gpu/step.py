@@ -14,7 +14,7 @@ from array_api_compat import array_namespace
 
 from mnn_gpu.engine import PLAIN, Engine
 from mnn_gpu.gradient import batch_sums
-from mnn_gpu.optimizers import Optimizer
+from mnn_gpu.optimizers import Averaged, Optimizer, moved_average
 from mnn_gpu.regularisation import clipping_factor, norm_factors
 from mnn_gpu.samples import Batch, Data, Task, batch_samples
 
@@ -108,20 +108,24 @@ def training_step(
 def _updating(task: Task, optimizer: Optimizer, engine: Engine) -> Callable[..., Sequence[Array]]:
     """Return how theta and the slots come out of a gradient, by fused functions of vectors."""
     longest, max_norm = task.regularisation.clip_norm, task.regularisation.max_norm
+    # What is averaged are weights within their limit.
+    averaged = optimizer if isinstance(optimizer, Averaged) and max_norm is not None else None
+    follow = averaged.inner if averaged else optimizer
 
     def update(
         theta: Array, gradient: Array, is_weight: Array | None, factor: Array | None, *rest: Array
     ) -> tuple[Array, ...]:
-        scalars, slots = rest[: len(rest) - optimizer.slots], rest[len(rest) - optimizer.slots :]
+        scalars, slots = rest[: len(rest) - follow.slots], rest[len(rest) - follow.slots :]
         xp = array_namespace(theta)
         gradient = xp.astype(gradient, theta.dtype, copy=False)
         if factor is not None:
             gradient = gradient * factor
-        theta, after = optimizer.update(theta, gradient, is_weight, scalars, slots)
+        theta, after = follow.update(theta, gradient, is_weight, scalars, slots)
         return theta, *after
 
     fused = engine.fuse(update)
     scale = engine.fuse(lambda theta, factors: (theta * factors,))
+    average = engine.fuse(lambda theta, mean, share: (moved_average(theta, mean, share),))
 
     def updated(
         state: State, gradient: Array, is_weight: Array | None, scalars: Array
@@ -131,9 +135,13 @@ def _updating(task: Task, optimizer: Optimizer, engine: Engine) -> Callable[...,
         factor = None
         if longest is not None:
             factor = xp.astype(clipping_factor(gradient, longest), state.theta.dtype, copy=False)
-        theta, *slots = fused(state.theta, gradient, is_weight, factor, *numbers, *state.slots)
+        share, *of_follow = numbers if averaged else (None, *numbers)
+        slots = state.slots[: follow.slots]
+        theta, *after = fused(state.theta, gradient, is_weight, factor, *of_follow, *slots)
         if max_norm is not None:
             (theta,) = scale(theta, norm_factors(theta, task.layer_sizes, max_norm))
-        return theta, *slots
+        if averaged:
+            after += average(theta, state.slots[-1], share)
+        return theta, *after
 
     return updated

@@ -65,8 +65,9 @@ def train(
     checkpoint : path, optional
         A folder in which the training's state is kept, written at every record.
     resume : bool
-        Whether to go on from there, if there is a checkpoint; the result is the same, bit
-        for bit, as if the training had never been cut.
+        Whether to go on from there, if there is a checkpoint. On the same device, with as
+        many cores and the same versions, the result is the same, bit for bit, as if the
+        training had never been cut.
 
     Returns
     -------
@@ -87,22 +88,30 @@ def train(
     UsageError
         If it belongs to another recipe or other data, or is there and not to be resumed.
     TrainingInterrupted
-        On Ctrl-C, with the model as far as it came.
+        On Ctrl-C, with the model as far as it came. (A second Ctrl-C leaves at once.)
     """
-    config = config or TrainingConfig()
+    config = TrainingConfig() if config is None else config
+    if not isinstance(config, TrainingConfig):
+        raise UsageError(
+            f"config is {type(config).__name__}, not a TrainingConfig.",
+            "Give mnn_gpu.TrainingConfig(...), or a recipe's .config.",
+        )
+    if resume and checkpoint is None:
+        raise UsageError("resume needs a place to go on from.", "Give checkpoint=FOLDER too.")
     backend = checked_backend(backend)
     # An overflow is no warning here: it ends in a DivergedError.
     with backend.explaining(), np.errstate(all="ignore"):
         training = _Training(X, y, config, backend, validation, classes)
         kept = None
         if checkpoint is not None:
-            kept = Checkpoint(checkpoint, config, data_digest(X, y, *(validation or ())))
+            digest = data_digest(X, y, *(validation or ()), training.data.classes)
+            kept = Checkpoint(checkpoint, config, digest)
             kept.check_free(resume)
         return training.run(hooks, kept, resume)
 
 
 class _Interrupted(Exception):  # noqa: N818
-    """Ctrl-C between two steps."""
+    """Ctrl-C between two steps; in the midst of one there is no state to speak of."""
 
     def __init__(self, state: State) -> None:
         super().__init__()
@@ -156,9 +165,10 @@ class _Training:
             with FinishStep() as interrupt:
                 state = self._loop(run, state, hooks, checkpoint, interrupt)
         except _Interrupted as stop:
+            result = self._result(stop.state)
             if checkpoint:
                 checkpoint.save(self._snapshot(stop.state))
-            raise TrainingInterrupted(*self._result(stop.state)) from None
+            raise TrainingInterrupted(*result) from None
         finally:
             for hook in hooks:
                 hook.on_end()
@@ -173,6 +183,7 @@ class _Training:
         interrupt: FinishStep,
     ) -> State:
         batches = self.plan.batches(self.iteration)
+        in_step = False
         try:
             # A training may have been cut just before its record.
             over = self.iteration > 0 and self._reported(state, hooks)
@@ -180,8 +191,10 @@ class _Training:
                 steps, batch = coming
                 if self.iteration % self.plan.per_epoch == 0:
                     state = self._with_metrics_at_zero(state)
+                in_step = True
                 state = run(state, batch)
                 self.iteration += steps
+                in_step = False
                 for hook in hooks:
                     hook.on_step(self.iteration)
                 over = self._reported(state, hooks)
@@ -189,6 +202,8 @@ class _Training:
                     checkpoint.save(self._snapshot(state))
                 interrupt.check()
         except KeyboardInterrupt:
+            if in_step:
+                raise
             raise _Interrupted(state) from None
         return state
 
@@ -272,9 +287,7 @@ class _Training:
     def _record(self, state: State) -> Record:
         """Read the metrics: the one place where the loop waits for the device."""
         iteration, per_epoch = self.iteration, self.plan.per_epoch
-        finite_steps = int(self.backend.to_numpy(state.finite_steps))
-        if finite_steps < iteration:
-            raise self._diverged(finite_steps + 1)
+        self._check_finite(state)
         rows = self.data.rows
         batches = (iteration - 1) % per_epoch + 1
         samples = min(batches * (self.config.batch_size or rows), rows)
@@ -298,6 +311,7 @@ class _Training:
     def _result(self, state: State) -> tuple[Model, History]:
         seconds, best = self._seconds(), self.stopping.best
         theta = self._theta(state) if best is None else best.theta
+        self._check_finite(state)
         if not np.isfinite(theta).all():
             raise self._diverged(self.iteration)
         here = self.backend.asarray(theta)
@@ -319,6 +333,11 @@ class _Training:
             "held_out_accuracy": validation.accuracy if validation else None,
         }
         return Model(theta, self.layer_sizes, self.data.classes, info), history
+
+    def _check_finite(self, state: State) -> None:
+        finite_steps = int(self.backend.to_numpy(state.finite_steps))
+        if finite_steps < self.iteration:
+            raise self._diverged(finite_steps + 1)
 
     def _diverged(self, iteration: int) -> DivergedError:
         rate = self.config.learning_rate

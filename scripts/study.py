@@ -38,6 +38,11 @@ def main() -> None:
     commands.add_parser("cost", help="time what deforming images costs; wants a quiet machine")
     beside = commands.add_parser("fashion", help="Fashion-MNIST, beside scikit-learn")
     beside.add_argument("path", help="its folder of IDX files, or .npz")
+    beside.add_argument(
+        "--source",
+        default="the published training and test images",
+        help="what to say of these images (default: %(default)s)",
+    )
     commands.add_parser("report", help="write results, README section, plots and the record model")
     args = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
@@ -51,7 +56,7 @@ def main() -> None:
     elif args.command == "cost":
         print(json.dumps(cost.measure(), indent=1))
     elif args.command == "fashion":
-        print(json.dumps(fashion.measure(args.path), indent=1))
+        print(json.dumps(fashion.measure(args.path, args.source), indent=1))
     else:
         from scripts.experiments.report import write_report
 
@@ -60,7 +65,8 @@ def main() -> None:
 
 def run_all(runs: list[Run], workers: int) -> None:
     """Train each in a process of its own, with its share of the cores and threads."""
-    share = max(available_cores() // workers, 1)
+    workers = min(workers, available_cores())
+    share = available_cores() // workers
     free: SimpleQueue[int] = SimpleQueue()
     for worker in range(workers):
         free.put(worker)

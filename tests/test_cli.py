@@ -376,6 +376,20 @@ def test_devices_as_output_are_written_to_not_replaced(
     assert "/dev/full cannot be written" in full.stderr
 
 
+def test_the_shape_of_images_comes_from_the_file(tmp_path: Path, images: dict[str, Any]) -> None:
+    options = ("train", "--augment", "--iterations", 2, "--holdout", 3, "--data")
+    flat, shaped = tmp_path / "flat.npz", tmp_path / "shaped.npz"
+    np.savez(flat, x_train=images["X"], y_train=images["y"])
+    np.savez(shaped, x_train=images["X"].reshape(-1, 3, 4), y_train=images["y"])
+    result = run(*options, flat, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "--image-shape" in result.stderr
+    told = run(*options, flat, "--image-shape", 3, 4, "--json", cwd=tmp_path)
+    read = run(*options, shaped, "--json", cwd=tmp_path)
+    for trained in (told, read):
+        assert json.loads(trained.stdout)["recipe"]["image_shape"] == [3, 4]
+
+
 def test_a_rare_class_may_lie_in_the_held_out_rows(tmp_path: Path) -> None:
     rows = "".join(f"{i},{i * 9},{255 - i * 9}\n" for i in range(20))
     (tmp_path / "d.csv").write_text("label,a,b\n" + rows)

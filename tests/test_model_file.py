@@ -18,6 +18,7 @@ from mnn_gpu import (
     ModelFileError,
     OutputError,
     TrainingConfig,
+    UsageError,
     load_model,
     network,
     predict,
@@ -57,6 +58,21 @@ def test_float16_halves_the_file_and_keeps_three_digits(tmp_path: Path) -> None:
     np.testing.assert_allclose(loaded.theta, model.theta, rtol=1e-3, atol=1e-7)
     saved = paths["float32"].stat().st_size - paths["float16"].stat().st_size
     assert saved == pytest.approx(2 * theta.size, abs=64)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "complex64", "bfloat16", "nope"])
+def test_parameters_are_stored_as_floats_only(tmp_path: Path, model: Model, dtype: str) -> None:
+    with pytest.raises(UsageError, match="dtype"):
+        save_model(tmp_path / "m", model, dtype=dtype)
+    assert not (tmp_path / "m").exists()
+
+
+def test_what_float16_cannot_hold_is_not_written(tmp_path: Path, model: Model) -> None:
+    save_model(tmp_path / "m", model)
+    huge = Model(model.theta * 1e6, SIZES, model.classes)
+    with pytest.raises(UsageError, match="not finite as float16"), np.errstate(over="ignore"):
+        save_model(tmp_path / "m", huge, dtype="float16")
+    np.testing.assert_array_equal(load_model(tmp_path / "m").theta, model.theta)
 
 
 def test_a_file_goes_before_a_shipped_model_of_its_name(

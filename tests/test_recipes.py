@@ -112,6 +112,8 @@ def test_deformation_is_turned_on_and_off() -> None:
     assert config_of("--augment").augmentation == Augmentation()
     assert config_of("--recipe", "record", "--no-augment").augmentation is None
     assert config_of("--recipe", "record", "--augment") == RECIPES["record"].config
+    with pytest.raises(UsageError, match="--no-augment and --rotation contradict"):
+        config_of("--no-augment", "--rotation", "5")
 
 
 def test_the_command_line_offers_what_there_is() -> None:

@@ -12,7 +12,7 @@ from mnn_gpu import network
 from mnn_gpu.augmentation import Augmentation, deformation_basis, warps
 from mnn_gpu.engine import Plain
 from mnn_gpu.gradient import batch_sums
-from mnn_gpu.optimizers import GradientDescent
+from mnn_gpu.optimizers import GradientDescent, make_optimizer
 from mnn_gpu.regularisation import (
     Regularisation,
     clipping_factor,
@@ -169,6 +169,26 @@ def test_every_library_and_any_shards_take_the_same_step(
     )
     assert float(actual.loss) == pytest.approx(float(expected.loss))
     assert int(actual.correct) == int(expected.correct)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimizer: str) -> None:
+    task = Task(layer_sizes=SIZES, regularisation=Regularisation(max_norm=0.3))
+    data, one = batch(lib, task, None)
+    theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(3)))
+    rule = make_optimizer(optimizer, average=0.5)
+    state = first_state(theta, rule, "float64", lib.asarray)
+    step = training_step(task, rule)
+    expected: Any = 0
+    for t in range(1, 6):
+        share, *_ = rule.scalars(t, 0.1)
+        scalars = lib.asarray(np.array(rule.scalars(t, 0.1)))
+        state = step(data, state, one._replace(scalars=scalars))
+        after = lib.to_numpy(state.theta)
+        expected = expected + share * (after - expected)
+    np.testing.assert_allclose(lib.to_numpy(state.slots[-1]), expected, rtol=1e-12)
+    for W, _ in network.unflatten(lib.to_numpy(state.slots[-1]), SIZES)[:-1]:
+        assert np.linalg.norm(W, axis=1).max() <= 0.3 + 1e-12
 
 
 @pytest.mark.parametrize("limit", [{"clip_norm": 1e-3}, {"max_norm": 0.1}])

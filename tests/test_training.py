@@ -301,15 +301,26 @@ def test_an_interrupt_keeps_what_was_learnt(images: dict[str, Any]) -> None:
     np.testing.assert_array_equal(caught.value.model.theta, expected.theta)
 
 
+@pytest.mark.parametrize("config", [RECIPES["fast"], {"hidden": (10,)}, "fast"])
+def test_a_configuration_is_wanted(images: dict[str, Any], config: Any) -> None:
+    with pytest.raises(UsageError, match="not a TrainingConfig") as caught:
+        train(images["X"], images["y"], config)
+    assert ".config" in caught.value.cure
+
+
 def test_images_that_cannot_be_deformed_are_refused(images: dict[str, Any]) -> None:
     config = TrainingConfig(augmentation=Augmentation(), iterations=2)
-    with pytest.raises(UsageError, match="12 values are no square") as caught:
+    with pytest.raises(UsageError, match=r"shape \(30, 12\) holds no images") as caught:
         train(images["X"], images["y"], config)
     assert "--image-shape" in caught.value.cure
     with pytest.raises(UsageError, match="5 x 5 do not have 12"):
         train(images["X"], images["y"], replace(config, image_shape=(5, 5)))
     train(images["X"], images["y"], replace(config, image_shape=(3, 4)))
     train(images["X"].reshape(-1, 4, 3), images["y"], config)
+    train(images["X"].reshape(-1, 4, 3, 1), images["y"], config)
+    for shape in ((-1, 1, 12), (-1, 2, 2, 3)):
+        with pytest.raises(UsageError, match="holds no images"):
+            train(images["X"].reshape(shape), images["y"], config)
 
 
 def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
@@ -356,6 +367,11 @@ def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
         {"max_norm": True},
         {"dropout": 1},
         {"dropout": 0.999},
+        {"dropout": 0.001},
+        {"dropout": float("inf")},
+        {"hidden": np.array(0)},
+        {"dtype": np.dtype("float32")},
+        {"init": np.array(["he"])},
         {"input_dropout": "0.2"},
         {"label_smoothing": None},
         {"augmentation": True},

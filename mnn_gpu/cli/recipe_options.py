@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli.options import Options
@@ -30,7 +29,12 @@ NUMBERS: tuple[tuple[str, Any, str, str], ...] = (
     ("input_dropout", float, "X", "share of inputs left out at random (default: 0)"),
     ("label_smoothing", float, "X", "share of a label spread over all classes (default: 0)"),
     ("max_norm", float, "X", "longest vector of a hidden unit's weights (default: any)"),
-    ("patience", int, "N", "stop after N reports without a better held-out accuracy"),
+    (
+        "patience",
+        int,
+        "N",
+        "stop after N reports that are no better on held-out rows; keep the best",
+    ),
     ("until", float, "ACC", "stop once the held-out accuracy is ACC, such as 0.98"),
 )
 # Of Augmentation.
@@ -40,7 +44,7 @@ DEFORMATIONS: tuple[tuple[str, str, str], ...] = (
     ("scaling", "SHARE", "stretch or shrink each side by up to so much"),
     ("shift", "PIXELS", "move by up to so much"),
     ("alpha", "PIXELS", "strength of the elastic field (Simard's alpha)"),
-    ("sigma", "PIXELS", "smoothness of the elastic field"),
+    ("sigma", "PIXELS", "smoothness of the elastic field, 1 or more"),
 )
 
 
@@ -79,7 +83,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--schedule",
         choices=SCHEDULES,
-        help="how the learning rate falls to 0 (default: constant: not at all)",
+        help="how the learning rate falls (default: constant: not at all)",
     )
     for name, kind, metavar, text in NUMBERS:
         recipe.add_argument(_option(name), type=kind, metavar=metavar, help=text)
@@ -115,7 +119,7 @@ def _add_deformations(group: Options) -> None:
         type=int,
         nargs=2,
         metavar=("HEIGHT", "WIDTH"),
-        help="of the images (default: square)",
+        help="of images that are deformed (default: as the file says, else square)",
     )
 
 
@@ -127,6 +131,8 @@ def chosen_config(args: argparse.Namespace, recipe: Recipe) -> TrainingConfig:
     UsageError
         If a value cannot be meant.
     """
+    from dataclasses import replace
+
     names = [name for name, *_ in NUMBERS]
     names += ["hidden", "init", "optimizer", "schedule", "seed", "dtype", "image_shape"]
     names += ["iterations", "epochs", "shard_rows", "report_every"]
@@ -141,11 +147,18 @@ def chosen_config(args: argparse.Namespace, recipe: Recipe) -> TrainingConfig:
 
 
 def _augmentation(args: argparse.Namespace, recipe: Recipe) -> Any:
-    from mnn_gpu import Augmentation
+    from dataclasses import replace
+
+    from mnn_gpu import Augmentation, UsageError
 
     names = [name for name, *_ in DEFORMATIONS] + ["half_turned"]
     given = {name: value for name in names if (value := getattr(args, name)) is not None}
     if args.augment is False:
+        if given:
+            raise UsageError(
+                f"--no-augment and {_option(next(iter(given)))} contradict each other.",
+                "Give one of them.",
+            )
         return None
     if args.augment or given:
         return replace(recipe.config.augmentation or Augmentation(), **given)

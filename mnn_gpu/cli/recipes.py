@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli.options import add_json, print_json
+
+if TYPE_CHECKING:
+    from mnn_gpu import TrainingConfig
 
 SUMMARY = "list the recipes with their measured accuracy and time"
 DESCRIPTION = "List the recipes of train --recipe NAME, with their measured accuracy and time."
@@ -23,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print them; return the exit code."""
     from dataclasses import asdict
+    from textwrap import wrap
 
     from mnn_gpu.recipes import RECIPES, measured
 
@@ -40,7 +44,23 @@ def run(args: argparse.Namespace) -> int:
         accuracy, seconds = _figures(measured().get(name))
         print(f"{name:10} {hidden:>10}  {accuracy:24} {seconds:>14}")
         print(f"{'':10} {recipe.summary}")
+        for line in wrap(_differences(recipe.config, RECIPES["notebook"].config), 76):
+            print(f"{'':10} {line}")
     return 0
+
+
+def _differences(config: TrainingConfig, notebook: TrainingConfig) -> str:
+    """Write what a recipe does otherwise than the notebook, as its fields."""
+    from dataclasses import asdict
+
+    fields, before = asdict(config), asdict(notebook)
+    changed = {name: value for name, value in fields.items() if value != before[name]}
+    deformation = changed.pop("augmentation", None) or {}
+    return ", ".join(f"{name} {_plain(value)}" for name, value in (changed | deformation).items())
+
+
+def _plain(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
 
 
 def _figures(figures: dict[str, Any] | None) -> tuple[str, str]:

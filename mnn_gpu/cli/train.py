@@ -107,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
     backend = chosen_backend(args)
     data, rows = _data(args, recipe)
     holdout = recipe.holdout if args.holdout is None else args.holdout
+    if config.augmentation is not None and config.image_shape is None:
+        config = replace(config, image_shape=data.image_shape)
     training, held_out = split(data, holdout, config.seed, rows)
     if not args.quiet:
         say(
@@ -130,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
     except TrainingInterrupted as stop:
         model, history, interrupted = stop.model, stop.history, stop.exit_code
         say(f"Interrupted after iteration {history.iterations}; saving what was learnt.")
+        if args.checkpoint is not None:
+            say("The same command with --resume goes on from there.")
     model = replace(model, info={**model.info, "data": training.source})
     save_model(args.out, model)
     report = _report(args, model, history, backend)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.dataset import Dataset, image_shape
 from mnn_gpu.data.idx import idx_header, read_idx
 from mnn_gpu.errors import DataError
 
@@ -42,7 +42,7 @@ def bundled_mnist(part: Part) -> Dataset:
     images = _verified(f"{PREFIX[part]}-images-idx3-ubyte")
     labels = _verified(f"{PREFIX[part]}-labels-idx1-ubyte")
     X = images.reshape(len(images), -1)
-    return Dataset(X, labels.astype(np.int64), f"MNIST ({part})")
+    return Dataset(X, labels.astype(np.int64), f"MNIST ({part})", image_shape(images.shape))
 
 
 def load_mnist() -> tuple[tuple[Any, Any], tuple[Any, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,14 @@ class Dataset:
     y : (rows,), int64, or None where the file has no labels
     source : str
         Where it came from, for messages.
+    image_shape : (height, width) or None
+        Of the images, where the file tells.
     """
 
     X: npt.NDArray[Any]
     y: npt.NDArray[np.int64] | None
     source: str
+    image_shape: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -52,7 +55,8 @@ class Dataset:
 
     def take(self, rows: npt.NDArray[np.intp]) -> Dataset:
         """Return these rows, in this order."""
-        return Dataset(self.X[rows], None if self.y is None else self.y[rows], self.source)
+        y = None if self.y is None else self.y[rows]
+        return replace(self, X=self.X[rows], y=y)
 
 
 def split(
@@ -95,6 +99,16 @@ def split(
         )
     order = generator(SPLIT, seed).permutation(available)[:used]
     return data.take(order[holdout:]), data.take(order[:holdout])
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Return height and width of images in an array of this shape, None if it has none.
+
+    A last axis of length 1, a channel, is left out.
+    """
+    if len(shape) == 4 and shape[3] == 1:
+        shape = shape[:3]
+    return (shape[1], shape[2]) if len(shape) == 3 else None
 
 
 def checked_pixels(X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:

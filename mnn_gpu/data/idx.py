@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.dataset import Dataset, checked_labels, checked_pixels
+from mnn_gpu.data.dataset import Dataset, checked_labels, checked_pixels, image_shape
 from mnn_gpu.data.files import READ_ERRORS, explain_os_error, most_bytes, open_binary, read_exactly
 from mnn_gpu.errors import DataError
 
@@ -77,7 +78,8 @@ def _read_shape(file: IO[bytes], path: Path) -> tuple[int, ...]:
 
 def read_idx_images(path: Path) -> Dataset:
     """Read a file of images without labels."""
-    return Dataset(checked_pixels(read_idx(path), str(path)), None, str(path))
+    images = read_idx(path)
+    return Dataset(checked_pixels(images, str(path)), None, str(path), image_shape(images.shape))
 
 
 def read_idx_pair(images: Path, labels: Path) -> Dataset:
@@ -88,8 +90,8 @@ def read_idx_pair(images: Path, labels: Path) -> Dataset:
     DataError
         If either cannot be used, or their row counts differ.
     """
-    X = checked_pixels(read_idx(images), str(images))
-    return Dataset(X, checked_labels(read_idx(labels), len(X), str(labels)), str(images))
+    data = read_idx_images(images)
+    return replace(data, y=checked_labels(read_idx(labels), len(data), str(labels)))
 
 
 def labels_beside(images: Path) -> Path | None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.bundled import Part
-from mnn_gpu.data.dataset import Dataset, checked_labels, checked_pixels
+from mnn_gpu.data.dataset import Dataset, checked_labels, checked_pixels, image_shape
 from mnn_gpu.data.files import MAX_DEFLATE_RATIO, READ_ERRORS, explain_os_error
 from mnn_gpu.errors import DataError
 
@@ -38,7 +38,8 @@ def read_npz(path: Path, part: Part, labelled: bool = True) -> Dataset:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            X = checked_pixels(_member(archive, IMAGE_NAMES[part], path), str(path))
+            images = _member(archive, IMAGE_NAMES[part], path)
+            X = checked_pixels(images, str(path))
             y = None
             if labelled or _find(archive, LABEL_NAMES[part]):
                 y = checked_labels(_member(archive, LABEL_NAMES[part], path), len(X), str(path))
@@ -48,7 +49,7 @@ def read_npz(path: Path, part: Part, labelled: bool = True) -> Dataset:
         ) from error
     except READ_ERRORS as error:
         raise explain_os_error(error, path) from error
-    return Dataset(X, y, str(path))
+    return Dataset(X, y, str(path), image_shape(images.shape))
 
 
 def _find(archive: zipfile.ZipFile, names: tuple[str, ...]) -> str | None:

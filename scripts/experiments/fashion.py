@@ -14,7 +14,7 @@ RESULT = FOLDER / "fashion.json"
 SEEDS = 3
 
 
-def measure(path: str) -> dict[str, Any]:
+def measure(path: str, source: str) -> dict[str, Any]:
     """Train both on the training images of a folder or file; read its test images once each.
 
     Parameters
@@ -22,6 +22,8 @@ def measure(path: str) -> dict[str, Any]:
     path : str
         Fashion-MNIST as a folder of its IDX files, or as .npz with ``x_train``, ``y_train``,
         ``x_test``, ``y_test``.
+    source : str
+        What to say of these images, in a sentence's end.
     """
     data, test = load_dataset([path], "train"), load_dataset([path], "test")
     recipe, backend = RECIPES["accurate"], select_backend()
@@ -38,7 +40,13 @@ def measure(path: str) -> dict[str, Any]:
         found = asdict(evaluate(model, test.X, test.labels(), backend))
         ours.append(found | {"seconds": history.seconds})
     theirs = [_scikit_learn(data, test, seed) for seed in range(SEEDS)]
-    result = {"rows": len(data), "test_rows": len(test), "mnn_gpu": ours, "scikit-learn": theirs}
+    result: dict[str, Any] = {
+        "source": source,
+        "rows": len(data),
+        "test_rows": len(test),
+        "mnn_gpu": ours,
+        "scikit-learn": theirs,
+    }
     RESULT.write_text(json.dumps(result, indent=1), encoding="utf-8")
     return result
 

@@ -15,7 +15,7 @@ from scripts.experiments.runs import ROOT
 
 FOLDER = ROOT / "scripts" / "results"
 SHAPE = (28, 28)
-BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#666666"
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 COPIES = 9
 
 
@@ -56,7 +56,7 @@ def learning_curves(results: Sequence[dict[str, Any]]) -> None:
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(7.2, 4.0))
-    colours = {"record": BLUE, "1000-500": ORANGE}
+    colours = {"record": BLUE, "2000-1000": ORANGE}
     for result in results:
         colour = colours[result["name"]]
         epochs, _, accuracy, held_out = zip(*result["curve"], strict=True)

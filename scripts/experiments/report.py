@@ -174,8 +174,7 @@ def fashion_text(found: dict[str, Any]) -> str:
         f"Nothing in `accurate` was chosen for Fashion-MNIST, where it reaches {told[0]}; "
         f"scikit-learn's `MLPClassifier` of the same size, otherwise as it comes, {told[1]} "
         f"({len(found['mnn_gpu'])} seeds each, {found['rows']:,} rows to train and "
-        f"{found['test_rows']:,} to test, a random split of all 70,000 images, as the copy at "
-        "hand did not tell which are the published test images)."
+        f"{found['test_rows']:,} to test: {found['source']})."
     )
 
 

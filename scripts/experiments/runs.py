@@ -28,6 +28,7 @@ from mnn_gpu import (
 from mnn_gpu.backend.report import blas_name
 from mnn_gpu.cores import available_cores
 from mnn_gpu.data import bundled_mnist, split
+from mnn_gpu.output_file import write_atomically
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".study"
@@ -118,7 +119,7 @@ GROUPS: dict[str, list[Run]] = {
     ],
     "record": [
         *_of_record("record", RECORD),
-        *_of_record("1000-500", replace(RECORD, hidden=(1000, 500), epochs=900)),
+        *_of_record("2000-1000", replace(RECORD, hidden=(2000, 1000), epochs=300), seeds=1),
     ],
 }
 
@@ -156,7 +157,7 @@ def execute(run: Run) -> dict[str, Any]:
     if run.reads_test:
         test = bundled_mnist("test")
         result["test"] = asdict(evaluate(model, test.X, test.labels(), backend))
-    run.result.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    write_atomically(run.result, json.dumps(result, indent=1).encode())
     return result
 
 

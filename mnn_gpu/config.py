@@ -35,6 +35,9 @@ class TrainingConfig:
         Units of the hidden layers, first to last; empty for softmax regression.
     init : {"notebook", "he", "glorot"}
         How the first parameters are drawn, see `network.init_parameters`.
+    scale_inputs : bool
+        Whether to train on inputs whose mean square is 1, as "he" and "glorot" assume. The
+        model's first weights make up for it, so it takes pixels like any other.
     learning_rate : float
         The formulas' alpha.
     iterations, epochs : int, optional
@@ -98,6 +101,7 @@ class TrainingConfig:
 
     hidden: tuple[int, ...] = (10, 10)
     init: str = "notebook"
+    scale_inputs: bool = False
     learning_rate: float = 0.1
     iterations: int | None = None
     epochs: int | None = None
@@ -156,6 +160,8 @@ class TrainingConfig:
             raise UsageError(
                 f"augmentation is {self.augmentation!r}.", "Give mnn_gpu.Augmentation(...) or None."
             )
+        if not isinstance(self.scale_inputs, bool):
+            raise UsageError(f"scale_inputs is {self.scale_inputs!r}.", "Give True or False.")
         one_of("init", self.init, INITS)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)

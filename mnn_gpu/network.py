@@ -116,6 +116,12 @@ def weight_mask(theta: Array, layer_sizes: Sequence[int]) -> Array:
     return flatten((xp.ones_like(W), xp.zeros_like(b)) for W, b in layers)
 
 
+def with_scale(theta: Array, layer_sizes: Sequence[int], scale: float) -> Array:
+    """Return the parameters that do with inputs what ``theta`` does with ``scale`` times them."""
+    (W, b), *rest = unflatten(theta, layer_sizes)
+    return flatten([(W * scale, b), *rest])
+
+
 # ---- pieces ----------------------------------------------------------------------------
 
 
@@ -158,15 +164,16 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     return xp.astype(index[:, None] == labels[None, :], dtype)
 
 
-def unit_range(X: Array, dtype: Any) -> Array:
-    """Bring pixels to 0..1: integers are divided by 255, floats taken as they are.
+def unit_range(X: Array, dtype: Any, scale: float = 1.0) -> Array:
+    """Bring pixels to 0..scale: integers are divided by 255, floats taken as they are.
 
     (As a product, which is several times as fast as the quotient.)
     """
     xp = array_namespace(X)
     if xp.isdtype(X.dtype, "integral"):
-        return xp.astype(X, dtype) * (1 / 255)
-    return xp.astype(X, dtype, copy=False)
+        return xp.astype(X, dtype) * (scale / 255)
+    X = xp.astype(X, dtype, copy=False)
+    return X if scale == 1 else X * scale
 
 
 # ---- the network -----------------------------------------------------------------------

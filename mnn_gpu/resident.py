@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from math import isqrt
 from typing import Any, TypeAlias
 
 import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu import network
 from mnn_gpu.augmentation import deformation_basis
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
@@ -20,6 +21,9 @@ from mnn_gpu.shards import Shard, cut, scaled
 
 Array: TypeAlias = Any
 Labelled: TypeAlias = tuple[npt.ArrayLike, npt.ArrayLike]
+
+SCALE_ROWS = 4096
+"""So many rows, and some more, tell the inputs' scale."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Resident:
         See `augmentation.deformation_basis`.
     half_turned : (rows,), bool, on the host
         Which images are rotated half as far.
+    input_scale : float
+        What the inputs, 0 to 1, are to be multiplied with.
     """
 
     X: Array
@@ -52,6 +58,7 @@ class Resident:
     image_shape: tuple[int, int] | None
     basis: Array | None
     half_turned: npt.NDArray[np.bool_]
+    input_scale: float = 1.0
 
     @property
     def rows(self) -> int:
@@ -90,7 +97,8 @@ def placed(
     X, labels = backend.asarray(pixels), backend.asarray(class_index(known, y, "y"))
     shards = cut(X, labels, shard_rows, backend.lanes)
     dtype = backend.dtype(config.dtype)
-    if config.steps_per_epoch(len(pixels)) == 1 and backend.scales_ahead:
+    scale = _input_scale(pixels) if config.scale_inputs else 1.0
+    if config.steps_per_epoch(len(pixels)) == 1 and backend.scales_ahead and scale == 1:
         shards = scaled(shards, dtype, backend.memory().free)
     held_out = []
     if validation is not None:
@@ -107,14 +115,21 @@ def placed(
         host_basis = deformation_basis(config.augmentation, shape, array_api_compat.numpy)
         basis = backend.asarray(host_basis, dtype=config.dtype)
         half_turned = np.isin(y, config.augmentation.half_turned)
-    return Resident(X, labels, shards, held_out, known, shape, basis, half_turned)
+    return Resident(X, labels, shards, held_out, known, shape, basis, half_turned, scale)
+
+
+def _input_scale(pixels: npt.NDArray[Any]) -> float:
+    """Return what brings the mean square of the inputs, 0 to 1, to 1; from some of the rows."""
+    some = pixels[:: max(len(pixels) // SCALE_ROWS, 1)]
+    mean_square = float(np.mean(np.square(network.unit_range(some, np.float64))))
+    return 1 / math.sqrt(mean_square) if mean_square else 1.0
 
 
 def _shape_of(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return height and width of images; of rows of features, as if they were square."""
     found = image_shape(shape)
     if found is None and len(shape) == 2:
-        side = isqrt(shape[1])
+        side = math.isqrt(shape[1])
         found = (side, side) if side * side == shape[1] else None
     if found is None or min(found) < 2:
         raise UsageError(

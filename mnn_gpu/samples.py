@@ -27,11 +27,14 @@ class Task:
     regularisation : Regularisation
     image_shape : (height, width) or None
         Of the images, if they are to be deformed.
+    input_scale : float
+        What the inputs, 0 to 1, are multiplied with.
     """
 
     layer_sizes: Sequence[int]
     regularisation: Regularisation = NONE
     image_shape: tuple[int, int] | None = None
+    input_scale: float = 1.0
 
 
 class Data(NamedTuple):
@@ -130,19 +133,16 @@ def inputs_of(
     """
     X = samples.X
     if samples.warps is None or task.image_shape is None:
-        X = network.unit_range(X, dtype)
+        X = network.unit_range(X, dtype, task.input_scale)
     else:
         pixels, warps, shape = X.T, samples.warps, task.image_shape
 
         def deformed(basis: Array, part: Sequence[slice]) -> Array:
-            return joined(
-                [
-                    deform(
-                        network.unit_range(pixels[few, :], dtype), warps[few, :, :], basis, shape
-                    )
-                    for few in part
-                ]
-            )
+            return joined([one_run(basis, few) for few in part])
+
+        def one_run(basis: Array, few: slice) -> Array:
+            images = network.unit_range(pixels[few, :], dtype, task.input_scale)
+            return deform(images, warps[few, :, :], basis, shape)
 
         features, m = X.shape
         few = shard_slices(m, max(engine.cached // features, 1), engine.lanes)

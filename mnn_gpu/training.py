@@ -139,6 +139,7 @@ class _Training:
             layer_sizes=self.layer_sizes,
             regularisation=config.regularisation,
             image_shape=self.data.image_shape,
+            input_scale=self.data.input_scale,
         )
         self.optimizer = config.make_optimizer()
         self.plan = Plan(config, self.optimizer, self.data, self.task, backend)
@@ -239,8 +240,10 @@ class _Training:
         return self.stopping.is_over(self.records, lambda: self._theta(state))
 
     def _parameters(self, state: State) -> Any:
-        """Return what the model is to have: theta, or its average; on the device."""
-        return state.slots[-1] if self.config.average else state.theta
+        """Return what the model is to have: theta, or its average, for inputs 0 to 1."""
+        theta = state.slots[-1] if self.config.average else state.theta
+        scale = self.task.input_scale
+        return theta if scale == 1 else network.with_scale(theta, self.layer_sizes, scale)
 
     def _theta(self, state: State) -> npt.NDArray[Any]:
         return np.array(self.backend.to_numpy(self._parameters(state)))

@@ -42,7 +42,10 @@ def problem(backend: Backend, config: TrainingConfig) -> tuple[Any, Any, State, 
     sizes = (25, *config.hidden, 4)
     optimizer = config.make_optimizer()
     task = Task(
-        layer_sizes=sizes, regularisation=config.regularisation, image_shape=data.image_shape
+        layer_sizes=sizes,
+        regularisation=config.regularisation,
+        image_shape=data.image_shape,
+        input_scale=data.input_scale,
     )
     step = training_step(task, optimizer, backend, config.shard_rows)
     theta = network.flatten(network.init_parameters(sizes, rng))
@@ -79,6 +82,7 @@ def test_a_compiled_step_is_the_plain_step(
 
 EVERYTHING: dict[str, Any] = {
     "augmentation": Augmentation(half_turned=(1, 2)),
+    "scale_inputs": True,
     "dropout": 0.3,
     "input_dropout": 0.1,
     "label_smoothing": 0.1,

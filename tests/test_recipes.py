@@ -45,6 +45,7 @@ def test_the_record_has_two_hidden_layers() -> None:
 OVERRIDES: dict[str, tuple[tuple[str, ...], Any]] = {
     "hidden": (("--hidden", "30", "20"), (30, 20)),
     "init": (("--init", "glorot"), "glorot"),
+    "scale_inputs": (("--scale-inputs",), True),
     "learning_rate": (("--lr", "0.3"), 0.3),
     "iterations": (("--iterations", "7"), 7),
     "epochs": (("--epochs", "7"), 7),

@@ -171,6 +171,31 @@ def test_every_library_and_any_shards_take_the_same_step(
     assert int(actual.correct) == int(expected.correct)
 
 
+@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
+    lib: Library, augmentation: Augmentation | None, dtype: str
+) -> None:
+    seen = []
+    for scale in (1.0, 3.0):
+        task = Task(layer_sizes=SIZES, image_shape=(4, 4), input_scale=scale)
+        data, one = batch(lib, task, augmentation)
+        if dtype == "float64":
+            data = data._replace(X=lib.asarray(lib.to_numpy(data.X) / 255))
+        (samples,) = batch_samples(data, one, task, 100)
+        seen.append(inputs_of(samples, task, data.basis, lib.xp.float64))
+    plain, scaled = map(lib.to_numpy, seen)
+    np.testing.assert_allclose(scaled, 3 * plain, rtol=1e-9, atol=1e-12)
+    theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(3)))
+    theta = lib.asarray(theta)
+    made_up = network.with_scale(theta, SIZES, 3.0)
+    one, other = (
+        lib.to_numpy(network.forward(network.unflatten(vector, SIZES), X)[0][-1])
+        for vector, X in ((made_up, seen[0]), (theta, seen[1]))
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimizer: str) -> None:
     task = Task(layer_sizes=SIZES, regularisation=Regularisation(max_norm=0.3))

@@ -153,6 +153,24 @@ def test_the_first_parameters_are_drawn_as_asked(init: str) -> None:
         assert not b.any()
 
 
+@pytest.mark.parametrize("batch_size", [None, 7])
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_model_trained_on_scaled_inputs_takes_them_as_they_are(
+    backend: Backend, images: dict[str, Any], batch_size: int | None, average: float
+) -> None:
+    config = replace(
+        SMALL, scale_inputs=True, learning_rate=0.05, batch_size=batch_size, average=average
+    )
+    held_out = images["X"][::2], images["y"][::2]
+    model, history = train(images["X"], images["y"], config, backend=backend, validation=held_out)
+    scores = evaluate(model, *held_out)
+    assert history.records[-1].validation_loss == pytest.approx(scores.loss, rel=1e-5)
+    assert history.training.accuracy == 1
+    plain, _ = train(images["X"], images["y"], replace(config, scale_inputs=False))
+    first = [network.unflatten(m.theta, m.layer_sizes)[0][0] for m in (model, plain)]
+    assert not np.allclose(*first)
+
+
 def test_the_average_is_what_is_evaluated_and_kept(images: dict[str, Any]) -> None:
     last, _ = train(images["X"], images["y"], replace(SMALL, average=0.0))
     kept, history = train(
@@ -357,6 +375,7 @@ def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
         {"seed": 1.5},
         {"dtype": "float16"},
         {"init": "zeros"},
+        {"scale_inputs": 2.0},
         {"momentum": 1},
         {"beta2": -0.1},
         {"weight_decay": -1},

@@ -71,6 +71,11 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         choices=["notebook", "he", "glorot"],
         help="how to draw the first weights (default: notebook)",
     )
+    recipe.add_argument(
+        "--scale-inputs",
+        action=argparse.BooleanOptionalAction,
+        help="train on inputs whose mean square is 1 (default: no)",
+    )
     length = recipe.add_mutually_exclusive_group()
     length.add_argument(
         "--iterations", type=int, metavar="N", help="stop after N updates (default: 1000)"
@@ -134,7 +139,16 @@ def chosen_config(args: argparse.Namespace, recipe: Recipe) -> TrainingConfig:
     from dataclasses import replace
 
     names = [name for name, *_ in NUMBERS]
-    names += ["hidden", "init", "optimizer", "schedule", "seed", "dtype", "image_shape"]
+    names += [
+        "hidden",
+        "init",
+        "scale_inputs",
+        "optimizer",
+        "schedule",
+        "seed",
+        "dtype",
+        "image_shape",
+    ]
     names += ["iterations", "epochs", "shard_rows", "report_every"]
     fields = {name: value for name in names if (value := getattr(args, name)) is not None}
     if args.lr is not None:

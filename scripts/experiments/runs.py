@@ -59,7 +59,9 @@ class Run:
     @property
     def key(self) -> str:
         """What its files are called; another configuration makes it another run."""
-        text = json.dumps([asdict(self.config), self.rows, self.holdout], sort_keys=True)
+        default = asdict(TrainingConfig())
+        told = {k: v for k, v in asdict(self.config).items() if v != default[k]}
+        text = json.dumps([told, self.rows, self.holdout], sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
         return f"{self.group}-{self.name}-{self.config.seed}-{digest}".replace(" ", "_")
 

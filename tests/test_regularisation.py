@@ -189,11 +189,11 @@ def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
     theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(3)))
     theta = lib.asarray(theta)
     made_up = network.with_scale(theta, SIZES, 3.0)
-    one, other = (
+    direct, made_up_for = (
         lib.to_numpy(network.forward(network.unflatten(vector, SIZES), X)[0][-1])
         for vector, X in ((made_up, seen[0]), (theta, seen[1]))
     )
-    np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(direct, made_up_for, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

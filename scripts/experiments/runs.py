@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from mnn_gpu.backend.report import blas_name
 from mnn_gpu.cores import available_cores
 from mnn_gpu.data import bundled_mnist, split
 from mnn_gpu.output_file import write_atomically
+from scripts.benchmarks.harness import processor
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".study"
@@ -152,7 +152,7 @@ def execute(run: Run) -> dict[str, Any]:
         "epochs": history.records[-1].epoch,
         "device": backend.device,
         "cores": available_cores(),
-        "machine": f"{platform.processor() or platform.machine()}, {blas_name()}",
+        "machine": f"{processor()}, {blas_name()}",
         "date": time.strftime("%Y-%m-%d"),
         "curve": _curve(history.records),
     }

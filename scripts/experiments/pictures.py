@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import array_api_compat.numpy
@@ -51,41 +50,33 @@ def deformations() -> None:
     _save(figure, "deformations.png")
 
 
-def learning_curves(results: Sequence[dict[str, Any]]) -> None:
-    """Draw training and held-out error over the epochs, every seed of every network."""
+def learning_curve(result: dict[str, Any]) -> None:
+    """Draw training and held-out error over the epochs."""
     import matplotlib.pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(7.2, 4.0))
-    colours = {"record": BLUE, "2000-1000": ORANGE}
-    for result in results:
-        colour = colours[result["name"]]
-        epochs, _, accuracy, held_out = zip(*result["curve"], strict=True)
-        hidden = "-".join(map(str, result["config"]["hidden"]))
-        first = result["seed"] == 0
-        axis.plot(
-            epochs,
-            [100 * (1 - a) for a in held_out],
+    epochs, _, accuracy, held_out = zip(*result["curve"], strict=True)
+    figure, axis = plt.subplots(figsize=(7.2, 3.8))
+    for values, colour, name in (
+        (accuracy, ORANGE, "training rows, deformed"),
+        (held_out, BLUE, "held-out rows"),
+    ):
+        errors = [100 * (1 - value) for value in values]
+        axis.plot(epochs, errors, color=colour, linewidth=1.6)
+        axis.annotate(
+            name,
+            (epochs[-1], errors[-1]),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="right",
             color=colour,
-            linewidth=1.4,
-            alpha=0.8,
-            label=f"784-{hidden}-10, held-out rows" if first else None,
-        )
-        axis.plot(
-            epochs,
-            [100 * (1 - a) for a in accuracy],
-            color=colour,
-            linewidth=1.0,
-            linestyle=(0, (4, 2)),
-            alpha=0.7,
-            label=f"784-{hidden}-10, deformed training rows" if first else None,
+            fontsize=9,
         )
     axis.set(xlabel="epoch", ylabel="error, %", yscale="log")
-    axis.set_yticks([0.3, 0.5, 1, 2, 5], ["0.3", "0.5", "1", "2", "5"])
+    axis.set_yticks([0.3, 0.5, 1, 2, 5, 10, 20], ["0.3", "0.5", "1", "2", "5", "10", "20"])
     axis.minorticks_off()
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=9)
-    _save(figure, "learning-curves.png")
+    _save(figure, "learning-curve.png")
 
 
 def mistakes(model: Model) -> None:

@@ -41,8 +41,9 @@ def write_report() -> None:
     if runs:
         ship(runs, of_name(groups["record"], "record"))
     pictures.deformations()
+    if groups["selection"]:
+        pictures.learning_curve(groups["selection"][0])
     if runs:
-        pictures.learning_curves(groups["record"])
         pictures.mistakes(load_model("record"))
     before, rest = README.read_text(encoding="utf-8").split(START)
     after = rest.split(END)[1]
@@ -105,7 +106,13 @@ def section(groups: dict[str, Any]) -> str:
             "All digits of the test set that it misreads, each with what it is and what the "
             "model takes it for:\n\n![Misread digits](scripts/results/mistakes.png)"
         )
-        parts.append("![Learning curves](scripts/results/learning-curves.png)")
+    if groups["selection"]:
+        watched = groups["selection"][0]["held_out"]
+        parts.append(
+            f"The record recipe watched on {watched['rows']:,} rows held out of the training set, "
+            f"of which it misreads {watched['errors']} in the end:\n\n"
+            "![Learning curve](scripts/results/learning-curve.png)"
+        )
     if groups["ablations"]:
         parts.append(ablation_table(groups["ablations"]))
     if groups["fashion"]:
@@ -130,11 +137,20 @@ def recipe_table(results: Sequence[dict[str, Any]]) -> str:
         shown = f"`{name}`" if name in recipes.RECIPES else f"`record`, {name}"
         lines.append(
             f"| {shown} | 784-{'-'.join(map(str, config['hidden']))}-10 | {found['epochs']} "
-            f"| **{accuracy['mean']:.2%}** | {accuracy['min']:.2%} to {accuracy['max']:.2%}, "
-            f"{found['seeds']} seeds | {time_of(found['seconds']['median'])} "
-            f"on {found['cores']} {'core' if found['cores'] == 1 else 'cores'} |"
+            f"| **{percent(accuracy['mean'])}** "
+            f"| {percent(accuracy['min'])} to {percent(accuracy['max'])}, "
+            f"{counted(found['seeds'], 'seed')} | {time_of(found['seconds']['median'])} "
+            f"on {counted(found['cores'], 'core')} |"
         )
     return "\n".join(lines)
+
+
+def percent(share: float, digits: int = 2) -> str:
+    return f"{share * 100:.{digits}f} %"
+
+
+def counted(number: int, name: str) -> str:
+    return f"{number} {name}" + ("" if number == 1 else "s")
 
 
 def time_of(seconds: float) -> str:
@@ -156,7 +172,7 @@ def ablation_table(results: Sequence[dict[str, Any]]) -> str:
         errors = [result["held_out"]["errors"] for result in of_name(results, name)]
         mean = statistics.mean(errors)
         each = ", ".join(map(str, errors))
-        lines.append(f"| {name} | {mean:.0f} ({each}) | {mean / rows:.2%} |")
+        lines.append(f"| {name} | {mean:.0f} ({each}) | {percent(mean / rows)} |")
     return "\n".join(lines)
 
 
@@ -167,7 +183,8 @@ def fashion_text(found: dict[str, Any]) -> str:
         accuracy = spread([run["accuracy"] for run in found[name]])
         seconds = statistics.median(run["seconds"] for run in found[name])
         told.append(
-            f"{accuracy['mean']:.2%} ({accuracy['min']:.2%} to {accuracy['max']:.2%}) "
+            f"{percent(accuracy['mean'])} "
+            f"({percent(accuracy['min'])} to {percent(accuracy['max'])}) "
             f"in {time_of(seconds)}"
         )
     return (
@@ -181,7 +198,7 @@ def fashion_text(found: dict[str, Any]) -> str:
 def cost_text(found: dict[str, Any]) -> str:
     """Tell what deforming costs."""
     parts = [
-        f"{sizes['cost']:.0%} of a step of 784-1000-500-10 on a batch of {batch_size} "
+        f"{percent(sizes['cost'], 0)} of a step of 784-1000-500-10 on a batch of {batch_size} "
         f"({sizes['deformed_ms']:.1f} against {sizes['step_ms']:.1f} ms)"
         for batch_size, sizes in found.items()
     ]
@@ -236,18 +253,19 @@ def card(results: Sequence[dict[str, Any]], best: int, scores: dict[str, Any]) -
         "package on MNIST alone. `mnn-gpu evaluate record`, `mnn-gpu predict record IMAGES` and "
         '`mnn_gpu.load_model("record")` use it.',
         "",
-        f"- Test error: {test['errors']} of {test['rows']:,}, {test['errors'] / test['rows']:.2%} "
-        f"(95 % interval {low:.2%} to {high:.2%}, Wilson). A single model, no averaging of several "
+        f"- Test error: {test['errors']} of {test['rows']:,}, "
+        f"{percent(test['errors'] / test['rows'])} (95 % interval {percent(low)} to "
+        f"{percent(high)}, Wilson). A single model, no averaging of several "
         "images or networks.",
         "- Seeds and their test errors: "
         + ", ".join(f"{r['seed']}: {r['test']['errors']}" for r in results)
-        + f"; mean accuracy {statistics.mean(r['test']['accuracy'] for r in results):.3%}.",
+        + f"; mean accuracy {percent(statistics.mean(r['test']['accuracy'] for r in results), 3)}.",
         f"- Chosen: seed {chosen['seed']}, for the best accuracy on the "
         f"{chosen['held_out']['rows']:,} rows held out of its training set "
         f"({chosen['held_out']['errors']} errors). The recipe itself was chosen on 10,000 rows "
         "held out; the test set was read once for each seed's final model.",
         f"- Trained on {chosen['rows']:,} rows for {chosen['epochs']} epochs, "
-        f"{chosen['seconds'] / 60:.0f} minutes on {chosen['cores']} core(s) of "
+        f"{chosen['seconds'] / 60:.0f} minutes on {counted(chosen['cores'], 'core')} of "
         f"{chosen['machine']}, {chosen['date']}.",
         f"- Stored as float16: {half['held_out']['errors']} held-out and "
         f"{half['training']['errors']} training errors, against "

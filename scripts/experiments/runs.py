@@ -119,6 +119,10 @@ GROUPS: dict[str, list[Run]] = {
         for seed in range(3)
         for name, config in ABLATIONS.items()
     ],
+    # The record recipe on fewer rows, so that more are left to watch it by.
+    "selection": [
+        Run("selection", "record", RECORD, None, SELECTION_HOLDOUT, False),
+    ],
     "record": [
         *_of_record("record", RECORD),
         *_of_record("2000-1000", replace(RECORD, hidden=(2000, 1000), epochs=300), seeds=1),

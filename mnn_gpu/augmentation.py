@@ -127,8 +127,8 @@ def _waves(y: Array, x: Array, augmentation: Augmentation, xp: Any, captured: fl
     )
     # Uniform noise from -1 to 1 has a variance of 1/3.
     strength = augmentation.alpha / sqrt(3 * 4 * pi) / augmentation.sigma
-    waves, missing = [], (1 - captured) * sum(variance for variance, _, _ in variances)
     left = sum(variance for variance, _, _ in variances)
+    waves, missing = [], (1 - captured) * left
     for variance, i, j in variances:
         if left <= missing:
             break

@@ -162,8 +162,8 @@ class Checkpoint:
 
     def _check_same(self, config: dict[str, Any], digest: str) -> None:
         for name, value in self.config.items():
-            if name not in FREE and config.get(name) != value:
-                before = config.get(name)
+            before = config.get(name)
+            if name not in FREE and before != value:
                 raise UsageError(
                     f"{self.path} is of a training with {name} {before!r}, not {value!r}.",
                     "Resume with the options it was begun with, or take another folder.",
@@ -225,7 +225,7 @@ def state_arrays(state: State, backend: Backend) -> Arrays:
 
 def state_from(arrays: Arrays, like: State, backend: Backend) -> State:
     """Return the state that `state_arrays` took apart, on the device."""
-    here = {name: backend.asarray(arrays[name]) for name in state_arrays(like, backend)}
+    here = {name: backend.asarray(array) for name, array in arrays.items()}
     slots = tuple(here[f"slot{i}"] for i in range(len(like.slots)))
     return State(here["theta"], slots, *(here[name] for name in METRICS))
 

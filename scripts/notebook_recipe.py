@@ -22,6 +22,7 @@ from mnn_gpu import TrainingConfig, select_backend, train
 from mnn_gpu.backend.report import blas_name
 from mnn_gpu.data import bundled_mnist, split
 from scripts.benchmarks.contenders import Notebook
+from scripts.benchmarks.harness import spread
 from scripts.benchmarks.jobs import JOBS, Problem
 
 RESULT = Path(__file__).parent / "results" / "notebook-recipe.json"
@@ -79,15 +80,6 @@ def accuracies(seeds: range) -> list[dict[str, float]]:
     return results
 
 
-def summary(values: list[float]) -> dict[str, float]:
-    return {
-        "mean": statistics.mean(values),
-        "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
-        "min": min(values),
-        "max": max(values),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
@@ -105,8 +97,8 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, NumPy {np.__version__}, {blas_name()}",
         "iteration": times,
-        "training_accuracy": summary([run["training"] for run in runs]),
-        "held_out_accuracy": summary([run["held_out"] for run in runs]),
+        "training_accuracy": spread([run["training"] for run in runs]),
+        "held_out_accuracy": spread([run["held_out"] for run in runs]),
         "runs": runs,
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n")

@@ -16,8 +16,8 @@ import pytest
 
 from mnn_gpu import load_model, predict
 from mnn_gpu.data.idx import idx_header
+from tests.program import PROGRAM, run
 
-PROGRAM = [sys.executable, "-m", "mnn_gpu"]
 WITHOUT_CUPY = """
 import sys
 class NoCupy:
@@ -28,23 +28,6 @@ sys.meta_path.insert(0, NoCupy)
 from mnn_gpu.cli.main import main
 sys.exit(main())
 """
-
-
-def run(
-    *args: object, cwd: Path | None = None, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run `mnn-gpu` on the CPU unless told otherwise; no traceback, whatever happens."""
-    result = subprocess.run(
-        [*PROGRAM, *map(str, args)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "MNN_DEVICE": "cpu", **(env or {})},
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in result.stderr
-    return result
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from argparse import ArgumentParser
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from mnn_gpu.cli import recipe_options, train
 from mnn_gpu.network import INITS
 from mnn_gpu.optimizers import OPTIMIZERS, SCHEDULES
 from mnn_gpu.recipes import measured, recipe_named
+from tests.program import run
 
 
 def config_of(*options: str) -> TrainingConfig:
@@ -132,19 +131,9 @@ def test_an_unknown_recipe_is_an_error_that_names_the_others() -> None:
     assert "notebook, fast, accurate, record" in caught.value.cure
 
 
-def mnn_gpu(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mnn_gpu", *args],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        check=False,
-    )
-
-
 def test_recipes_are_listed_with_what_they_reached(tmp_path: Path) -> None:
-    text = mnn_gpu("recipes", cwd=tmp_path).stdout
-    listed = json.loads(mnn_gpu("recipes", "--json", cwd=tmp_path).stdout)
+    text = run("recipes", cwd=tmp_path).stdout
+    listed = json.loads(run("recipes", "--json", cwd=tmp_path).stdout)
     assert list(listed) == list(RECIPES)
     for name, recipe in RECIPES.items():
         assert recipe.summary in text
@@ -157,36 +146,36 @@ def test_recipes_are_listed_with_what_they_reached(tmp_path: Path) -> None:
 
 def test_a_recipe_trains_and_stops_and_goes_on(tmp_path: Path) -> None:
     options = ["--recipe", "accurate", "--hidden", "20", "--rows", "1500", "--epochs", "2", "-q"]
-    whole = mnn_gpu("train", *options, "--out", "a.safetensors", cwd=tmp_path)
+    whole = run("train", *options, "--out", "a.safetensors", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
     for _ in range(2):
-        again = mnn_gpu(
+        again = run(
             *("train", *options, "--out", "b.safetensors", "--checkpoint", "run", "--resume"),
             cwd=tmp_path,
         )
         assert again.returncode == 0, again.stderr
         a, b = (load_model(tmp_path / name) for name in ("a.safetensors", "b.safetensors"))
         assert (a.theta == b.theta).all()
-    other = mnn_gpu(
+    other = run(
         *("train", *options, "--seed", "5", "--checkpoint", "run", "--resume"), cwd=tmp_path
     )
     assert other.returncode == 2
     assert "seed 0, not 5" in other.stderr
-    lost = mnn_gpu("train", *options, "--resume", cwd=tmp_path)
+    lost = run("train", *options, "--resume", cwd=tmp_path)
     assert lost.returncode == 2
     assert "--checkpoint" in lost.stderr
 
 
 def test_a_wanted_accuracy_and_patience_end_a_training(tmp_path: Path) -> None:
     options = ["train", "--recipe", "fast", "--rows", "3000", "--epochs", "50", "--json", "-q"]
-    until = json.loads(mnn_gpu(*options, "--until", "0.85", cwd=tmp_path).stdout)
+    until = json.loads(run(*options, "--until", "0.85", cwd=tmp_path).stdout)
     assert until["history"][-1]["validation_accuracy"] >= 0.85
     assert len(until["history"]) < 50
-    patient = json.loads(mnn_gpu(*options, "--patience", "2", cwd=tmp_path).stdout)
+    patient = json.loads(run(*options, "--patience", "2", cwd=tmp_path).stdout)
     accuracies = [record["validation_accuracy"] for record in patient["history"]]
     assert len(accuracies) < 50
     assert patient["best"]["validation_accuracy"] == max(accuracies)
     assert patient["held_out"]["accuracy"] == max(accuracies)
-    refused = mnn_gpu(*options, "--patience", "2", "--holdout", "0", cwd=tmp_path)
+    refused = run(*options, "--patience", "2", "--holdout", "0", cwd=tmp_path)
     assert refused.returncode == 2
     assert "--holdout" in refused.stderr

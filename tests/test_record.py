@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from mnn_gpu import Evaluation, Model, evaluate, load_mnist, load_model, select_backend
 from mnn_gpu.model_file import SHIPPED
 from mnn_gpu.recipes import measured
+from tests.program import run
 
 CARD = SHIPPED["record"].with_name("record.md").read_text(encoding="utf-8")
 
@@ -47,18 +46,9 @@ def test_the_recipes_list_tells_of_its_seeds(scores: Evaluation) -> None:
 
 
 def test_the_command_line_knows_it_by_name(tmp_path: Path, scores: Evaluation) -> None:
-    def mnn_gpu(*args: str) -> str:
-        return subprocess.run(
-            [sys.executable, "-m", "mnn_gpu", *args],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            check=True,
-        ).stdout
-
-    told = json.loads(mnn_gpu("evaluate", "record", "--json", "--device", "cpu"))
+    told = json.loads(run("evaluate", "record", "--json", cwd=tmp_path).stdout)
     assert told["errors"] == scores.errors
     images = SHIPPED["record"].parents[1] / "data" / "mnist" / "t10k-images-idx3-ubyte.gz"
-    lines = mnn_gpu("predict", "record", str(images), "--device", "cpu").splitlines()
+    lines = run("predict", "record", images, cwd=tmp_path).stdout.splitlines()
     assert lines[:6] == ["ImageId,Label", "1,7", "2,2", "3,1", "4,0", "5,4"]
     assert len(lines) == 10_001

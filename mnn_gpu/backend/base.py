@@ -11,12 +11,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
+from mnn_gpu.engine import OfPart, Update
 from mnn_gpu.errors import DeviceError, MnnGpuError
 
 Step: TypeAlias = Callable[[Any, Any, Any], Any]
 Run: TypeAlias = Callable[[Any, Any], Any]
-Update: TypeAlias = Callable[..., tuple[Any, ...]]
-OfPart: TypeAlias = Callable[[Any, Sequence[Any]], Any]
 
 
 class Memory(NamedTuple):

@@ -11,8 +11,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.base import Backend, Memory, Run, Step, Update, entries
+from mnn_gpu.backend.base import Backend, Memory, Run, Step, entries
 from mnn_gpu.backend.joined import Joined, cut, piecewise, register
+from mnn_gpu.engine import Update
 from mnn_gpu.errors import DeviceError, UsageError
 
 INSTALL = 'Run pip install "mnn_gpu[jax]", or leave --backend out.'

@@ -11,11 +11,12 @@ import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.base import Backend, Memory, OfPart, Run, Step, Update
+from mnn_gpu.backend.base import Backend, Memory, Run, Step
 from mnn_gpu.backend.blocks import blockwise
 from mnn_gpu.backend.replay import Replay
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.cores import available_cores
+from mnn_gpu.engine import OfPart, Update
 from mnn_gpu.errors import DeviceError
 
 # 2,048 rows of 784 float32 are 6 MiB: they stay in the L3 cache between forward and backward.

@@ -27,6 +27,16 @@ def environment() -> dict[str, str]:
     return {name: v for name, v in os.environ.items() if not name.startswith("OPENBLAS_")}
 
 
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return mean, standard deviation and range."""
+    return {
+        "mean": statistics.mean(values),
+        "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
+        "min": min(values),
+        "max": max(values),
+    }
+
+
 class Worker:
     """A contender at work on a job in a process of its own."""
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from mnn_gpu import RECIPES, evaluate, load_dataset, select_backend, split, train
+from mnn_gpu.cores import available_cores
 from scripts.experiments.runs import FOLDER
 
 RESULT = FOLDER / "fashion.json"
@@ -44,6 +45,7 @@ def measure(path: str, source: str) -> dict[str, Any]:
         "source": source,
         "rows": len(data),
         "test_rows": len(test),
+        "cores": available_cores(),
         "mnn_gpu": ours,
         "scikit-learn": theirs,
     }

@@ -12,6 +12,7 @@ from typing import Any
 from mnn_gpu import Model, evaluate, load_model, recipes, save_model
 from mnn_gpu.data import bundled_mnist, split
 from mnn_gpu.model_file import SHIPPED
+from scripts.benchmarks.harness import spread
 from scripts.experiments import cost, fashion, pictures
 from scripts.experiments.runs import GROUPS, ROOT, Run
 
@@ -58,29 +59,20 @@ def of_name(results: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]
     return [result for result in results if result["name"] == name]
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return mean, standard deviation and range."""
-    return {
-        "mean": statistics.mean(values),
-        "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
-        "min": min(values),
-        "max": max(values),
-    }
-
-
 def summary(results: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the figures of one recipe over its seeds."""
+    """Return the figures of one recipe over its seeds; its time on the most cores tried."""
     if not results:
         return None
     first = results[0]
-    seconds = [result["seconds"] for result in results]
+    cores = max(result["cores"] for result in results)
+    seconds = [result["seconds"] for result in results if result["cores"] == cores]
     return {
         "seeds": len(results),
         "test_accuracy": spread([result["test"]["accuracy"] for result in results]),
         "held_out_accuracy": spread([result["held_out"]["accuracy"] for result in results]),
         "seconds": {"median": statistics.median(seconds), **spread(seconds)},
         "epochs": first["epochs"],
-        "cores": first["cores"],
+        "cores": cores,
         "machine": first["machine"],
         "date": first["date"],
     }
@@ -190,8 +182,8 @@ def fashion_text(found: dict[str, Any]) -> str:
     return (
         f"Nothing in `accurate` was chosen for Fashion-MNIST, where it reaches {told[0]}; "
         f"scikit-learn's `MLPClassifier` of the same size, otherwise as it comes, {told[1]} "
-        f"({len(found['mnn_gpu'])} seeds each, {found['rows']:,} rows to train and "
-        f"{found['test_rows']:,} to test: {found['source']})."
+        f"({len(found['mnn_gpu'])} seeds each on {counted(found['cores'], 'core')}, "
+        f"{found['rows']:,} rows to train and {found['test_rows']:,} to test: {found['source']})."
     )
 
 

@@ -124,7 +124,7 @@ GROUPS: dict[str, list[Run]] = {
         Run("selection", "record", RECORD, None, SELECTION_HOLDOUT, False),
     ],
     "record": [
-        *_of_record("record", RECORD),
+        *_of_record("record", RECORD, seeds=4),
         *_of_record("2000-1000", replace(RECORD, hidden=(2000, 1000), epochs=300), seeds=1),
     ],
 }

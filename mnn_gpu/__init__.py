@@ -30,6 +30,7 @@ _HOMES = {
         "OutputError",
         "UsageError",
     ),
+    "estimators": ("MLPClassifier", "MLPRegressor"),
     "gradient_check": ("check_gradients",),
     "history": ("History", "Hook", "Record", "TrainingInterrupted"),
     "inference": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),

@@ -18,6 +18,8 @@ from mnn_gpu.errors import MnnGpuError as MnnGpuError
 from mnn_gpu.errors import ModelFileError as ModelFileError
 from mnn_gpu.errors import OutputError as OutputError
 from mnn_gpu.errors import UsageError as UsageError
+from mnn_gpu.estimators import MLPClassifier as MLPClassifier
+from mnn_gpu.estimators import MLPRegressor as MLPRegressor
 from mnn_gpu.gradient_check import check_gradients as check_gradients
 from mnn_gpu.history import History as History
 from mnn_gpu.history import Hook as Hook

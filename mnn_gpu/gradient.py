@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 from array_api_compat import array_namespace
 
 from mnn_gpu import network
+from mnn_gpu.activations import ACTIVATIONS
 from mnn_gpu.engine import PLAIN, Engine, Plain
+from mnn_gpu.outputs import OUTPUTS, wanted_of
 from mnn_gpu.regularisation import hidden_masks, smoothed
 from mnn_gpu.samples import Samples, Task, inputs_of
 
@@ -19,6 +21,8 @@ Array: TypeAlias = Any
 
 class Sums(NamedTuple):
     """Sums over samples: of the gradient, each sample's share; of the rest, all.
+
+    Where samples have weights, gradient and loss are weighted.
 
     Attributes
     ----------
@@ -41,17 +45,28 @@ def shard_sums(
     engine: Engine = PLAIN,
 ) -> Sums:
     """Return one shard's part of the mean gradient, its loss and its right answers."""
+    X = inputs_of(samples, task, basis, theta.dtype, engine)
+    return sums_of_inputs(theta, task, share, X, samples)
+
+
+def sums_of_inputs(theta: Array, task: Task, share: float, X: Array, samples: Samples) -> Sums:
+    """Return the same where the network's inputs, (features, m), are there already.
+
+    They may be a SciPy sparse matrix: only products are made with them.
+    """
     sizes, regularisation = task.layer_sizes, task.regularisation
     layers = network.unflatten(theta, sizes)
-    X = inputs_of(samples, task, basis, theta.dtype, engine)
-    Y = network.one_hot(samples.labels, sizes[-1], theta.dtype)
+    Y = wanted_of(samples.labels, sizes[-1], theta.dtype)
+    weights = samples.weights
+    of_each = share if weights is None else weights * share
     masks: list[Array] = []
     if samples.hidden_noise is not None and regularisation.dropout:
         masks = hidden_masks(samples.hidden_noise, sizes, regularisation.dropout, theta.dtype)
-    Z, A = network.forward(layers, X, masks)
+    hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output]
+    Z, A = network.forward(layers, X, masks, hidden, output.function)
     wanted = smoothed(Y, regularisation.label_smoothing) if regularisation.label_smoothing else Y
-    gradient = network.flatten(network.backward(layers, Z, A, X, wanted, share, masks))
-    return Sums(gradient, *network.score(Z[-1], Y))
+    gradient = network.backward(layers, Z, A, X, wanted, of_each, masks, hidden)
+    return Sums(network.flatten(gradient), *output.score(Z[-1], Y, weights))
 
 
 def batch_sums(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from array_api_compat import array_namespace
 
 from mnn_gpu import network
+from mnn_gpu.activations import softmax
 from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.backend.base import Run
 from mnn_gpu.data.dataset import checked_labels, checked_pixels
@@ -100,7 +101,7 @@ class Predictor:
         DataError
             If the pixels are not such, or their number is not the model's.
         """
-        probabilities: npt.NDArray[Any] = network.softmax(self._scores(X, source).T).T
+        probabilities: npt.NDArray[Any] = softmax(self._scores(X, source).T).T
         return probabilities
 
     def _scores(self, X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:

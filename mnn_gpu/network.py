@@ -21,12 +21,14 @@ Nature 323 (1986). Goodfellow, Bengio, Courville: Deep Learning (2016), section 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from math import sqrt
 from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace, device
+
+from mnn_gpu.activations import RELU, Activation, softmax
 
 Array: TypeAlias = Any
 """An array of any library that follows the Python array API standard."""
@@ -125,29 +127,6 @@ def with_scale(theta: Array, layer_sizes: Sequence[int], scale: float) -> Array:
 # ---- pieces ----------------------------------------------------------------------------
 
 
-def relu(Z: Array) -> Array:
-    """Return ``max(Z, 0)``, elementwise."""
-    xp = array_namespace(Z)
-    return xp.maximum(Z, 0)
-
-
-def relu_prime(Z: Array) -> Array:
-    """Return 1 where ``Z > 0``, else 0, in the dtype of ``Z``."""
-    xp = array_namespace(Z)
-    return xp.astype(Z > 0, Z.dtype)
-
-
-def softmax(Z: Array) -> Array:
-    """Return ``exp(Z) / sum exp(Z)`` over axis 0 (the classes).
-
-    The largest ``Z`` of each sample is taken off first, which changes nothing in the
-    quotient and keeps ``exp`` from overflowing.
-    """
-    xp = array_namespace(Z)
-    E = xp.exp(Z - xp.max(Z, axis=0, keepdims=True))
-    return E / xp.sum(E, axis=0, keepdims=True)
-
-
 def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     """Return ``Y``, (classes, m): 1 in the row of each sample's label, else 0.
 
@@ -180,7 +159,11 @@ def unit_range(X: Array, dtype: Any, scale: float = 1.0) -> Array:
 
 
 def forward(
-    layers: Sequence[Layer], X: Array, masks: Sequence[Array] = ()
+    layers: Sequence[Layer],
+    X: Array,
+    masks: Sequence[Array] = (),
+    hidden: Activation = RELU,
+    output: Callable[[Array], Array] = softmax,
 ) -> tuple[list[Array], list[Array]]:
     """Run the network forward.
 
@@ -189,7 +172,12 @@ def forward(
     layers : sequence of (W, b)
     X : (features, m), floating, 0 to 1
     masks : sequence of (units, m), floating
-        What the hidden layers' ``A`` are multiplied with, for dropout; one each, or none.
+        What the hidden layers' ``A`` are multiplied with on their way to the next layer,
+        for dropout; one each, or none.
+    hidden : Activation
+        Of the hidden layers.
+    output : callable ``Z -> A``
+        Of the last layer.
 
     Returns
     -------
@@ -200,10 +188,8 @@ def forward(
     inputs = X
     for l, (W, b) in enumerate(layers, start=1):
         Z.append(W @ inputs + b)
-        A.append(relu(Z[-1]) if l < len(layers) else softmax(Z[-1]))
-        if masks and l < len(layers):
-            A[-1] = A[-1] * masks[l - 1]
-        inputs = A[-1]
+        A.append(hidden.function(Z[-1]) if l < len(layers) else output(Z[-1]))
+        inputs = A[-1] * masks[l - 1] if masks and l < len(layers) else A[-1]
     return Z, A
 
 
@@ -213,12 +199,14 @@ def backward(
     A: Sequence[Array],
     X: Array,
     Y: Array,
-    share: float = 1.0,
+    share: float | Array = 1.0,
     masks: Sequence[Array] = (),
+    hidden: Activation = RELU,
 ) -> list[Layer]:
     """Return ``m share dW[l], m share db[l]`` of every layer: the sums over the samples.
 
-    The formulas' ``1/m`` is the caller's ``share``, because a batch may come in several
+    For every output and its loss of which ``dZ[L] = A[L] - Y``, see `outputs`. The
+    formulas' ``1/m`` is the caller's ``share``, because a batch may come in several
     shards, whose sums are added up. It scales ``dZ[L]``, the smallest factor of all.
 
     Parameters
@@ -228,9 +216,9 @@ def backward(
         What `forward` returned for ``X``.
     X : (features, m), floating
     Y : (classes, m), each column's sum 1 (one-hot, say), the dtype of ``X``
-    share : float
+    share : float, or (1, m)
         How much a sample weighs: ``1/m`` for the mean of a batch, 1 for the sums.
-    masks : sequence of (units, m), floating
+    masks, hidden
         Those that `forward` was given.
 
     Returns
@@ -243,16 +231,18 @@ def backward(
     dZ = (A[-1] - Y) * share
     for l in reversed(range(len(layers))):
         inputs = A[l - 1] if l > 0 else X
+        if l > 0 and masks:
+            inputs = inputs * masks[l - 1]
         gradient.append((dZ @ inputs.T, xp.sum(dZ, axis=1, keepdims=True)))
         if l > 0:
             W, _ = layers[l]
-            dZ = (W.T @ dZ) * relu_prime(Z[l - 1])
+            dZ = (W.T @ dZ) * hidden.prime(Z[l - 1], A[l - 1])
             if masks:
                 dZ = dZ * masks[l - 1]
     return gradient[::-1]
 
 
-def score(Z: Array, Y: Array) -> tuple[Array, Array]:
+def score(Z: Array, Y: Array, weights: Array | None = None) -> tuple[Array, Array]:
     """Return the cross-entropy and the number of right answers, summed over the samples.
 
     ``-log softmax(Z)[label] = log sum exp(Z) - Z[label]``, with the largest ``Z`` taken
@@ -264,6 +254,8 @@ def score(Z: Array, Y: Array) -> tuple[Array, Array]:
     Z : (classes, m)
         The last layer's, before the softmax.
     Y : (classes, m), one-hot
+    weights : (1, m), optional
+        How much the loss of each sample counts. Default: 1.
 
     Returns
     -------
@@ -273,7 +265,8 @@ def score(Z: Array, Y: Array) -> tuple[Array, Array]:
     xp = array_namespace(Z)
     below_top = Z - xp.max(Z, axis=0, keepdims=True)
     of_label = xp.sum(Y * below_top, axis=0, keepdims=True)
-    loss = xp.sum(xp.log(xp.sum(xp.exp(below_top), axis=0, keepdims=True)) - of_label)
+    losses = xp.log(xp.sum(xp.exp(below_top), axis=0, keepdims=True)) - of_label
+    loss = xp.sum(losses if weights is None else losses * weights)
     correct = xp.sum(xp.astype(of_label >= 0, xp.int32), dtype=xp.int32)
     return loss, correct
 

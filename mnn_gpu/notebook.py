@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace, device
 
-from mnn_gpu import network
+from mnn_gpu import activations, network
 from mnn_gpu.errors import UsageError
 from mnn_gpu.randomness import PARAMETERS, generator
 
@@ -42,7 +42,7 @@ __all__ = [
     "update_params",
 ]
 
-softmax = network.softmax
+softmax = activations.softmax
 
 
 def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
@@ -72,7 +72,7 @@ def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
 
 def ReLU(Z: Array) -> Array:
     """Return ``max(Z, 0)``, elementwise."""
-    return network.relu(Z)
+    return activations.relu(Z)
 
 
 def deriv_ReLU(Z: Array) -> Array:

@@ -94,6 +94,29 @@ class Momentum:
 
 
 @dataclass(frozen=True)
+class Velocity:
+    """``v := mu v - alpha g``, ``theta := theta + v``: momentum in which alpha is remembered.
+
+    The form of Sutskever et al. (2013), and scikit-learn's; the same as `Momentum` as long
+    as alpha stays. With ``nesterov`` the step is ``mu v - alpha g`` with the new ``v``.
+    """
+
+    momentum: float = 0.9
+    nesterov: bool = False
+    slots: int = 1
+
+    def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
+        return (learning_rate,)
+
+    def update(
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
+    ) -> Updated:
+        (rate,), (v,) = scalars, slots
+        v = self.momentum * v - rate * gradient
+        return theta + (self.momentum * v - rate * gradient if self.nesterov else v), (v,)
+
+
+@dataclass(frozen=True)
 class Adam:
     """Adam, on sums that leave the factors ``1 - beta`` of its means to the scalars.
 
@@ -105,6 +128,10 @@ class Adam:
     ``alpha_t = alpha sqrt(c) (1 - beta1) / (1 - beta1^t)`` and
     ``epsilon_t = epsilon sqrt(c)``.
 
+    With ``epsilon_hat`` it is the paper's other form, at the end of section 2, in which
+    epsilon is added before the correction of ``v``: ``epsilon_t = epsilon / sqrt(1 - beta2)``
+    (TensorFlow's and scikit-learn's).
+
     References
     ----------
     Kingma, Ba: Adam: A Method for Stochastic Optimization, ICLR 2015.
@@ -113,12 +140,14 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    epsilon_hat: bool = False
     slots: int = 2
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
         of_m = (1 - self.beta1) / (1 - self.beta1**t)
         of_v = sqrt((1 - self.beta2**t) / (1 - self.beta2))
-        return learning_rate * of_m * of_v, self.epsilon * of_v
+        of_epsilon = 1 / sqrt(1 - self.beta2) if self.epsilon_hat else of_v
+        return learning_rate * of_m * of_v, self.epsilon * of_epsilon
 
     def update(
         self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays

@@ -29,12 +29,18 @@ class Task:
         Of the images, if they are to be deformed.
     input_scale : float
         What the inputs, 0 to 1, are multiplied with.
+    activation : str
+        Of the hidden layers, one of `activations.ACTIVATIONS`.
+    output : str
+        Of the last layer, with its loss; one of `outputs.OUTPUTS`.
     """
 
     layer_sizes: Sequence[int]
     regularisation: Regularisation = NONE
     image_shape: tuple[int, int] | None = None
     input_scale: float = 1.0
+    activation: str = "relu"
+    output: str = "softmax"
 
 
 class Data(NamedTuple):
@@ -43,13 +49,16 @@ class Data(NamedTuple):
     Attributes
     ----------
     X : (rows, features), uint8 or floating
-    labels : (rows,), int32
+    labels : (rows,), int32, or (rows, outputs)
+        Class indices, or what the outputs are to be.
     shards : sequence of (X, labels)
         All rows, cut for steps that use them all.
     is_weight : (parameters,) or None
         See `Optimizer.update`.
     basis : (pictures, features) or None
         Of deformations, see `augmentation`.
+    weights : (rows,), floating, or None
+        How much each sample counts; only for steps that name their rows.
     """
 
     X: Array
@@ -57,6 +66,7 @@ class Data(NamedTuple):
     shards: Sequence[Shard]
     is_weight: Array | None = None
     basis: Array | None = None
+    weights: Array | None = None
 
 
 class Batch(NamedTuple):
@@ -86,10 +96,12 @@ class Samples(NamedTuple):
     Attributes
     ----------
     X : (features, m), uint8 or floating
-    labels : (m,), int32
+    labels : (m,), int32, or (m, outputs)
     warps : (m, 2, pictures) or None
     input_noise : (m, features), uint8, or None
     hidden_noise : (hidden units, m), uint8, or None
+    weights : (1, m), floating, or None
+        How much each counts; 1 in the mean of its batch.
     """
 
     X: Array
@@ -97,6 +109,7 @@ class Samples(NamedTuple):
     warps: Array | None = None
     input_noise: Array | None = None
     hidden_noise: Array | None = None
+    weights: Array | None = None
 
 
 def batch_samples(
@@ -107,7 +120,10 @@ def batch_samples(
         return [Samples(*shard) for shard in data.shards]
     xp = array_namespace(batch.rows)
     X, labels = (xp.take(array, batch.rows, axis=0) for array in (data.X, data.labels))
-    m, input_noise, hidden_noise = X.shape[0], None, None
+    m, input_noise, hidden_noise, weights = X.shape[0], None, None, None
+    if data.weights is not None:
+        weights = xp.take(data.weights, batch.rows, axis=0)
+        weights = xp.reshape(weights * (m / xp.sum(weights)), (1, m))
     if batch.noise is not None:
         inputs, hidden = task.regularisation.noise_sizes(task.layer_sizes)
         input_noise = xp.reshape(batch.noise[: m * inputs], (m, inputs))
@@ -115,10 +131,11 @@ def batch_samples(
     return [
         Samples(
             X[rows, :].T,
-            labels[rows],
+            labels[rows, ...],
             None if batch.warps is None else batch.warps[rows, :, :],
             None if input_noise is None else input_noise[rows, :],
             None if hidden_noise is None else hidden_noise[:, rows],
+            None if weights is None else weights[:, rows],
         )
         for rows in shard_slices(m, shard_rows, lanes)
     ]

@@ -40,7 +40,9 @@ def shard_slices(m: int, shard_rows: int, lanes: int = 1) -> list[slice]:
 
 def cut(X: Array, labels: Array, shard_rows: int, lanes: int = 1) -> list[Shard]:
     """Cut (m, features) and (m,) into shards; X turns to (features, m), a view."""
-    return [(X[rows, :].T, labels[rows]) for rows in shard_slices(X.shape[0], shard_rows, lanes)]
+    return [
+        (X[rows, :].T, labels[rows, ...]) for rows in shard_slices(X.shape[0], shard_rows, lanes)
+    ]
 
 
 def joined(parts: Sequence[Array]) -> Array:

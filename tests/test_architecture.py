@@ -15,10 +15,12 @@ from mnn_gpu import errors
 
 PACKAGE = Path(mnn_gpu.__file__).parent
 MATHEMATICS = [
+    "activations.py",
     "augmentation.py",
     "gradient.py",
     "network.py",
     "optimizers.py",
+    "outputs.py",
     "regularisation.py",
     "samples.py",
     "shards.py",

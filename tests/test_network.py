@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu import network
+from mnn_gpu import activations, network
 from tests import oracle
 from tests.libraries import Library
 
@@ -103,14 +103,14 @@ def test_notebook_network_has_8070_parameters_of_the_notebooks_variances() -> No
 
 def test_relu_and_its_derivative(lib: Library) -> None:
     Z = lib.asarray([[-2.0, 0.0, 3.0]])
-    np.testing.assert_array_equal(lib.to_numpy(network.relu(Z)), [[0, 0, 3]])
-    np.testing.assert_array_equal(lib.to_numpy(network.relu_prime(Z)), [[0, 0, 1]])
+    np.testing.assert_array_equal(lib.to_numpy(activations.relu(Z)), [[0, 0, 3]])
+    np.testing.assert_array_equal(lib.to_numpy(activations.relu_prime(Z)), [[0, 0, 1]])
 
 
 @pytest.mark.parametrize("size", [1.0, 1e3, 1e30, 1e300])
 def test_softmax_and_loss_are_finite_for_logits_of_any_size(lib: Library, size: float) -> None:
     Z = lib.asarray([[size, -size], [0.0, 0.0], [-size, size]])
-    A = lib.to_numpy(network.softmax(Z))
+    A = lib.to_numpy(activations.softmax(Z))
     np.testing.assert_allclose(A.sum(axis=0), 1)
     assert np.isfinite(A).all()
     Y = network.one_hot(lib.asarray([2, 2]), 3, lib.xp.float64)
@@ -125,7 +125,7 @@ def test_softmax_does_not_change_when_all_logits_move_together(
     column: list[float], shift: float
 ) -> None:
     Z = np.array(column)[:, None]
-    np.testing.assert_allclose(network.softmax(Z + shift), network.softmax(Z), atol=1e-12)
+    np.testing.assert_allclose(activations.softmax(Z + shift), activations.softmax(Z), atol=1e-12)
 
 
 def test_one_hot_has_a_row_for_classes_that_are_absent(lib: Library) -> None:

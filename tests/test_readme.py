@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mnn_gpu import TrainingInterrupted, errors, load_mnist, network, select_backend
+from mnn_gpu import TrainingInterrupted, activations, errors, load_mnist, network, select_backend
 from mnn_gpu.backend import cures
 from scripts.experiments import report
 
@@ -73,12 +73,14 @@ def test_the_python_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_the_formulas_are_in_the_code() -> None:
-    source = Path(network.__file__).read_text(encoding="utf-8")
+    source = "".join(
+        Path(str(module.__file__)).read_text(encoding="utf-8") for module in (activations, network)
+    )
     for code in (
         "W @ inputs + b",
         "xp.maximum(Z, 0)",
         "A[-1] - Y",
-        "(W.T @ dZ) * relu_prime(Z[l - 1])",
+        "(W.T @ dZ) * hidden.prime(Z[l - 1], A[l - 1])",
         "dZ @ inputs.T",
         "xp.sum(dZ, axis=1, keepdims=True)",
         "theta - alpha * d_theta",

@@ -15,7 +15,7 @@ from mnn_gpu.backend.base import Backend, Memory, Run, Step
 from mnn_gpu.backend.blocks import blockwise
 from mnn_gpu.backend.replay import Replay
 from mnn_gpu.backend.trace import Tape
-from mnn_gpu.cores import available_cores
+from mnn_gpu.cores import wanted_threads
 from mnn_gpu.engine import OfPart, Update
 from mnn_gpu.errors import DeviceError
 
@@ -48,7 +48,7 @@ class NumpyBackend(Backend):
             SHARD_ROWS,
             STEPS_PER_CALL,
             cached=CACHED,
-            lanes=min(available_cores(), MOST_LANES),
+            lanes=min(wanted_threads(), MOST_LANES),
             # A shard of bytes is read and scaled in less time than one of floats is read.
             scales_ahead=False,
         )

@@ -78,7 +78,7 @@ class Tape:
 
     def __getattr__(self, name: str) -> Any:
         """Serve the names of dtypes, and those operations that are NumPy's own."""
-        if name in ("exp", "log", "sqrt", "floor", "isfinite"):
+        if name in ("exp", "log", "log1p", "tanh", "abs", "sqrt", "floor", "isfinite"):
             return lambda x: self.do(getattr(np, name), x)
         if name in ("bool", "int32", "int64", "uint8", "float32", "float64"):
             return np.dtype(name)
@@ -88,6 +88,9 @@ class Tape:
 
     def arange(self, stop: int, *, dtype: Any = None, device: Any = None) -> Traced:  # noqa: ARG002
         return self.traced(np.arange(stop, dtype=dtype))
+
+    def zeros(self, shape: tuple[int, ...], *, dtype: Any, device: Any = None) -> Traced:  # noqa: ARG002
+        return self.traced(np.zeros(shape, dtype))
 
     def ones_like(self, x: Traced) -> Traced:
         return self.traced(np.ones_like(x.array))
@@ -205,6 +208,12 @@ class Traced:
 
     def __ge__(self, other: Any) -> Traced:
         return self.tape.do(np.greater_equal, self, other)
+
+    def __le__(self, other: Any) -> Traced:
+        return self.tape.do(np.less_equal, self, other)
+
+    def __ne__(self, other: object) -> Traced:  # type: ignore[override]
+        return self.tape.do(np.not_equal, self, other)
 
     def __eq__(self, other: object) -> Traced:  # type: ignore[override]
         return self.tape.do(np.equal, self, other)

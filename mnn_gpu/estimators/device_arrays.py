@@ -1,0 +1,108 @@
+"""Arrays that are on a GPU already: found, checked and worked on where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import array_api_compat
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.backend import Backend
+from mnn_gpu.backend.owner import backend_of, is_on_host, to_host
+from mnn_gpu.errors import DataError
+
+Array: TypeAlias = Any
+
+
+@dataclass(frozen=True)
+class DeviceRows:
+    """Rows of features on a device, with as much of NumPy's face as scikit-learn looks at.
+
+    Attributes
+    ----------
+    array : (rows, features), floating
+    dtype : numpy.dtype
+    backend : Backend
+        Of the array's library and device.
+    """
+
+    array: Array
+    dtype: np.dtype[Any]
+    backend: Backend
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def stand_in(self) -> npt.NDArray[Any]:
+        """Return zeros of this shape and dtype that take no memory, for checks of the shape."""
+        return np.broadcast_to(np.zeros((), self.dtype), self.shape)
+
+    def taken(self, rows: npt.NDArray[np.integer[Any]]) -> DeviceRows:
+        """Return some of the rows."""
+        index = self.backend.asarray(rows)
+        return DeviceRows(self.backend.xp.take(self.array, index, axis=0), self.dtype, self.backend)
+
+
+def device_rows(X: Any) -> DeviceRows | None:
+    """Return what an array on a GPU holds, None of anything else.
+
+    Arrays of the CPU are left to scikit-learn, unless its ``array_api_dispatch`` is on, when
+    they too are worked on in their own library. What is no floating dtype becomes float32.
+
+    Raises
+    ------
+    DataError
+        If it holds what is not finite.
+    """
+    array = _array_of(X)
+    if array is None:
+        return None
+    backend = backend_of(array)
+    xp = backend.xp
+    with backend.explaining():
+        if not xp.isdtype(array.dtype, (xp.float32, xp.float64)):
+            array = xp.astype(array, xp.float32)
+        finite = bool(xp.all(xp.isfinite(array)))
+    if not finite:
+        raise DataError("X contains NaN or infinity.", "Leave such rows out, or fill them in.")
+    dtype = np.dtype("float64" if xp.isdtype(array.dtype, xp.float64) else "float32")
+    return DeviceRows(array, dtype, backend)
+
+
+def _array_of(X: Any) -> Array | None:
+    """Return the array of an object whose data are on a device, else None."""
+    if type(X).__module__.partition(".")[0] == "cudf":
+        return X.values
+    if not array_api_compat.is_array_api_obj(X) or is_sparse(X):
+        return None
+    from sklearn import get_config
+
+    if array_api_compat.is_numpy_array(X):
+        return None
+    return X if get_config()["array_api_dispatch"] or not is_on_host(X) else None
+
+
+def on_host(values: Any) -> Any:
+    """Bring targets or weights to the host if they are on a device; cuDF's too."""
+    if type(values).__module__.partition(".")[0] == "cudf":
+        return values.to_pandas()
+    if array_api_compat.is_array_api_obj(values) and not is_sparse(values):
+        return to_host(values)
+    return values
+
+
+def is_sparse(X: Any) -> bool:
+    """Whether it is one of SciPy's sparse matrices or arrays."""
+    from scipy.sparse import issparse
+
+    return bool(issparse(X))

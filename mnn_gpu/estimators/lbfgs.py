@@ -1,0 +1,93 @@
+"""Training with SciPy's L-BFGS on the flat vector; loss and gradient from the device."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import scipy.optimize
+from array_api_compat import array_namespace
+from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
+from sklearn.utils.optimize import _check_optimize_result
+
+from mnn_gpu.backend import Backend
+from mnn_gpu.estimators.penalised import loss_share, squared_length
+from mnn_gpu.estimators.placement import Placed, placed, set_parameters, theta_of
+from mnn_gpu.samples import Batch, Data
+
+Array: TypeAlias = Any
+Host: TypeAlias = npt.NDArray[Any]
+
+
+class _Point(NamedTuple):
+    """Where loss and gradient are wanted, (parameters,), and of which rows; None: of all."""
+
+    theta: Array
+    rows: Array | None
+
+
+class _Found(NamedTuple):
+    """The loss there, and its gradient."""
+
+    loss: Array
+    gradient: Array
+
+
+def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Backend) -> None:
+    """Train an initialized estimator; the parameters are those of `fit_stochastic`.
+
+    References
+    ----------
+    Byrd, Lu, Nocedal, Zhu: A Limited Memory Algorithm for Bound Constrained Optimization,
+    SIAM Journal on Scientific Computing 16 (1995).
+    """
+    there = placed(estimator, X, y, weights, backend)
+    total = float(X.shape[0] if weights is None else weights.sum())
+    step = _loss_and_gradient(there, X.shape[0], estimator.alpha / total)
+    compile_ = backend.compile if there.is_dense else lambda *args: Backend.compile(backend, *args)
+    run = compile_(step, there.data)
+    theta = theta_of(estimator)
+    all_rows = None
+    if weights is not None or not there.is_dense:
+        rows = np.arange(X.shape[0], dtype=np.int32)[None, :]
+        all_rows = backend.asarray(rows) if there.is_dense else rows
+    found = _Found(backend.asarray(np.zeros((), theta.dtype)), backend.asarray(theta * 0))
+
+    def objective(point: Host) -> tuple[float, Host]:
+        nonlocal found
+        here = backend.asarray(point[None, :], dtype=theta.dtype)
+        found = run(found, _Point(here, all_rows))
+        gradient = np.array(backend.to_numpy(found.gradient), dtype=np.float64)
+        return float(backend.to_numpy(found.loss)), gradient
+
+    result = scipy.optimize.minimize(
+        objective,
+        theta.astype(np.float64),
+        method="L-BFGS-B",
+        jac=True,
+        options={
+            "maxfun": estimator.max_fun,
+            "maxiter": estimator.max_iter,
+            "gtol": estimator.tol,
+            **_get_additional_lbfgs_options_dict("iprint", 1 if estimator.verbose else -1),
+        },
+    )
+    estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
+    estimator.loss_ = result.fun
+    set_parameters(estimator, result.x.astype(theta.dtype))
+
+
+def _loss_and_gradient(there: Placed, rows: int, penalty: float) -> Any:
+    """Return a step for `Backend.compile` that finds them for all rows at once."""
+    share = loss_share(there.task) / rows
+
+    def step(data: Data, _: _Found, batch: _Point) -> _Found:
+        theta = batch.theta
+        xp = array_namespace(theta)
+        sums = there.sums_of(theta, data, Batch(theta[:0], batch.rows))
+        loss = sums.loss * share + 0.5 * penalty * squared_length(theta, there.task.layer_sizes)
+        gradient = xp.astype(sums.gradient, theta.dtype, copy=False)
+        return _Found(loss, gradient + penalty * (data.is_weight * theta))
+
+    return step

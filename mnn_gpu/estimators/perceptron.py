@@ -1,0 +1,145 @@
+"""What scikit-learn's perceptrons are given instead of their own arithmetic.
+
+scikit-learn checks parameters, data and labels, draws the first weights, and decides when to
+stop. Its loops over the data and its forward pass are replaced by those of this package.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mnn_gpu import network
+from mnn_gpu.activations import ACTIVATIONS
+from mnn_gpu.backend import Backend, select_backend
+from mnn_gpu.errors import DeviceError, FallbackWarning
+from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse, on_host
+from mnn_gpu.estimators.lbfgs import fit_lbfgs
+from mnn_gpu.estimators.placement import task_of, theta_of
+from mnn_gpu.estimators.stochastic import fit_stochastic
+from mnn_gpu.outputs import OUTPUTS
+from mnn_gpu.shards import joined, shard_slices
+
+Array: TypeAlias = Any
+
+
+class DevicePerceptron:
+    """Mixed into scikit-learn's classes, before them."""
+
+    device: str | None
+
+    # ---- training: scikit-learn's hooks ----------------------------------------------
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
+        weights = None if sample_weight is None else on_host(sample_weight)
+        fit: Any = super()
+        with np.errstate(all="ignore"):  # What is not finite in the end is an error there.
+            return fit._fit(X, y, sample_weight=weights, incremental=incremental)
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        check: Any = super()
+        there = device_rows(X)
+        if there is None:
+            checked: tuple[Any, Any] = check._validate_input(X, on_host(y), incremental, reset)
+            return checked
+        _, y = check._validate_input(there.stand_in(), on_host(y), incremental, reset)
+        return there, y
+
+    def _fit_stochastic(
+        self,
+        X: Any,
+        y: npt.NDArray[Any],
+        sample_weight: npt.NDArray[Any] | None,
+        *buffers_sizes_and_incremental: Any,
+    ) -> None:
+        *_, incremental = buffers_sizes_and_incremental
+        backend = self._backend_of(X)
+        with backend.explaining():
+            fit_stochastic(self, X, y, sample_weight, incremental, backend)
+
+    def _fit_lbfgs(
+        self, X: Any, y: npt.NDArray[Any], sample_weight: npt.NDArray[Any] | None, *_: Any
+    ) -> None:
+        backend = self._backend_of(X)
+        with backend.explaining():
+            fit_lbfgs(self, X, y, sample_weight, backend)
+
+    def _backend_of(self, X: Any) -> Backend:
+        return X.backend if isinstance(X, DeviceRows) else select_backend(self.device)
+
+    # ---- using what was trained -------------------------------------------------------
+
+    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> npt.NDArray[Any]:
+        """Return the last layer's ``A``, (rows, outputs), on the host."""
+        if check_input:
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if is_sparse(X):
+            sparse: Any = super()
+            answers: npt.NDArray[Any] = sparse._forward_pass_fast(X, check_input=False)
+            return answers
+        if isinstance(X, DeviceRows):
+            there: npt.NDArray[Any] = X.backend.to_numpy(self._answers(X))
+            return there
+        backend = self._backend_for_use()
+        dtype = np.result_type(X.dtype, theta_of(self).dtype)
+        with backend.explaining():
+            parts = (
+                DeviceRows(backend.asarray(X[rows], dtype), dtype, backend)
+                for rows in shard_slices(len(X), backend.shard_rows)
+            )
+            of_all: npt.NDArray[Any] = joined([backend.to_numpy(self._answers(p)) for p in parts])
+        return of_all
+
+    def _answers(self, X: DeviceRows) -> Array:
+        """Return the last layer's ``A``, (rows, outputs), on the device."""
+        task, backend = task_of(self), X.backend
+        theta = backend.asarray(theta_of(self), dtype=X.dtype)
+        layers = network.unflatten(theta, task.layer_sizes)
+        hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output].function
+        answers = [
+            network.forward(layers, X.array[rows, :].T, (), hidden, output)[1][-1].T
+            for rows in shard_slices(len(X), backend.shard_rows)
+        ]
+        return joined(answers)
+
+    def _rows_on_device(self, X: Any) -> DeviceRows | None:
+        """Return what an array on a GPU holds, if the estimator is fitted to such rows."""
+        check_is_fitted(self)
+        there = device_rows(X)
+        if there is not None:
+            validate_data(self, there.stand_in(), reset=False)
+        return there
+
+    def _backend_for_use(self) -> Backend:
+        """Return the backend, or the CPU's if the model comes from another machine."""
+        try:
+            return select_backend(self.device)
+        except DeviceError as error:
+            message = f"Using the CPU. {error.cause} {error.cure}"
+            warnings.warn(FallbackWarning(message), stacklevel=4)
+            return select_backend("cpu")
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return scikit-learn's score of the predictions for X; all may be on a GPU.
+
+        Parameters
+        ----------
+        X : (rows, features)
+        y : (rows,) or (rows, outputs)
+        sample_weight : (rows,), optional
+
+        Returns
+        -------
+        float
+            The accuracy of a classifier, the R^2 of a regressor.
+        """
+        weights = None if sample_weight is None else on_host(sample_weight)
+        there, own = self._rows_on_device(X), self
+        scores: Any = super() if there is None else own
+        score = scores.score if there is None else scores._score
+        found: float = score(X if there is None else there, on_host(y), sample_weight=weights)
+        return found

@@ -1,0 +1,128 @@
+"""An estimator's network and data in this package's form, on a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu import network
+from mnn_gpu.backend import Backend
+from mnn_gpu.estimators.device_arrays import DeviceRows, is_sparse
+from mnn_gpu.estimators.penalised import SumsOf
+from mnn_gpu.gradient import Sums, batch_sums, sums_of_inputs
+from mnn_gpu.samples import Batch, Data, Samples, Task, batch_samples
+from mnn_gpu.shards import cut
+
+Array: TypeAlias = Any
+DENSE_SHARE = 0.25
+"""Of the free memory that sparse data may take once they are dense."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a fit works with.
+
+    Attributes
+    ----------
+    task : Task
+    data : Data
+    sums_of : callable
+        See `penalised.SumsOf`.
+    is_dense : bool
+        Whether steps can be compiled; with sparse data they cannot.
+    """
+
+    task: Task
+    data: Data
+    sums_of: SumsOf
+    is_dense: bool
+
+
+def placed(
+    estimator: Any, X: Any, y: npt.NDArray[Any], weights: npt.NDArray[Any] | None, backend: Backend
+) -> Placed:
+    """Bring a fit's data to the device.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Initialized.
+    X : (rows, features), float32 or float64: an array, a SciPy sparse matrix or `DeviceRows`
+    y : (rows, outputs)
+        As scikit-learn has it: 0 and 1, or numbers.
+    weights : (rows,) or None
+    backend : Backend
+    """
+    dtype = np.dtype(X.dtype)
+    task = task_of(estimator)
+    labels = y.argmax(axis=1).astype(np.int32) if task.output == "softmax" else y.astype(dtype)
+    is_weight = network.weight_mask(theta_of(estimator), task.layer_sizes)
+    if is_sparse(X) and _fits(X, backend):
+        X = X.toarray()
+    dense = not is_sparse(X)
+    if isinstance(X, DeviceRows):
+        X = X.array
+    elif dense:
+        X = backend.asarray(X)
+    of_rows = backend.asarray(labels)
+    data = Data(
+        X,
+        of_rows,
+        tuple(cut(X, of_rows, backend.shard_rows, backend.lanes)) if dense else (),
+        backend.asarray(is_weight, dtype=dtype),
+        weights=None if weights is None else backend.asarray(weights, dtype=dtype),
+    )
+    return Placed(task, data, _dense_sums(task, backend) if dense else _sparse_sums(task), dense)
+
+
+def task_of(estimator: Any) -> Task:
+    """Return what the network is."""
+    first, *others = estimator.coefs_
+    sizes = (*first.shape, *(coef.shape[1] for coef in others))
+    return Task(
+        layer_sizes=sizes, activation=estimator.activation, output=estimator.out_activation_
+    )
+
+
+def theta_of(estimator: Any) -> npt.NDArray[Any]:
+    """Return ``coefs_`` and ``intercepts_`` as one vector, (parameters,)."""
+    pairs = zip(estimator.coefs_, estimator.intercepts_, strict=True)
+    theta: npt.NDArray[Any] = network.flatten([(W.T, b[:, None]) for W, b in pairs])
+    return theta
+
+
+def set_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
+    """Take ``coefs_`` and ``intercepts_`` out of the vector again."""
+    layers = network.unflatten(theta, task_of(estimator).layer_sizes)
+    estimator.coefs_ = [np.ascontiguousarray(W.T) for W, _ in layers]
+    estimator.intercepts_ = [b[:, 0].copy() for _, b in layers]
+
+
+def _fits(X: Any, backend: Backend) -> bool:
+    free = backend.memory().free
+    need = X.shape[0] * X.shape[1] * X.dtype.itemsize
+    return free is None or need <= DENSE_SHARE * free
+
+
+def _dense_sums(task: Task, backend: Backend) -> SumsOf:
+    def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
+        shards = batch_samples(data, batch, task, backend.shard_rows, backend.lanes)
+        return batch_sums(theta, task, shards, engine=backend)
+
+    return sums_of
+
+
+def _sparse_sums(task: Task) -> SumsOf:
+    def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
+        rows, weights = batch.rows, None
+        if data.weights is not None:
+            weights = data.weights[rows][None, :]
+            weights = weights * (weights.shape[1] / weights.sum())
+        X = data.X[rows].T
+        samples = Samples(X, data.labels[rows], weights=weights)
+        return sums_of_inputs(theta, task, 1 / X.shape[1], X, samples)
+
+    return sums_of

@@ -1,0 +1,271 @@
+"""Training by stochastic gradient descent or Adam, epoch by epoch, as scikit-learn does it.
+
+Order of the samples, batches, learning rates and stopping are scikit-learn's, drawn from its
+``random_state``: with the same one, the same network comes out, to rounding.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+from sklearn.utils import shuffle
+
+from mnn_gpu.backend import Backend
+from mnn_gpu.backend.base import Run
+from mnn_gpu.estimators.device_arrays import DeviceRows
+from mnn_gpu.estimators.penalised import FitState, penalised_step, penalties
+from mnn_gpu.estimators.placement import Placed, placed, set_parameters, theta_of
+from mnn_gpu.interrupts import FinishStep
+from mnn_gpu.optimizers import Adam, Optimizer, Velocity
+from mnn_gpu.samples import Batch
+
+Array: TypeAlias = Any
+Host: TypeAlias = npt.NDArray[Any]
+
+WORTH_COMPILING = 8
+"""Steps."""
+
+
+@dataclass
+class SolverState:
+    """What goes on from one call of ``partial_fit`` to the next.
+
+    Attributes
+    ----------
+    schedule : SGDOptimizer or AdamOptimizer
+        scikit-learn's, for its learning rates and its word on when to stop.
+    steps : int
+        Updates made.
+    slots : list of (parameters,)
+        The optimizer's memory, on the host.
+    """
+
+    schedule: Any
+    steps: int = 0
+    slots: list[Host] = field(default_factory=list)
+
+    @property
+    def learning_rate(self) -> float:
+        """What the next epoch uses; Adam's own corrections apart."""
+        of = self.schedule
+        return float(of.learning_rate_init if isinstance(of, AdamOptimizer) else of.learning_rate)
+
+
+def solver_of(estimator: Any) -> SolverState:
+    """Return a new solver, as the parameters say."""
+    rate = estimator.learning_rate_init
+    if estimator.solver == "adam":
+        return SolverState(AdamOptimizer([], rate))
+    kind, power = estimator.learning_rate, estimator.power_t
+    return SolverState(SGDOptimizer([], rate, lr_schedule=kind, power_t=power))
+
+
+def optimizer_of(estimator: Any) -> Optimizer:
+    """Return the update that the parameters name."""
+    if estimator.solver == "adam":
+        betas = estimator.beta_1, estimator.beta_2
+        return Adam(*betas, epsilon=estimator.epsilon, epsilon_hat=True)
+    return Velocity(estimator.momentum, nesterov=estimator.nesterovs_momentum)
+
+
+def fit_stochastic(
+    estimator: Any, X: Any, y: Host, weights: Host | None, incremental: bool, backend: Backend
+) -> None:
+    """Train an initialized estimator; the parameters are those of scikit-learn's loop.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+    X : (rows, features): an array, a SciPy sparse matrix or `DeviceRows`
+    y : (rows, outputs)
+    weights : (rows,) or None
+    incremental : bool
+        Whether this is ``partial_fit``: one epoch, going on with the optimizer's memory.
+    backend : Backend
+    """
+    if not incremental or not hasattr(estimator, "_optimizer"):
+        estimator._optimizer = solver_of(estimator)
+    if estimator.early_stopping and incremental:
+        raise ValueError("partial_fit does not support early_stopping=True")
+    rows, held_out = _split(estimator, X, y, weights)
+    loop = _Loop(estimator, placed(estimator, X, y, weights, backend), rows, weights, backend)
+    try:
+        with FinishStep() as interrupt:
+            _epochs(estimator, loop, held_out, incremental, interrupt)
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=2)
+    loop.bring_back()
+    if estimator.early_stopping:
+        estimator.coefs_ = estimator._best_coefs
+        estimator.intercepts_ = estimator._best_intercepts
+
+
+def _split(estimator: Any, X: Any, y: Host, weights: Host | None) -> tuple[Host, tuple[Any, ...]]:
+    """Return the rows to train on, and X, y and weights of those held out for early stopping."""
+    rows = np.arange(len(y) if y is not None else X.shape[0])
+    if not estimator.early_stopping:
+        return rows, (None, None, None)
+    by_class = is_classifier(estimator) and estimator.n_outputs_ == 1
+    training, held_out = train_test_split(
+        rows,
+        random_state=estimator._random_state,
+        test_size=estimator.validation_fraction,
+        stratify=y if by_class else None,
+    )
+    if len(held_out) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' "
+            "or the size of your dataset."
+        )
+    y_held_out = y[held_out]
+    if is_classifier(estimator):
+        y_held_out = estimator._label_binarizer.inverse_transform(y_held_out)
+    X_held_out = X.taken(held_out) if isinstance(X, DeviceRows) else X[held_out]
+    return training, (X_held_out, y_held_out, None if weights is None else weights[held_out])
+
+
+def _epochs(
+    estimator: Any,
+    loop: _Loop,
+    held_out: tuple[Any, ...],
+    incremental: bool,
+    interrupt: FinishStep,
+) -> None:
+    """Go through the data until it is enough."""
+    schedule = loop.solver.schedule
+    order = np.arange(len(loop.rows))
+    estimator.n_iter_ = 0
+    while estimator.n_iter_ < estimator.max_iter:
+        if estimator.shuffle:
+            order = shuffle(order, random_state=estimator._random_state)
+        estimator.loss_ = loop.epoch(order, interrupt) / len(order)
+        estimator.n_iter_ += 1
+        estimator.t_ += len(order)
+        estimator.loss_curve_.append(estimator.loss_)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        if estimator.early_stopping:
+            loop.bring_back()
+        estimator._update_no_improvement_count(estimator.early_stopping, *held_out)
+        schedule.iteration_ends(estimator.t_)
+        if estimator._no_improvement_count > estimator.n_iter_no_change:
+            if schedule.trigger_stopping(_why(estimator), estimator.verbose):
+                return
+            estimator._no_improvement_count = 0
+        if incremental:
+            return
+    warnings.warn(
+        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
+        "reached and the optimization hasn't converged yet.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+
+
+def _why(estimator: Any) -> str:
+    what = "Validation score" if estimator.early_stopping else "Training loss"
+    return (
+        f"{what} did not improve more than tol={estimator.tol:f} "
+        f"for {estimator.n_iter_no_change} consecutive epochs."
+    )
+
+
+class _Loop:
+    """The epochs of one fit on the device."""
+
+    def __init__(
+        self, estimator: Any, there: Placed, rows: Host, weights: Host | None, backend: Backend
+    ) -> None:
+        self.estimator = estimator
+        self.there = there
+        self.rows = rows
+        self.weights = None if weights is None else weights[rows]
+        self.backend = backend
+        self.reshape = backend.xp.reshape if there.is_dense else np.reshape
+        self.batch_size = _batch_size(estimator, len(rows))
+        self.solver: SolverState = estimator._optimizer
+        self.optimizer = optimizer_of(estimator)
+        self.state = self._first_state()
+        self.run = self._compiled()
+
+    def _first_state(self) -> FitState:
+        theta = theta_of(self.estimator)
+        asarray, slots = self.backend.asarray, self.solver.slots
+        if not slots:
+            slots = [np.zeros_like(theta) for _ in range(self.optimizer.slots)]
+        loss = asarray(np.zeros((), theta.dtype))
+        return FitState(asarray(theta), tuple(map(asarray, slots)), loss)
+
+    def _compiled(self) -> Run:
+        """Compile the step if it can be, and is used often enough."""
+        step = penalised_step(self.there.task, self.optimizer, self.there.sums_of, self.backend)
+        epochs = 1 if self.estimator.max_iter == 1 else 2
+        steps = epochs * -(-len(self.rows) // self.batch_size)
+        if self.there.is_dense and steps >= WORTH_COMPILING:
+            return self.backend.compile(step, self.there.data)
+        return Backend.compile(self.backend, step, self.there.data)
+
+    def epoch(self, order: Host, interrupt: FinishStep) -> float:
+        """Go once through the rows in this order; return the loss added up over them."""
+        size, zero = self.batch_size, self.backend.asarray(np.zeros((), self.state_dtype))
+        self.state = self.state._replace(loss=zero)
+        chosen = self.rows[order].astype(np.int32)
+        on_device = chosen if not self.there.is_dense else self.backend.asarray(chosen)
+        scalars = self.backend.asarray(self._scalars(order), dtype=self.state_dtype)
+        whole = len(order) // size
+        done = 0
+        while done * size < len(order):
+            steps = min(self.backend.steps_per_call, whole - done) if done < whole else 1
+            first, last = done * size, min((done + steps) * size, len(order))
+            rows = self.reshape(on_device[first:last], (steps, -1))
+            self.state = self.run(self.state, Batch(scalars[done : done + steps, :], rows))
+            done += steps
+            self.solver.steps += steps
+            interrupt.check()
+        return float(self.backend.to_numpy(self.state.loss))
+
+    @property
+    def state_dtype(self) -> Any:
+        return self.estimator.coefs_[0].dtype
+
+    def _scalars(self, order: Host) -> Host:
+        """Return penalties and optimizer's numbers of an epoch's steps, (steps, numbers)."""
+        starts = np.arange(0, len(order), self.batch_size)
+        counts = np.diff(starts, append=len(order))
+        sums = counts.astype(float)
+        if self.weights is not None:
+            sums = np.add.reduceat(self.weights[order].astype(float), starts)
+        if not sums.all():
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        rate, first = self.solver.learning_rate, self.solver.steps + 1
+        return np.array(
+            [
+                (*penalties(self.estimator.alpha, m, n), *self.optimizer.scalars(first + i, rate))
+                for i, (m, n) in enumerate(zip(counts.tolist(), sums.tolist(), strict=True))
+            ]
+        )
+
+    def bring_back(self) -> None:
+        """Give the estimator its parameters, and the solver its memory."""
+        theta = np.array(self.backend.to_numpy(self.state.theta))
+        set_parameters(self.estimator, theta)
+        self.solver.slots = [np.array(self.backend.to_numpy(slot)) for slot in self.state.slots]
+
+
+def _batch_size(estimator: Any, rows: int) -> int:
+    if estimator.batch_size == "auto":
+        return min(200, rows)
+    if estimator.batch_size > rows:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=2,
+        )
+    return int(np.clip(estimator.batch_size, 1, rows))

@@ -1,0 +1,20 @@
+"""How many threads a process takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from mnn_gpu import select_backend
+from mnn_gpu.cores import available_cores, wanted_threads
+
+
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
+@pytest.mark.parametrize("limit", ["1", "100000", "0", "", "many", "2,1"])
+def test_a_process_takes_its_share_of_the_machine(
+    name: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, limit)
+    assert wanted_threads() == (1 if limit == "1" else available_cores())
+    assert select_backend("cpu").lanes <= wanted_threads()

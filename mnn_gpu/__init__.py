@@ -36,6 +36,7 @@ _HOMES = {
     "inference": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),
     "model": ("Model",),
     "model_file": ("load_model", "save_model"),
+    "progress": ("progress_bar",),
     "recipes": ("RECIPES", "Recipe"),
     "training": ("train",),
 }

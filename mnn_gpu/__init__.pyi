@@ -33,6 +33,7 @@ from mnn_gpu.inference import predict_proba as predict_proba
 from mnn_gpu.model import Model as Model
 from mnn_gpu.model_file import load_model as load_model
 from mnn_gpu.model_file import save_model as save_model
+from mnn_gpu.progress import progress_bar as progress_bar
 from mnn_gpu.recipes import RECIPES as RECIPES
 from mnn_gpu.recipes import Recipe as Recipe
 from mnn_gpu.training import train as train

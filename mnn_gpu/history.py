@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mnn_gpu import html
 from mnn_gpu.inference import Evaluation
 from mnn_gpu.model import Model
 
@@ -62,6 +63,9 @@ class History:
     training: Evaluation
     validation: Evaluation | None
     best: Record | None = None
+
+    def _repr_html_(self) -> str:
+        return html.of_history(self)
 
 
 class Hook:

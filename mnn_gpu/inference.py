@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace
 
-from mnn_gpu import network
+from mnn_gpu import html, network
 from mnn_gpu.activations import softmax
 from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.backend.base import Run
@@ -44,6 +44,9 @@ class Evaluation:
     errors: int
     accuracy: float
     loss: float
+
+    def _repr_html_(self) -> str:
+        return html.of_evaluation(self)
 
 
 class _Images(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu import network
+from mnn_gpu import html, network
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,3 +42,6 @@ class Model:
     def features(self) -> int:
         """How many inputs a sample has."""
         return self.layer_sizes[0]
+
+    def _repr_html_(self) -> str:
+        return html.of_model(self)

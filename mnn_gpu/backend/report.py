@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mnn_gpu import html
 from mnn_gpu.backend.cures import version_text
 from mnn_gpu.backend.probe import (
     Stage,
@@ -56,20 +57,32 @@ class Diagnosis:
             data["stages"] = [stage._asdict() for stage in gpu.stages]
         return report
 
-    def __str__(self) -> str:
-        rows = [
+    def _facts(self) -> list[tuple[str, str]]:
+        return [
             ("Python", self.python),
             ("NumPy", f"{self.numpy} with {self.blas}"),
             ("CuPy", ", ".join(self.cupy) or "not installed"),
             ("CUDA runtime", self.cuda_runtime or "none"),
             ("CUDA driver", self.cuda_driver or "none"),
         ]
-        lines = [f"{name:<14}{value}" for name, value in rows]
+
+    def __str__(self) -> str:
+        lines = [f"{name:<14}{value}" for name, value in self._facts()]
         if self.problem:
             lines += ["", *_problem_lines("no GPU", self.problem)]
         for gpu in self.gpus:
             lines += ["", *_gpu_lines(gpu)]
         return "\n".join([*lines, "", f"--device auto takes {self.auto}"])
+
+    def _repr_html_(self) -> str:
+        rows = self._facts()
+        for gpu in self.gpus:
+            last = gpu.stages[-1]
+            told = "works" if last.passed else f"{last.cause} {last.cure}"
+            rows.append((f"cuda:{gpu.index}", f"{gpu.name or 'unknown GPU'}: {told}"))
+        if self.problem:
+            rows.append(("no GPU", f"{self.problem.cause} {self.problem.cure}"))
+        return html.table([*rows, ("auto takes", self.auto)], "Devices")
 
 
 def _gpu_lines(gpu: Gpu) -> list[str]:

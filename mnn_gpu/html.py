@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mnn_gpu.inference import Evaluation
     from mnn_gpu.model import Model
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
-"""Of Okabe and Ito's palette, told apart by the colour-blind."""
+BLUE, ORANGE = "#2F8FD0", "#D55E00"
+"""Told apart by the colour-blind, and as far from white as from black."""
 
 WIDTH, HEIGHT, MARGIN = 340, 150, 44
 MOST_POINTS = 300
@@ -27,12 +27,13 @@ Line = tuple[str, str, Sequence[tuple[float, float]]]
 def table(rows: Iterable[tuple[str, str]], title: str = "") -> str:
     """Return a table of names and values, both plain text."""
     cells = "".join(
-        f'<tr><th style="text-align:left;padding-right:1em">{escape(name)}</th>'
+        f'<tr><th style="text-align:left;padding-right:1em;white-space:nowrap">{escape(name)}</th>'
         f'<td style="text-align:left">{escape(value)}</td></tr>'
         for name, value in rows
     )
     heading = f"<b>{escape(title)}</b>" if title else ""
-    return f"<div>{heading}<table>{cells}</table></div>"
+    style = "color:inherit;font-size:inherit"
+    return f'<div>{heading}<table style="{style}">{cells}</table></div>'
 
 
 def of_model(model: Model) -> str:
@@ -92,7 +93,7 @@ def _curves(history: History) -> str:
         return ""
     by_epoch = records[-1].epoch < records[-1].iteration
     charts = []
-    for name in ("loss", "accuracy"):
+    for name, told in (("loss", "{:.3f}"), ("accuracy", "{:.1%}")):
         lines: list[Line] = []
         for kind, colour, prefix in (("training", BLUE, ""), ("held-out", ORANGE, "validation_")):
             points = [
@@ -100,11 +101,11 @@ def _curves(history: History) -> str:
             ]
             if points[0][1] is not None:
                 lines.append((kind, colour, points))
-        charts.append(chart(name, "epoch" if by_epoch else "iteration", lines))
+        charts.append(chart(name, "epoch" if by_epoch else "iteration", lines, told))
     return f'<div style="display:flex;flex-wrap:wrap">{"".join(charts)}</div>'
 
 
-def chart(title: str, axis: str, lines: Sequence[Line]) -> str:
+def chart(title: str, axis: str, lines: Sequence[Line], told: str = "{:.3f}") -> str:
     """Return lines over one axis as SVG, with the range of both axes written to them."""
     xs = [x for _, _, points in lines for x, _ in points]
     ys = [y for _, _, points in lines for _, y in points]
@@ -124,8 +125,8 @@ def chart(title: str, axis: str, lines: Sequence[Line]) -> str:
     frame = f"{place(left, high)} {place(left, low)} {place(right, low)}"
     parts += [
         f'<polyline points="{frame}" fill="none" stroke="currentColor" stroke-opacity=".4"/>',
-        _text(MARGIN - 6, 26, f"{high:.3g}", anchor="end"),
-        _text(MARGIN - 6, HEIGHT - 26, f"{low:.3g}", anchor="end"),
+        _text(MARGIN - 6, 26, told.format(high), anchor="end"),
+        _text(MARGIN - 6, HEIGHT - 26, told.format(low), anchor="end"),
         _text(MARGIN, HEIGHT - 10, f"{left:g}"),
         _text(WIDTH - 10, HEIGHT - 10, f"{axis} {right:g}", anchor="end"),
     ]

@@ -32,6 +32,7 @@ THEIRS: dict[type, type] = {
     MLPClassifier: sklearn.neural_network.MLPClassifier,
     MLPRegressor: sklearn.neural_network.MLPRegressor,
 }
+OLD = tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9)
 X, Y = load_digits(return_X_y=True)
 X, Y = X[:500] / 16, Y[:500]
 WEIGHTS = np.random.default_rng(3).random(len(Y))
@@ -115,6 +116,8 @@ def test_all_of_scikit_learns_checks_pass(estimator: Any, check: Any) -> None:
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_classifier_is_scikit_learns(target: str, setting: str) -> None:
+    if target == "words" and "early_stopping" in SETTINGS[setting] and OLD:
+        pytest.skip("before 1.9, scikit-learn's own early stopping fails with words")
     ours, theirs = pair(MLPClassifier, X, TARGETS[target], **SETTINGS[setting])
     assert_same(ours, theirs)
     np.testing.assert_array_equal(ours.classes_, theirs.classes_)

@@ -30,6 +30,7 @@ _HOMES = {
         "OutputError",
         "UsageError",
     ),
+    "exchange": ("export_model", "from_sklearn", "from_torch", "import_model"),
     "gradient_check": ("check_gradients",),
     "history": ("History", "Hook", "Record", "TrainingInterrupted"),
     "inference": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),

@@ -20,6 +20,8 @@ from mnn_gpu.model_format import (
 )
 from mnn_gpu.output_file import write_atomically
 
+FLOATS = ("float16", "float32", "float64")
+"""What parameters are stored as."""
 SHIPPED = {"record": Path(__file__).parent / "models" / "record.safetensors"}
 """Models that come with the package, by name."""
 
@@ -63,7 +65,7 @@ def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> N
 def stored_layers(model: Model, dtype: str | None) -> list[network.Layer]:
     """Return ``[(W[1], b[1]), ...]`` as the floats that a file is to hold; see `save_model`."""
     if dtype is not None:
-        one_of("dtype", dtype, ("float16", "float32", "float64"))
+        one_of("dtype", dtype, FLOATS)
     with np.errstate(over="ignore"):
         layers = [
             (np.asarray(W, dtype, order="C"), np.asarray(b, dtype, order="C"))

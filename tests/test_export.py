@@ -99,6 +99,7 @@ def test_what_cannot_be_exported_leaves_the_file_that_was_there(
         (huge, "float16", "not finite as float16"),
         (diverged, None, "not finite as float32"),
         (model, "int8", "dtype is 'int8'"),
+        (model, "nope", "dtype is 'nope'"),
     ):
         with pytest.raises(UsageError, match=message):
             export_model(path, bad, dtype=dtype)

@@ -11,7 +11,7 @@ SUMMARY = "write a model for another program"
 DESCRIPTION = """\
 Write a model for another program. The ending of FILE decides which:
   .npz          NumPy: arrays W1, b1, W2, ... with the shapes of the formulas, no pickle
-  .onnx         onnxruntime, OpenCV, TensorRT, browsers: pixels in, probabilities and label
+  .onnx         onnxruntime, OpenCV and other runtimes: pixels in, probabilities and label
                 out (needs the extra onnx)
   .safetensors  PyTorch: net.load_state_dict(safetensors.torch.load_file(FILE)) fills a
                 Sequential of Linear, ReLU, Linear, ReLU, ..., Linear"""
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=["float16", "float32", "float64"],
         help="what to store the parameters as; float16 halves the file and keeps three digits of "
-        "each (default: as they are in the model, where float16 has become float32)",
+        "each (default: float32 in .onnx, else as the model has them; record has float32)",
     )
     add_json(parser)
 

@@ -37,7 +37,7 @@ def export_model(path: str | Path, model: Model, *, dtype: str | None = None) ->
         this package (see `save_model`).
     model : Model
     dtype : {"float16", "float32", "float64"}, optional
-        What to store the parameters as. Default: as they are.
+        What to store the parameters as. Default: as they are, in .onnx float32.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""ONNX files, for onnxruntime, OpenCV, TensorRT, browsers and most others."""
+"""ONNX files, for onnxruntime, OpenCV and other runtimes, on computers, phones, in browsers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnn_gpu import __version__
+from mnn_gpu.checks import one_of
 from mnn_gpu.errors import UsageError
 from mnn_gpu.model import Model
-from mnn_gpu.model_file import stored_layers
+from mnn_gpu.model_file import FLOATS, stored_layers
 from mnn_gpu.model_format import description
 from mnn_gpu.output_file import write_atomically
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 13, 7
 """Of ONNX 1.8 (2020). The first opset whose Softmax works along one axis, so that it means
-the same to every runtime; nothing here needs a later one, and older runtimes refuse those."""
+the same to every runtime. Nothing here needs a later one, which older runtimes would refuse."""
 LARGEST, ROOM = 2**31 - 1, 2**20
 """Bytes that a protobuf message, which an ONNX file is, can have; kept for all but parameters."""
 FEEDING = (
@@ -41,8 +42,8 @@ def write_onnx(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     path : path
     model : Model
     dtype : {"float16", "float32", "float64"}, optional
-        What to store the parameters as. Default: as they are. With float64 the network is
-        computed in it, otherwise in float32.
+        What to store the parameters as. Default: float32, in which a file of float16 is
+        computed too. A file of float64 is computed in it, which few runtimes can.
 
     Raises
     ------
@@ -52,8 +53,9 @@ def write_onnx(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     OutputError
         If the file cannot be written.
     """
-    size = model.theta.size * np.dtype(dtype or model.theta.dtype).itemsize
-    if size > LARGEST - ROOM:
+    dtype = dtype or "float32"
+    one_of("dtype", dtype, FLOATS)
+    if model.theta.size * np.dtype(dtype).itemsize > LARGEST - ROOM:
         raise UsageError(
             "The model is too large for ONNX, whose files end at 2 GB.",
             "Store it as float16, or export it as .npz or .safetensors.",
@@ -61,7 +63,7 @@ def write_onnx(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     write_atomically(path, to_onnx(model, dtype).SerializeToString())
 
 
-def to_onnx(model: Model, dtype: str | None = None) -> onnx.ModelProto:
+def to_onnx(model: Model, dtype: str) -> onnx.ModelProto:
     """Return what `write_onnx` writes."""
     try:
         from onnx import TensorProto, helper, numpy_helper

@@ -31,6 +31,7 @@ _HOMES = {
         "UsageError",
     ),
     "estimators": ("MLPClassifier", "MLPRegressor"),
+    "exchange": ("export_model", "from_sklearn", "from_torch", "import_model"),
     "gradient_check": ("check_gradients",),
     "history": ("History", "Hook", "Record", "TrainingInterrupted"),
     "inference": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),

@@ -20,6 +20,10 @@ from mnn_gpu.errors import OutputError as OutputError
 from mnn_gpu.errors import UsageError as UsageError
 from mnn_gpu.estimators import MLPClassifier as MLPClassifier
 from mnn_gpu.estimators import MLPRegressor as MLPRegressor
+from mnn_gpu.exchange import export_model as export_model
+from mnn_gpu.exchange import from_sklearn as from_sklearn
+from mnn_gpu.exchange import from_torch as from_torch
+from mnn_gpu.exchange import import_model as import_model
 from mnn_gpu.gradient_check import check_gradients as check_gradients
 from mnn_gpu.history import History as History
 from mnn_gpu.history import Hook as Hook

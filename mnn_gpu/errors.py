@@ -62,7 +62,7 @@ class DataError(MnnGpuError, ValueError):
 
 
 class ModelFileError(MnnGpuError, ValueError):
-    """A file that is not a model of this package."""
+    """A file, or what another library trained, that is no model of this package."""
 
     exit_code = 4
 

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import json
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from mnn_gpu import __version__, network
+from mnn_gpu import network
 from mnn_gpu.checks import one_of
 from mnn_gpu.errors import ModelFileError, UsageError
 from mnn_gpu.model import Model
+from mnn_gpu.model_format import (
+    FOREIGN_CURE,
+    FORMAT,
+    checked_description,
+    checked_theta,
+    description,
+    tensor_names,
+)
 from mnn_gpu.output_file import write_atomically
 
-FORMAT = "mnn_gpu model 1"
+FLOATS = ("float16", "float32", "float64")
+"""What parameters are stored as."""
 SHIPPED = {"record": Path(__file__).parent / "models" / "record.safetensors"}
 """Models that come with the package, by name."""
-FOREIGN_CURE = "Give a model that train or save_model wrote (.safetensors)."
 
 
 def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
-    """Write a model: tensors ``W1, b1, W2, ...`` and its description as metadata.
+    """Write a model: tensors named as PyTorch names them, its description as metadata.
+
+    ``0.weight`` (outputs, inputs), ``0.bias`` (outputs,), ``2.weight``, ... are the
+    parameters of ``net = torch.nn.Sequential(Linear, ReLU, Linear, ReLU, Linear)``, so that
+    ``net.load_state_dict(safetensors.torch.load_file(path))`` fills it; what it returns
+    is the last layer's Z, before the softmax.
 
     The file appears whole or not at all: it is written beside its place, flushed to the
     disk and renamed.
@@ -46,30 +55,32 @@ def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     """
     from safetensors.numpy import save
 
-    if dtype is not None:
-        one_of("dtype", dtype, ("float16", "float32", "float64"))
     tensors = {}
-    for l, (W, b) in enumerate(model.layers, start=1):
-        tensors[f"W{l}"], tensors[f"b{l}"] = (
-            np.asarray(array, dtype=dtype, order="C") for array in (W, b)
-        )
-    if not all(np.isfinite(array).all() for array in tensors.values()):
+    for l, (W, b) in enumerate(stored_layers(model, dtype), start=1):
+        weight, bias = tensor_names(l, FORMAT)
+        tensors[weight], tensors[bias] = W, b.reshape(-1)
+    write_atomically(path, save(tensors, {"format": FORMAT, **description(model)}))
+
+
+def stored_layers(model: Model, dtype: str | None) -> list[network.Layer]:
+    """Return ``[(W[1], b[1]), ...]`` as the floats that a file is to hold; see `save_model`."""
+    if dtype is not None:
+        one_of("dtype", dtype, FLOATS)
+    with np.errstate(over="ignore"):
+        layers = [
+            (np.asarray(W, dtype, order="C"), np.asarray(b, dtype, order="C"))
+            for W, b in model.layers
+        ]
+    if not all(np.isfinite(array).all() for layer in layers for array in layer):
         raise UsageError(
             f"The parameters are not finite as {dtype or model.theta.dtype}.",
             "Store them as float32, and do not save a model that diverged.",
         )
-    metadata = {
-        "format": FORMAT,
-        "version": __version__,
-        "layer_sizes": json.dumps(list(model.layer_sizes)),
-        "classes": json.dumps(model.classes.tolist()),
-        "info": json.dumps(dict(model.info)),
-    }
-    write_atomically(path, save(tensors, metadata))
+    return layers
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model that `save_model` wrote.
+    """Read a model that `save_model` wrote, of this version or of an earlier one.
 
     Parameters
     ----------
@@ -88,7 +99,7 @@ def load_model(path: str | Path) -> Model:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            sizes, classes, info = _description(metadata, path)
+            sizes, classes, info = checked_description(metadata, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise ModelFileError(
@@ -99,48 +110,4 @@ def load_model(path: str | Path) -> Model:
         raise ModelFileError(
             f"{path} is not a whole model file ({error}).", FOREIGN_CURE
         ) from error
-    return Model(_theta(tensors, sizes, path), sizes, classes, info)
-
-
-def _description(
-    metadata: dict[str, str], path: str | Path
-) -> tuple[tuple[int, ...], npt.NDArray[np.int64], dict[str, Any]]:
-    if metadata.get("format") != FORMAT:
-        raise ModelFileError(
-            f"{path} is a safetensors file, but not a model of mnn_gpu "
-            f"(its format is {metadata.get('format', 'not given')}).",
-            FOREIGN_CURE,
-        )
-    try:
-        sizes = json.loads(metadata["layer_sizes"])
-        classes = json.loads(metadata["classes"])
-        info = json.loads(metadata["info"])
-        whole = all(type(n) is int and 0 <= n < 2**53 for n in [*sizes, *classes])
-        if not whole or len(sizes) < 2 or min(sizes) < 1 or not isinstance(info, dict):
-            raise ValueError("its description has values of the wrong kind")
-        if sizes[-1] != len(classes) or sorted(set(classes)) != classes:
-            raise ValueError("its classes do not fit its last layer")
-    except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"{path} is damaged: {error}.", FOREIGN_CURE) from error
-    return tuple(sizes), np.asarray(classes, np.int64), info
-
-
-def _theta(
-    tensors: dict[str, npt.NDArray[Any]], sizes: tuple[int, ...], path: str | Path
-) -> npt.NDArray[Any]:
-    """Join the tensors after seeing that each has the shape the sizes demand."""
-    layers = []
-    for l, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
-        layer = tensors.get(f"W{l}"), tensors.get(f"b{l}")
-        for array, shape in zip(layer, [(outputs, inputs), (outputs, 1)], strict=True):
-            if array is None or array.shape != shape or array.dtype.kind != "f":
-                raise ModelFileError(
-                    f"{path} is damaged: layer {l} is not floats of shape {shape}.", FOREIGN_CURE
-                )
-        layers.append(layer)
-    theta: npt.NDArray[Any] = network.flatten(layers)
-    if theta.dtype == np.float16:
-        theta = theta.astype(np.float32)
-    if not np.isfinite(theta).all():
-        raise ModelFileError(f"{path} holds parameters that are not finite.", FOREIGN_CURE)
-    return theta
+    return Model(checked_theta(tensors, sizes, metadata["format"], path), sizes, classes, info)

@@ -26,7 +26,10 @@ MATHEMATICS = [
     "shards.py",
     "step.py",
 ]
-HEAVY = {"cupy", "pandas", "matplotlib", "sklearn", "mpi4py", "rich", "torch", "jax", "safetensors"}
+HEAVY = {
+    *("cupy", "jax", "matplotlib", "mpi4py", "onnx", "pandas", "rich", "safetensors", "sklearn"),
+    "torch",
+}
 
 
 def imported(path: Path) -> set[str]:

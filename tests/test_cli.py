@@ -281,7 +281,10 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path, model: Path) -> None:
     assert result.stdout.startswith("ImageId,Label\n1,")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "devices", "check-gradients"])
+@pytest.mark.parametrize(
+    "command",
+    ["train", "evaluate", "predict", "export", "import", "devices", "check-gradients"],
+)
 def test_every_command_has_help_that_shows_defaults(command: str) -> None:
     result = run(command, "--help")
     assert result.returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -95,25 +96,57 @@ def test_a_trained_model_predicts_the_same_after_the_file(
     assert loaded.info["training_accuracy"] == history.training.accuracy
 
 
-def test_the_file_is_plain_safetensors_with_the_formulas_names(
+def test_the_file_is_plain_safetensors_with_the_names_of_a_torch_sequential(
     tmp_path: Path, model: Model
 ) -> None:
     save_model(tmp_path / "m", model)
     tensors = load_file(tmp_path / "m")
     assert {name: array.shape for name, array in tensors.items()} == {
-        "W1": (3, 4),
-        "b1": (3, 1),
-        "W2": (2, 3),
-        "b2": (2, 1),
+        "0.weight": (3, 4),
+        "0.bias": (3,),
+        "2.weight": (2, 3),
+        "2.bias": (2,),
     }
+    (W1, b1), (W2, b2) = model.layers
+    np.testing.assert_array_equal(tensors["0.weight"], W1)
+    np.testing.assert_array_equal(tensors["0.bias"], b1[:, 0])
+    np.testing.assert_array_equal(tensors["2.weight"], W2)
+    np.testing.assert_array_equal(tensors["2.bias"], b2[:, 0])
 
 
-def good_parts(model: Model) -> tuple[dict[str, Any], dict[str, str]]:
-    tensors = {}
-    for l, (W, b) in enumerate(model.layers, start=1):
-        tensors[f"W{l}"], tensors[f"b{l}"] = W.copy(), b.copy()
+def test_files_of_the_former_format_are_read(tmp_path: Path) -> None:
+    # 2-1-2 as version 1 wrote it: the formulas' names, the biases (outputs, 1).
+    header = (
+        b'{"__metadata__":{"format":"mnn_gpu model 1","version":"0.1.0","layer_sizes":"[2, 1, 2]",'
+        b'"classes":"[3, 8]","info":"{\\"seed\\": 5}"},'
+        b'"W1":{"dtype":"F16","shape":[1,2],"data_offsets":[0,4]},'
+        b'"W2":{"dtype":"F16","shape":[2,1],"data_offsets":[4,8]},'
+        b'"b1":{"dtype":"F16","shape":[1,1],"data_offsets":[8,10]},'
+        b'"b2":{"dtype":"F16","shape":[2,1],"data_offsets":[10,14]}}'
+    )
+    numbers = struct.pack("<7e", 1, -2, 3, 0.5, 0.25, -1, 7)
+    (tmp_path / "m").write_bytes(struct.pack("<Q", len(header)) + header + numbers)
+    model = load_model(tmp_path / "m")
+    assert model.theta.tolist() == [1, -2, 0.25, 3, 0.5, -1, 7]
+    assert model.theta.dtype == np.float32
+    assert model.layer_sizes == (2, 1, 2)
+    assert model.classes.tolist() == [3, 8]
+    assert model.info == {"seed": 5}
+
+
+FORMATS = {
+    1: ("W1", "b1", "W2", "b2"),
+    2: ("0.weight", "0.bias", "2.weight", "2.bias"),
+}
+
+
+def good_parts(model: Model, version: int) -> tuple[dict[str, Any], dict[str, str]]:
+    arrays = [array.copy() for layer in model.layers for array in layer]
+    if version == 2:
+        arrays = [array if i % 2 == 0 else array[:, 0] for i, array in enumerate(arrays)]
+    tensors = dict(zip(FORMATS[version], map(np.ascontiguousarray, arrays), strict=True))
     metadata = {
-        "format": "mnn_gpu model 1",
+        "format": f"mnn_gpu model {version}",
         "layer_sizes": "[4, 3, 2]",
         "classes": "[3, 8]",
         "info": "{}",
@@ -125,6 +158,8 @@ def good_parts(model: Model) -> tuple[dict[str, Any], dict[str, str]]:
     ("change", "message"),
     [
         ({"format": "pt"}, "not a model of mnn_gpu"),
+        ({"format": "mnn_gpu model 3"}, "not a model of mnn_gpu"),
+        ({"format": {1: "mnn_gpu model 2", 2: "mnn_gpu model 1"}}, "layer 1 is not floats"),
         ({"layer_sizes": "[4, 3"}, "damaged"),
         ({"layer_sizes": "[4, 3, 3]"}, "do not fit"),
         ({"layer_sizes": "[5, 3, 2]"}, "layer 1 is not floats of shape"),
@@ -137,16 +172,24 @@ def good_parts(model: Model) -> tuple[dict[str, Any], dict[str, str]]:
         ({"info": "[]"}, "wrong kind"),
         ({"info": None}, "damaged"),
         ({"info": "[" * 100_000}, "damaged"),
-        ({"W1": None}, "layer 1"),
-        ({"W1": np.zeros((3, 4), np.int32)}, "layer 1"),
-        ({"b2": np.array([[np.nan], [0]], np.float32)}, "not finite"),
+        ({0: None}, "layer 1"),
+        ({3: None}, "layer 2"),
+        ({0: np.zeros((3, 4), np.int32)}, "layer 1"),
+        ({1: {1: np.zeros(3, np.float32), 2: np.zeros((3, 1), np.float32)}}, "layer 1"),
+        ({3: {1: np.array([[np.nan], [0]]), 2: np.array([np.nan, 0])}}, "not finite"),
+        ({"4.weight": np.zeros((2, 2), np.float32)}, "tensors of no layer"),
     ],
 )
+@pytest.mark.parametrize("version", [1, 2])
 def test_a_file_that_does_not_fit_together_is_refused(
-    tmp_path: Path, model: Model, change: dict[str, Any], message: str
+    tmp_path: Path, model: Model, version: int, change: dict[Any, Any], message: str
 ) -> None:
-    tensors, metadata = good_parts(model)
-    for name, value in change.items():
+    tensors, metadata = good_parts(model, version)
+    save_file(tensors, tmp_path / "m", metadata)
+    assert load_model(tmp_path / "m").layer_sizes == SIZES
+    for key, of_versions in change.items():
+        name = FORMATS[version][key] if isinstance(key, int) else key
+        value = of_versions[version] if isinstance(of_versions, dict) else of_versions
         target: dict[str, Any] = metadata if name in metadata else tensors
         target[name] = value
         if value is None:

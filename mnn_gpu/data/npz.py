@@ -65,6 +65,17 @@ def _member(archive: zipfile.ZipFile, names: tuple[str, ...], path: Path) -> npt
             f"{', '.join(archive.namelist()) or 'nothing'}.",
             "Save it with numpy.savez(file, x_train=..., y_train=..., x_test=..., y_test=...).",
         )
+    return read_member(archive, name, path)
+
+
+def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> npt.NDArray[Any]:
+    """Read the array in a member of an archive, no more than it can hold and no pickle.
+
+    Raises
+    ------
+    DataError
+        If it is none.
+    """
     info = archive.getinfo(name)
     try:
         with archive.open(name) as file:

@@ -1,0 +1,65 @@
+"""`mnn-gpu export`: a model as a file for another program."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mnn_gpu.cli.options import add_json, print_json
+
+SUMMARY = "write a model for another program"
+DESCRIPTION = """\
+Write a model for another program. The ending of FILE decides which:
+  .npz          NumPy: arrays W1, b1, W2, ... with the shapes of the formulas, no pickle
+  .onnx         onnxruntime, OpenCV and other runtimes: pixels in, probabilities and label
+                out (needs the extra onnx)
+  .safetensors  PyTorch: net.load_state_dict(safetensors.torch.load_file(FILE)) fills a
+                Sequential of Linear, ReLU, Linear, ReLU, ..., Linear"""
+EPILOG = """\
+examples:
+  mnn-gpu export record record.onnx --dtype float16
+  mnn-gpu export model.safetensors model.npz"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a model file that train wrote, or record: the model that comes with the package",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="what to write")
+    parser.add_argument(
+        "--dtype",
+        choices=["float16", "float32", "float64"],
+        help="what to store the parameters as; float16 halves the file and keeps three digits of "
+        "each (default: float32 in .onnx, else as the model has them; record has float32)",
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export as the options say; return the exit code."""
+    from mnn_gpu import load_model
+    from mnn_gpu.exchange.export import writer_for
+    from mnn_gpu.output_file import check_writable
+
+    write = writer_for(args.file)
+    model = load_model(args.model)
+    check_writable(args.file)
+    write(args.file, model, dtype=args.dtype)
+    size = args.file.stat().st_size
+    if args.json:
+        print_json(
+            {
+                "model": str(args.model),
+                "file": str(args.file),
+                "layer_sizes": list(model.layer_sizes),
+                "bytes": size,
+            }
+        )
+    else:
+        network = "-".join(map(str, model.layer_sizes))
+        print(f"{args.model} ({network}) exported to {args.file}, {size:,} bytes")
+    return 0

@@ -1,0 +1,76 @@
+"""`mnn-gpu import`: weights that another program trained, as a model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mnn_gpu.cli.options import add_json, print_json
+
+SUMMARY = "make a model of weights that another program trained"
+DESCRIPTION = """\
+Make a model of weights that another program trained: Linear layers with ReLU between them and
+a softmax at the end. WEIGHTS tells only the layers; that ReLU is between them is taken on trust.
+  .safetensors  a PyTorch state_dict: 0.weight, 0.bias, 2.weight, ...; layers are ordered by
+                the numbers in their names
+  .npz          the same names, or W1, b1, W2, b2, ... as in the formulas
+
+Pickles (.pt, .pth, .pkl) can run code and are not read; in PyTorch, save safetensors:
+  safetensors.torch.save_file(net.state_dict(), "weights.safetensors")
+scikit-learn's MLPClassifier comes in through Python: mnn_gpu.from_sklearn(classifier)."""
+EPILOG = """\
+examples:
+  mnn-gpu import weights.safetensors model.safetensors
+  mnn-gpu import weights.safetensors model.safetensors --mean 0.1307 --std 0.3081
+  mnn-gpu evaluate model.safetensors"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("weights", type=Path, metavar="WEIGHTS", help=".safetensors or .npz file")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the model file to write")
+    parser.add_argument(
+        "--classes",
+        type=int,
+        nargs="+",
+        metavar="LABEL",
+        help="what each output stands for (default: what WEIGHTS says, else 0 1 2 ...)",
+    )
+    for name, default, example in (("mean", 0.0, 0.1307), ("std", 1.0, 0.3081)):
+        parser.add_argument(
+            f"--{name}",
+            type=float,
+            default=default,
+            metavar="X",
+            help=f"the network was trained on (pixels - mean) / std, pixels from 0 to 1, such as "
+            f"{example} for MNIST (default: {default:g})",
+        )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import as the options say; return the exit code."""
+    from mnn_gpu import import_model, save_model
+    from mnn_gpu.output_file import check_writable
+
+    check_writable(args.model)
+    model = import_model(args.weights, classes=args.classes, mean=args.mean, std=args.std)
+    save_model(args.model, model)
+    classes = model.classes.tolist()
+    if args.json:
+        print_json(
+            {
+                "weights": str(args.weights),
+                "model": str(args.model),
+                "layer_sizes": list(model.layer_sizes),
+                "dtype": str(model.theta.dtype),
+                "classes": classes,
+            }
+        )
+    else:
+        network = "-".join(map(str, model.layer_sizes))
+        print(
+            f"{args.weights}: {network}, {model.theta.dtype}, classes {classes[0]} to "
+            f"{classes[-1]}, ReLU assumed between the layers\nmodel saved to {args.model}"
+        )
+    return 0

@@ -24,7 +24,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mnn_gpu.estimators.placement
-from mnn_gpu import DataError, FallbackWarning, MLPClassifier, MLPRegressor, UsageError
+from mnn_gpu import (
+    DataError,
+    FallbackWarning,
+    MLPClassifier,
+    MLPRegressor,
+    UsageError,
+    from_sklearn,
+    predict_proba,
+    select_backend,
+)
 from mnn_gpu.estimators import classifier, regressor
 from tests.libraries import Library
 
@@ -396,6 +405,14 @@ def test_a_model_of_a_gpu_is_used_on_a_laptop(monkeypatch: pytest.MonkeyPatch) -
         with pytest.warns(FallbackWarning, match="Using the CPU"):
             labels = there.predict(X)
         np.testing.assert_array_equal(labels, expected.predict(X))
+
+
+@pytest.mark.parametrize("target", ["ten classes", "two classes"])
+def test_a_classifier_becomes_a_model(target: str) -> None:
+    fitted, _ = pair(MLPClassifier, X, TARGETS[target].astype(int))
+    model = from_sklearn(fitted)
+    probabilities = predict_proba(model, X, select_backend("cpu"))
+    np.testing.assert_allclose(probabilities, fitted.predict_proba(X), atol=1e-12)
 
 
 def test_every_parameter_of_scikit_learns_is_here_with_its_default() -> None:

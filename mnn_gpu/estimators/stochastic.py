@@ -30,8 +30,8 @@ from mnn_gpu.samples import Batch
 Array: TypeAlias = Any
 Host: TypeAlias = npt.NDArray[Any]
 
-WORTH_COMPILING = 8
-"""Steps."""
+WORTH_COMPILING = 32
+"""Steps; fewer take less time than tracing one."""
 
 
 @dataclass
@@ -96,7 +96,8 @@ def fit_stochastic(
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
     rows, held_out = _split(estimator, X, y, weights)
-    loop = _Loop(estimator, placed(estimator, X, y, weights, backend), rows, weights, backend)
+    there = placed(estimator, X, y, weights, backend)
+    loop = _Loop(estimator, there, rows, weights, incremental, backend)
     try:
         with FinishStep() as interrupt:
             _epochs(estimator, loop, held_out, incremental, interrupt)
@@ -110,7 +111,7 @@ def fit_stochastic(
 
 def _split(estimator: Any, X: Any, y: Host, weights: Host | None) -> tuple[Host, tuple[Any, ...]]:
     """Return the rows to train on, and X, y and weights of those held out for early stopping."""
-    rows = np.arange(len(y) if y is not None else X.shape[0])
+    rows = np.arange(len(y))
     if not estimator.early_stopping:
         return rows, (None, None, None)
     by_class = is_classifier(estimator) and estimator.n_outputs_ == 1
@@ -182,7 +183,13 @@ class _Loop:
     """The epochs of one fit on the device."""
 
     def __init__(
-        self, estimator: Any, there: Placed, rows: Host, weights: Host | None, backend: Backend
+        self,
+        estimator: Any,
+        there: Placed,
+        rows: Host,
+        weights: Host | None,
+        incremental: bool,
+        backend: Backend,
     ) -> None:
         self.estimator = estimator
         self.there = there
@@ -191,6 +198,7 @@ class _Loop:
         self.backend = backend
         self.reshape = backend.xp.reshape if there.is_dense else np.reshape
         self.batch_size = _batch_size(estimator, len(rows))
+        self.epochs = 1 if incremental else estimator.max_iter
         self.solver: SolverState = estimator._optimizer
         self.optimizer = optimizer_of(estimator)
         self.state = self._first_state()
@@ -207,8 +215,7 @@ class _Loop:
     def _compiled(self) -> Run:
         """Compile the step if it can be, and is used often enough."""
         step = penalised_step(self.there.task, self.optimizer, self.there.sums_of, self.backend)
-        epochs = 1 if self.estimator.max_iter == 1 else 2
-        steps = epochs * -(-len(self.rows) // self.batch_size)
+        steps = self.epochs * -(-len(self.rows) // self.batch_size)
         if self.there.is_dense and steps >= WORTH_COMPILING:
             return self.backend.compile(step, self.there.data)
         return Backend.compile(self.backend, step, self.there.data)

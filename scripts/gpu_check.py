@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu import RECIPES, TrainingConfig, diagnose, select_backend, train
+from mnn_gpu import RECIPES, TrainingConfig, diagnose, load_mnist, select_backend, train
 from mnn_gpu.backend import Backend
 from mnn_gpu.data import bundled_mnist, split
 
@@ -141,6 +142,38 @@ def memory(gpu: Backend) -> dict[str, Any]:
     return {"passed": free[-1] >= free[0], "free_bytes": free}
 
 
+def estimator(gpu: Backend) -> dict[str, Any]:
+    """Fit MLPClassifier to arrays on the GPU: it is scikit-learn's, and answers there."""
+    import sklearn.neural_network
+
+    from mnn_gpu import MLPClassifier
+
+    (X, y), (X_test, y_test) = load_mnist()
+    X, X_test, y = (X / 255).astype("float32"), (X_test / 255).astype("float32"), y.astype("int32")
+    settings: dict[str, Any] = {"max_iter": 2, "random_state": 0, "batch_size": 128}
+    here, labels = gpu.asarray(X), gpu.asarray(y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs, theirs_seconds = timed(
+            lambda: sklearn.neural_network.MLPClassifier((128, 64), **settings).fit(X, y)
+        )
+        ours, seconds = timed(lambda: MLPClassifier((128, 64), **settings).fit(here, labels))
+    found = ours.predict(gpu.asarray(X_test))
+    scores = [float(one.score(X_test, y_test)) for one in (ours, theirs)]
+    return {
+        "passed": type(found) is type(here) and abs(scores[0] - scores[1]) < 0.01,
+        "fit_seconds": {"mnn_gpu": seconds, "scikit-learn": theirs_seconds},
+        "test_accuracy": {"mnn_gpu": scores[0], "scikit-learn": scores[1]},
+    }
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """Return what it returns, and the seconds that it took."""
+    started = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - started
+
+
 CHECKS: dict[str, Check] = {
     "GPU tests": tests,
     "train --device cuda": command_line,
@@ -148,6 +181,7 @@ CHECKS: dict[str, Check] = {
     "same seed, same bits": repeatability,
     "record recipe": recipe,
     "memory given back": memory,
+    "MLPClassifier": estimator,
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from mnn_gpu import __version__
-from mnn_gpu.cli import check_gradients, devices, evaluate, predict, recipes, train
+from mnn_gpu.cli import check_gradients, devices, evaluate, plot, predict, recipes, train
 from mnn_gpu.cli.options import say
 from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError
 
@@ -18,6 +18,7 @@ COMMANDS: dict[str, ModuleType] = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "plot": plot,
     "recipes": recipes,
     "devices": devices,
     "check-gradients": check_gradients,

@@ -25,7 +25,7 @@ class Model:
     classes : (classes,), int64
         The label that each output stands for.
     info : mapping
-        How it came about: recipe, seed, accuracies, package version.
+        How it came about: recipe, seed, accuracies, package version, the training's curve.
     """
 
     theta: npt.NDArray[Any]

@@ -17,6 +17,7 @@ from mnn_gpu.backend.base import Run
 from mnn_gpu.batches import Plan
 from mnn_gpu.checkpoint import Checkpoint, Snapshot, data_digest, state_arrays, state_from
 from mnn_gpu.config import TrainingConfig
+from mnn_gpu.curve import columns
 from mnn_gpu.errors import DivergedError, UsageError
 from mnn_gpu.history import History, Hook, Record, TrainingInterrupted
 from mnn_gpu.inference import Evaluation, score_shards
@@ -334,6 +335,7 @@ class _Training:
             "iterations": self.iteration,
             "training_accuracy": training.accuracy,
             "held_out_accuracy": validation.accuracy if validation else None,
+            "history": columns(history.records, history.best),
         }
         return Model(theta, self.layer_sizes, self.data.classes, info), history
 

@@ -1,0 +1,132 @@
+"""`mnn-gpu plot`: pictures of a model, its training and its mistakes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnn_gpu.cli.options import add_data, add_device, chosen_backend
+
+if TYPE_CHECKING:
+    from mnn_gpu import Dataset, Model
+
+SUMMARY = "draw a model's training, mistakes, weights or calibration"
+DESCRIPTION = """\
+Draw a picture of a model, as .png, .svg or .pdf. Needs the extra plots:
+pip install "mnn_gpu[plots]"."""
+EPILOG = """\
+examples:
+  mnn-gpu plot history model.safetensors
+  mnn-gpu plot mistakes record --most 24 -o mistakes.svg
+  mnn-gpu plot confusion record --theme dark
+  mnn-gpu plot weights --help"""
+
+PICTURES = {
+    "history": "loss and accuracy over the training",
+    "confusion": "which class is taken for which",
+    "mistakes": "the misread images, the most confident first",
+    "weights": "the first layer's rows as images",
+    "augmentation": "images beside deformed ones, as the model's recipe makes them",
+    "calibration": "whether the model is right as often as it says",
+}
+WITH_ANSWERS = ("confusion", "mistakes", "calibration")
+WITH_IMAGES = ("mistakes", "weights", "augmentation")
+WITH_MOST = ("mistakes", "weights")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options, picture by picture."""
+    pictures = parser.add_subparsers(metavar="PICTURE", dest="picture", required=True)
+    for name, summary in PICTURES.items():
+        _add_picture(pictures.add_parser(name, help=summary, description=f"Draw {summary}."), name)
+
+
+def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a model file that train wrote, or record: the model that comes with the package",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path(f"{name}.png"),
+        metavar="FILE",
+        help="where to save it, as .png, .svg or .pdf (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--theme", choices=["light", "dark"], default="light", help="default: %(default)s"
+    )
+    if name in WITH_MOST:
+        parser.add_argument(
+            "--most", type=int, default=40, metavar="N", help="draw N (default: %(default)s)"
+        )
+    if name == "confusion":
+        parser.add_argument(
+            "--shares", action="store_true", help="write percent of each class, not counts"
+        )
+    if name == "augmentation":
+        parser.add_argument(
+            "--copies",
+            type=int,
+            default=6,
+            metavar="N",
+            help="of each image (default: %(default)s)",
+        )
+        parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    if name in WITH_IMAGES:
+        parser.add_argument(
+            "--image-shape",
+            type=int,
+            nargs=2,
+            metavar=("HEIGHT", "WIDTH"),
+            help="of the images (default: the recipe's, else the data's, else square)",
+        )
+    if name in WITH_ANSWERS:
+        add_data(parser, "the 10,000 test images of the bundled MNIST")
+        add_device(parser)
+    elif name == "augmentation":
+        add_data(parser, "the training images of the bundled MNIST")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw as the options say; return the exit code."""
+    from mnn_gpu import load_model, plots
+    from mnn_gpu.plots.picture import check_picture_file
+
+    check_picture_file(args.output)
+    model = load_model(args.model)
+    figure = getattr(plots, args.picture)(*_given(args, model), **_options(args))
+    plots.save(args.output, figure)
+    print(f"picture saved to {args.output}")
+    return 0
+
+
+def _given(args: argparse.Namespace, model: Model) -> tuple[Any, ...]:
+    """Return the model and, where the picture is of data too, the data."""
+    if not hasattr(args, "data"):
+        return (model,)
+    data = _data(args, model)
+    shape = (data.image_shape or ()) if args.picture in WITH_IMAGES else ()
+    args.source = data.source
+    return model, data.X.reshape(len(data), *shape) if shape else data.X, data.labels()
+
+
+def _data(args: argparse.Namespace, model: Model) -> Dataset:
+    from mnn_gpu.data import bundled_mnist, load_dataset
+
+    part: Any = "train" if args.picture == "augmentation" else "test"
+    if args.data is None:
+        return bundled_mnist(part)
+    return load_dataset(args.data, part, label_column=args.label_column, features=model.features)
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    names = ("theme", "most", "shares", "copies", "seed", "image_shape")
+    options = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    if args.picture in WITH_ANSWERS:
+        options |= {"backend": chosen_backend(args), "source": args.source}
+    return options

@@ -1,0 +1,165 @@
+"""Images beside their deformed copies, as a recipe trains on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import array_api_compat.numpy
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu import network
+from mnn_gpu.augmentation import (
+    AFFINE_PICTURES,
+    UNIFORMS,
+    Augmentation,
+    deform,
+    deformation_basis,
+    warps,
+)
+from mnn_gpu.checks import whole
+from mnn_gpu.data.dataset import checked_labels, checked_pixels
+from mnn_gpu.errors import UsageError
+from mnn_gpu.model import Model
+from mnn_gpu.plots.answers import recipe_of, shape_of_images
+from mnn_gpu.plots.picture import PLAIN, WIDTH, Picture, bare, picture
+from mnn_gpu.plots.theme import Theme, theme_named
+from mnn_gpu.randomness import AFFINE, ELASTIC, generator
+from mnn_gpu.recipes import ACCURATE
+
+MOST_CLASSES = 10
+MOST_COPIES = 40
+Images = npt.NDArray[Any]
+
+
+def augmentation(
+    how: Model | Augmentation,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    copies: int = 6,
+    image_shape: tuple[int, int] | None = None,
+    seed: int = 0,
+    theme: str = "light",
+) -> Picture:
+    """Draw an image of each class, and below it deformed copies of it.
+
+    Parameters
+    ----------
+    how : Model or Augmentation
+        Of a model: its recipe's augmentation, or, where it was trained without, that of the
+        recipe ``accurate``.
+    X : (rows, features), or (rows, height, width); see `predict_proba`
+    y : (rows,), the labels
+        Of more than ten classes, ten are drawn.
+    copies : int
+        How many of each, from 1 to 40.
+    image_shape : (height, width), optional
+        Default: the recipe's, else that of ``X``, else square.
+    seed : int
+        Another one gives other deformations.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Axes row by row: the originals, then their copies.
+
+    Raises
+    ------
+    DataError
+        If pixels or labels are not such.
+    UsageError
+        If the inputs are no images, Matplotlib is missing or an option cannot be meant.
+    """
+    look = theme_named(theme)
+    copies, seed = whole("copies", copies, 1, MOST_COPIES), whole("seed", seed, 0)
+    used, note = _augmentation_of(how)
+    pixels = checked_pixels(X, "X")
+    model = how if isinstance(how, Model) else None
+    shape = shape_of_images(pixels.shape[1], image_shape, model, X)
+    if min(shape) < 2:
+        raise UsageError(
+            f"Images of {shape[0]} x {shape[1]} cannot be deformed.", "Give 2 x 2 pixels or more."
+        )
+    labels = checked_labels(y, len(pixels), "y")
+    rows = one_of_each(labels)
+    originals = network.unit_range(pixels[rows], np.dtype(np.float64))
+    changed = deformed(originals, labels[rows], used, shape, copies, seed)
+    sheet = np.concatenate([originals[None], changed]).reshape(copies + 1, -1, *shape)
+    tall = WIDTH / MOST_CLASSES * shape[0] / shape[1] * 0.97
+    figure = picture(look, min((copies + 1) * tall + 0.1, 40), "Deformed anew every time", note)
+    _draw(figure, sheet, look)
+    return figure
+
+
+def _augmentation_of(how: Model | Augmentation) -> tuple[Augmentation, str]:
+    """Return what to deform by, and where it comes from."""
+    if isinstance(how, Augmentation):
+        return how, _told(how)
+    found = recipe_of(how).get("augmentation")
+    if found is None:
+        used = ACCURATE.config.augmentation or Augmentation()
+        return used, f"As recipe accurate does (this model saw no deformed images): {_told(used)}"
+    try:
+        used = Augmentation(**found) if isinstance(found, Mapping) else Augmentation(**dict(found))
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"The model's recipe has an augmentation that is none ({error}).",
+            "Give a model that train wrote.",
+        ) from error
+    return used, f"As this model's recipe does: {_told(used)}"
+
+
+def _told(used: Augmentation) -> str:
+    return (
+        f"rotation ±{used.rotation:g}°, shear ±{used.shear:g}°, size ±{used.scaling * 100:g} %, "
+        f"shift ±{used.shift:g}, elastic {used.alpha:g}"
+    )
+
+
+def one_of_each(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """Return a row of each class, of ten classes at most: the fourth one, if there are four."""
+    classes = np.unique(labels)
+    some = classes[np.linspace(0, len(classes) - 1, min(len(classes), MOST_CLASSES)).astype(int)]
+    rows = [np.flatnonzero(labels == label)[:4][-1] for label in some]
+    return np.array(rows)
+
+
+def deformed(
+    images: Images,
+    labels: npt.NDArray[np.int64],
+    how: Augmentation,
+    shape: tuple[int, int],
+    copies: int,
+    seed: int = 0,
+) -> Images:
+    """Return deformed copies of images, drawn as a training draws them.
+
+    Parameters
+    ----------
+    images : (m, features), floating, 0 to 1
+    labels : (m,)
+
+    Returns
+    -------
+    (copies, m, features), the dtype of ``images``
+    """
+    basis = deformation_basis(how, shape, array_api_compat.numpy).astype(images.dtype)
+    m = copies * len(images)
+    uniforms = generator(AFFINE, seed).uniform(-1, 1, (m, UNIFORMS))
+    normals = generator(ELASTIC, seed).standard_normal((m, 2, len(basis) - AFFINE_PICTURES))
+    turn = np.tile(np.where(np.isin(labels, how.half_turned), 0.5, 1.0), copies)
+    drawn = warps(uniforms, normals, how, shape, turn).astype(images.dtype)
+    return deform(np.tile(images, (copies, 1)), drawn, basis, shape).reshape(copies, *images.shape)
+
+
+def _draw(figure: Picture, sheet: Images, theme: Theme) -> None:
+    rows, columns = sheet.shape[:2]
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for (row, column), axis in np.ndenumerate(axes):
+        axis.imshow(sheet[row, column], cmap=theme.grey, vmin=0, vmax=1, interpolation="nearest")
+        bare(axis, theme, theme.blue if row == 0 else None)
+    axes[0, 0].set_ylabel("original", color=theme.blue, fontsize=PLAIN)
+    axes[(rows + 1) // 2, 0].set_ylabel("deformed", color=theme.muted, fontsize=PLAIN)

@@ -1,0 +1,74 @@
+"""What the first layer's units look for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mnn_gpu.checks import whole
+from mnn_gpu.model import Model
+from mnn_gpu.plots.answers import shape_of_images
+from mnn_gpu.plots.picture import SMALL, Picture, colours, picture
+from mnn_gpu.plots.theme import theme_named
+from mnn_gpu.plots.tiles import MOST, Tile, draw_tiles, height_of
+
+STRONGEST = 99.5
+"""Percent of the weights that lie within the map's range; the few beyond are cut."""
+
+
+def weights(
+    model: Model,
+    *,
+    most: int = 40,
+    image_shape: tuple[int, int] | None = None,
+    theme: str = "light",
+) -> Picture:
+    """Draw rows of W[1] as images: what makes a unit of the first layer fire, and what not.
+
+    Parameters
+    ----------
+    model : Model
+    most : int
+        How many to draw, from 1 to 400: those of the largest norm, the largest first.
+        Without hidden layers the rows are the classes and stay in their order.
+    image_shape : (height, width), optional
+        Default: the recipe's, else square.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        An axis a unit, row by row, titled with its number, counted from 0, and its norm;
+        then that of the colours.
+
+    Raises
+    ------
+    UsageError
+        If the inputs are no images, Matplotlib is missing or an option cannot be meant.
+    """
+    look = theme_named(theme)
+    most = whole("most", most, 1, MOST)
+    shape = shape_of_images(model.features, image_shape, model)
+    W = model.layers[0][0].astype(np.float64)
+    norms = np.linalg.norm(W, axis=1)
+    of_classes = len(model.layer_sizes) == 2
+    rows = (np.arange(len(W)) if of_classes else np.argsort(-norms, kind="stable"))[:most]
+    names = model.classes if of_classes else np.arange(len(W))
+    tiles = [Tile(W[i].reshape(shape), f"{names[i]}", f"{norms[i]:.3g}") for i in rows]
+    kind = "class" if of_classes else "unit"
+    which = "" if len(rows) == len(W) else f": the {len(rows)} of {len(W):,} with the largest norm"
+    figure = picture(
+        look,
+        height_of(tiles) + 0.5,
+        f"First layer's weights{which}",
+        f"Each {kind} with its number and norm: orange pixels excite it, blue ones hold it back",
+    )
+    bound = float(np.percentile(np.abs(W[rows]), STRONGEST)) or 1.0
+    diverging = colours(look.blue, look.background, look.orange)
+    drawn = draw_tiles(figure, tiles, look, {"cmap": diverging, "vmin": -bound, "vmax": bound})
+    bar = figure.colorbar(
+        drawn[0], ax=figure.axes, location="bottom", aspect=50, shrink=0.5, pad=0.02, extend="both"
+    )
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(colors=look.muted, labelsize=SMALL, length=2)
+    bar.set_label("weight", color=look.ink, fontsize=SMALL)
+    return figure

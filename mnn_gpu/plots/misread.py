@@ -1,0 +1,87 @@
+"""The images that a model misreads."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu import network
+from mnn_gpu.backend import Backend
+from mnn_gpu.checks import whole
+from mnn_gpu.data.dataset import checked_pixels
+from mnn_gpu.model import Model
+from mnn_gpu.plots.answers import answers, shape_of_images
+from mnn_gpu.plots.picture import Picture, picture
+from mnn_gpu.plots.theme import theme_named
+from mnn_gpu.plots.tiles import MOST, Tile, draw_tiles, height_of
+
+EXAMPLE = "truth → answer, and the probability that the model gives it"
+
+
+def mistakes(
+    model: Model,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    most: int = 40,
+    image_shape: tuple[int, int] | None = None,
+    backend: Backend | None = None,
+    theme: str = "light",
+    source: str = "the data",
+) -> Picture:
+    """Draw the images that a model misreads, those first of which it is most certain.
+
+    Parameters
+    ----------
+    model : Model
+    X : (rows, features), or (rows, height, width); see `predict_proba`
+    y : (rows,), the labels
+    most : int
+        How many to draw, from 1 to 400.
+    image_shape : (height, width), optional
+        Default: the recipe's, else that of ``X``, else square.
+    backend : Backend, optional
+        Default: `select_backend()`.
+    theme : {"light", "dark"}
+    source : str
+        What to call the data.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        An axis an image, row by row, titled with truth, answer and probability; none where
+        nothing is misread.
+
+    Raises
+    ------
+    DataError
+        If pixels or labels are not such, or a label is none of the model's.
+    UsageError
+        If the inputs are no images, Matplotlib is missing or an option cannot be meant.
+    """
+    look = theme_named(theme)
+    most = whole("most", most, 1, MOST)
+    shape = shape_of_images(model.features, image_shape, model, X)
+    found = answers(model, X, y, backend, source)
+    rows = found.wrong[:most]
+    pixels = network.unit_range(checked_pixels(X, source)[rows], np.dtype(np.float32))
+    classes = model.classes
+    tiles = [
+        Tile(
+            image.reshape(shape),
+            f"{classes[found.truth[row]]} → {classes[found.said[row]]}",
+            f"{found.confidence[row]:.0%}",
+        )
+        for image, row in zip(pixels, rows, strict=True)
+    ]
+    note = _note(len(rows), len(found.wrong))
+    figure = picture(look, height_of(tiles), f"{source}: {found.score}", note)
+    draw_tiles(figure, tiles, look, {"cmap": look.grey, "vmin": 0, "vmax": 1})
+    return figure
+
+
+def _note(drawn: int, wrong: int) -> str:
+    if not wrong:
+        return "Nothing is misread."
+    which = "All of them" if drawn == wrong else f"The {drawn} of which it is most certain"
+    return f"{which}: {EXAMPLE}"

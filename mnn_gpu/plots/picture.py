@@ -1,0 +1,131 @@
+"""A figure that shows itself in a notebook, and the looks that all of them share."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from mnn_gpu.errors import UsageError
+from mnn_gpu.output_file import check_writable, write_atomically
+from mnn_gpu.plots.theme import Theme
+
+try:
+    import matplotlib
+    from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
+    from matplotlib.figure import Figure
+except ModuleNotFoundError as error:
+    raise UsageError(
+        f"Pictures need Matplotlib, which cannot be imported ({error}).",
+        'Install it: pip install "mnn_gpu[plots]" (in a checkout: pip install -e ".[plots]").',
+    ) from error
+
+WIDTH = 8.0
+"""Inches: 1600 dots across, for a page that shows 800."""
+DPI = 200
+SMALL, PLAIN, LARGE = 8.5, 10.0, 12.0
+"""Font sizes in points."""
+ENDINGS = (".png", ".svg", ".pdf")
+
+
+class Picture(Figure):
+    """A Matplotlib figure without pyplot; a notebook shows it by itself."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        width, height = (int(inches * DPI / 2) for inches in self.get_size_inches())
+        return _bytes(self, "png"), {"width": width, "height": height}
+
+
+def picture(theme: Theme, height: float, title: str, note: str = "") -> Picture:
+    """Return an empty figure with its heading; ``height`` in inches without it."""
+    heading = 0.36 + (0.24 if note else 0.0)
+    figure = Picture(
+        figsize=(WIDTH, height + heading), dpi=DPI, layout="constrained", facecolor=theme.background
+    )
+    whole = height + heading
+    figure.get_layout_engine().set(
+        rect=(0.005, 0.01, 0.99, height / whole - 0.01), w_pad=0.06, h_pad=0.06
+    )
+    at = {"x": 0.012, "va": "top", "ha": "left"}
+    figure.text(
+        y=1 - 0.1 / whole, s=title, color=theme.ink, fontsize=LARGE, fontweight="bold", **at
+    )
+    if note:
+        figure.text(y=1 - 0.36 / whole, s=note, color=theme.muted, fontsize=PLAIN, **at)
+    return figure
+
+
+def dress(axis: Any, theme: Theme, *, grid: str = "") -> None:
+    """Colour an axis; ``grid`` is "", "x", "y" or "both"."""
+    axis.set_facecolor(theme.background)
+    axis.spines[["top", "right"]].set_visible(False)
+    for side in axis.spines.values():
+        side.set_color(theme.faint)
+    axis.tick_params(colors=theme.faint, labelcolor=theme.muted, labelsize=SMALL, which="both")
+    for words in (axis.xaxis.label, axis.yaxis.label, axis.title):
+        words.set(color=theme.ink, fontsize=PLAIN)
+    if grid:
+        axis.grid(axis=grid, color=theme.faint, alpha=0.5, linewidth=0.7)
+        axis.set_axisbelow(True)
+
+
+def bare(axis: Any, theme: Theme, edge: str | None = None) -> None:
+    """Take everything but a thin frame from an axis that holds an image."""
+    axis.set(xticks=[], yticks=[])
+    for side in axis.spines.values():
+        side.set(color=edge or theme.faint, linewidth=1.4 if edge else 0.6)
+
+
+def colours(*stops: str) -> Colormap:
+    """Return the colours between some."""
+    return LinearSegmentedColormap.from_list("between", stops)
+
+
+def is_light(colour: Any) -> bool:
+    """Tell whether black is better read on a colour than white."""
+    red, green, blue = to_rgb(colour[:3] if not isinstance(colour, str) else colour)
+    return 0.299 * red + 0.587 * green + 0.114 * blue > 0.55
+
+
+def check_picture_file(path: str | Path) -> None:
+    """See, before any work, that a picture can be written there.
+
+    Raises
+    ------
+    UsageError
+        If its ending is none of .png, .svg, .pdf.
+    OutputError
+    """
+    if Path(path).suffix.lower() not in ENDINGS:
+        raise UsageError(
+            f"{path} does not end as a picture.", f"Give a name in {', '.join(ENDINGS)}."
+        )
+    check_writable(path)
+
+
+def save(path: str | Path, figure: Figure) -> None:
+    """Write a figure, whole or not at all; equal figures make equal files.
+
+    Parameters
+    ----------
+    path : path
+        Its ending, .png, .svg or .pdf, says as what.
+    figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    UsageError, OutputError
+        See `check_picture_file`.
+    """
+    check_picture_file(path)
+    write_atomically(path, _bytes(figure, Path(path).suffix.lower()[1:]))
+
+
+def _bytes(figure: Figure, kind: str) -> bytes:
+    dates = {"svg": "Date", "pdf": "CreationDate"}
+    metadata = {dates[kind]: None} if kind in dates else None
+    options = {"pil_kwargs": {"optimize": True}} if kind == "png" else {}
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "mnn_gpu"}):
+        figure.savefig(buffer, format=kind, metadata=metadata, **options)
+    return buffer.getvalue()

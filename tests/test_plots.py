@@ -1,0 +1,394 @@
+"""Pictures: what their artists hold is what was measured; any labels, classes and shapes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import mnn_gpu
+from mnn_gpu import Augmentation, History, Model, Record, TrainingConfig, UsageError, network, plots
+from mnn_gpu.curve import MOST_RECORDS, columns
+from mnn_gpu.plots.answers import Answers
+from mnn_gpu.plots.matrix import WORST, worst_pairs
+from mnn_gpu.plots.reliability import calibration_bins, wilson
+
+CONFIG = TrainingConfig(hidden=(8,), batch_size=10, epochs=4)
+
+
+@pytest.fixture
+def trained(images: dict[str, Any]) -> tuple[Model, History]:
+    held_out = images["X"][:6], images["y"][:6]
+    return mnn_gpu.train(images["X"], images["y"], CONFIG, validation=held_out)
+
+
+@pytest.fixture
+def labelled() -> tuple[Model, Any, Any]:
+    """An untrained model of odd labels on 4 x 5 images, and what it is to be asked."""
+    return odd_model(classes=(3, 70, 512), features=20)
+
+
+def odd_model(classes: tuple[int, ...], features: int, rows: int = 90) -> tuple[Model, Any, Any]:
+    generator = np.random.default_rng(2)
+    sizes = (features, 4, len(classes))
+    parameters = network.parameter_count(sizes)
+    theta = generator.normal(size=parameters).astype(np.float32)
+    X = generator.integers(0, 256, (rows, features)).astype(np.uint8)
+    return (
+        Model(theta, sizes, np.array(classes)),
+        X,
+        np.array(classes)[np.arange(rows) % len(classes)],
+    )
+
+
+def words(axis: Any) -> list[str]:
+    return [text.get_text() for text in axis.texts]
+
+
+def ticks(axis: Any) -> list[str]:
+    return [text.get_text() for text in axis.get_xticklabels()]
+
+
+# ---- the course of a training ------------------------------------------------------------
+
+
+def test_a_model_keeps_its_training_and_draws_it_as_the_history_does(
+    trained: tuple[Model, History], tmp_path: Path
+) -> None:
+    model, history = trained
+    mnn_gpu.save_model(tmp_path / "m", model)
+    of_file = plots.history(mnn_gpu.load_model(tmp_path / "m"))
+    for figure in (plots.history(history), of_file):
+        loss, accuracy = figure.axes
+        for axis, name in ((loss, "loss"), (accuracy, "accuracy")):
+            training, held_out = axis.lines
+            for line, prefix in ((training, ""), (held_out, "validation_")):
+                told = [getattr(record, prefix + name) for record in history.records]
+                np.testing.assert_allclose(line.get_ydata(), told, rtol=1e-5)
+                assert list(line.get_xdata()) == [1, 2, 3, 4]
+            assert axis.get_xlabel() == "epoch"
+
+
+def test_full_batches_are_drawn_over_iterations_without_held_out_rows(
+    images: dict[str, Any],
+) -> None:
+    config = TrainingConfig(iterations=5, report_every=1)
+    _, history = mnn_gpu.train(images["X"], images["y"], config)
+    for axis in plots.history(history).axes:
+        [line] = axis.lines
+        assert list(line.get_xdata()) == [1, 2, 3, 4, 5]
+        assert axis.get_xlabel() == "iteration"
+
+
+def test_several_records_an_epoch_are_drawn_one_after_the_other(images: dict[str, Any]) -> None:
+    _, history = mnn_gpu.train(images["X"], images["y"], replace(CONFIG, report_every=1))
+    assert list(plots.history(history).axes[0].lines[0].get_xdata()) == list(range(1, 13))
+
+
+def test_early_stopping_marks_the_best_record(images: dict[str, Any]) -> None:
+    held_out = images["X"][:6], images["y"][:6]
+    config = replace(CONFIG, patience=2, epochs=30)
+    model, history = mnn_gpu.train(images["X"], images["y"], config, validation=held_out)
+    assert history.best is not None
+    assert model.info["history"]["best"] == history.best.iteration
+    marker = plots.history(model).axes[0].lines[-1]
+    assert set(marker.get_xdata()) == {history.best.epoch}
+
+
+@pytest.mark.parametrize("count", [1, MOST_RECORDS, MOST_RECORDS + 1, 5000])
+def test_the_file_keeps_few_records_with_the_first_the_last_and_the_best(count: int) -> None:
+    records = [
+        Record(i, i, 1 / i, 0.5, 0.1, 1.0, 0.9 - (i - 1234) ** 2 / 1e9) for i in range(1, count + 1)
+    ]
+    kept = columns(records)
+    assert len({len(column) for column in kept.values()}) == 1
+    assert len(kept["loss"]) <= MOST_RECORDS + 1
+    best = max(records, key=lambda r: r.validation_accuracy or 0.0).iteration
+    assert {1, count, best} <= set(kept["iteration"])
+    assert kept["iteration"] == sorted(set(kept["iteration"]))
+
+
+def test_equal_trainings_keep_equal_histories(images: dict[str, Any]) -> None:
+    first, second = (mnn_gpu.train(images["X"], images["y"], CONFIG)[0].info for _ in range(2))
+    assert first == second
+
+
+def test_accuracies_of_1_can_be_drawn() -> None:
+    perfect = {"epoch": [1, 2, 3], "loss": [1.0, 0.1, 0.0], "accuracy": [0.5, 1.0, 1.0]}
+    figure = plots.history(perfect)
+    figure.draw_without_rendering()
+    low, high = figure.axes[1].get_ylim()
+    assert low < 0.5 < high < 1.01
+
+
+@pytest.mark.parametrize(
+    ("found", "cause"),
+    [
+        (None, "keeps no history"),
+        ([], "no mapping"),
+        ({"epoch": [1], "loss": [1.0], "accuracy": []}, "one length"),
+        ({"epoch": [1], "loss": ["1"], "accuracy": [1]}, "loss is no list of numbers"),
+        ({"epoch": [], "loss": [], "accuracy": []}, "before its first record"),
+    ],
+)
+def test_a_model_without_a_history_is_told_so(found: Any, cause: str) -> None:
+    info = {} if found is None else {"history": found}
+    model = replace(mnn_gpu.load_model("record"), info=info)
+    with pytest.raises(UsageError, match=cause):
+        plots.history(model)
+
+
+# ---- answers -----------------------------------------------------------------------------
+
+
+def test_the_matrix_tells_truth_by_answer(labelled: tuple[Model, Any, Any]) -> None:
+    model, X, y = labelled
+    matrix, _ = plots.confusion(model, X, y).axes
+    told = np.zeros((3, 3), int)
+    for text in matrix.texts:
+        column, row = text.get_position()
+        told[row, column] = int(text.get_text())
+    said = mnn_gpu.predict(model, X)
+    for i, truth in enumerate(model.classes):
+        assert told[i].sum() == np.sum(y == truth)
+        for j, answer in enumerate(model.classes):
+            assert told[i, j] == np.sum((y == truth) & (said == answer))
+    assert ticks(matrix) == ["3", "70", "512"]
+
+
+def test_shares_of_a_class_come_to_100(labelled: tuple[Model, Any, Any]) -> None:
+    matrix, _ = plots.confusion(*labelled, shares=True).axes
+    rows = [0.0, 0.0, 0.0]
+    for text in matrix.texts:
+        rows[text.get_position()[1]] += float(text.get_text())
+    np.testing.assert_allclose(rows, 100, atol=0.5)
+
+
+def test_the_worst_pairs_are_the_commonest_mistakes(labelled: tuple[Model, Any, Any]) -> None:
+    model, X, y = labelled
+    _, worst = plots.confusion(model, X, y).axes
+    said = mnn_gpu.predict(model, X)
+    lengths = [bar.get_width() for bar in worst.patches]
+    assert lengths == sorted(lengths, reverse=True)
+    for bar, label in zip(worst.patches, worst.get_yticklabels(), strict=True):
+        truth, answer = map(int, label.get_text().split(" → "))
+        assert truth != answer
+        assert bar.get_width() == np.sum((y == truth) & (said == answer))
+
+
+def test_of_many_pairs_the_worst_few_are_named() -> None:
+    counts = np.arange(400).reshape(20, 20)
+    pairs = worst_pairs(counts)
+    assert len(pairs) == WORST
+    assert pairs[0] == (19, 18, 398)
+
+
+def test_a_hundred_classes_have_colours_and_every_fifth_its_name() -> None:
+    model, X, y = odd_model(tuple(range(100, 200)), features=9, rows=300)
+    figure = plots.confusion(model, X, y)
+    figure.draw_without_rendering()
+    matrix, _ = figure.axes
+    assert not matrix.texts
+    assert matrix.images[0].get_array().shape[:2] == (100, 100)
+    assert ticks(matrix) == [str(label) for label in range(100, 200, 5)]
+
+
+def test_the_misread_come_with_truth_answer_and_probability(
+    labelled: tuple[Model, Any, Any],
+) -> None:
+    model, X, y = labelled
+    figure = plots.mistakes(model, X, y, most=12, image_shape=(4, 5))
+    probabilities = mnn_gpu.predict_proba(model, X)
+    said = model.classes[probabilities.argmax(axis=1)]
+    wrong = np.flatnonzero(said != y)
+    order = wrong[np.argsort(-probabilities.max(axis=1)[wrong], kind="stable")][:12]
+    assert len(figure.axes) == 12
+    for axis, row in zip(figure.axes, order, strict=True):
+        assert axis.get_title("left") == f"{y[row]} → {said[row]}"
+        assert axis.get_title("right") == f"{probabilities[row].max():.0%}"
+        np.testing.assert_allclose(axis.images[0].get_array().ravel(), X[row] / 255, rtol=1e-6)
+
+
+def test_a_model_that_is_always_right_has_an_empty_page(labelled: tuple[Model, Any, Any]) -> None:
+    model, X, _ = labelled
+    truth = mnn_gpu.predict(model, X)
+    figure = plots.mistakes(model, X, truth, image_shape=(4, 5))
+    assert not figure.axes
+    assert "0 of 90 wrong" in figure.texts[0].get_text()
+    _, worst = plots.confusion(model, X, truth).axes
+    assert words(worst) == ["none"]
+
+
+def test_the_calibration_error_is_that_of_its_definition(labelled: tuple[Model, Any, Any]) -> None:
+    model, X, y = labelled
+    probabilities = mnn_gpu.predict_proba(model, X).astype(np.float64)
+    confidence = probabilities.max(axis=1)
+    right = model.classes[probabilities.argmax(axis=1)] == y
+    expected = 0.0
+    for b in range(10):
+        some = (confidence > b / 10) & (confidence <= (b + 1) / 10)
+        expected += abs(right[some].sum() - confidence[some].sum()) / len(y)
+    figure = plots.calibration(model, X, y, bins=10)
+    assert f"expected calibration error {expected * 100:.2f} %" in figure.texts[0].get_text()
+    upper, lower = figure.axes
+    assert sum(bar.get_height() for bar in lower.patches) == len(y)
+    points = upper.containers[0].lines[0]
+    for x, height in zip(points.get_xdata(), points.get_ydata(), strict=True):
+        some = np.ceil(confidence * 10) == np.ceil(x * 10)
+        np.testing.assert_allclose([x, height], [confidence[some].mean(), right[some].mean()])
+
+
+def test_certainty_lies_in_the_last_bin() -> None:
+    sure = Answers(np.array([0, 1], np.int32), np.array([0, 0]), np.array([1.0, 1.0]))
+    bins = calibration_bins(sure, 4)
+    assert bins.counts.tolist() == [0, 0, 0, 2]
+    assert bins.expected_error == 0.5
+
+
+def test_intervals_hold_what_was_seen_and_narrow_with_the_rows() -> None:
+    few, many = (wilson(np.array([0.0, 0.3, 1.0]), rows) for rows in (10, 1000))
+    assert np.all(few[0] <= [1e-12, 0.3, 1])
+    assert np.all(few[1] >= [0, 0.3, 1 - 1e-12])
+    assert np.all(few[1] - few[0] > many[1] - many[0])
+
+
+def test_a_label_that_the_model_does_not_know_is_told(labelled: tuple[Model, Any, Any]) -> None:
+    model, X, y = labelled
+    with pytest.raises(mnn_gpu.DataError, match="label 4 is none of the 3 classes"):
+        plots.confusion(model, X, np.where(np.arange(90) == 5, 4, y))
+
+
+# ---- images ------------------------------------------------------------------------------
+
+
+def test_weights_are_rows_of_the_first_matrix_the_longest_first(
+    labelled: tuple[Model, Any, Any],
+) -> None:
+    model, _, _ = labelled
+    W = model.layers[0][0]
+    *tiles, _ = plots.weights(model, most=3, image_shape=(4, 5)).axes
+    order = np.argsort(-np.linalg.norm(W, axis=1))[:3]
+    for axis, unit in zip(tiles, order, strict=True):
+        assert axis.get_title("left") == str(unit)
+        np.testing.assert_allclose(axis.images[0].get_array(), W[unit].reshape(4, 5), rtol=1e-6)
+        low, high = axis.images[0].get_clim()
+        assert low == -high
+
+
+def test_without_hidden_layers_the_rows_are_the_classes() -> None:
+    theta = np.arange(30, dtype=np.float32)
+    model = Model(theta, (9, 3), np.array([2, 5, 7]))
+    *tiles, _ = plots.weights(model).axes
+    assert [axis.get_title("left") for axis in tiles] == ["2", "5", "7"]
+
+
+def test_weights_that_are_all_0_can_be_drawn() -> None:
+    model = Model(np.zeros(30, np.float32), (9, 3), np.arange(3))
+    plots.weights(model).draw_without_rendering()
+
+
+def test_originals_stand_above_their_deformed_copies() -> None:
+    X = np.random.default_rng(0).random((8, 4, 5))
+    y = np.array([7, 9] * 4)
+    figure = plots.augmentation(Augmentation(), X, y, copies=2)
+    rows = np.array([axis.images[0].get_array() for axis in figure.axes]).reshape(3, 2, 4, 5)
+    np.testing.assert_array_equal(rows[0], X[[6, 7]])
+    assert not np.isclose(rows[1], rows[0]).all()
+    assert not np.isclose(rows[1], rows[2]).all()
+    again = plots.augmentation(Augmentation(), X, y, copies=2)
+    np.testing.assert_array_equal(again.axes[5].images[0].get_array(), rows[2, 1])
+
+
+def test_what_does_not_deform_leaves_images_as_they_are() -> None:
+    X = np.random.default_rng(0).random((2, 16))
+    still = Augmentation(rotation=0, shear=0, scaling=0, shift=0, alpha=0)
+    figure = plots.augmentation(still, X, [0, 1], copies=1)
+    above, below = (figure.axes[i].images[0].get_array() for i in (0, 2))
+    np.testing.assert_allclose(above, below, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ({"augmentation": {"rotation": 3.0, "alpha": 0.0}}, "this model's recipe .* ±3°"),
+        ({"augmentation": None}, "recipe accurate .* ±15°"),
+        ({}, "recipe accurate"),
+    ],
+)
+def test_images_are_deformed_as_the_model_s_recipe_does(recipe: Any, told: str) -> None:
+    model = Model(np.zeros(30, np.float32), (9, 3), np.arange(3), {"recipe": recipe})
+    figure = plots.augmentation(model, np.zeros((3, 9)), [0, 1, 2])
+    assert re.search(told, figure.texts[1].get_text())
+
+
+def test_of_many_classes_ten_are_deformed() -> None:
+    figure = plots.augmentation(Augmentation(), np.zeros((50, 9)), np.arange(50), copies=1)
+    assert len(figure.axes) == 20
+
+
+def test_a_table_is_no_image() -> None:
+    model, X, y = odd_model((0, 1), features=12)
+    for draw in (lambda: plots.weights(model), lambda: plots.mistakes(model, X, y)):
+        with pytest.raises(UsageError, match="12 inputs are no square image"):
+            draw()
+    with pytest.raises(UsageError, match="12 inputs are no square image"):
+        plots.augmentation(model, X, y)
+    plots.confusion(model, X, y)
+    plots.calibration(model, X, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"most": 0}, "most is 0"),
+        ({"theme": "blue"}, "theme is 'blue'"),
+        ({"image_shape": (5, 5)}, "5 x 5 do not have 20 pixels"),
+        ({"image_shape": 20}, "image_shape is 20"),
+    ],
+)
+def test_options_that_cannot_be_meant(
+    options: dict[str, Any], cause: str, labelled: tuple[Model, Any, Any]
+) -> None:
+    with pytest.raises(UsageError, match=cause):
+        plots.weights(labelled[0], **{"image_shape": (4, 5), **options})
+
+
+# ---- files and notebooks -----------------------------------------------------------------
+
+
+def test_a_notebook_is_given_a_png_of_half_its_dots(labelled: tuple[Model, Any, Any]) -> None:
+    content, size = plots.weights(labelled[0], image_shape=(4, 5))._repr_png_()
+    assert content.startswith(b"\x89PNG")
+    assert size["width"] == 800
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_equal_figures_make_equal_files(tmp_path: Path, ending: str) -> None:
+    model = Model(np.arange(30, dtype=np.float32), (9, 3), np.arange(3))
+    first, second = tmp_path / f"a.{ending}", tmp_path / f"b.{ending.upper()}"
+    for path in (first, second):
+        plots.save(path, plots.weights(model))
+    assert first.read_bytes() == second.read_bytes()
+    if ending == "svg":
+        assert ElementTree.parse(first).getroot().tag.endswith("svg")
+
+
+def test_pictures_leave_matplotlib_s_settings_and_pyplot_alone(tmp_path: Path) -> None:
+    code = (
+        "import sys, matplotlib\n"
+        "before = dict(matplotlib.rcParams)\n"
+        "import numpy as np, mnn_gpu\n"
+        "from mnn_gpu import plots\n"
+        "model = mnn_gpu.Model(np.arange(30.0), (9, 3), np.arange(3))\n"
+        "plots.save(sys.argv[1], plots.weights(model))\n"
+        "assert dict(matplotlib.rcParams) == before\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code, tmp_path / "w.png"], check=True)

@@ -15,6 +15,7 @@ import pytest
 
 from mnn_gpu import TrainingInterrupted, activations, errors, load_mnist, network, select_backend
 from mnn_gpu.backend import cures
+from mnn_gpu.recipes import measured
 from scripts.experiments import report
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -102,7 +103,16 @@ def test_every_cause_of_the_troubleshooting_table_is_one_the_program_gives() -> 
 
 def test_the_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)h][^)]*)\)", README):
-        assert (Path(__file__).parent.parent / target).exists(), target
+        assert target.startswith("#") or (Path(__file__).parent.parent / target).exists(), target
+
+
+def test_the_links_within_it_lead_to_headings() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in README.splitlines()
+        if line.startswith("## ")
+    }
+    assert set(re.findall(r"\]\(#([^)]*)\)", README)) <= headings
 
 
 def test_the_exit_codes_are_the_errors_own() -> None:
@@ -116,7 +126,8 @@ def test_the_figures_are_those_that_were_measured() -> None:
     path = Path(__file__).parent.parent / "scripts/results/notebook-recipe.json"
     result = json.loads(path.read_text())
     training, held_out = result["training_accuracy"], result["held_out_accuracy"]
-    opening = " ".join(README.split("```")[0].split())
+    section = README.split("## In a notebook")[1].split("\n## ")[0]
+    told = " ".join(section.split())
     for figure in (
         f"reaches {training['mean'] * 100:.1f} % of the 41,000 training rows",
         f"sd {training['sd'] * 100:.1f}, from {training['min'] * 100:.1f} to "
@@ -124,7 +135,13 @@ def test_the_figures_are_those_that_were_measured() -> None:
         f"{held_out['mean'] * 100:.1f} % of 1,000 held-out rows (sd {held_out['sd'] * 100:.1f})",
         f"in {result['iteration']['ratio']:.2f} of the time",
     ):
-        assert figure in opening
+        assert figure in told
+
+
+def test_the_accuracies_at_its_head_are_those_of_the_recipes() -> None:
+    opening = " ".join(README.split("```")[0].split())
+    for name in ("fast", "accurate", "record"):
+        assert f"{measured()[name]['test_accuracy']['mean'] * 100:.2f} %" in opening
 
 
 def test_the_accuracies_are_those_of_the_study() -> None:

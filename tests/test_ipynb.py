@@ -1,0 +1,80 @@
+"""The notebook for Kaggle and Colab, run from its first cell to its last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from mnn_gpu import load_mnist, load_model
+
+NOTEBOOK = Path(__file__).parents[1] / "scripts" / "mnist_from_scratch.ipynb"
+TRAIN_ROWS, TEST_ROWS = 1500, 40
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a short train.csv and test.csv, as Kaggle has them."""
+    (X, y), (X_test, _) = load_mnist()
+    folder = tmp_path_factory.mktemp("kaggle")
+    names = [f"pixel{i}" for i in range(784)]
+    table = pd.DataFrame(X[:TRAIN_ROWS], columns=names)
+    table.insert(0, "label", y[:TRAIN_ROWS])
+    table.to_csv(folder / "train.csv", index=False)
+    pd.DataFrame(X_test[:TEST_ROWS], columns=names).to_csv(folder / "test.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def executed(folder: Path) -> Any:
+    """The notebook with its outputs; a cell that fails is an error."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MNN_DEVICE", "cpu")
+        notebook = nbformat.read(NOTEBOOK, as_version=4)
+        client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": folder}})
+        return client.execute()
+
+
+def printed(notebook: Any, source: str) -> str:
+    """Return all text that the cell with this source showed."""
+    (cell,) = [c for c in notebook.cells if c.cell_type == "code" and source in c.source]
+    texts = [out.get("text", "") + str(out.get("data", "")) for out in cell.outputs]
+    return "".join(texts)
+
+
+def test_it_is_stored_without_outputs() -> None:
+    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
+        assert not cell.get("outputs")
+
+
+@pytest.mark.filterwarnings("ignore")  # The kernel's own, on some versions.
+def test_it_trains_and_writes_a_submission(executed: Any, folder: Path) -> None:
+    assert f"{TRAIN_ROWS * 9 // 10:,} images to train on" in printed(executed, "mnn_gpu.split(")
+    model = load_model(folder / "model.safetensors")
+    assert model.info["held_out_accuracy"] > 0.8
+    submission = pd.read_csv(folder / "submission.csv")
+    assert submission.columns.tolist() == ["ImageId", "Label"]
+    assert submission.ImageId.tolist() == list(range(1, TEST_ROWS + 1))
+    _, (_, y_test) = load_mnist()
+    assert np.mean(submission.Label == y_test[:TEST_ROWS]) > 0.8
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_results_are_shown_as_tables_pictures_and_a_bar(executed: Any) -> None:
+    assert "auto takes" in printed(executed, "mnn_gpu.diagnose()")
+    training = printed(executed, "progress_bar()")
+    assert "<progress" in training
+    assert "<svg" in training
+    for picture in ("plots.history", "plots.confusion", "plots.mistakes"):
+        assert "image/png" in printed(executed, picture)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_notebooks_own_cells_run_and_arrays_are_handed_over(executed: Any) -> None:
+    assert float(printed(executed, "gradient_descent(").split("accuracy:")[-1]) > 0.3
+    assert "numpy  ndarray  same memory: True" in printed(executed, "takers")

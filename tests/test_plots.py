@@ -335,9 +335,10 @@ def test_of_many_classes_ten_are_deformed() -> None:
 
 def test_a_table_is_no_image() -> None:
     model, X, y = odd_model((0, 1), features=12)
-    for draw in (lambda: plots.weights(model), lambda: plots.mistakes(model, X, y)):
-        with pytest.raises(UsageError, match="12 inputs are no square image"):
-            draw()
+    with pytest.raises(UsageError, match="12 inputs are no square image"):
+        plots.weights(model)
+    with pytest.raises(UsageError, match="12 inputs are no square image"):
+        plots.mistakes(model, X, y)
     with pytest.raises(UsageError, match="12 inputs are no square image"):
         plots.augmentation(model, X, y)
     plots.confusion(model, X, y)
@@ -383,12 +384,12 @@ def test_equal_figures_make_equal_files(tmp_path: Path, ending: str) -> None:
 def test_pictures_leave_matplotlib_s_settings_and_pyplot_alone(tmp_path: Path) -> None:
     code = (
         "import sys, matplotlib\n"
-        "before = dict(matplotlib.rcParams)\n"
+        "before = matplotlib.rcParams.copy()\n"
         "import numpy as np, mnn_gpu\n"
         "from mnn_gpu import plots\n"
         "model = mnn_gpu.Model(np.arange(30.0), (9, 3), np.arange(3))\n"
         "plots.save(sys.argv[1], plots.weights(model))\n"
-        "assert dict(matplotlib.rcParams) == before\n"
+        "assert matplotlib.rcParams.copy() == before\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, tmp_path / "w.png"], check=True)

@@ -136,7 +136,8 @@ def _scale_accuracy(axis: Any, found: Mapping[str, Any]) -> None:
     least = missing[missing > 0].min(initial=1) / (2 if (missing <= 0).any() else 1)
 
     def forward(accuracy: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return -np.log10(np.maximum(1 - accuracy, least * 0.9))
+        height: npt.NDArray[Any] = -np.log10(np.maximum(1 - accuracy, least * 0.9))
+        return height
 
     def backward(height: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return 1 - 10.0 ** -np.asarray(height)

@@ -23,8 +23,9 @@ from mnn_gpu.data.dataset import checked_labels, checked_pixels
 from mnn_gpu.errors import UsageError
 from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import recipe_of, shape_of_images
-from mnn_gpu.plots.picture import PLAIN, WIDTH, Picture, bare, picture
+from mnn_gpu.plots.picture import PLAIN, Picture, bare, picture
 from mnn_gpu.plots.theme import Theme, theme_named
+from mnn_gpu.plots.tiles import GAP, Grid
 from mnn_gpu.randomness import AFFINE, ELASTIC, generator
 from mnn_gpu.recipes import ACCURATE
 
@@ -88,9 +89,9 @@ def augmentation(
     originals = network.unit_range(pixels[rows], np.dtype(np.float64))
     changed = deformed(originals, labels[rows], used, shape, copies, seed)
     sheet = np.concatenate([originals[None], changed]).reshape(copies + 1, -1, *shape)
-    tall = WIDTH / MOST_CLASSES * shape[0] / shape[1] * 0.97
-    figure = picture(look, min((copies + 1) * tall + 0.1, 40), "Deformed anew every time", note)
-    _draw(figure, sheet, look)
+    grid = Grid(shape, len(sheet) * MOST_CLASSES, MOST_CLASSES, GAP, left=0.25)
+    figure = picture(look, grid.height, "Deformed anew every time", note, layout="none")
+    _draw(figure, grid, sheet, look)
     return figure
 
 
@@ -152,14 +153,15 @@ def deformed(
     normals = generator(ELASTIC, seed).standard_normal((m, 2, len(basis) - AFFINE_PICTURES))
     turn = np.tile(np.where(np.isin(labels, how.half_turned), 0.5, 1.0), copies)
     drawn = warps(uniforms, normals, how, shape, turn).astype(images.dtype)
-    return deform(np.tile(images, (copies, 1)), drawn, basis, shape).reshape(copies, *images.shape)
+    changed: Images = deform(np.tile(images, (copies, 1)), drawn, basis, shape)
+    return changed.reshape(copies, *images.shape)
 
 
-def _draw(figure: Picture, sheet: Images, theme: Theme) -> None:
-    rows, columns = sheet.shape[:2]
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for (row, column), axis in np.ndenumerate(axes):
+def _draw(figure: Picture, grid: Grid, sheet: Images, theme: Theme) -> None:
+    for row, column in np.ndindex(sheet.shape[:2]):
+        axis = grid.axis(figure, row * MOST_CLASSES + column)
         axis.imshow(sheet[row, column], cmap=theme.grey, vmin=0, vmax=1, interpolation="nearest")
-        bare(axis, theme, theme.blue if row == 0 else None)
-    axes[0, 0].set_ylabel("original", color=theme.blue, fontsize=PLAIN)
-    axes[(rows + 1) // 2, 0].set_ylabel("deformed", color=theme.muted, fontsize=PLAIN)
+        bare(axis, theme, None if row else theme.blue)
+        if column == 0 and row < 2:
+            colour, words = (theme.muted, "deformed") if row else (theme.blue, "original")
+            axis.set_ylabel(words, color=colour, fontsize=PLAIN)

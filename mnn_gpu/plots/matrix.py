@@ -86,7 +86,8 @@ def worst_pairs(counts: Counts, most: int = WORST) -> list[tuple[int, int, int]]
 
 def _shares(counts: Counts) -> npt.NDArray[Any]:
     """Return each cell's share of its row; 0 where a class has no row."""
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    part: npt.NDArray[Any] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return part
 
 
 def _draw_matrix(

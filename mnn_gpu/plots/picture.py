@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mnn_gpu.plots.theme import Theme
 
 try:
     import matplotlib
-    from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
+    from matplotlib.colors import Colormap, LinearSegmentedColormap
     from matplotlib.figure import Figure
 except ModuleNotFoundError as error:
     raise UsageError(
@@ -22,13 +23,15 @@ except ModuleNotFoundError as error:
 
 WIDTH = 8.0
 """Inches: 1600 dots across, for a page that shows 800."""
+LEFT = 0.012
+"""Where words begin, as a share of the width."""
 DPI = 200
 SMALL, PLAIN, LARGE = 8.5, 10.0, 12.0
 """Font sizes in points."""
 ENDINGS = (".png", ".svg", ".pdf")
 
 
-class Picture(Figure):
+class Picture(Figure):  # type: ignore[misc]
     """A Matplotlib figure without pyplot; a notebook shows it by itself."""
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
@@ -36,23 +39,26 @@ class Picture(Figure):
         return _bytes(self, "png"), {"width": width, "height": height}
 
 
-def picture(theme: Theme, height: float, title: str, note: str = "") -> Picture:
+def picture(
+    theme: Theme, height: float, title: str, note: str = "", layout: str = "constrained"
+) -> Picture:
     """Return an empty figure with its heading; ``height`` in inches without it."""
-    heading = 0.36 + (0.24 if note else 0.0)
-    figure = Picture(
-        figsize=(WIDTH, height + heading), dpi=DPI, layout="constrained", facecolor=theme.background
-    )
-    whole = height + heading
-    figure.get_layout_engine().set(
-        rect=(0.005, 0.01, 0.99, height / whole - 0.01), w_pad=0.06, h_pad=0.06
-    )
-    at = {"x": 0.012, "va": "top", "ha": "left"}
-    figure.text(
-        y=1 - 0.1 / whole, s=title, color=theme.ink, fontsize=LARGE, fontweight="bold", **at
-    )
+    whole = height + heading_of(note)
+    figure = Picture(figsize=(WIDTH, whole), dpi=DPI, layout=layout, facecolor=theme.background)
+    if layout == "constrained":
+        free = (0.005, 0.01, 0.99, height / whole - 0.01)
+        figure.get_layout_engine().set(rect=free, w_pad=0.06, h_pad=0.06)
+    words = {"va": "top", "ha": "left"}
+    bold = {"color": theme.ink, "fontsize": LARGE, "fontweight": "bold"}
+    figure.text(LEFT, 1 - 0.1 / whole, title, **words, **bold)
     if note:
-        figure.text(y=1 - 0.36 / whole, s=note, color=theme.muted, fontsize=PLAIN, **at)
+        figure.text(LEFT, 1 - 0.36 / whole, note, color=theme.muted, fontsize=PLAIN, **words)
     return figure
+
+
+def heading_of(note: str) -> float:
+    """Return the height in inches of a heading with such a note."""
+    return 0.6 if note else 0.36
 
 
 def dress(axis: Any, theme: Theme, *, grid: str = "") -> None:
@@ -81,9 +87,9 @@ def colours(*stops: str) -> Colormap:
     return LinearSegmentedColormap.from_list("between", stops)
 
 
-def is_light(colour: Any) -> bool:
-    """Tell whether black is better read on a colour than white."""
-    red, green, blue = to_rgb(colour[:3] if not isinstance(colour, str) else colour)
+def is_light(colour: Sequence[float]) -> bool:
+    """Tell whether black is better read on a colour, red, green, blue from 0 to 1, than white."""
+    red, green, blue = colour[:3]
     return 0.299 * red + 0.587 * green + 0.114 * blue > 0.55
 
 

@@ -57,6 +57,7 @@ def history(source: Model | History | Mapping[str, Any], *, theme: str = "light"
         axis.title.set_ha("left")
         axis.title.set_x(0)
         _draw_lines(axis, name, x, found, look)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         dress(axis, look, grid="y")
     if _wide([found[key] for key in ("loss", "validation_loss") if key in found]):
         loss.set_yscale("log")
@@ -89,12 +90,20 @@ def _across(found: Mapping[str, Any]) -> tuple[str, Sequence[float]]:
 
 
 def _title(found: Mapping[str, Any]) -> str:
-    name, x = _across(found)
-    over = f"after {x[-1]:,} {name}{'s' if x[-1] != 1 else ''}"
-    parts = [f"{found['accuracy'][-1]:.2%} in training"]
+    (name, x), place = _across(found), _best(found)
+    last = len(x) - 1 if place is None else place
+    over = f"after {x[last]:,} {name}{'s' if x[last] != 1 else ''}"
+    parts = [f"{found['accuracy'][last]:.2%} in training"]
     if "validation_accuracy" in found:
-        parts.append(f"{found['validation_accuracy'][-1]:.2%} of the held-out rows")
-    return f"{' and '.join(parts)} {over}"
+        parts.append(f"{found['validation_accuracy'][last]:.2%} of the held-out rows")
+    of = "" if place is None else f", the best of {x[-1]:,}"
+    return f"{' and '.join(parts)} {over}{of}"
+
+
+def _best(found: Mapping[str, Any]) -> int | None:
+    """Return the place of early stopping's best record."""
+    iterations, best = found.get("iteration", ()), found.get("best")
+    return iterations.index(best) if best in iterations else None
 
 
 def _note(source: Any) -> str:
@@ -112,10 +121,10 @@ def _draw_lines(
         if values is not None:
             shade = getattr(theme, colour)
             axis.plot(x, values, color=shade, linewidth=1.8, marker=marker, label=label)
-    where = found.get("iteration", x)
-    if found.get("best") in where:
-        place = x[where.index(found["best"])]
-        axis.axvline(place, color=theme.muted, linewidth=1, linestyle=(0, (3, 3)), label="best")
+    best = _best(found)
+    if best is not None:
+        dashes = {"color": theme.muted, "linewidth": 1, "linestyle": (0, (3, 3))}
+        axis.axvline(x[best], label="best", **dashes)
     axis.legend(frameon=False, fontsize=SMALL, labelcolor="linecolor", handlelength=1.4, loc="best")
 
 
@@ -128,7 +137,7 @@ def _scale_accuracy(axis: Any, found: Mapping[str, Any]) -> None:
     """Spread what is near 1, where good models differ."""
     keys = ("accuracy", "validation_accuracy")
     values = np.array([value for key in keys for value in found.get(key, ())])
-    if not values.max() > STRETCHED:
+    if not values.max() > STRETCHED or values.min() == 1:
         axis.yaxis.set_major_formatter("{x:.0%}")
         return
     missing = 1 - values
@@ -146,5 +155,5 @@ def _scale_accuracy(axis: Any, found: Mapping[str, Any]) -> None:
     low = max(1 - missing.max() * 1.15, 0.0)
     axis.set_ylim(low, 1 - least * 0.9)
     shown = [tick for tick in TICKS if low <= tick <= 1 - least]
-    axis.set_yticks(shown, [f"{tick * 100:g} %" for tick in shown])
+    axis.set_yticks(shown, [f"{tick * 100:g}%" for tick in shown])
     axis.minorticks_off()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import array_api_compat.numpy
@@ -104,7 +103,7 @@ def _augmentation_of(how: Model | Augmentation) -> tuple[Augmentation, str]:
         used = ACCURATE.config.augmentation or Augmentation()
         return used, f"As recipe accurate does (this model saw no deformed images): {_told(used)}"
     try:
-        used = Augmentation(**found) if isinstance(found, Mapping) else Augmentation(**dict(found))
+        used = Augmentation(**dict(found))
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"The model's recipe has an augmentation that is none ({error}).",
@@ -115,8 +114,8 @@ def _augmentation_of(how: Model | Augmentation) -> tuple[Augmentation, str]:
 
 def _told(used: Augmentation) -> str:
     return (
-        f"rotation ±{used.rotation:g}°, shear ±{used.shear:g}°, size ±{used.scaling * 100:g} %, "
-        f"shift ±{used.shift:g}, elastic {used.alpha:g}"
+        f"rotation ±{used.rotation:g}°, shear ±{used.shear:g}°, size ±{used.scaling * 100:g}%, "
+        f"shift ±{used.shift:g} pixels, elastic {used.alpha:g}"
     )
 
 

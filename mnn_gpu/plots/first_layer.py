@@ -15,7 +15,7 @@ from mnn_gpu.plots.tiles import MOST, Grid, Tile, draw_tiles
 
 STRONGEST = 99.5
 """Percent of the weights that lie within the map's range; the few beyond are cut."""
-BAR = 0.45
+BAR = 0.5
 """Inches for the bar that tells what the colours mean."""
 
 
@@ -57,7 +57,7 @@ def weights(
     of_classes = len(model.layer_sizes) == 2
     rows = (np.arange(len(W)) if of_classes else np.argsort(-norms, kind="stable"))[:most]
     names = model.classes if of_classes else np.arange(len(W))
-    tiles = [Tile(W[i].reshape(shape), f"{names[i]}", f"{norms[i]:.3g}") for i in rows]
+    tiles = [Tile(W[i].reshape(shape), f"{names[i]}", _three_digits(norms[i])) for i in rows]
     kind = "class" if of_classes else "unit"
     which = "" if len(rows) == len(W) else f": the {len(rows)} of {len(W):,} with the largest norm"
     grid = Grid(shape, len(tiles))
@@ -76,16 +76,20 @@ def weights(
     return figure
 
 
+def _three_digits(number: float) -> str:
+    return f"{number:#.3g}".rstrip(".")
+
+
 def _draw_bar(figure: Picture, image: Any, theme: Theme) -> None:
     """Draw what the colours mean below the images."""
     _, up = figure.get_size_inches()
-    axis = figure.add_axes((0.25, (BAR - 0.12) / up, 0.5, 0.1 / up))
+    axis = figure.add_axes((0.25, (BAR - 0.17) / up, 0.5, 0.1 / up))
     bar = figure.colorbar(image, cax=axis, orientation="horizontal", extend="both")
     bar.outline.set_visible(False)
     axis.tick_params(colors=theme.muted, labelsize=SMALL, length=2)
     figure.text(
         0.235,
-        (BAR - 0.07) / up,
+        (BAR - 0.12) / up,
         "weight",
         color=theme.muted,
         fontsize=SMALL,

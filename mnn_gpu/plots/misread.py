@@ -70,7 +70,7 @@ def mistakes(
         Tile(
             image.reshape(shape),
             f"{classes[found.truth[row]]} → {classes[found.said[row]]}",
-            f"{found.confidence[row]:.0%}",
+            _sure(float(found.confidence[row])),
         )
         for image, row in zip(pixels, rows, strict=True)
     ]
@@ -79,6 +79,10 @@ def mistakes(
     figure = picture(look, grid.height, f"{source}: {found.score}", note, layout="none")
     draw_tiles(figure, grid, tiles, look, {"cmap": look.grey, "vmin": 0, "vmax": 1})
     return figure
+
+
+def _sure(probability: float) -> str:
+    return ">99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _note(drawn: int, wrong: int) -> str:

@@ -17,7 +17,9 @@ LINE = 0.22
 GAP = 0.12
 """Inches between two images of a row."""
 TALLEST = 3.0
-"""Higher images, seen from their width, are drawn narrower."""
+"""Times its width; images that are higher, or as much wider, have free space beside them."""
+LETTERS = 14
+"""So many fit above an image; more are written smaller."""
 
 
 class Tile(NamedTuple):
@@ -57,7 +59,7 @@ class Grid:
         self.left = WIDTH * LEFT + left
         free = WIDTH * (1 - LEFT) - self.left
         self.width = (free + GAP) / columns - GAP
-        self.tall = self.width * min(shape[0] / shape[1], TALLEST)
+        self.tall = self.width * min(max(shape[0] / shape[1], 1 / TALLEST), TALLEST)
         self.height = self.rows * (self.tall + line) + 0.08
 
     def axis(self, figure: Picture, place: int, below: float = 0.0) -> Any:
@@ -83,7 +85,7 @@ def draw_tiles(
         axis = grid.axis(figure, place, below)
         drawn = axis.imshow(tile.image, interpolation="nearest", **look)
         bare(axis, theme)
-        axis.set_title(tile.words, fontsize=SMALL, color=theme.ink, pad=3, loc="left")
-        if tile.more:
-            axis.set_title(tile.more, fontsize=SMALL, color=theme.muted, pad=3, loc="right")
+        size = SMALL * min(1, LETTERS / max(len(tile.words + tile.more), 1))
+        axis.set_title(tile.words, fontsize=size, color=theme.ink, pad=3, loc="left")
+        axis.set_title(tile.more, fontsize=size, color=theme.muted, pad=3, loc="right")
     return drawn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -318,15 +317,19 @@ def test_what_does_not_deform_leaves_images_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("recipe", "told"),
     [
-        ({"augmentation": {"rotation": 3.0, "alpha": 0.0}}, "this model's recipe .* ±3°"),
-        ({"augmentation": None}, "recipe accurate .* ±15°"),
-        ({}, "recipe accurate"),
+        (
+            {"augmentation": {"rotation": 3.0, "alpha": 0.0}},
+            ("this model's recipe", "rotation ±3°"),
+        ),
+        ({"augmentation": None}, ("recipe accurate", "rotation ±15°")),
+        ({}, ("recipe accurate", "elastic 38")),
     ],
 )
-def test_images_are_deformed_as_the_model_s_recipe_does(recipe: Any, told: str) -> None:
+def test_images_are_deformed_as_the_model_s_recipe_does(recipe: Any, told: tuple[str, str]) -> None:
     model = Model(np.zeros(30, np.float32), (9, 3), np.arange(3), {"recipe": recipe})
     figure = plots.augmentation(model, np.zeros((3, 9)), [0, 1, 2])
-    assert re.search(told, figure.texts[1].get_text())
+    for text, words in zip(figure.texts, told, strict=True):
+        assert words in text.get_text()
 
 
 def test_of_many_classes_ten_are_deformed() -> None:
@@ -360,6 +363,34 @@ def test_options_that_cannot_be_meant(
 ) -> None:
     with pytest.raises(UsageError, match=cause):
         plots.weights(labelled[0], **{"image_shape": (4, 5), **options})
+
+
+def overlaps(first: Any, second: Any) -> bool:
+    return bool(first.get_window_extent().overlaps(second.get_window_extent()))
+
+
+@pytest.mark.parametrize("shape", [(2, 10), (4, 5), (20, 1)])
+def test_words_above_an_image_stand_side_by_side(shape: tuple[int, int]) -> None:
+    model, X, y = odd_model((10_005, 10_070, 10_512), features=20)
+    figure = plots.mistakes(model, X, y, most=9, image_shape=shape)
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        assert axis.get_title("left")
+        assert not overlaps(axis._left_title, axis._right_title)
+
+
+def test_a_heading_stays_on_the_page_however_long_the_data_s_name_is(
+    labelled: tuple[Model, Any, Any],
+) -> None:
+    figure = plots.confusion(*labelled, source="/".join(["folder"] * 20))
+    figure.draw_without_rendering()
+    assert figure.texts[0].get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_a_matrix_of_too_many_classes_is_refused_before_it_is_made() -> None:
+    model = Model(np.zeros(6000, np.float32), (1, 3000), np.arange(3000))
+    with pytest.raises(UsageError, match="3,000 classes"):
+        plots.confusion(model, [[1]], [0])
 
 
 # ---- files and notebooks -----------------------------------------------------------------

@@ -16,8 +16,10 @@ from mnn_gpu.plots.answers import recipe_of
 from mnn_gpu.plots.picture import SMALL, Picture, dress, picture
 from mnn_gpu.plots.theme import Theme, theme_named
 
-TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999, 1.0)
-"""Accuracies that may be written at the axis."""
+TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999)
+MORE_TICKS = (0.6, 0.7, 0.85, 0.93, 0.97, 0.985, 0.993, 0.997, 0.9985, 0.9995)
+"""Accuracies that may be written at the axis; the second where there are few of the first."""
+FEW = 4
 STRETCHED = 0.9
 """An accuracy above this is drawn by the logarithm of what is missing to 1."""
 WIDE = 20
@@ -155,5 +157,7 @@ def _scale_accuracy(axis: Any, found: Mapping[str, Any]) -> None:
     low = max(1 - missing.max() * 1.15, 0.0)
     axis.set_ylim(low, 1 - least * 0.9)
     shown = [tick for tick in TICKS if low <= tick <= 1 - least]
+    if len(shown) < FEW:
+        shown = sorted(shown + [tick for tick in MORE_TICKS if low <= tick <= 1 - least])
     axis.set_yticks(shown, [f"{tick * 100:g}%" for tick in shown])
     axis.minorticks_off()

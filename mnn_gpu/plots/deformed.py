@@ -30,6 +30,7 @@ from mnn_gpu.recipes import ACCURATE
 
 MOST_CLASSES = 10
 MOST_COPIES = 40
+FEWEST_COLUMNS = 6
 Images = npt.NDArray[Any]
 
 
@@ -75,7 +76,7 @@ def augmentation(
     """
     look = theme_named(theme)
     copies, seed = whole("copies", copies, 1, MOST_COPIES), whole("seed", seed, 0)
-    used, note = _augmentation_of(how)
+    used, title = _augmentation_of(how)
     pixels = checked_pixels(X, "X")
     model = how if isinstance(how, Model) else None
     shape = shape_of_images(pixels.shape[1], image_shape, model, X)
@@ -88,28 +89,28 @@ def augmentation(
     originals = network.unit_range(pixels[rows], np.dtype(np.float64))
     changed = deformed(originals, labels[rows], used, shape, copies, seed)
     sheet = np.concatenate([originals[None], changed]).reshape(copies + 1, -1, *shape)
-    grid = Grid(shape, len(sheet) * MOST_CLASSES, MOST_CLASSES, GAP, left=0.25)
-    figure = picture(look, grid.height, "Deformed anew every time", note, layout="none")
+    columns = max(len(rows), FEWEST_COLUMNS)
+    grid = Grid(shape, len(sheet) * columns, columns, GAP, left=0.25)
+    figure = picture(look, grid.height, title, _told(used), layout="none")
     _draw(figure, grid, sheet, look)
     return figure
 
 
 def _augmentation_of(how: Model | Augmentation) -> tuple[Augmentation, str]:
-    """Return what to deform by, and where it comes from."""
+    """Return what to deform by, and a title that says where it comes from."""
     if isinstance(how, Augmentation):
-        return how, _told(how)
+        return how, "Deformed, anew every time"
     found = recipe_of(how).get("augmentation")
     if found is None:
         used = ACCURATE.config.augmentation or Augmentation()
-        return used, f"As recipe accurate does (this model saw no deformed images): {_told(used)}"
+        return used, "Deformed as recipe accurate does; this model saw no deformed images"
     try:
-        used = Augmentation(**dict(found))
+        return Augmentation(**dict(found)), "Deformed as this model's recipe does, anew every time"
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"The model's recipe has an augmentation that is none ({error}).",
             "Give a model that train wrote.",
         ) from error
-    return used, f"As this model's recipe does: {_told(used)}"
 
 
 def _told(used: Augmentation) -> str:
@@ -157,9 +158,10 @@ def deformed(
 
 
 def _draw(figure: Picture, grid: Grid, sheet: Images, theme: Theme) -> None:
+    of_images = {"cmap": theme.grey, "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     for row, column in np.ndindex(sheet.shape[:2]):
-        axis = grid.axis(figure, row * MOST_CLASSES + column)
-        axis.imshow(sheet[row, column], cmap=theme.grey, vmin=0, vmax=1, interpolation="nearest")
+        axis = grid.axis(figure, row * grid.columns + column)
+        axis.imshow(sheet[row, column], aspect="auto", **of_images)
         bare(axis, theme, None if row else theme.blue)
         if column == 0 and row < 2:
             colour, words = (theme.muted, "deformed") if row else (theme.blue, "original")

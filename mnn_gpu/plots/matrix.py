@@ -19,6 +19,8 @@ MOST_WRITTEN = 20
 """Beyond so many classes, cells have colours but no numbers."""
 HEIGHT = 5.2
 MOST_CLASSES = 2000
+GAMMA = 0.7
+"""Below 1, so that rare mistakes are seen beside one that is common."""
 NOTE = "Blue is right; the stronger the orange, the larger the share of a class that is misread so"
 
 Counts = npt.NDArray[np.int64]
@@ -108,7 +110,7 @@ def _draw_matrix(
     n, part = len(counts), _shares(counts)
     off = np.where(np.eye(n, dtype=bool), 0, part)
     mistakes = colours(theme.cell, theme.orange)
-    image = mistakes(off / (off.max() or 1))
+    image = mistakes((off / (off.max() or 1)) ** GAMMA)
     right = colours(theme.cell, theme.blue)(0.3)
     image[np.eye(n, dtype=bool)] = right
     axis.imshow(image, interpolation="nearest")

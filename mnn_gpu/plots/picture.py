@@ -50,11 +50,17 @@ def picture(
         free = (0.005, 0.01, 0.99, height / whole - 0.01)
         figure.get_layout_engine().set(rect=free, w_pad=0.06, h_pad=0.06)
     words = {"va": "top", "ha": "left"}
-    bold = {"color": theme.ink, "fontsize": LARGE, "fontweight": "bold"}
+    bold = {"color": theme.ink, "fontsize": _fitting(LARGE, title, 80), "fontweight": "bold"}
     figure.text(LEFT, 1 - 0.1 / whole, title, **words, **bold)
     if note:
-        figure.text(LEFT, 1 - 0.36 / whole, note, color=theme.muted, fontsize=PLAIN, **words)
+        plain = {"color": theme.muted, "fontsize": _fitting(PLAIN, note, 100)}
+        figure.text(LEFT, 1 - 0.36 / whole, note, **words, **plain)
     return figure
+
+
+def _fitting(size: float, text: str, letters: int) -> float:
+    """Return a font's size, smaller where there are more letters than fit; a path may be long."""
+    return size * min(1, letters / len(text))
 
 
 def heading_of(note: str) -> float:

@@ -12,14 +12,15 @@ from mnn_gpu.plots.theme import Theme
 
 MOST = 400
 COLUMNS = 8
+ALL_IN_ONE_ROW = (9, 10)
 LINE = 0.22
 """Inches between two rows of images, a line of words included."""
 GAP = 0.12
 """Inches between two images of a row."""
 TALLEST = 3.0
-"""Times its width; images that are higher, or as much wider, have free space beside them."""
-LETTERS = 14
-"""So many fit above an image; more are written smaller."""
+"""Times its width; images that are higher, or as much wider, are stretched to fit."""
+LETTERS = 12.0
+"""An inch of an image; where more are to stand above it, they are smaller."""
 
 
 class Tile(NamedTuple):
@@ -39,7 +40,8 @@ class Grid:
         Of an image, in pixels.
     count : int
         How many images.
-    columns : int
+    columns : int, optional
+        Default: 8, or as many as there are if that leaves no second row of one or two.
     line : float
         Inches above each row.
     left : float
@@ -50,16 +52,19 @@ class Grid:
         self,
         shape: tuple[int, int],
         count: int,
-        columns: int = COLUMNS,
+        columns: int | None = None,
         line: float = LINE,
         left: float = 0.0,
     ) -> None:
+        columns = columns or (count if count in ALL_IN_ONE_ROW else COLUMNS)
         self.columns, self.line = columns, line
         self.rows = -(-count // columns)
         self.left = WIDTH * LEFT + left
         free = WIDTH * (1 - LEFT) - self.left
         self.width = (free + GAP) / columns - GAP
-        self.tall = self.width * min(max(shape[0] / shape[1], 1 / TALLEST), TALLEST)
+        ratio = shape[0] / shape[1]
+        self.tall = self.width * min(max(ratio, 1 / TALLEST), TALLEST)
+        self.letters = LETTERS * self.width
         self.height = self.rows * (self.tall + line) + 0.08
 
     def axis(self, figure: Picture, place: int, below: float = 0.0) -> Any:
@@ -83,9 +88,9 @@ def draw_tiles(
     drawn = None
     for place, tile in enumerate(tiles):
         axis = grid.axis(figure, place, below)
-        drawn = axis.imshow(tile.image, interpolation="nearest", **look)
+        drawn = axis.imshow(tile.image, interpolation="nearest", aspect="auto", **look)
         bare(axis, theme)
-        size = SMALL * min(1, LETTERS / max(len(tile.words + tile.more), 1))
+        size = SMALL * min(1, grid.letters / max(len(tile.words + tile.more), 1))
         axis.set_title(tile.words, fontsize=size, color=theme.ink, pad=3, loc="left")
         axis.set_title(tile.more, fontsize=size, color=theme.muted, pad=3, loc="right")
     return drawn

@@ -18,6 +18,7 @@ from mnn_gpu.curve import MOST_RECORDS, columns
 from mnn_gpu.plots.answers import Answers
 from mnn_gpu.plots.matrix import WORST, worst_pairs
 from mnn_gpu.plots.reliability import calibration_bins, wilson
+from scripts.experiments import pictures
 
 CONFIG = TrainingConfig(hidden=(8,), batch_size=10, epochs=4)
 
@@ -425,3 +426,12 @@ def test_pictures_leave_matplotlib_s_settings_and_pyplot_alone(tmp_path: Path) -
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, tmp_path / "w.png"], check=True)
+
+
+def test_the_study_draws_with_the_same_functions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "FOLDER", tmp_path)
+    pictures.learning_curve({"curve": [[1, 2.0, 0.3, 0.7], [19, 0.2, 0.96, 0.99]]})
+    pictures.deformations()
+    assert {path.name for path in tmp_path.iterdir()} == {"learning-curve.png", "deformations.png"}

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mnn_gpu.errors import UsageError
 from mnn_gpu.output_file import check_writable, write_atomically
 from mnn_gpu.plots.theme import Theme
@@ -29,6 +31,8 @@ LEFT = 0.012
 DPI = 200
 SMALL, PLAIN, LARGE = 8.5, 10.0, 12.0
 """Font sizes in points."""
+SEEN, SEEN_SHARE = 8, 1e-3
+"""Colours may be off by so much, of 255, and more in so many of the dots, edges of letters."""
 ENDINGS = (".png", ".svg", ".pdf")
 
 
@@ -144,8 +148,11 @@ def _bytes(figure: Figure, kind: str) -> bytes:
 
 
 def _small(png: io.BytesIO) -> bytes:
-    """Return a PNG in 256 colours: less than half the bytes, and nobody sees the difference."""
-    few = Image.open(png).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    """Return a PNG in 256 colours, less than half the bytes, where that does not show."""
+    image = Image.open(png).convert("RGB")
+    few = image.quantize(256, dither=Image.Dither.NONE)
+    off = np.abs(np.asarray(image, np.int16) - np.asarray(few.convert("RGB"))).max(axis=2)
+    shows = np.mean(off > SEEN) > SEEN_SHARE
     buffer = io.BytesIO()
-    few.save(buffer, "png", optimize=True, dpi=(DPI, DPI))
+    (image if shows else few).save(buffer, "png", optimize=True, dpi=(DPI, DPI))
     return buffer.getvalue()

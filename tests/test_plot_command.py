@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -11,6 +10,8 @@ import pytest
 from PIL import Image
 
 import mnn_gpu
+from mnn_gpu.cli.main import main
+from mnn_gpu.cli.plot import PICTURES
 from mnn_gpu.plots.theme import DARK
 from tests.program import run
 
@@ -37,24 +38,27 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "picture", ["history", "confusion", "mistakes", "weights", "augmentation", "calibration"]
-)
-def test_every_picture_is_drawn_from_a_model_and_data(folder: Path, picture: str) -> None:
-    options: list[Any] = [] if picture in ("history", "weights") else ["--data", "data.npz"]
+@pytest.mark.parametrize("picture", PICTURES)
+def test_every_picture_is_drawn_from_a_model_and_data(
+    folder: Path, picture: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    arguments = ["plot", picture, "m.safetensors", "--theme", "dark"]
+    if picture not in ("history", "weights"):
+        arguments += ["--data", "data.npz"]
     if picture == "weights":
-        options += ["--image-shape", 4, 6]
-    result = run("plot", picture, "m.safetensors", *options, "--theme", "dark", cwd=folder)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == f"picture saved to {picture}.png\n"
-    image = Image.open(folder / f"{picture}.png").convert("RGB")
+        arguments += ["--image-shape", "4", "6"]
+    assert main(arguments) == 0
+    assert capsys.readouterr() == (f"picture saved to {picture}.png\n", "")
+    image = Image.open(f"{picture}.png").convert("RGB")
     assert image.width == 1600
     assert image.getpixel((1, 1)) == tuple(bytes.fromhex(DARK.background[1:]))
 
 
 def test_the_record_is_drawn_on_the_bundled_test_set(tmp_path: Path) -> None:
     result = run("plot", "confusion", "record", "-o", tmp_path / "c.svg")
-    assert result.returncode == 0, result.stderr
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"picture saved to {tmp_path / 'c.svg'}\n"
     assert ElementTree.parse(tmp_path / "c.svg").getroot().tag.endswith("svg")
 
 
@@ -63,23 +67,37 @@ def test_the_record_is_drawn_on_the_bundled_test_set(tmp_path: Path) -> None:
     [
         (["history", "record"], 2, "keeps no history"),
         (["weights", "record", "-o", "w.jpg"], 2, "does not end as a picture"),
-        (["weights", "record", "-o", "no/w.png"], 4, "cannot be written"),
+        (["confusion", "record", "-o", "no/w.png", "--data", "none"], 4, "cannot be written"),
         (["weights", "none", "-o", "w.png"], 4, "There is no model"),
-        (["weights", "record", "--most", 0], 2, "most is 0"),
-        (["weights", "record", "--image-shape", 5, 5], 2, "do not have 784 pixels"),
+        (["weights", "record", "--most", "0"], 2, "most is 0"),
+        (["weights", "record", "--image-shape", "5", "5"], 2, "do not have 784 pixels"),
         (["confusion", "m.safetensors"], 4, "have 784 pixels"),
-        (["heatmap", "record"], 2, "invalid choice"),
-        ([], 2, "PICTURE"),
+        (["mistakes", "record", "--data", "data.npz"], 2, "4 x 6 do not have 784 pixels"),
     ],
 )
 def test_errors_name_cause_and_cure_and_leave_no_file(
-    folder: Path, arguments: list[Any], code: int, cause: str
+    folder: Path,
+    arguments: list[str],
+    code: int,
+    cause: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(folder)
     before = sorted(folder.iterdir())
-    result = run("plot", *arguments, cwd=folder)
-    assert result.returncode == code
-    assert cause in result.stderr
+    assert main(["plot", *arguments]) == code
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "error: " in told.err
+    assert cause in told.err
+    assert "\ncure: " in told.err
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_picture_that_there_is_not_is_refused() -> None:
+    result = run("plot", "heatmap", "record")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "invalid choice: 'heatmap'" in result.stderr
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ from mnn_gpu.plots.answers import recipe_of
 from mnn_gpu.plots.picture import SMALL, Picture, dress, picture
 from mnn_gpu.plots.theme import Theme, theme_named
 
-TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999, 1.0)
-"""Accuracies that may be written at the axis."""
+TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999)
+MORE_TICKS = (0.6, 0.7, 0.85, 0.93, 0.97, 0.985, 0.993, 0.997, 0.9985, 0.9995)
+"""Accuracies that may be written at the axis; the second where there are few of the first."""
+FEW = 4
 STRETCHED = 0.9
 """An accuracy above this is drawn by the logarithm of what is missing to 1."""
 WIDE = 20
@@ -57,6 +59,7 @@ def history(source: Model | History | Mapping[str, Any], *, theme: str = "light"
         axis.title.set_ha("left")
         axis.title.set_x(0)
         _draw_lines(axis, name, x, found, look)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         dress(axis, look, grid="y")
     if _wide([found[key] for key in ("loss", "validation_loss") if key in found]):
         loss.set_yscale("log")
@@ -89,12 +92,20 @@ def _across(found: Mapping[str, Any]) -> tuple[str, Sequence[float]]:
 
 
 def _title(found: Mapping[str, Any]) -> str:
-    name, x = _across(found)
-    over = f"after {x[-1]:,} {name}{'s' if x[-1] != 1 else ''}"
-    parts = [f"{found['accuracy'][-1]:.2%} in training"]
+    (name, x), place = _across(found), _best(found)
+    last = len(x) - 1 if place is None else place
+    over = f"after {x[last]:,} {name}{'s' if x[last] != 1 else ''}"
+    parts = [f"{found['accuracy'][last]:.2%} in training"]
     if "validation_accuracy" in found:
-        parts.append(f"{found['validation_accuracy'][-1]:.2%} of the held-out rows")
-    return f"{' and '.join(parts)} {over}"
+        parts.append(f"{found['validation_accuracy'][last]:.2%} of the held-out rows")
+    of = "" if place is None else f", the best of {x[-1]:,}"
+    return f"{' and '.join(parts)} {over}{of}"
+
+
+def _best(found: Mapping[str, Any]) -> int | None:
+    """Return the place of early stopping's best record."""
+    iterations, best = found.get("iteration", ()), found.get("best")
+    return iterations.index(best) if best in iterations else None
 
 
 def _note(source: Any) -> str:
@@ -112,10 +123,10 @@ def _draw_lines(
         if values is not None:
             shade = getattr(theme, colour)
             axis.plot(x, values, color=shade, linewidth=1.8, marker=marker, label=label)
-    where = found.get("iteration", x)
-    if found.get("best") in where:
-        place = x[where.index(found["best"])]
-        axis.axvline(place, color=theme.muted, linewidth=1, linestyle=(0, (3, 3)), label="best")
+    best = _best(found)
+    if best is not None:
+        dashes = {"color": theme.muted, "linewidth": 1, "linestyle": (0, (3, 3))}
+        axis.axvline(x[best], label="best", **dashes)
     axis.legend(frameon=False, fontsize=SMALL, labelcolor="linecolor", handlelength=1.4, loc="best")
 
 
@@ -128,7 +139,7 @@ def _scale_accuracy(axis: Any, found: Mapping[str, Any]) -> None:
     """Spread what is near 1, where good models differ."""
     keys = ("accuracy", "validation_accuracy")
     values = np.array([value for key in keys for value in found.get(key, ())])
-    if not values.max() > STRETCHED:
+    if not values.max() > STRETCHED or values.min() == 1:
         axis.yaxis.set_major_formatter("{x:.0%}")
         return
     missing = 1 - values
@@ -136,7 +147,8 @@ def _scale_accuracy(axis: Any, found: Mapping[str, Any]) -> None:
     least = missing[missing > 0].min(initial=1) / (2 if (missing <= 0).any() else 1)
 
     def forward(accuracy: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return -np.log10(np.maximum(1 - accuracy, least * 0.9))
+        height: npt.NDArray[Any] = -np.log10(np.maximum(1 - accuracy, least * 0.9))
+        return height
 
     def backward(height: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return 1 - 10.0 ** -np.asarray(height)
@@ -145,5 +157,7 @@ def _scale_accuracy(axis: Any, found: Mapping[str, Any]) -> None:
     low = max(1 - missing.max() * 1.15, 0.0)
     axis.set_ylim(low, 1 - least * 0.9)
     shown = [tick for tick in TICKS if low <= tick <= 1 - least]
-    axis.set_yticks(shown, [f"{tick * 100:g} %" for tick in shown])
+    if len(shown) < FEW:
+        shown = sorted(shown + [tick for tick in MORE_TICKS if low <= tick <= 1 - least])
+    axis.set_yticks(shown, [f"{tick * 100:g}%" for tick in shown])
     axis.minorticks_off()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import array_api_compat.numpy
@@ -23,13 +22,15 @@ from mnn_gpu.data.dataset import checked_labels, checked_pixels
 from mnn_gpu.errors import UsageError
 from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import recipe_of, shape_of_images
-from mnn_gpu.plots.picture import PLAIN, WIDTH, Picture, bare, picture
+from mnn_gpu.plots.picture import PLAIN, Picture, bare, picture
 from mnn_gpu.plots.theme import Theme, theme_named
+from mnn_gpu.plots.tiles import GAP, Grid
 from mnn_gpu.randomness import AFFINE, ELASTIC, generator
 from mnn_gpu.recipes import ACCURATE
 
 MOST_CLASSES = 10
 MOST_COPIES = 40
+FEWEST_COLUMNS = 6
 Images = npt.NDArray[Any]
 
 
@@ -75,7 +76,7 @@ def augmentation(
     """
     look = theme_named(theme)
     copies, seed = whole("copies", copies, 1, MOST_COPIES), whole("seed", seed, 0)
-    used, note = _augmentation_of(how)
+    used, title = _augmentation_of(how)
     pixels = checked_pixels(X, "X")
     model = how if isinstance(how, Model) else None
     shape = shape_of_images(pixels.shape[1], image_shape, model, X)
@@ -88,34 +89,34 @@ def augmentation(
     originals = network.unit_range(pixels[rows], np.dtype(np.float64))
     changed = deformed(originals, labels[rows], used, shape, copies, seed)
     sheet = np.concatenate([originals[None], changed]).reshape(copies + 1, -1, *shape)
-    tall = WIDTH / MOST_CLASSES * shape[0] / shape[1] * 0.97
-    figure = picture(look, min((copies + 1) * tall + 0.1, 40), "Deformed anew every time", note)
-    _draw(figure, sheet, look)
+    columns = max(len(rows), FEWEST_COLUMNS)
+    grid = Grid(shape, len(sheet) * columns, columns, GAP, left=0.25)
+    figure = picture(look, grid.height, title, _told(used), layout="none")
+    _draw(figure, grid, sheet, look)
     return figure
 
 
 def _augmentation_of(how: Model | Augmentation) -> tuple[Augmentation, str]:
-    """Return what to deform by, and where it comes from."""
+    """Return what to deform by, and a title that says where it comes from."""
     if isinstance(how, Augmentation):
-        return how, _told(how)
+        return how, "Deformed, anew every time"
     found = recipe_of(how).get("augmentation")
     if found is None:
         used = ACCURATE.config.augmentation or Augmentation()
-        return used, f"As recipe accurate does (this model saw no deformed images): {_told(used)}"
+        return used, "Deformed as recipe accurate does; this model saw no deformed images"
     try:
-        used = Augmentation(**found) if isinstance(found, Mapping) else Augmentation(**dict(found))
+        return Augmentation(**dict(found)), "Deformed as this model's recipe does, anew every time"
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"The model's recipe has an augmentation that is none ({error}).",
             "Give a model that train wrote.",
         ) from error
-    return used, f"As this model's recipe does: {_told(used)}"
 
 
 def _told(used: Augmentation) -> str:
     return (
-        f"rotation ±{used.rotation:g}°, shear ±{used.shear:g}°, size ±{used.scaling * 100:g} %, "
-        f"shift ±{used.shift:g}, elastic {used.alpha:g}"
+        f"rotation ±{used.rotation:g}°, shear ±{used.shear:g}°, size ±{used.scaling * 100:g}%, "
+        f"shift ±{used.shift:g} pixels, elastic {used.alpha:g}"
     )
 
 
@@ -152,14 +153,16 @@ def deformed(
     normals = generator(ELASTIC, seed).standard_normal((m, 2, len(basis) - AFFINE_PICTURES))
     turn = np.tile(np.where(np.isin(labels, how.half_turned), 0.5, 1.0), copies)
     drawn = warps(uniforms, normals, how, shape, turn).astype(images.dtype)
-    return deform(np.tile(images, (copies, 1)), drawn, basis, shape).reshape(copies, *images.shape)
+    changed: Images = deform(np.tile(images, (copies, 1)), drawn, basis, shape)
+    return changed.reshape(copies, *images.shape)
 
 
-def _draw(figure: Picture, sheet: Images, theme: Theme) -> None:
-    rows, columns = sheet.shape[:2]
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for (row, column), axis in np.ndenumerate(axes):
-        axis.imshow(sheet[row, column], cmap=theme.grey, vmin=0, vmax=1, interpolation="nearest")
-        bare(axis, theme, theme.blue if row == 0 else None)
-    axes[0, 0].set_ylabel("original", color=theme.blue, fontsize=PLAIN)
-    axes[(rows + 1) // 2, 0].set_ylabel("deformed", color=theme.muted, fontsize=PLAIN)
+def _draw(figure: Picture, grid: Grid, sheet: Images, theme: Theme) -> None:
+    of_images = {"cmap": theme.grey, "vmin": 0, "vmax": 1, "interpolation": "nearest"}
+    for row, column in np.ndindex(sheet.shape[:2]):
+        axis = grid.axis(figure, row * grid.columns + column)
+        axis.imshow(sheet[row, column], aspect="auto", **of_images)
+        bare(axis, theme, None if row else theme.blue)
+        if column == 0 and row < 2:
+            colour, words = (theme.muted, "deformed") if row else (theme.blue, "original")
+            axis.set_ylabel(words, color=colour, fontsize=PLAIN)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mnn_gpu.checks import whole
 from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import shape_of_images
 from mnn_gpu.plots.picture import SMALL, Picture, colours, picture
-from mnn_gpu.plots.theme import theme_named
-from mnn_gpu.plots.tiles import MOST, Tile, draw_tiles, height_of
+from mnn_gpu.plots.theme import Theme, theme_named
+from mnn_gpu.plots.tiles import MOST, Grid, Tile, draw_tiles
 
 STRONGEST = 99.5
 """Percent of the weights that lie within the map's range; the few beyond are cut."""
+BAR = 0.5
+"""Inches for the bar that tells what the colours mean."""
 
 
 def weights(
@@ -53,22 +57,42 @@ def weights(
     of_classes = len(model.layer_sizes) == 2
     rows = (np.arange(len(W)) if of_classes else np.argsort(-norms, kind="stable"))[:most]
     names = model.classes if of_classes else np.arange(len(W))
-    tiles = [Tile(W[i].reshape(shape), f"{names[i]}", f"{norms[i]:.3g}") for i in rows]
+    tiles = [Tile(W[i].reshape(shape), f"{names[i]}", _three_digits(norms[i])) for i in rows]
     kind = "class" if of_classes else "unit"
     which = "" if len(rows) == len(W) else f": the {len(rows)} of {len(W):,} with the largest norm"
+    grid = Grid(shape, len(tiles))
     figure = picture(
         look,
-        height_of(tiles) + 0.5,
+        grid.height + BAR,
         f"First layer's weights{which}",
         f"Each {kind} with its number and norm: orange pixels excite it, blue ones hold it back",
+        layout="none",
     )
     bound = float(np.percentile(np.abs(W[rows]), STRONGEST)) or 1.0
     diverging = colours(look.blue, look.background, look.orange)
-    drawn = draw_tiles(figure, tiles, look, {"cmap": diverging, "vmin": -bound, "vmax": bound})
-    bar = figure.colorbar(
-        drawn[0], ax=figure.axes, location="bottom", aspect=50, shrink=0.5, pad=0.02, extend="both"
-    )
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(colors=look.muted, labelsize=SMALL, length=2)
-    bar.set_label("weight", color=look.ink, fontsize=SMALL)
+    options = {"cmap": diverging, "vmin": -bound, "vmax": bound}
+    last = draw_tiles(figure, grid, tiles, look, options, below=BAR)
+    _draw_bar(figure, last, look)
     return figure
+
+
+def _three_digits(number: float) -> str:
+    return f"{number:#.3g}".rstrip(".")
+
+
+def _draw_bar(figure: Picture, image: Any, theme: Theme) -> None:
+    """Draw what the colours mean below the images."""
+    _, up = figure.get_size_inches()
+    axis = figure.add_axes((0.25, (BAR - 0.17) / up, 0.5, 0.1 / up))
+    bar = figure.colorbar(image, cax=axis, orientation="horizontal", extend="both")
+    bar.outline.set_visible(False)
+    axis.tick_params(colors=theme.muted, labelsize=SMALL, length=2)
+    figure.text(
+        0.235,
+        (BAR - 0.12) / up,
+        "weight",
+        color=theme.muted,
+        fontsize=SMALL,
+        ha="right",
+        va="center",
+    )

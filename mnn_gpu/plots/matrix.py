@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backend import Backend
+from mnn_gpu.errors import UsageError
 from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import Answers, answers
 from mnn_gpu.plots.picture import PLAIN, SMALL, Picture, bare, colours, dress, is_light, picture
@@ -17,7 +18,10 @@ WORST = 10
 MOST_WRITTEN = 20
 """Beyond so many classes, cells have colours but no numbers."""
 HEIGHT = 5.2
-NOTE = "Blue is right; the deeper the orange, the larger the share of its class that is misread so"
+MOST_CLASSES = 2000
+GAMMA = 0.7
+"""Below 1, so that rare mistakes are seen beside one that is common."""
+NOTE = "Blue is right; the stronger the orange, the larger the share of a class that is misread so"
 
 Counts = npt.NDArray[np.int64]
 
@@ -58,9 +62,10 @@ def confusion(
     DataError
         If pixels or labels are not such, or a label is none of the model's.
     UsageError
-        If Matplotlib is missing or there is no such theme.
+        If Matplotlib is missing, there is no such theme, or there are more than 2,000 classes.
     """
     look = theme_named(theme)
+    _check_classes(len(model.classes))
     found = answers(model, X, y, backend, source)
     counts = confusion_counts(found, len(model.classes))
     figure = picture(look, HEIGHT, f"{source}: {found.score}", NOTE)
@@ -68,6 +73,14 @@ def confusion(
     _draw_matrix(matrix, counts, model.classes, shares, look)
     _draw_worst(worst, counts, model.classes, look)
     return figure
+
+
+def _check_classes(classes: int) -> None:
+    if classes > MOST_CLASSES:
+        raise UsageError(
+            f"A matrix of {classes:,} classes has more cells than a picture can show.",
+            f"Up to {MOST_CLASSES:,} can be drawn.",
+        )
 
 
 def confusion_counts(found: Answers, classes: int) -> Counts:
@@ -86,7 +99,8 @@ def worst_pairs(counts: Counts, most: int = WORST) -> list[tuple[int, int, int]]
 
 def _shares(counts: Counts) -> npt.NDArray[Any]:
     """Return each cell's share of its row; 0 where a class has no row."""
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    part: npt.NDArray[Any] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return part
 
 
 def _draw_matrix(
@@ -96,7 +110,7 @@ def _draw_matrix(
     n, part = len(counts), _shares(counts)
     off = np.where(np.eye(n, dtype=bool), 0, part)
     mistakes = colours(theme.cell, theme.orange)
-    image = mistakes(off / (off.max() or 1))
+    image = mistakes((off / (off.max() or 1)) ** GAMMA)
     right = colours(theme.cell, theme.blue)(0.3)
     image[np.eye(n, dtype=bool)] = right
     axis.imshow(image, interpolation="nearest")
@@ -121,7 +135,7 @@ def _draw_matrix(
 def _draw_worst(axis: Any, counts: Counts, classes: npt.NDArray[np.int64], theme: Theme) -> None:
     pairs = worst_pairs(counts)
     dress(axis, theme)
-    axis.set_title("worst pairs", loc="left", color=theme.ink)
+    axis.set_title("truth → answer", loc="left", color=theme.ink, fontsize=PLAIN)
     axis.spines[["left", "bottom"]].set_visible(False)
     axis.set_xticks([])
     axis.set_ylim(WORST - 0.4, -0.6)

@@ -13,7 +13,7 @@ from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import answers, shape_of_images
 from mnn_gpu.plots.picture import Picture, picture
 from mnn_gpu.plots.theme import theme_named
-from mnn_gpu.plots.tiles import MOST, Tile, draw_tiles, height_of
+from mnn_gpu.plots.tiles import MOST, Grid, Tile, draw_tiles
 
 EXAMPLE = "truth → answer, and the probability that the model gives it"
 
@@ -70,14 +70,19 @@ def mistakes(
         Tile(
             image.reshape(shape),
             f"{classes[found.truth[row]]} → {classes[found.said[row]]}",
-            f"{found.confidence[row]:.0%}",
+            _sure(float(found.confidence[row])),
         )
         for image, row in zip(pixels, rows, strict=True)
     ]
     note = _note(len(rows), len(found.wrong))
-    figure = picture(look, height_of(tiles), f"{source}: {found.score}", note)
-    draw_tiles(figure, tiles, look, {"cmap": look.grey, "vmin": 0, "vmax": 1})
+    grid = Grid(shape, len(tiles))
+    figure = picture(look, grid.height, f"{source}: {found.score}", note, layout="none")
+    draw_tiles(figure, grid, tiles, look, {"cmap": look.grey, "vmin": 0, "vmax": 1})
     return figure
+
+
+def _sure(probability: float) -> str:
+    return ">99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _note(drawn: int, wrong: int) -> str:

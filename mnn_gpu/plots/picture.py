@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mnn_gpu.errors import UsageError
 from mnn_gpu.output_file import check_writable, write_atomically
@@ -12,9 +15,10 @@ from mnn_gpu.plots.theme import Theme
 
 try:
     import matplotlib
-    from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
+    from matplotlib.colors import Colormap, LinearSegmentedColormap
     from matplotlib.figure import Figure
-except ModuleNotFoundError as error:
+    from PIL import Image
+except ImportError as error:
     raise UsageError(
         f"Pictures need Matplotlib, which cannot be imported ({error}).",
         'Install it: pip install "mnn_gpu[plots]" (in a checkout: pip install -e ".[plots]").',
@@ -22,13 +26,17 @@ except ModuleNotFoundError as error:
 
 WIDTH = 8.0
 """Inches: 1600 dots across, for a page that shows 800."""
+LEFT = 0.012
+"""Where words begin, as a share of the width."""
 DPI = 200
 SMALL, PLAIN, LARGE = 8.5, 10.0, 12.0
 """Font sizes in points."""
+SEEN, SEEN_SHARE = 8, 1e-3
+"""Colours may be off by so much, of 255, and more in so many of the dots, edges of letters."""
 ENDINGS = (".png", ".svg", ".pdf")
 
 
-class Picture(Figure):
+class Picture(Figure):  # type: ignore[misc]
     """A Matplotlib figure without pyplot; a notebook shows it by itself."""
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
@@ -36,23 +44,32 @@ class Picture(Figure):
         return _bytes(self, "png"), {"width": width, "height": height}
 
 
-def picture(theme: Theme, height: float, title: str, note: str = "") -> Picture:
+def picture(
+    theme: Theme, height: float, title: str, note: str = "", layout: str = "constrained"
+) -> Picture:
     """Return an empty figure with its heading; ``height`` in inches without it."""
-    heading = 0.36 + (0.24 if note else 0.0)
-    figure = Picture(
-        figsize=(WIDTH, height + heading), dpi=DPI, layout="constrained", facecolor=theme.background
-    )
-    whole = height + heading
-    figure.get_layout_engine().set(
-        rect=(0.005, 0.01, 0.99, height / whole - 0.01), w_pad=0.06, h_pad=0.06
-    )
-    at = {"x": 0.012, "va": "top", "ha": "left"}
-    figure.text(
-        y=1 - 0.1 / whole, s=title, color=theme.ink, fontsize=LARGE, fontweight="bold", **at
-    )
+    whole = height + heading_of(note)
+    figure = Picture(figsize=(WIDTH, whole), dpi=DPI, layout=layout, facecolor=theme.background)
+    if layout == "constrained":
+        free = (0.005, 0.01, 0.99, height / whole - 0.01)
+        figure.get_layout_engine().set(rect=free, w_pad=0.06, h_pad=0.06)
+    words = {"va": "top", "ha": "left"}
+    bold = {"color": theme.ink, "fontsize": _fitting(LARGE, title, 80), "fontweight": "bold"}
+    figure.text(LEFT, 1 - 0.1 / whole, title, **words, **bold)
     if note:
-        figure.text(y=1 - 0.36 / whole, s=note, color=theme.muted, fontsize=PLAIN, **at)
+        plain = {"color": theme.muted, "fontsize": _fitting(PLAIN, note, 100)}
+        figure.text(LEFT, 1 - 0.36 / whole, note, **words, **plain)
     return figure
+
+
+def _fitting(size: float, text: str, letters: int) -> float:
+    """Return a font's size, smaller where there are more letters than fit; a path may be long."""
+    return size * min(1, letters / len(text))
+
+
+def heading_of(note: str) -> float:
+    """Return the height in inches of a heading with such a note."""
+    return 0.6 if note else 0.36
 
 
 def dress(axis: Any, theme: Theme, *, grid: str = "") -> None:
@@ -81,9 +98,9 @@ def colours(*stops: str) -> Colormap:
     return LinearSegmentedColormap.from_list("between", stops)
 
 
-def is_light(colour: Any) -> bool:
-    """Tell whether black is better read on a colour than white."""
-    red, green, blue = to_rgb(colour[:3] if not isinstance(colour, str) else colour)
+def is_light(colour: Sequence[float]) -> bool:
+    """Tell whether black is better read on a colour, red, green, blue from 0 to 1, than white."""
+    red, green, blue = colour[:3]
     return 0.299 * red + 0.587 * green + 0.114 * blue > 0.55
 
 
@@ -124,8 +141,18 @@ def save(path: str | Path, figure: Figure) -> None:
 def _bytes(figure: Figure, kind: str) -> bytes:
     dates = {"svg": "Date", "pdf": "CreationDate"}
     metadata = {dates[kind]: None} if kind in dates else None
-    options = {"pil_kwargs": {"optimize": True}} if kind == "png" else {}
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "mnn_gpu"}):
-        figure.savefig(buffer, format=kind, metadata=metadata, **options)
+        figure.savefig(buffer, format=kind, metadata=metadata)
+    return _small(buffer) if kind == "png" else buffer.getvalue()
+
+
+def _small(png: io.BytesIO) -> bytes:
+    """Return a PNG in 256 colours, less than half the bytes, where that does not show."""
+    image = Image.open(png).convert("RGB")
+    few = image.quantize(256, dither=Image.Dither.NONE)
+    off = np.abs(np.asarray(image, np.int16) - np.asarray(few.convert("RGB"))).max(axis=2)
+    shows = np.mean(off > SEEN) > SEEN_SHARE
+    buffer = io.BytesIO()
+    (image if shows else few).save(buffer, "png", optimize=True, dpi=(DPI, DPI))
     return buffer.getvalue()

@@ -91,8 +91,8 @@ def calibration(
     binned = calibration_bins(found, bins)
     confidence = found.confidence.astype(np.float64).mean()
     right = (found.truth == found.said).mean()
-    title = f"{source}: expected calibration error {binned.expected_error * 100:.2f} %"
-    note = f"On average {confidence * 100:.2f} % sure, and {right * 100:.2f} % right"
+    title = f"{source}: expected calibration error {binned.expected_error:.2%}"
+    note = f"On average {confidence:.2%} sure, and {right:.2%} right"
     figure = picture(look, 5.4, title, note)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     _draw_reliability(upper, binned, look)
@@ -140,7 +140,7 @@ def _draw_reliability(axis: Any, binned: Bins, theme: Theme) -> None:
         linewidth=1.4,
         capsize=3,
         linestyle="none",
-        label="accuracy, 95 % interval",
+        label="accuracy, 95% interval",
     )
     axis.set(ylabel="share that is right", ylim=(-0.03, 1.04), xlim=(0, 1.01))
     dress(axis, theme, grid="both")

@@ -29,6 +29,9 @@ def write_report() -> None:
         group: [json.loads(run.result.read_text()) for run in runs if run.result.exists()]
         for group, runs in GROUPS.items()
     }
+    for result in (result for group in groups.values() for result in group):
+        if result["group"] != "selection":  # The only curve that is drawn.
+            del result["curve"]
     for name, path in (("cost", cost.RESULT), ("fashion", fashion.RESULT)):
         groups[name] = json.loads(path.read_text()) if path.exists() else None
     RESULT.write_text(json.dumps(groups, indent=1) + "\n", encoding="utf-8")
@@ -254,7 +257,7 @@ def card(results: Sequence[dict[str, Any]], best: int, scores: dict[str, Any]) -
         + f"; mean accuracy {percent(statistics.mean(r['test']['accuracy'] for r in results), 3)}.",
         f"- Chosen: seed {chosen['seed']}, for the best accuracy on the "
         f"{chosen['held_out']['rows']:,} rows held out of its training set "
-        f"({chosen['held_out']['errors']} errors). The recipe itself was chosen on 10,000 rows "
+        f"({counted(chosen['held_out']['errors'], 'error')}). The recipe itself was chosen on 10,000 rows "
         "held out; the test set was read once for each seed's final model.",
         f"- Trained on {chosen['rows']:,} rows for {chosen['epochs']} epochs, "
         f"{chosen['seconds'] / 60:.0f} minutes on {counted(chosen['cores'], 'core')} of "

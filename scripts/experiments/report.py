@@ -257,8 +257,8 @@ def card(results: Sequence[dict[str, Any]], best: int, scores: dict[str, Any]) -
         + f"; mean accuracy {percent(statistics.mean(r['test']['accuracy'] for r in results), 3)}.",
         f"- Chosen: seed {chosen['seed']}, for the best accuracy on the "
         f"{chosen['held_out']['rows']:,} rows held out of its training set "
-        f"({counted(chosen['held_out']['errors'], 'error')}). The recipe itself was chosen on 10,000 rows "
-        "held out; the test set was read once for each seed's final model.",
+        f"({counted(chosen['held_out']['errors'], 'error')}). The recipe itself was chosen on "
+        "10,000 rows held out; the test set was read once for each seed's final model.",
         f"- Trained on {chosen['rows']:,} rows for {chosen['epochs']} epochs, "
         f"{chosen['seconds'] / 60:.0f} minutes on {counted(chosen['cores'], 'core')} of "
         f"{chosen['machine']}, {chosen['date']}.",

@@ -23,6 +23,7 @@ from mnn_gpu.optimizers import (
     GradientDescent,
     Momentum,
     Optimizer,
+    Velocity,
     make_optimizer,
     step_scalars,
     warmed_up,
@@ -70,6 +71,34 @@ def test_the_trajectory_is_the_peers(
     actual, *_ = trajectory(lib, made, dtype, TRAJECTORIES["steps"])
     expected = TRAJECTORIES[peer][name]
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_velocity_is_momentum_while_the_learning_rate_stays(lib: Library, nesterov: bool) -> None:
+    one, velocity = trajectory(lib, Velocity(0.8, nesterov), "float64", 20)
+    other, _ = trajectory(lib, Momentum(0.8, nesterov), "float64", 20)
+    np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert np.abs(velocity).max() > 0
+
+
+def test_velocity_remembers_the_learning_rate_it_was_gained_with(lib: Library) -> None:
+    theta, v = lib.asarray([1.0]), lib.asarray([0.0])
+    for rate, g, expected in ((0.5, 1.0, 0.5), (0.1, 0.0, 0.25)):
+        scalars = [lib.asarray(rate)]
+        theta, (v,) = Velocity(0.5).update(theta, lib.asarray([g]), None, scalars, (v,))
+        assert float(theta[0]) == pytest.approx(expected)
+
+
+def test_epsilon_hat_is_added_before_the_correction(lib: Library) -> None:
+    beta1, beta2, epsilon, rate = 0.7, 0.9, 0.3, 0.05
+    theta, m, v = np.array(TRAJECTORIES["start"]), 0.0, 0.0
+    for t in range(1, 11):
+        g = gradient(theta, t)
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+        corrected = rate * math.sqrt(1 - beta2**t) / (1 - beta1**t)
+        theta = theta - corrected * m / (np.sqrt(v) + epsilon)
+    actual, *_ = trajectory(lib, Adam(beta1, beta2, epsilon, epsilon_hat=True), "float64", 10)
+    np.testing.assert_allclose(actual, theta, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("peer", "tolerance"), [("torch", 2e-6), ("optax", 1e-12)])

@@ -9,14 +9,18 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE = 30
+"""Seconds without a word after which a browser is given up."""
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -82,26 +86,39 @@ class Chromium:
         trace: TracebackType | None,
     ) -> None:
         self._process.terminate()
-        self._process.wait()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         os.close(self._out)
         os.close(self._in)
         self._profile.cleanup()
 
     def send(self, method: str, **params: Any) -> Any:
         """Have something done and return its result; what happens meanwhile goes to `events`."""
+        return self._answer(self._ask(method, params))
+
+    def _ask(self, method: str, params: dict[str, Any]) -> int:
         self._count += 1
         message = {"id": self._count, "method": method, "params": params}
         if self._session is not None:
             message["sessionId"] = self._session
         os.write(self._out, json.dumps(message).encode() + b"\0")
-        while (answer := self._read()).get("id") != self._count:
+        return self._count
+
+    def _answer(self, number: int) -> Any:
+        while (answer := self._read()).get("id") != number:
             self.events.append(answer)
         if "error" in answer:
-            raise RuntimeError(f"{method}: {answer['error']}")
+            raise RuntimeError(answer["error"])
         return answer["result"]
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
+            heard, _, _ = select.select([self._in], [], [], PATIENCE)
+            if not heard:
+                raise RuntimeError(f"Chromium has said nothing for {PATIENCE} s.")
             more = os.read(self._in, 1 << 20)
             if not more:
                 raise RuntimeError("Chromium ended.")
@@ -159,6 +176,34 @@ class Chromium:
                 windowsVirtualKeyCode=code,
                 **(text if kind == "keyDown" else {}),
             )
+
+    def draw(self, points: Sequence[tuple[float, float]]) -> None:
+        """Draw a line with the mouse through points in CSS pixels."""
+        common = {"button": "left", "clickCount": 1}
+        kinds = ["mousePressed"] + ["mouseMoved"] * (len(points) - 1) + ["mouseReleased"]
+        places = [{"x": x, "y": y} for x, y in [*points, points[-1]]]
+        held = [*[1] * len(points), 0]
+        self._input(
+            "Input.dispatchMouseEvent",
+            [
+                {"type": kind, "buttons": buttons, **place, **common}
+                for kind, buttons, place in zip(kinds, held, places, strict=True)
+            ],
+        )
+
+    def touch(self, points: Sequence[tuple[float, float]]) -> None:
+        """Draw a line with a finger through points in CSS pixels."""
+        kinds = ["touchStart"] + ["touchMove"] * (len(points) - 1) + ["touchEnd"]
+        places = [*[[{"x": x, "y": y}] for x, y in points], []]
+        self._input(
+            "Input.dispatchTouchEvent",
+            [{"type": k, "touchPoints": place} for k, place in zip(kinds, places, strict=True)],
+        )
+
+    def _input(self, method: str, events: list[dict[str, Any]]) -> None:
+        """Send events as fast as a hand's, without waiting for the answer to each."""
+        for number in [self._ask(method, event) for event in events]:
+            self._answer(number)
 
     def picture(self) -> bytes:
         """Return the whole page as a PNG file."""

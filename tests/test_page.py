@@ -200,7 +200,7 @@ def node(program: str, given: dict[str, Any], tmp_path: Path) -> Any:
 
 
 def coded(array: npt.NDArray[Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(array)).decode()
+    return base64.b64encode(array.tobytes()).decode()
 
 
 def prepared(images: npt.NDArray[np.uint8], tmp_path: Path) -> npt.NDArray[np.float64]:

@@ -162,6 +162,12 @@ class Chromium:
         """Set media features, such as ``prefers_color_scheme="dark"``."""
         given = [{"name": k.replace("_", "-"), "value": v} for k, v in features.items()]
         self.send("Emulation.setEmulatedMedia", features=given)
+        # It comes to the tab on another way than the messages do.
+        query = " and ".join(f"({each['name']}: {each['value']})" for each in given)
+        self.evaluate(f"""new Promise((done) => {{
+          const see = () => (matchMedia("{query}").matches ? done() : setTimeout(see, 5));
+          see();
+        }})""")
 
     def key(self, key: str, modifiers: int = 0) -> None:
         """Press and release a key."""

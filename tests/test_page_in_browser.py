@@ -255,13 +255,21 @@ def test_taking_back_while_the_pen_is_down_lifts_it(page: Page) -> None:
 # ---- screens and colours -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
-    page.browser.screen(width, 844, scale=2, phone=True)
-    page.open()
-    page.browser.touch(page.on_pad([(0.5, 0.2), (0.5, 0.5), (0.5, 0.8)]))
+@pytest.mark.parametrize(("width", "height"), [(320, 640), (390, 844), (768, 1024), (844, 390)])
+def test_nothing_is_wider_than_the_screen(page: Page, width: int, height: int) -> None:
+    page.browser.screen(width, height, scale=2, phone=True)
+    page.browser.touch(page.on_pad([(0.5, 0.2), (0.5, 0.8)]))
+    page.browser.painted()
     assert page("document.documentElement.scrollWidth") <= width
-    assert page("$('pad').getBoundingClientRect().bottom") < 844
+    assert page("$('pad').clientHeight") < height
+
+
+def test_the_answer_is_on_a_phones_screen_with_the_drawing(page: Page) -> None:
+    page.browser.screen(*PHONE, phone=True)
+    page.browser.touch(page.on_pad([(0.5, 0.2), (0.5, 0.8)]))
+    page.browser.painted()
+    assert page("$('verdict').getBoundingClientRect().bottom") < PHONE[1]
+    assert page("scrollY") == 0
 
 
 def test_colours_follow_the_system_until_the_button_is_pressed(page: Page) -> None:

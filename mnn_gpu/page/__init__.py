@@ -2,7 +2,8 @@
 
 `join.py` puts the page together from the sources beside it: `page.html` and `style.css`;
 `network.js`, the forward pass; `digit.js`, MNIST's preparation; `strokes.js`, `drawing.js`,
-`pen.js` and `samples.js`, the drawing; `views.js` and `app.js`, what is shown.
+`pen.js`, `keys.js` and `samples.js`, the drawing; `views.js`, `scheme.js` and `app.js`, what
+is shown.
 """
 
 from mnn_gpu.page.join import page_html, write_page

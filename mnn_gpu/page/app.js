@@ -3,7 +3,6 @@
 const WRITING_TIME = 450; // milliseconds that a sample digit takes to be written
 
 const $ = (id) => document.getElementById(id);
-const prefers = (what) => window.matchMedia(`(${what})`);
 
 function readModel() {
   const model = JSON.parse($("model").textContent);
@@ -69,72 +68,12 @@ function paintPad(pad, drawing, pen) {
   $("hint").hidden = !drawing.empty || pen.shown;
 }
 
-// Light or dark as the system has it, until the button says otherwise.
-function followScheme(changed) {
-  const system = prefers("prefers-color-scheme: dark");
-  let chosen = null;
-  const set = () => {
-    const dark = chosen ?? system.matches;
-    setScheme(dark);
-    $("theme").setAttribute("aria-pressed", String(dark));
-    changed();
-  };
-  $("theme").addEventListener("click", () => {
-    chosen = document.documentElement.dataset.theme !== "dark";
-    set();
-  });
-  system.addEventListener("change", set);
-  set();
-}
-
-function setScheme(dark) {
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
-}
-
 function makeSamples(write) {
   SAMPLES.forEach((_, digit) => {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: digit });
     button.setAttribute("aria-label", `Write a ${digit}`);
     button.addEventListener("click", () => write(digit));
     $("samples").append(button);
-  });
-}
-
-// What a key does on the pad, or undefined.
-function padAction(key, { drawing, pen, width, write }) {
-  if (key in ARROWS) return () => pen.move(key);
-  if (key in SAMPLES && key.length === 1) return () => write(Number(key));
-  const lifted = (act) => () => {
-    pen.lift();
-    act();
-  };
-  const clear = lifted(() => drawing.clear());
-  const undo = lifted(() => drawing.undo());
-  const widen = (by) => () => {
-    width.valueAsNumber += by;
-    drawing.changed();
-  };
-  const actions = { " ": () => pen.toggle(), Enter: () => pen.toggle(), Delete: clear, Backspace: undo };
-  return { ...actions, z: undo, "+": widen(1), "=": widen(1), "-": widen(-1) }[key];
-}
-
-// The key pressed, letters small.
-function keyOf({ key }) {
-  return key.length === 1 ? key.toLowerCase() : key;
-}
-
-function listenToKeys(pad, parts) {
-  pad.addEventListener("keydown", (event) => {
-    const action = event.ctrlKey || event.metaKey || event.altKey ? undefined : padAction(keyOf(event), parts);
-    if (action === undefined) return;
-    event.preventDefault();
-    action();
-  });
-  document.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.shiftKey || event.key !== "z") return;
-    event.preventDefault();
-    parts.pen.lift();
-    parts.drawing.undo();
   });
 }
 
@@ -175,10 +114,8 @@ function start() {
   $("undo").addEventListener("click", () => drawing.undo());
   $("clear").addEventListener("click", () => drawing.clear());
   new ResizeObserver(changed).observe(pad);
-  followScheme(changed);
+  followScheme($("theme"), changed);
   return { model, drawing };
 }
 
-// At once, so that a dark screen does not flash; the rest when the model has been read.
-setScheme(prefers("prefers-color-scheme: dark").matches);
 document.addEventListener("DOMContentLoaded", start);

@@ -21,7 +21,18 @@ from mnn_gpu.output_file import check_writable, write_atomically
 
 SIDE = 28
 FLOATS = ("float16", "float32")
-SCRIPTS = ("network", "digit", "strokes", "drawing", "pen", "samples", "views", "app")
+SCRIPTS = (
+    "scheme",
+    "network",
+    "digit",
+    "strokes",
+    "drawing",
+    "pen",
+    "samples",
+    "keys",
+    "views",
+    "app",
+)
 ACCURACIES = {"test_accuracy": "test", "held_out_accuracy": "held-out"}
 """What of a model's info the page tells, the first that is there, and of which rows it is."""
 

@@ -50,8 +50,8 @@ def write_page(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     model : Model
         Of 28 x 28 inputs, with any hidden layers and classes.
     dtype : {"float16", "float32"}, optional
-        What to store the parameters as; a page is then of 2.7 or 5.3 bytes for each, and
-        30 kB. Default: float16, three digits of each, and float32 where one of them is
+        What to store the parameters as; the page is then of 2.7 or 5.3 bytes for each, and
+        35 kB. Default: float16, three digits of each, and float32 where one of them is
         beyond float16's 65,504.
 
     Raises

@@ -10,6 +10,8 @@ from mnn_gpu.cli.options import add_json, print_json
 SUMMARY = "write a model for another program"
 DESCRIPTION = """\
 Write a model for another program. The ending of FILE decides which:
+  .html         any browser: a page to draw digits on, which the model reads as they are
+                drawn, without server or network (needs a model of 28 x 28 pixels)
   .npz          NumPy: arrays W1, b1, W2, ... with the shapes of the formulas, no pickle
   .onnx         onnxruntime, OpenCV and other runtimes: pixels in, probabilities and label
                 out (needs the extra onnx)
@@ -18,6 +20,7 @@ Write a model for another program. The ending of FILE decides which:
 EPILOG = """\
 examples:
   mnn-gpu export record record.onnx --dtype float16
+  mnn-gpu export record page.html
   mnn-gpu export model.safetensors model.npz"""
 
 
@@ -34,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=["float16", "float32", "float64"],
         help="what to store the parameters as; float16 halves the file and keeps three digits of "
-        "each (default: float32 in .onnx, else as the model has them; record has float32)",
+        "each (default: float16 in .html, float32 in .onnx, else as the model has them; record has "
+        "float32)",
     )
     add_json(parser)
 

@@ -10,6 +10,7 @@ from mnn_gpu.exchange.npz import write_npz
 from mnn_gpu.exchange.onnx import write_onnx
 from mnn_gpu.model import Model
 from mnn_gpu.model_file import save_model
+from mnn_gpu.page import write_page
 
 
 class Writer(Protocol):
@@ -20,6 +21,7 @@ class Writer(Protocol):
 
 # A format more is a line more here, and one in the help of `mnn_gpu.cli.export`.
 WRITERS: dict[str, Writer] = {
+    ".html": write_page,
     ".npz": write_npz,
     ".onnx": write_onnx,
     ".safetensors": save_model,
@@ -32,18 +34,20 @@ def export_model(path: str | Path, model: Model, *, dtype: str | None = None) ->
     Parameters
     ----------
     path : path
-        Its ending decides the format: .npz for NumPy (see `mnn_gpu.exchange.npz`), .onnx for
-        onnxruntime and its like (see `mnn_gpu.exchange.onnx`), .safetensors for PyTorch and
-        this package (see `save_model`).
+        Its ending decides the format: .html for a page to draw digits on (see
+        `mnn_gpu.page`), .npz for NumPy (see `mnn_gpu.exchange.npz`), .onnx for onnxruntime
+        and its like (see `mnn_gpu.exchange.onnx`), .safetensors for PyTorch and this package
+        (see `save_model`).
     model : Model
     dtype : {"float16", "float32", "float64"}, optional
-        What to store the parameters as. Default: as they are, in .onnx float32.
+        What to store the parameters as. Default: as they are, in .onnx float32, in .html
+        float16.
 
     Raises
     ------
     UsageError
-        If the ending is none of these, the package for it is not installed, or the
-        parameters are not finite as ``dtype``.
+        If the ending is none of these, the package for it is not installed, the format does
+        not suit the model or the dtype, or the parameters are not finite as ``dtype``.
     OutputError
         If the file cannot be written.
     """

@@ -1,0 +1,73 @@
+// The drawing: its strokes, and all it was before, so that everything can be taken back.
+
+class Drawing {
+  // changed() is called at every change, settled() when one is complete.
+  constructor(changed, settled) {
+    Object.assign(this, { strokes: [], past: [], writing: null, target: null, changed, settled });
+  }
+
+  get empty() {
+    return this.strokes.length === 0;
+  }
+
+  become(strokes) {
+    this.finishSample();
+    this.past.push(this.strokes);
+    this.strokes = strokes;
+    this.writing = null;
+    this.changed();
+  }
+
+  begin(point, width) {
+    this.finishSample();
+    const stroke = { width, points: [point] };
+    this.become([...this.strokes, stroke]);
+    this.writing = stroke;
+  }
+
+  // Lengthen the stroke that was begun, unless it has been taken back meanwhile.
+  extend(point) {
+    if (this.writing === null) return;
+    this.writing.points.push(point);
+    this.changed();
+  }
+
+  clear() {
+    if (this.empty) return;
+    this.become([]);
+    this.settled();
+  }
+
+  undo() {
+    this.finishSample();
+    if (this.past.length === 0) return;
+    this.writing = null;
+    this.strokes = this.past.pop();
+    this.changed();
+    this.settled();
+  }
+
+  // Replace the drawing by these strokes, written as if by hand in so many milliseconds.
+  write(strokes, time) {
+    this.become([]);
+    this.target = strokes;
+    const start = performance.now();
+    const step = (now) => {
+      const share = (now - start) / time;
+      if (this.target !== strokes) return;
+      if (!(share < 1)) return this.finishSample();
+      this.strokes = begun(strokes, share);
+      this.changed();
+      requestAnimationFrame(step);
+    };
+    step(start);
+  }
+
+  finishSample() {
+    if (this.target === null) return;
+    this.strokes = this.target;
+    this.target = null;
+    this.changed();
+    this.settled();
+  }
+}

@@ -105,7 +105,7 @@ def test_where_it_stands_makes_no_difference(place: tuple[float, float]) -> None
     assert apart(prepare_digit(on_paper(drawn(place=place))), PLAIN) < 0.15
 
 
-@pytest.mark.parametrize("factor", [0.4, 2, 5, 12])
+@pytest.mark.parametrize("factor", [0.4, 2, 6])
 def test_its_size_makes_no_difference(factor: float) -> None:
     size = int(200 * factor), int(160 * factor)
     large = drawn(size=size, place=(60 * factor, 30 * factor), height=90 * factor)
@@ -209,7 +209,7 @@ def test_a_photograph_is_turned_as_the_camera_noted(tmp_path: Path) -> None:
 
 
 def test_an_image_that_is_given_stays_as_it_is() -> None:
-    image = on_paper(drawn(size=(2000, 1600)))
+    image = on_paper(drawn(size=(1000, 900)))
     before = image.copy()
     prepare_digit(image)
     assert image == before

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
-THUMB = 64
+THUMB = 40
 """The paper is estimated on a thumbnail with about so many pixels along its longer side."""
 
 LEAST_CONTRAST = 0.06
@@ -80,15 +80,16 @@ def _paper(colours: Array) -> Array:
 
 def _paper_around(colours: Array, marked: Array) -> Array:
     """Return the paper more closely, once the ink is known: what is bare is averaged."""
-    from scipy.ndimage import binary_dilation, gaussian_filter
+    from scipy.ndimage import binary_dilation, uniform_filter
 
     longest = max(marked.shape)
     bare = ~binary_dilation(marked, iterations=1 + longest // 100)[..., None]
-    sigma = (max(1.0, longest / 20),) * 2 + (0,)
+    window = (max(3, longest // 8 | 1),) * 2 + (1,)
     # Where no paper is near, that of the whole picture.
     whole = (colours * bare).sum(axis=(0, 1)) / max(int(bare.sum()), 1)
-    light = gaussian_filter(colours * bare, sigma) + 1e-4 * whole
-    return np.asarray(light / (gaussian_filter(bare.astype(np.float32), sigma) + 1e-4))
+    light = uniform_filter(uniform_filter(colours * bare, window), window) + 1e-4 * whole
+    weight = uniform_filter(uniform_filter(bare.astype(np.float32), window), window)
+    return np.asarray(light / (weight + 1e-4))
 
 
 def _difference(colours: Array, paper: Array) -> Array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,8 @@ def main() -> None:
         "more of the same styles": of_fresh(),
         "MNIST's test digits on paper": of_mnist(),
     }
-    text = json.dumps(result, indent=1)
+    # A pair stays on one line.
+    text = re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", json.dumps(result, indent=1))
     RESULT.write_text(text + "\n")
     print(text)
 

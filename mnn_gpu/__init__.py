@@ -33,6 +33,7 @@ _HOMES = {
     "estimators": ("MLPClassifier", "MLPRegressor"),
     "exchange": ("export_model", "from_sklearn", "from_torch", "import_model"),
     "gradient_check": ("check_gradients",),
+    "handwriting": ("prepare_digit",),
     "history": ("History", "Hook", "Record", "TrainingInterrupted"),
     "inference": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),
     "model": ("Model",),

@@ -25,6 +25,7 @@ from mnn_gpu.exchange import from_sklearn as from_sklearn
 from mnn_gpu.exchange import from_torch as from_torch
 from mnn_gpu.exchange import import_model as import_model
 from mnn_gpu.gradient_check import check_gradients as check_gradients
+from mnn_gpu.handwriting import prepare_digit as prepare_digit
 from mnn_gpu.history import History as History
 from mnn_gpu.history import Hook as Hook
 from mnn_gpu.history import Record as Record

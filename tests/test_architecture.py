@@ -27,8 +27,8 @@ MATHEMATICS = [
     "step.py",
 ]
 HEAVY = {
-    *("cupy", "jax", "matplotlib", "mpi4py", "onnx", "pandas", "rich", "safetensors", "sklearn"),
-    "torch",
+    *("PIL", "cupy", "jax", "matplotlib", "mpi4py", "onnx", "pandas", "rich", "safetensors"),
+    *("scipy", "sklearn", "torch"),
 }
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mnn_gpu.cli import predict_pictures
 from mnn_gpu.cli.options import add_device, add_json, add_label_column, chosen_backend, print_json
 
-SUMMARY = "label images, as a Kaggle submission"
-DESCRIPTION = "Label images and write ImageId,Label lines, counted from 1, as Kaggle wants them."
+SUMMARY = "label a data set, as a Kaggle submission, or pictures of handwritten digits"
+DESCRIPTION = """\
+Label the images of a data set and write ImageId,Label lines, counted from 1, as Kaggle
+wants them; or read pictures (photographs, scans, drawings) of one handwritten digit each
+and print for every file the digit and its probability (needs the extra images)."""
 EPILOG = """\
 examples:
   mnn-gpu predict model.safetensors test.csv -o submission.csv
-  mnn-gpu predict record t10k-images-idx3-ubyte.gz | head"""
+  mnn-gpu predict record t10k-images-idx3-ubyte.gz | head
+  mnn-gpu predict record photo.jpg drawing.png --show seen.png"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,11 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "images",
+        nargs="+",
         metavar="IMAGES",
-        help="CSV (.gz), .npz, Parquet or IDX file, or a folder; labels in it are ignored",
+        help="CSV (.gz), .npz, Parquet or IDX file, or a folder; labels in it are ignored; "
+        "or any number of pictures, one digit on each",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="CSV", help="write to this file (default: stdout)"
+    )
+    parser.add_argument(
+        "--show",
+        type=Path,
+        metavar="PNG",
+        help="save a sheet of the pictures, what the network saw of them, and the answers",
     )
     add_label_column(parser)
     add_device(parser)
@@ -38,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict as the options say; return the exit code."""
+    if predict_pictures.meant(args):
+        return predict_pictures.run(args)
     from mnn_gpu import load_dataset, load_model, predict
     from mnn_gpu.output_file import check_writable, write_atomically
 
@@ -46,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         check_writable(args.output)
     backend = chosen_backend(args)
     data = load_dataset(
-        args.images,
+        args.images[0],
         "test",
         label_column=args.label_column,
         labelled=False,

@@ -1,0 +1,172 @@
+"""Any picture in, its colours out: files of many kinds, arrays, Pillow's images."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Picture: TypeAlias = "str | os.PathLike[str] | npt.NDArray[Any] | Image"
+
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jfif", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+    | {".avif", ".heic", ".heif", ".ppm", ".pgm", ".pbm"}
+)
+"""What the names of pictures end in."""
+
+MOST_PIXELS = 80_000_000
+LONGEST_SIDE = 800
+"""Larger pictures are scaled down to this: enough for a digit, and quick."""
+
+KINDS = "a PNG, JPEG, GIF, WebP, BMP or TIFF file"
+SHAPES = "(height, width), (height, width, 3) or (height, width, 4)"
+
+
+def pillow() -> ModuleType:
+    """Return Pillow's Image module, or raise a UsageError that says how to get it."""
+    try:
+        import PIL.Image
+        import PIL.ImageOps
+        import scipy.ndimage  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"Pictures need Pillow and SciPy ({error}).",
+            'Install them: pip install "mnn_gpu[images]".',
+        ) from error
+    return PIL.Image
+
+
+def opened(picture: Picture) -> tuple[Image, str]:
+    """Return any picture as a Pillow image, upright and not too large, and what to call it.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is no picture, damaged or above 80 million pixels, or
+        an array is no picture.
+    """
+    images = pillow()
+    if isinstance(picture, images.Image):
+        return _upright(picture, "the picture"), "the picture"
+    if isinstance(picture, str | os.PathLike):
+        return _read(Path(picture)), str(picture)
+    return _upright(images.fromarray(_bytes(picture)), "the array"), "the array"
+
+
+def colours(image: Image) -> Array:
+    """Return a picture's colours, (height, width, 3), 0 to 1; transparency is decided on.
+
+    What is transparent becomes white behind dark ink and black behind light ink.
+    """
+    pixels = np.asarray(image.convert("RGBA"), np.float32) / 255
+    rgb, alpha = pixels[..., :3], pixels[..., 3:]
+    if alpha.min() == 1:
+        return rgb
+    ink = float((rgb * alpha).sum() / max(3 * float(alpha.sum()), 1e-6))
+    paper = 1.0 if ink < 0.5 else 0.0
+    mixed: Array = rgb * alpha + np.float32(paper) * (1 - alpha)
+    return mixed
+
+
+def _read(path: Path) -> Image:
+    images = pillow()
+    try:
+        with warnings.catch_warnings():
+            # The limit below is ours; Pillow's own warning would only repeat it.
+            warnings.simplefilter("ignore")
+            with images.open(path) as image:
+                _check_size(image, str(path))
+                image.draft("RGB", (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))
+                return _upright(image, str(path))
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"There is no file {path}.", "See whether its name is right.") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder.", "Name the pictures in it.") from error
+    except images.UnidentifiedImageError as error:
+        raise DataError(
+            f"{path} is not a picture that can be read.",
+            f"Give {KINDS}; a photograph in another format (HEIC) is to be saved as one first.",
+        ) from error
+    except images.DecompressionBombError as error:
+        raise _too_large(str(path), "") from error
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them to.
+        raise DataError(
+            f"{path} cannot be decoded: {error or type(error).__name__}.",
+            "The file seems to be damaged; save or copy it again.",
+        ) from error
+
+
+def _upright(image: Image, source: str) -> Image:
+    """Decode, scale down and turn as the camera noted; 16-bit and other greys become bytes."""
+    import PIL.ImageOps
+
+    _check_size(image, source)
+    if image.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N", "F"):
+        image = pillow().fromarray(_levels(np.asarray(image, np.float64)))
+    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa"):
+        image = image.convert("RGBA")
+    elif image.mode != "RGBA":
+        image = image.convert("RGB")
+    image = PIL.ImageOps.exif_transpose(image)
+    # Integer steps with a box: averages, so that thin lines do not vanish.
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), pillow().Resampling.BOX)
+    return image
+
+
+def _check_size(image: Image, source: str) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise _too_large(source, f" of {image.width:,} x {image.height:,} pixels")
+    if 0 in image.size:
+        raise DataError(f"{source} has no pixels.", "Give a picture with a digit in it.")
+
+
+def _too_large(source: str, size: str) -> DataError:
+    return DataError(
+        f"{source} is a picture{size}, above the limit of {MOST_PIXELS // 10**6} million.",
+        "Crop it to the digit or scale it down.",
+    )
+
+
+def _bytes(array: Any) -> Array:
+    """Return an array of grey, RGB or RGBA as bytes."""
+    pixels = np.asarray(array)
+    channels = pixels.shape[2:]
+    if pixels.ndim == 3 and channels == (1,):
+        pixels, channels = pixels[..., 0], ()
+    if pixels.ndim not in (2, 3) or channels not in ((), (3,), (4,)) or pixels.size == 0:
+        raise DataError(f"An array of shape {pixels.shape} is no picture.", f"Give {SHAPES}.")
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.bool_:
+        return np.asarray(pixels * np.uint8(255))
+    good = pixels.dtype.kind == "f" and bool((pixels >= 0).all() and (pixels <= 1).all())
+    if not good:
+        raise DataError(
+            f"The array is of {pixels.dtype}, and not from 0 to 1 in floats.",
+            "Give uint8 from 0 to 255 or floats from 0 to 1.",
+        )
+    return np.asarray(np.rint(pixels * 255), np.uint8)
+
+
+def _levels(grey: Array) -> Array:
+    """Spread greys of more than 8 bits over the bytes."""
+    grey = np.nan_to_num(grey, posinf=0, neginf=0)
+    low, high = float(grey.min()), float(grey.max())
+    # Bytes that are only stored wide keep their scale.
+    scale = 255.0 if low >= 0 and high <= 255 else 65535.0
+    if low < 0 or high > scale:
+        return np.rint((grey - low) / (high - low) * 255).astype(np.uint8)
+    return np.rint(grey / scale * 255).astype(np.uint8)

@@ -1,0 +1,139 @@
+"""A picture of one digit, prepared as MNIST's makers prepared theirs."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.errors import DataError
+from mnn_gpu.handwriting.decode import Picture, colours, opened, pillow
+from mnn_gpu.handwriting.ink import ink_of, otsu
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+SIDE, BOX = 28, 20
+"""MNIST's images, and the box in them that a digit is scaled into."""
+
+MIDDLE = 14
+"""Row and column, from 0, of a digit's centre of mass in MNIST's files: their mean is 14.0."""
+
+LEAST_PEN = 0.11
+"""A thinner line, in parts of the digit's longer side, is widened: it would vanish in 20 pixels."""
+
+LEAST_PART = 0.04
+"""Ink apart from the largest piece is a speck if it is less than this part of it."""
+
+
+def prepare_digit(image: Picture) -> npt.NDArray[np.uint8]:
+    """Prepare a picture of one handwritten digit as MNIST's makers prepared theirs.
+
+    The ink is found, whether dark on light or light on dark, on transparent, unevenly lit
+    or ruled paper; cropped, scaled into 20 x 20 pixels with its proportions kept, and
+    placed in 28 x 28 with its centre of mass in the middle. Lines too thin to be seen at
+    that size are widened, which MNIST's makers had no need to do.
+
+    Parameters
+    ----------
+    image : path, array or PIL.Image.Image
+        A file that Pillow reads (PNG, JPEG, GIF, WebP, BMP, TIFF); or grey, RGB or RGBA,
+        (height, width[, 3 or 4]), as uint8 from 0 to 255 or floats from 0 to 1. One digit.
+
+    Returns
+    -------
+    (28, 28) uint8
+        255 is ink, 0 is paper; ready for `predict` as ``digit[None]``.
+
+    Raises
+    ------
+    DataError
+        If it is no picture, a damaged one, one above 80 million pixels, or nothing is drawn.
+    UsageError
+        If the extra ``images`` is not installed.
+
+    References
+    ----------
+    Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
+    """
+    picture, source = opened(image)
+    ink = ink_of(colours(picture))
+    marked = None if ink is None else _without_specks(ink > otsu(np.clip(ink, 0, 1)))
+    if ink is None or marked is None:
+        raise DataError(
+            f"There is nothing drawn in {source}.",
+            "Give a picture of one digit that stands out clearly from its background.",
+        )
+    return _centred(_scaled(*_cropped(ink, marked)))
+
+
+def _without_specks(marked: Array) -> Array | None:
+    """Keep the largest piece of ink and what is not far smaller; None if there is none."""
+    from scipy.ndimage import label
+
+    pieces, count = label(marked, np.ones((3, 3)))
+    if count == 0:
+        return None
+    sizes = np.bincount(pieces.ravel())[1:]
+    inside = _inside(pieces, count)
+    # The table's edge or a shadow reaches the border; a digit that fills the picture may too.
+    if sizes[inside].max(initial=0) > 0.1 * sizes.max():
+        sizes = sizes * inside
+    keep = np.flatnonzero(sizes >= LEAST_PART * sizes.max()) + 1
+    return np.isin(pieces, keep)
+
+
+def _inside(pieces: Array, count: int) -> Array:
+    """Say which pieces do not touch the border, (count,)."""
+    border = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
+    return ~np.isin(np.arange(1, count + 1), border)
+
+
+def _cropped(ink: Array, marked: Array) -> tuple[Array, Array]:
+    """Cut out the marked ink, with its soft edges: (height, width) of ink and of marks."""
+    rows, columns = (np.flatnonzero(marked.any(axis=axis)) for axis in (1, 0))
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return ink[part], marked[part]
+
+
+def _scaled(ink: Array, marked: Array) -> Array:
+    """Scale ink into 20 x 20 pixels, averaging; (height, width), 0 to 1."""
+    from scipy.ndimage import binary_dilation, distance_transform_edt
+
+    longest = max(ink.shape)
+    # Across a stroke the mean distance to its edge is a quarter of its width.
+    pen = 4 * float(distance_transform_edt(np.pad(marked, 1))[1:-1, 1:-1][marked].mean()) - 1
+    edge = binary_dilation(marked, np.ones((3, 3)))
+    soft = np.clip(ink, 0, 1) * edge
+    more = (LEAST_PEN * longest - pen) / 2
+    if more >= 0.5:
+        soft = _widened(soft, more)
+    scale = BOX / max(soft.shape)
+    size = [max(1, round(side * scale)) for side in soft.shape[::-1]]
+    images = pillow()
+    small = images.fromarray(soft.astype(np.float32)).resize(size, images.Resampling.BICUBIC)
+    pixels = np.clip(np.asarray(small, np.float64), 0, None)
+    return np.asarray(pixels / pixels.max())
+
+
+def _widened(soft: Array, more: float) -> Array:
+    """Draw again with a pen wider by ``more`` pixels on either side."""
+    from scipy.ndimage import grey_dilation
+
+    reach = int(np.ceil(more))
+    row, column = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = row**2 + column**2 <= (more + 0.25) ** 2
+    return np.asarray(grey_dilation(np.pad(soft, reach), footprint=disc))
+
+
+def _centred(digit: Array) -> npt.NDArray[np.uint8]:
+    """Place a digit in 28 x 28 with its centre of mass in the middle, as far as it fits."""
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    weight = digit.sum()
+    height, width = digit.shape
+    row = (digit.sum(axis=1) @ np.arange(height)) / weight
+    column = (digit.sum(axis=0) @ np.arange(width)) / weight
+    top = int(np.clip(round(MIDDLE - row), 0, SIDE - height))
+    left = int(np.clip(round(MIDDLE - column), 0, SIDE - width))
+    image[top : top + height, left : left + width] = np.rint(digit * 255)
+    return image

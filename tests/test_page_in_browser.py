@@ -15,8 +15,8 @@ import pytest
 from mnn_gpu import Model, load_mnist, load_model, predict_proba
 from mnn_gpu.page import write_page
 from scripts.chromium import Chromium, executable
-from tests.handwriting import ROUND_AND_LARGE, SLANTED_AND_SMALL, Stroke, digits
 from tests.models import random_model
+from tests.penmanship import ROUND_AND_LARGE, SLANTED_AND_SMALL, Stroke, digits
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="There is no Chromium on the PATH.")
 

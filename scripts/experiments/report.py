@@ -6,7 +6,7 @@ import json
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from mnn_gpu import Model, evaluate, load_model, recipes, save_model
@@ -210,6 +210,8 @@ def ship(runs: Sequence[Run], results: Sequence[dict[str, Any]]) -> None:
         key=lambda i: (results[i]["held_out"]["accuracy"], -results[i]["held_out"]["loss"]),
     )
     run, model = runs[best], load_model(runs[best].model)
+    told = {**model.info, "test_accuracy": results[best]["test"]["accuracy"]}
+    model = replace(model, info=told)
     SHIPPED["record"].parent.mkdir(exist_ok=True)
     save_model(SHIPPED["record"], model, dtype="float16")
     half = load_model("record")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,6 +12,7 @@ import scipy.optimize
 from array_api_compat import array_namespace
 from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
 from sklearn.utils.optimize import _check_optimize_result
+from threadpoolctl import ThreadpoolController
 
 from mnn_gpu.backend import Backend
 from mnn_gpu.estimators.penalised import loss_share, squared_length
@@ -61,21 +64,35 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
         gradient = np.array(backend.to_numpy(found.gradient), dtype=np.float64)
         return float(backend.to_numpy(found.loss)), gradient
 
-    result = scipy.optimize.minimize(
-        objective,
-        theta.astype(np.float64),
-        method="L-BFGS-B",
-        jac=True,
-        options={
-            "maxfun": estimator.max_fun,
-            "maxiter": estimator.max_iter,
-            "gtol": estimator.tol,
-            **_get_additional_lbfgs_options_dict("iprint", 1 if estimator.verbose else -1),
-        },
-    )
+    with scipys_own_blas_single_threaded():
+        result = scipy.optimize.minimize(
+            objective,
+            theta.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            options={
+                "maxfun": estimator.max_fun,
+                "maxiter": estimator.max_iter,
+                "gtol": estimator.tol,
+                **_get_additional_lbfgs_options_dict("iprint", 1 if estimator.verbose else -1),
+            },
+        )
     estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
     estimator.loss_ = result.fun
     set_parameters(estimator, result.x.astype(theta.dtype))
+
+
+def scipys_own_blas_single_threaded() -> AbstractContextManager[Any]:
+    """Keep SciPy's vectors to one thread, if its BLAS is another library than NumPy's.
+
+    The threads of two libraries wait for each other's processors, in turn and busily: 200
+    rows took 25 times as long on two processors as on one.
+    """
+    controller = ThreadpoolController()
+    paths = [library["filepath"] for library in controller.info()]
+    # Not by the file's name: NumPy's is called libscipy_openblas too.
+    of_scipy = [path for path in paths if "scipy" in Path(path).parent.as_posix()]
+    return controller.select(filepath=of_scipy).limit(limits=1)  # type: ignore[no-any-return]
 
 
 def _loss_and_gradient(there: Placed, rows: int, penalty: float) -> Any:

@@ -196,8 +196,8 @@ def test_lanes_do_not_change_a_bit(
 ) -> None:
     config = TrainingConfig(hidden=(40,), batch_size=8, iterations=30, optimizer=optimizer)
     expected, _ = train(images["X"], images["y"], config, backend=_Plain())
-    # 643 parameters: eleven blocks.
-    monkeypatch.setattr("mnn_gpu.backend.numpy_backend.BLOCK", 64)
+    # 643 parameters of four bytes: eleven blocks.
+    monkeypatch.setattr("mnn_gpu.backend.numpy_backend.BLOCK", 256)
     monkeypatch.setattr("mnn_gpu.backend.numpy_backend.wanted_threads", lambda: lanes)
     actual, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
     np.testing.assert_array_equal(actual.theta, expected.theta)
@@ -548,7 +548,7 @@ def test_blocks_do_not_change_an_update(length: int, block: int) -> None:
     rng = np.random.default_rng(length)
     theta, g, m, v = rng.random((4, length))
     expected = adam_update(theta, g, 0.1, 1e-8, m, v)
-    actual = blockwise(adam_update, block)(theta, g, 0.1, 1e-8, m, v)
+    actual = blockwise(adam_update, block * theta.itemsize)(theta, g, 0.1, 1e-8, m, v)
     for one, other in zip(expected, actual, strict=True):
         np.testing.assert_array_equal(one, other)
 

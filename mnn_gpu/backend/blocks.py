@@ -18,14 +18,14 @@ MANY = 4
 
 
 def blockwise(function: Elementwise, block: int, lanes: int = 1) -> Elementwise:
-    """Return a function with the same results that works on ``block`` elements at a time.
+    """Return a function with the same results that works through long vectors in blocks.
 
     Parameters
     ----------
     function : callable
         Takes vectors of one length and scalars, elementwise; returns a tuple of vectors.
     block : int
-        How many elements fit the cache, with all temporary results of the function.
+        How many bytes of each vector fit the cache, with all temporary results of the function.
     lanes : int
         In how many threads a traced function of very long vectors is to be replayed.
     """
@@ -33,12 +33,13 @@ def blockwise(function: Elementwise, block: int, lanes: int = 1) -> Elementwise:
     def in_blocks(*arguments: Array) -> tuple[Array, ...]:
         vectors = [argument for argument in arguments if _is_vector(argument)]
         length, xp = vectors[0].shape[0], array_namespace(*vectors)
-        if length <= block:
+        size = max(1, block // vectors[0].dtype.itemsize)
+        if length <= size:
             return function(*arguments)
         parts = []
-        blocks = list(slices(length, block))
+        blocks = list(slices(length, size))
         for i, here in enumerate(blocks):
-            if isinstance(xp, Tape) and lanes > 1 and length >= MANY * block:
+            if isinstance(xp, Tape) and lanes > 1 and length >= MANY * size:
                 xp.lane = 1 + i * lanes // len(blocks)
             parts.append(function(*(a[here] if _is_vector(a) else a for a in arguments)))
         if isinstance(xp, Tape):

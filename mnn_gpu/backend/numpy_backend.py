@@ -25,8 +25,8 @@ SHARD_ROWS = 2048
 # Few enough that the progress moves and Ctrl-C is heard, many enough to cost nothing.
 STEPS_PER_CALL = 16
 
-# 65,536 float32 are 256 KiB: an update's temporary results stay in the L2 cache.
-BLOCK = 65536
+# Bytes of a vector, 65,536 float32: an update's temporary results stay in the L2 cache.
+BLOCK = 1 << 18
 
 # The few pictures that lie between an image and its deformed copy stay in the L2 cache.
 CACHED = 131072

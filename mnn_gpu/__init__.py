@@ -28,6 +28,7 @@ _HOMES = {
         "MnnGpuError",
         "ModelFileError",
         "OutputError",
+        "TrainingWarning",
         "UsageError",
     ),
     "estimators": ("MLPClassifier", "MLPRegressor"),

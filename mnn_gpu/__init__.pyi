@@ -17,6 +17,7 @@ from mnn_gpu.errors import FallbackWarning as FallbackWarning
 from mnn_gpu.errors import MnnGpuError as MnnGpuError
 from mnn_gpu.errors import ModelFileError as ModelFileError
 from mnn_gpu.errors import OutputError as OutputError
+from mnn_gpu.errors import TrainingWarning as TrainingWarning
 from mnn_gpu.errors import UsageError as UsageError
 from mnn_gpu.estimators import MLPClassifier as MLPClassifier
 from mnn_gpu.estimators import MLPRegressor as MLPRegressor

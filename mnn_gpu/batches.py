@@ -74,6 +74,19 @@ class Plan:
             yield steps, epoch.batch(scalars[here, :], place, steps)
             done += steps
 
+    def rows_of(self, iteration: int) -> npt.NDArray[np.int32]:
+        """Return which rows the batch of an iteration, counted from 1, is made of."""
+        number, place = divmod(iteration - 1, self.per_epoch)
+        size = self.config.batch_size or self.rows
+        return self.order(number)[place * size : (place + 1) * size]
+
+    def order(self, epoch: int) -> npt.NDArray[np.int32]:
+        """Return the order in which an epoch, counted from 0, goes through the rows."""
+        if self.per_epoch == 1:
+            return np.arange(self.rows, dtype=np.int32)
+        shuffled = generator(ORDER, self.config.seed, epoch).permutation(self.rows)
+        return shuffled.astype(np.int32)
+
     def _run_length(self, done: int) -> int:
         epoch, place = divmod(done, self.per_epoch)
         whole = self.rows // (self.config.batch_size or self.rows)
@@ -107,11 +120,8 @@ class _Epoch:
         self.size = config.batch_size or plan.rows
         self.whole = plan.per_epoch == 1 and not config.is_random
         self.order: npt.NDArray[np.int32] = np.empty(0, np.int32)
-        if plan.per_epoch > 1:
-            shuffled = generator(ORDER, config.seed, number).permutation(plan.rows)
-            self.order = shuffled.astype(np.int32)
-        elif not self.whole:
-            self.order = np.arange(plan.rows, dtype=np.int32)
+        if not self.whole:
+            self.order = plan.order(number)
         self.on_device = plan.backend.asarray(self.order)
         self.affine, self.elastic, self.dropout = (
             generator(stream, config.seed, number) for stream in (AFFINE, ELASTIC, DROPOUT)

@@ -1,62 +1,36 @@
-"""A training that can go on after it was cut: all of its state in one safetensors file."""
+"""A training that can go on after it was cut: its last two snapshots in a folder.
+
+Each is a file of its own, named after its iteration, whole or not there; the older one
+stays until the newer is on the disk.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
-from dataclasses import asdict, dataclass
+import re
+import warnings
+from dataclasses import asdict
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from mnn_gpu import __version__
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
-from mnn_gpu.errors import ModelFileError, UsageError
-from mnn_gpu.history import Record
-from mnn_gpu.output_file import check_writable, write_atomically
+from mnn_gpu.errors import ModelFileError, OutputError, TrainingWarning, UsageError
+from mnn_gpu.folder_lock import FolderLock
+from mnn_gpu.output_file import check_space, check_writable, write_atomically
+from mnn_gpu.snapshot import Snapshot, check_arrays, read, state_arrays, to_bytes
 from mnn_gpu.step import State
-from mnn_gpu.stopping import Best
 
-Arrays = dict[str, npt.NDArray[Any]]
-
-FORMAT = "mnn_gpu checkpoint 1"
-NAME = "checkpoint.safetensors"
-FREE = ("until", "report_every")
-"""What a training may be resumed with otherwise: it changes no parameter."""
-DAMAGE = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-"""What a file that is not whole can raise."""
-METRICS = ("loss", "correct", "finite_steps")
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """How a training stands between two iterations.
-
-    Attributes
-    ----------
-    arrays : mapping
-        Those of the state, by name, on the host.
-    iteration : int
-    seconds : float
-        That the training has taken.
-    records : tuple of Record
-    best : Best or None
-        The best parameters so far, if they are looked for.
-    """
-
-    arrays: Arrays
-    iteration: int
-    seconds: float
-    records: tuple[Record, ...]
-    best: Best | None = None
+PATTERN = "checkpoint*.safetensors"
+KEPT = 2
+FREE = ("until", "report_every", "shard_rows")
+"""What a training may be resumed with otherwise: it changes no parameter, or only its last
+bits."""
 
 
 class Checkpoint:
-    """The file in a folder, bound to one recipe and one set of data.
+    """The snapshots in a folder, bound to one recipe and one set of data; held while open.
 
     Parameters
     ----------
@@ -64,21 +38,38 @@ class Checkpoint:
         Made if it is missing.
     config : TrainingConfig
     digest : str
-        See `data_digest`.
+        See `snapshot.data_digest`.
 
     Raises
     ------
     OutputError
         If the folder cannot be written to.
+    UsageError
+        If another run holds it.
     """
 
     def __init__(self, folder: str | Path, config: TrainingConfig, digest: str) -> None:
         if not isinstance(folder, str | Path) or not str(folder) or "\0" in str(folder):
             raise UsageError(f"checkpoint is {folder!r}.", "Give the name of a folder.")
-        self.path = Path(folder) / NAME
+        self.folder = Path(folder)
         self.config = json.loads(json.dumps(asdict(config)))
         self.digest = digest
-        check_writable(self.path, make_folder=True)
+        self.failed = False
+        check_writable(self.folder / "checkpoint", make_folder=True)
+        self.lock = FolderLock(self.folder)
+        for torn in self.folder.glob(f".{PATTERN}.*"):  # Of a run that was killed.
+            torn.unlink(missing_ok=True)
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.lock.close()
 
     def check_free(self, resume: bool) -> None:
         """See that nothing is lost by a training that does not go on from what is there.
@@ -87,34 +78,48 @@ class Checkpoint:
         ------
         UsageError
         """
-        if not resume and self.path.exists():
+        if not resume and (paths := self._paths()):
             raise UsageError(
-                f"{self.path} is there already.",
+                f"{paths[0]} is there already.",
                 "Go on from it with --resume, or remove it to start anew.",
             )
 
-    def save(self, snapshot: Snapshot) -> None:
-        """Write a snapshot, whole or not at all, in the place of the one before."""
-        from safetensors.numpy import save
+    def check_space(self, state: State, backend: Backend) -> None:
+        """See that the disk holds all snapshots of a state that there ever are at a time.
 
-        best = snapshot.best
-        arrays = {name: np.asarray(array, order="C") for name, array in snapshot.arrays.items()}
-        if best is not None:
-            arrays["best"] = np.asarray(best.theta, order="C")
-        metadata = {
-            "format": FORMAT,
-            "version": __version__,
-            "config": json.dumps(self.config),
-            "data": self.digest,
-            "iteration": str(snapshot.iteration),
-            "seconds": repr(snapshot.seconds),
-            "records": json.dumps([asdict(record) for record in snapshot.records]),
-            "best": json.dumps(best and best.record),
-        }
-        write_atomically(self.path, save(arrays, metadata))
+        Raises
+        ------
+        OutputError
+        """
+        need = sum(array.nbytes for array in state_arrays(state, backend).values())
+        there = sum(path.stat().st_size for path in self._paths())
+        check_space(self.folder, (KEPT + 1) * need - there)
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write a snapshot and forget all but the last two.
+
+        A disk that is full ends no training: then what was there before stays, and a
+        `TrainingWarning` says so, once.
+        """
+        path = self.folder / f"checkpoint-{snapshot.iteration:09d}.safetensors"
+        content = to_bytes(snapshot, {"config": json.dumps(self.config), "data": self.digest})
+        try:
+            write_atomically(path, content)
+            for old in self._paths()[KEPT:]:
+                old.unlink(missing_ok=True)
+            self.failed = False
+        except (OutputError, OSError) as error:
+            if not self.failed:
+                cause = error.cause if isinstance(error, OutputError) else str(error)
+                warnings.warn(
+                    f"{cause} The training goes on, with the checkpoint of before.",
+                    TrainingWarning,
+                    stacklevel=2,
+                )
+            self.failed = True
 
     def load(self, like: State, backend: Backend) -> Snapshot | None:
-        """Return the snapshot in the folder, None if there is none.
+        """Return the newest snapshot that is whole, None if there is no file at all.
 
         Parameters
         ----------
@@ -125,115 +130,63 @@ class Checkpoint:
         Raises
         ------
         ModelFileError
-            If the file is damaged or none of ours.
+            If all that is there is damaged or none of ours.
         UsageError
             If it belongs to another recipe or other data.
         """
-        from safetensors import SafetensorError, safe_open
+        paths = self._paths()
+        faults = []
+        for path in paths:
+            try:
+                return self._loaded(path, like, backend)
+            except ValueError as error:
+                if isinstance(error, UsageError):
+                    raise
+                faults.append(f"{path} is not a whole checkpoint ({error}).")
+                if path != paths[-1]:
+                    warnings.warn(f"{faults[-1]} Taking the one before.", TrainingWarning, 2)
+        if faults:
+            raise ModelFileError(faults[0], "Remove it to start anew.")
+        return None
 
-        if not self.path.exists():
-            return None
-        try:
-            with safe_open(self.path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if metadata.get("format") != FORMAT:
-                raise ValueError(f"its format is {metadata.get('format', 'not given')}")
-            config, digest = json.loads(metadata["config"]), metadata["data"]
-            if not isinstance(config, dict):
-                raise TypeError("its config is none")
-            snapshot = _snapshot(metadata, arrays)
-        except (*DAMAGE, SafetensorError) as error:
-            raise self.damaged(str(error)) from error
+    def _loaded(self, path: Path, like: State, backend: Backend) -> Snapshot:
+        snapshot, metadata = read(path)
+        config = _config_in(metadata)
         # Before the arrays: another network is not damage.
-        self._check_same(config, digest)
-        try:
-            _check_arrays(snapshot, state_arrays(like, backend))
-        except DAMAGE as error:
-            raise self.damaged(str(error)) from error
+        self._check_same(path, config, metadata.get("data", ""))
+        check_arrays(snapshot, state_arrays(like, backend))
         return snapshot
 
-    def damaged(self, reason: str) -> ModelFileError:
-        """Return the error to raise."""
-        return ModelFileError(
-            f"{self.path} is not a whole checkpoint ({reason}).",
-            "Remove it to start anew.",
-        )
+    def _paths(self) -> list[Path]:
+        """Return the files in the folder, the newest first."""
+        return sorted(self.folder.glob(PATTERN), key=_iteration_of, reverse=True)
 
-    def _check_same(self, config: dict[str, Any], digest: str) -> None:
+    def _check_same(self, path: Path, config: dict[str, Any], digest: str) -> None:
         for name, value in self.config.items():
             before = config.get(name)
             if name not in FREE and before != value:
                 raise UsageError(
-                    f"{self.path} is of a training with {name} {before!r}, not {value!r}.",
+                    f"{path} is of a training with {name} {before!r}, not {value!r}.",
                     "Resume with the options it was begun with, or take another folder.",
                 )
         if digest != self.digest:
             raise UsageError(
-                f"{self.path} is of a training on other data.",
+                f"{path} is of a training on other data.",
                 "Resume with the same --data, --rows and --holdout, or take another folder.",
             )
 
 
-def _snapshot(metadata: dict[str, str], arrays: Arrays) -> Snapshot:
-    """Return what a file tells; what cannot be is an error among `DAMAGE`."""
-    iteration, seconds = int(metadata["iteration"]), float(metadata["seconds"])
-    if iteration < 0 or not 0 <= seconds < math.inf:
-        raise ValueError("its iteration or its time cannot be")
-    records = tuple(Record(**record) for record in json.loads(metadata["records"]))
-    for record in records:
-        numbers = [value for value in asdict(record).values() if value is not None]
-        if not all(type(value) in (int, float) for value in numbers):
-            raise TypeError("its records are no numbers")
-    counts = [record.iteration for record in records]
-    if any(type(count) is not int for count in counts) or sorted({0, *counts}) != [0, *counts]:
-        raise ValueError("its records are out of order")
-    if counts and counts[-1] > iteration:
-        raise ValueError("its records are later than its state")
-    best = json.loads(metadata["best"])
-    if best is not None and (type(best) is not int or not 0 <= best < len(records)):
-        raise ValueError("its best record is none")
-    kept = None if best is None else Best(best, arrays.pop("best"))
-    return Snapshot(arrays, iteration, seconds, records, kept)
+def _config_in(metadata: dict[str, str]) -> dict[str, Any]:
+    try:
+        config = json.loads(metadata["config"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"its config is none: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError("its config is none")
+    return config
 
 
-def _check_arrays(snapshot: Snapshot, like: Arrays) -> None:
-    """See that the arrays are those of a training of this kind, at this iteration."""
-    wanted = dict(like)
-    present = dict(snapshot.arrays)
-    if snapshot.best is not None:
-        wanted["best"], present["best"] = like["theta"], snapshot.best.theta
-    forms = [
-        {name: (array.shape, array.dtype) for name, array in some.items()}
-        for some in (wanted, present)
-    ]
-    if forms[0] != forms[1]:
-        raise ValueError("its arrays do not fit the recipe")
-    if not all(np.isfinite(array).all() for array in present.values()):
-        raise ValueError("its arrays are not finite")
-    if int(present["finite_steps"]) != snapshot.iteration:
-        raise ValueError("its state is of another iteration")
-
-
-def state_arrays(state: State, backend: Backend) -> Arrays:
-    """Return the arrays of a state by name, on the host."""
-    named = {name: getattr(state, name) for name in METRICS}
-    slots = {f"slot{i}": slot for i, slot in enumerate(state.slots)}
-    named |= {"theta": state.theta} | slots
-    return {name: backend.to_numpy(array) for name, array in named.items()}
-
-
-def state_from(arrays: Arrays, like: State, backend: Backend) -> State:
-    """Return the state that `state_arrays` took apart, on the device."""
-    here = {name: backend.asarray(array) for name, array in arrays.items()}
-    slots = tuple(here[f"slot{i}"] for i in range(len(like.slots)))
-    return State(here["theta"], slots, *(here[name] for name in METRICS))
-
-
-def data_digest(*arrays: npt.ArrayLike) -> str:
-    """Return what tells data sets from each other, in hexadecimal."""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in map(np.asarray, arrays):
-        digest.update(f"{array.shape} {array.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+def _iteration_of(path: Path) -> int:
+    """Return the iteration that a file is named after, -1 if none."""
+    found = re.fullmatch(r"checkpoint-(\d{1,18})\.safetensors", path.name)
+    return int(found[1]) if found else -1

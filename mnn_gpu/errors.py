@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from mnn_gpu.model import Model
+
 
 class MnnGpuError(Exception):
     """Base of every error that mnn_gpu raises on purpose.
@@ -80,14 +87,31 @@ class DivergedError(MnnGpuError, ArithmeticError):
     ----------
     iteration : int
         The first iteration whose loss was not finite, counted from 1.
+    rows : (m,), integer, or None
+        Which of the training rows were in its batch; None: all of them.
+    model : Model or None
+        With the last good parameters: those of the last record before it, if there was one.
     """
 
     exit_code = 5
 
-    def __init__(self, cause: str, cure: str, iteration: int) -> None:
+    def __init__(
+        self,
+        cause: str,
+        cure: str,
+        iteration: int,
+        rows: npt.NDArray[Any] | None = None,
+        model: Model | None = None,
+    ) -> None:
         super().__init__(cause, cure)
-        self.args = (cause, cure, iteration)
+        self.args = (cause, cure, iteration, rows, model)
         self.iteration = iteration
+        self.rows = rows
+        self.model = model
+
+
+class TrainingWarning(UserWarning):
+    """Something went otherwise than asked, and the training goes on; the text says what."""
 
 
 class FallbackWarning(UserWarning):

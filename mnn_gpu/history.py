@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 
 from mnn_gpu import html
@@ -88,7 +89,7 @@ class Hook:
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C during training; what had been learnt until then is kept.
+    """Ctrl-C or SIGTERM during training; what had been learnt until then is kept.
 
     Attributes
     ----------
@@ -96,11 +97,15 @@ class TrainingInterrupted(KeyboardInterrupt):
         The model after the last finished iteration; with early stopping the best so far.
     history : History
         The records until then.
+    exit_code : int
+        What the command line exits with: 130 after Ctrl-C, 143 after SIGTERM.
     """
 
-    exit_code = 130
+    exit_code = 128 + signal.SIGINT
 
-    def __init__(self, model: Model, history: History) -> None:
+    def __init__(self, model: Model, history: History, number: int | None = None) -> None:
         super().__init__(f"interrupted after iteration {history.iterations}")
         self.model = model
         self.history = history
+        if number is not None:
+            self.exit_code = 128 + number

@@ -19,6 +19,7 @@ from mnn_gpu.model_format import (
     tensor_names,
 )
 from mnn_gpu.output_file import write_atomically
+from mnn_gpu.tensor_file import tensor_file
 
 FLOATS = ("float16", "float32", "float64")
 """What parameters are stored as."""
@@ -53,13 +54,11 @@ def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     UsageError
         If the dtype is none of these, or the parameters are not finite in it.
     """
-    from safetensors.numpy import save
-
     tensors = {}
     for l, (W, b) in enumerate(stored_layers(model, dtype), start=1):
         weight, bias = tensor_names(l, FORMAT)
         tensors[weight], tensors[bias] = W, b.reshape(-1)
-    write_atomically(path, save(tensors, {"format": FORMAT, **description(model)}))
+    write_atomically(path, tensor_file(tensors, {"format": FORMAT, **description(model)}))
 
 
 def stored_layers(model: Model, dtype: str | None) -> list[network.Layer]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from mnn_gpu.errors import OutputError
@@ -40,7 +42,7 @@ def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write a file beside its place, flush it to the disk, and rename it there.
+    """Write a file beside its place, flush it to the disk, rename it, flush the folder.
 
     A symbolic link is followed, an existing file keeps its permissions, and a device or
     pipe is simply written to.
@@ -61,8 +63,33 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         except BaseException:
             os.unlink(temporary)
             raise
+        _flush_folder(path.parent)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {_reason(error)}.", CURE) from error
+
+
+def check_space(folder: Path, need: int) -> None:
+    """See, before hours of work, that a disk has room.
+
+    Parameters
+    ----------
+    folder : Path
+    need : int
+        Bytes.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return  # Not every file system tells.
+    if free < need:
+        raise OutputError(
+            f"{folder} has room for {free / 1e6:,.1f} MB, and {need / 1e6:,.1f} MB are needed.",
+            CURE,
+        )
 
 
 def _target(path: str | Path) -> Path:
@@ -87,6 +114,19 @@ def _written_beside(path: Path, content: bytes) -> str:
         os.unlink(temporary)
         raise
     return temporary
+
+
+def _flush_folder(folder: Path) -> None:
+    """See that a new name outlives a power failure, where folders can be flushed."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems refuse; the file itself is on the disk all the same.
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import array_api_compat.numpy
@@ -116,6 +116,13 @@ def placed(
         basis = backend.asarray(host_basis, dtype=config.dtype)
         half_turned = np.isin(y, config.augmentation.half_turned)
     return Resident(X, labels, shards, held_out, known, shape, basis, half_turned, scale)
+
+
+def in_smaller_shards(data: Resident, shard_rows: int, lanes: int) -> Resident:
+    """Return the same data in shards of at most so many rows, and none of them scaled ahead."""
+    shards = cut(data.X, data.labels, shard_rows, lanes)
+    held_out = [part for X, y in data.validation for part in cut(X.T, y, shard_rows)]
+    return replace(data, shards=shards, validation=held_out)
 
 
 def _input_scale(pixels: npt.NDArray[Any]) -> float:

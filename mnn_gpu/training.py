@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu import __version__, network
+from mnn_gpu import network
 from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.backend.base import Run
 from mnn_gpu.batches import Plan
-from mnn_gpu.checkpoint import Checkpoint, Snapshot, data_digest, state_arrays, state_from
+from mnn_gpu.checkpoint import Checkpoint
 from mnn_gpu.config import TrainingConfig
-from mnn_gpu.curve import columns
-from mnn_gpu.errors import DivergedError, UsageError
-from mnn_gpu.history import History, Hook, Record, TrainingInterrupted
-from mnn_gpu.inference import Evaluation, score_shards
+from mnn_gpu.course import Course
+from mnn_gpu.due import Due
+from mnn_gpu.errors import TrainingWarning, UsageError
+from mnn_gpu.history import History, Hook, TrainingInterrupted
 from mnn_gpu.interrupts import FinishStep
 from mnn_gpu.model import Model
 from mnn_gpu.randomness import PARAMETERS, generator
-from mnn_gpu.resident import Labelled, placed
-from mnn_gpu.samples import Data, Task
-from mnn_gpu.shards import Shard
+from mnn_gpu.resident import Labelled, in_smaller_shards, placed
+from mnn_gpu.samples import Batch, Data, Task
+from mnn_gpu.snapshot import Snapshot, data_digest, state_from
 from mnn_gpu.step import State, first_state, training_step
 from mnn_gpu.stopping import Stopping, check_held_out
 
@@ -44,6 +44,7 @@ def train(
     classes: npt.ArrayLike | None = None,
     hooks: Sequence[Hook] = (),
     checkpoint: str | Path | None = None,
+    checkpoint_every: int | str | None = None,
     resume: bool = False,
 ) -> tuple[Model, History]:
     """Train a network.
@@ -64,11 +65,14 @@ def train(
         All labels there may be. Default: those in ``y``.
     hooks : sequence of Hook
     checkpoint : path, optional
-        A folder in which the training's state is kept, written at every record.
+        A folder in which the training's last two states are kept.
+    checkpoint_every : int or str, optional
+        How often they are written: after so many iterations, or after a time such as
+        ``"30s"``, ``"10m"`` or ``"1.5h"``, and at the end. Default: at every record.
     resume : bool
         Whether to go on from there, if there is a checkpoint. On the same device, with as
         many cores and the same versions, the result is the same, bit for bit, as if the
-        training had never been cut.
+        training had never been cut; elsewhere the same to rounding.
 
     Returns
     -------
@@ -81,15 +85,22 @@ def train(
     DataError
         If pixels or labels are not such.
     DivergedError
-        If the loss stopped being finite.
+        If the loss stopped being finite; it has the last good parameters.
     DeviceError
-        If the device failed or ran out of memory.
+        If the device failed, or has no memory even for single samples.
     OutputError, ModelFileError
-        If the checkpoint cannot be written, or not be read.
+        If the folder of the checkpoint cannot be written to, or no checkpoint be read.
     UsageError
-        If it belongs to another recipe or other data, or is there and not to be resumed.
+        If it belongs to another recipe or other data, is there and not to be resumed, or
+        another run holds the folder.
     TrainingInterrupted
-        On Ctrl-C, with the model as far as it came. (A second Ctrl-C leaves at once.)
+        On Ctrl-C or SIGTERM, with the model as far as it came. (A second one leaves at once.)
+
+    Warns
+    -----
+    TrainingWarning
+        If the training goes on otherwise than asked: in smaller shards for want of memory,
+        from the checkpoint before a damaged one, or without writing one to a full disk.
     """
     config = TrainingConfig() if config is None else config
     if not isinstance(config, TrainingConfig):
@@ -103,24 +114,26 @@ def train(
     # An overflow is no warning here: it ends in a DivergedError.
     with backend.explaining(), np.errstate(all="ignore"):
         training = _Training(X, y, config, backend, validation, classes)
-        kept = None
-        if checkpoint is not None:
-            digest = data_digest(X, y, *(validation or ()), training.data.classes)
-            kept = Checkpoint(checkpoint, config, digest)
+        due = Due(checkpoint_every)
+        if checkpoint is None:
+            return training.run(hooks)
+        digest = data_digest(X, y, *(validation or ()), training.course.data.classes)
+        with Checkpoint(checkpoint, config, digest) as kept:
             kept.check_free(resume)
-        return training.run(hooks, kept, resume)
+            return training.run(hooks, kept, due, resume)
 
 
 class _Interrupted(Exception):  # noqa: N818
-    """Ctrl-C between two steps; in the midst of one there is no state to speak of."""
+    """A signal between two steps; in the midst of one there is no state to speak of."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, number: int | None) -> None:
         super().__init__()
         self.state = state
+        self.number = number
 
 
 class _Training:
-    """One training: its data on the device, its network, and the loop."""
+    """One training: its data on the device, its compiled step, and the loop."""
 
     def __init__(
         self,
@@ -134,149 +147,167 @@ class _Training:
         check_held_out(config, validation is not None)
         self.config = config
         self.backend = backend
-        self.data = placed(X, y, validation, classes, config, backend)
-        self.layer_sizes = (self.data.features, *config.hidden, len(self.data.classes))
+        data = placed(X, y, validation, classes, config, backend)
         self.task = Task(
-            layer_sizes=self.layer_sizes,
+            layer_sizes=(data.features, *config.hidden, len(data.classes)),
             regularisation=config.regularisation,
-            image_shape=self.data.image_shape,
-            input_scale=self.data.input_scale,
+            image_shape=data.image_shape,
+            input_scale=data.input_scale,
         )
         self.optimizer = config.make_optimizer()
-        self.plan = Plan(config, self.optimizer, self.data, self.task, backend)
-        self.records: list[Record] = []
-        self.iteration = 0
-        self.earlier_seconds = 0.0
-        self.stopping = Stopping(config)
+        self.course = Course(
+            config,
+            backend,
+            self.task,
+            Plan(config, self.optimizer, data, self.task, backend),
+            data,
+        )
+        self.shard_rows = config.shard_rows or backend.shard_rows
 
     def run(
-        self, hooks: Sequence[Hook], checkpoint: Checkpoint | None, resume: bool
+        self,
+        hooks: Sequence[Hook],
+        checkpoint: Checkpoint | None = None,
+        due: Due | None = None,
+        resume: bool = False,
     ) -> tuple[Model, History]:
         """Make all updates, telling the hooks."""
+        course = self.course
         state = self._first_state()
-        run = self._compiled_step(state)
-        if checkpoint and resume:
-            state = self._resumed(state, checkpoint)
+        self.compiled = self._compiled_step(state)
+        earlier_seconds = 0.0
+        if checkpoint:
+            checkpoint.check_space(state, self.backend)
+            if resume and (snapshot := checkpoint.load(state, self.backend)) is not None:
+                state, earlier_seconds = self._resumed(state, snapshot), snapshot.seconds
         for hook in hooks:
-            hook.on_start(self.plan.total)
-            if self.iteration:
-                hook.on_resume(self.iteration)
+            hook.on_start(course.plan.total)
+            if course.iteration:
+                hook.on_resume(course.iteration)
         self.backend.synchronize()
-        self.started = time.perf_counter() - self.earlier_seconds
+        course.started = time.perf_counter() - earlier_seconds
         try:
             with FinishStep() as interrupt:
-                state = self._loop(run, state, hooks, checkpoint, interrupt)
+                state = self._loop(state, hooks, checkpoint, due or Due(), interrupt)
         except _Interrupted as stop:
-            result = self._result(stop.state)
+            result = course.result(stop.state)
             if checkpoint:
-                checkpoint.save(self._snapshot(stop.state))
-            raise TrainingInterrupted(*result) from None
+                checkpoint.save(course.snapshot(stop.state))
+            raise TrainingInterrupted(*result, stop.number) from None
         finally:
             for hook in hooks:
                 hook.on_end()
-        return self._result(state)
+        return course.result(state)
 
     def _loop(
         self,
-        run: Run,
         state: State,
         hooks: Sequence[Hook],
         checkpoint: Checkpoint | None,
+        due: Due,
         interrupt: FinishStep,
     ) -> State:
-        batches = self.plan.batches(self.iteration)
+        course, batches = self.course, self.course.plan.batches(self.course.iteration)
+        due.start(course.iteration)
         in_step = False
         try:
             # A training may have been cut just before its record.
-            over = self.iteration > 0 and self._reported(state, hooks)
+            over = course.iteration > 0 and self._reported(state, hooks)
             while not over and (coming := next(batches, None)) is not None:
                 steps, batch = coming
-                if self.iteration % self.plan.per_epoch == 0:
+                if course.iteration % course.plan.per_epoch == 0:
                     state = self._with_metrics_at_zero(state)
                 in_step = True
-                state = run(state, batch)
-                self.iteration += steps
+                state = self._after(state, batch)
+                course.iteration += steps
                 in_step = False
+                if self.backend.is_host:
+                    # Elsewhere this would be to wait for the device: there a record looks.
+                    course.check_finite(state)
                 for hook in hooks:
-                    hook.on_step(self.iteration)
+                    hook.on_step(course.iteration)
                 over = self._reported(state, hooks)
-                if checkpoint and self._is_at_record:
-                    checkpoint.save(self._snapshot(state))
+                at_end = over or course.iteration == course.plan.total
+                if checkpoint and (
+                    due.now(course.iteration, at_record=course.is_at_record) or at_end
+                ):
+                    course.check_finite(state)
+                    checkpoint.save(course.snapshot(state))
                 interrupt.check()
         except KeyboardInterrupt:
             if in_step:
                 raise
-            raise _Interrupted(state) from None
+            raise _Interrupted(state, interrupt.requested) from None
         return state
 
+    def _after(self, state: State, batch: Batch) -> State:
+        """Return the state after a run of steps."""
+        after: State = self._within_memory(lambda: self.compiled(state, batch), state)
+        return after
+
+    def _reported(self, state: State, hooks: Sequence[Hook]) -> bool:
+        over: bool = self._within_memory(lambda: self.course.report(state, hooks), state)
+        return over
+
+    def _within_memory(self, work: Callable[[], Any], state: State) -> Any:
+        """Do some work; if the device has no memory for it, in ever smaller shards."""
+        before = self.shard_rows
+        while True:
+            try:
+                result = work()
+                break
+            except Exception as error:
+                if self.shard_rows == 1 or not self.backend.is_out_of_memory(error):
+                    raise
+            self._halve_shards(state)
+        if self.shard_rows < before:
+            warnings.warn(
+                f"{self.backend.device} has no memory for {before:,} samples at a time: going on "
+                f"with {self.shard_rows:,} (--shard-rows).",
+                TrainingWarning,
+                stacklevel=2,
+            )
+        return result
+
+    def _halve_shards(self, state: State) -> None:
+        course, batch = self.course, self.config.batch_size or self.course.data.rows
+        self.shard_rows = (min(self.shard_rows, batch) + 1) // 2
+        course.data = in_smaller_shards(course.data, self.shard_rows, self.backend.lanes)
+        del self.compiled  # Its memory may be what is wanted.
+        self.compiled = self._compiled_step(state)
+
     def _compiled_step(self, state: State) -> Run:
-        data, backend = self.data, self.backend
+        data, backend = self.course.data, self.backend
         is_weight = None
         if self.config.decay:
-            is_weight = network.weight_mask(state.theta, self.layer_sizes)
-        step = training_step(self.task, self.optimizer, backend, self.config.shard_rows)
+            is_weight = network.weight_mask(state.theta, self.task.layer_sizes)
+        step = training_step(self.task, self.optimizer, backend, self.shard_rows)
         resident = Data(data.X, data.labels, tuple(data.shards), is_weight, data.basis)
         return backend.compile(step, resident)
 
     def _first_state(self) -> State:
         self._check_size()
         rng = generator(PARAMETERS, self.config.seed)
-        layers = network.init_parameters(self.layer_sizes, rng, self.config.init)
+        layers = network.init_parameters(self.task.layer_sizes, rng, self.config.init)
         theta = network.flatten(layers)
         return first_state(theta, self.optimizer, self.config.dtype, self.backend.asarray)
 
-    @property
-    def _is_at_record(self) -> bool:
-        """Whether this iteration has a record in the history, now or soon."""
-        return self.iteration % self.plan.interval == 0 or self.iteration == self.plan.total
-
-    def _reported(self, state: State, hooks: Sequence[Hook]) -> bool:
-        """Make a record if one is due; say whether the training is over by it."""
-        if not self._is_at_record:
-            return False
-        if not self.records or self.records[-1].iteration < self.iteration:
-            self.records.append(self._record(state))
-            for hook in hooks:
-                hook.on_record(self.records[-1])
-        return self.stopping.is_over(self.records, lambda: self._theta(state))
-
-    def _parameters(self, state: State) -> Any:
-        """Return what the model is to have: theta, or its average, for inputs 0 to 1."""
-        theta = state.slots[-1] if self.config.average else state.theta
-        scale = self.task.input_scale
-        return theta if scale == 1 else network.with_scale(theta, self.layer_sizes, scale)
-
-    def _theta(self, state: State) -> npt.NDArray[Any]:
-        return np.array(self.backend.to_numpy(self._parameters(state)))
-
-    def _seconds(self) -> float:
-        return time.perf_counter() - self.started
-
-    # ---- checkpoints -----------------------------------------------------------------
-
-    def _snapshot(self, state: State) -> Snapshot:
-        arrays = state_arrays(state, self.backend)
-        best = self.stopping.best
-        return Snapshot(arrays, self.iteration, self._seconds(), tuple(self.records), best)
-
-    def _resumed(self, state: State, checkpoint: Checkpoint) -> State:
-        """Go on from a checkpoint, if there is one."""
-        snapshot = checkpoint.load(state, self.backend)
-        if snapshot is None:
-            return state
-        self.iteration, self.earlier_seconds = snapshot.iteration, snapshot.seconds
-        self.records = list(snapshot.records)
-        self.stopping = Stopping(self.config, snapshot.best)
+    def _resumed(self, state: State, snapshot: Snapshot) -> State:
+        """Go on from a checkpoint."""
+        course = self.course
+        course.iteration = snapshot.iteration
+        course.records = list(snapshot.records)
+        course.stopping = Stopping(self.config, snapshot.best)
         return state_from(snapshot.arrays, state, self.backend)
 
     def _check_size(self) -> None:
         """See that the parameters fit at all, before asking for their memory."""
-        vectors = 5 + 2 * self.optimizer.slots
-        need = network.parameter_count(self.layer_sizes) * np.dtype(self.config.dtype).itemsize
+        sizes, vectors = self.task.layer_sizes, 5 + 2 * self.optimizer.slots
+        need = network.parameter_count(sizes) * np.dtype(self.config.dtype).itemsize
         free = self.backend.memory().free
         if need * vectors > (free or MOST_MEMORY):
             raise UsageError(
-                f"A network of {'-'.join(map(str, self.layer_sizes))} needs "
+                f"A network of {'-'.join(map(str, sizes))} needs "
                 f"{need * vectors / 2**30:,.0f} GiB to train.",
                 "Take fewer units with --hidden.",
             )
@@ -285,69 +316,3 @@ class _Training:
         asarray = self.backend.asarray
         loss, correct = asarray(0.0, dtype=self.config.dtype), asarray(0, dtype=np.int32)
         return state._replace(loss=loss, correct=correct)
-
-    # ---- records and the result ------------------------------------------------------
-
-    def _record(self, state: State) -> Record:
-        """Read the metrics: the one place where the loop waits for the device."""
-        iteration, per_epoch = self.iteration, self.plan.per_epoch
-        self._check_finite(state)
-        rows = self.data.rows
-        batches = (iteration - 1) % per_epoch + 1
-        samples = min(batches * (self.config.batch_size or rows), rows)
-        validation = self._validated(self._parameters(state))
-        return Record(
-            iteration=iteration,
-            epoch=(iteration - 1) // per_epoch + 1,
-            loss=float(self.backend.to_numpy(state.loss)) / samples,
-            accuracy=int(self.backend.to_numpy(state.correct)) / samples,
-            seconds=self._seconds(),
-            validation_loss=validation.loss if validation else None,
-            validation_accuracy=validation.accuracy if validation else None,
-        )
-
-    def _validated(self, theta: Any) -> Evaluation | None:
-        return self._score(theta, self.data.validation) if self.data.validation else None
-
-    def _score(self, theta: Any, shards: Sequence[Shard]) -> Evaluation:
-        return score_shards(self.backend, network.unflatten(theta, self.layer_sizes), shards)
-
-    def _result(self, state: State) -> tuple[Model, History]:
-        seconds, best = self._seconds(), self.stopping.best
-        theta = self._theta(state) if best is None else best.theta
-        self._check_finite(state)
-        if not np.isfinite(theta).all():
-            raise self._diverged(self.iteration)
-        here = self.backend.asarray(theta)
-        training, validation = self._score(here, self.data.shards), self._validated(here)
-        history = History(
-            tuple(self.records),
-            self.iteration,
-            seconds,
-            training,
-            validation,
-            self.records[best.record] if best else None,
-        )
-        info = {
-            "recipe": asdict(self.config),
-            "version": __version__,
-            "device": self.backend.device,
-            "iterations": self.iteration,
-            "training_accuracy": training.accuracy,
-            "held_out_accuracy": validation.accuracy if validation else None,
-            "history": columns(history.records, history.best),
-        }
-        return Model(theta, self.layer_sizes, self.data.classes, info), history
-
-    def _check_finite(self, state: State) -> None:
-        finite_steps = int(self.backend.to_numpy(state.finite_steps))
-        if finite_steps < self.iteration:
-            raise self._diverged(finite_steps + 1)
-
-    def _diverged(self, iteration: int) -> DivergedError:
-        rate = self.config.learning_rate
-        return DivergedError(
-            f"The training diverged: the loss is not finite from iteration {iteration} on.",
-            f"Lower the learning rate, now {rate:g}: try --lr {rate / 10:g}.",
-            iteration,
-        )

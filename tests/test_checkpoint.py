@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,16 @@ from mnn_gpu import (
     OutputError,
     TrainingConfig,
     TrainingInterrupted,
+    TrainingWarning,
     UsageError,
     select_backend,
     train,
 )
+from mnn_gpu import snapshot as snapshot_module
 from mnn_gpu.backend import Backend
+from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.replay import Replay
-from mnn_gpu.checkpoint import NAME, data_digest
+from mnn_gpu.snapshot import data_digest
 
 CONFIG = TrainingConfig(
     hidden=(8, 6),
@@ -57,6 +61,41 @@ class CutAfter(Hook):
     def on_step(self, iteration: int) -> None:
         if iteration >= self.iteration:
             raise KeyboardInterrupt
+
+
+class OneByOne(NumpyBackend):
+    """Makes a single step in each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        object.__setattr__(self, "steps_per_call", 1)
+
+
+def flipped(content: bytes) -> bytes:
+    """Return the same with one bit of the numbers changed."""
+    return content[:-5] + bytes([content[-5] ^ 1]) + content[-4:]
+
+
+@pytest.fixture(scope="module")
+def whole_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    X = np.random.default_rng(0).integers(0, 256, (20, 4), np.uint8)
+    config = TrainingConfig(hidden=(3,), epochs=2, batch_size=5, patience=5)
+    train(X, np.arange(20) % 3, config, validation=(X, np.arange(20) % 3), checkpoint=folder)
+    return newest(folder)
+
+
+def newest(folder: Path) -> Path:
+    """Return the last checkpoint in a folder."""
+    return max(folder.glob("checkpoint-*.safetensors"))
+
+
+def alone(folder: Path) -> Path:
+    """Return the last checkpoint in a folder, having removed the one before."""
+    *others, last = sorted(folder.glob("checkpoint-*.safetensors"))
+    for other in others:
+        other.unlink()
+    return last
 
 
 def held_out(images: dict[str, Any]) -> tuple[Any, Any]:
@@ -133,11 +172,11 @@ def test_a_checkpoint_is_never_overwritten_by_another_training(
     images: dict[str, Any], tmp_path: Path
 ) -> None:
     train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
-    before = (tmp_path / NAME).read_bytes()
+    before = newest(tmp_path).read_bytes()
     with pytest.raises(UsageError, match="there already") as caught:
         train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
     assert "--resume" in caught.value.cure
-    assert (tmp_path / NAME).read_bytes() == before
+    assert newest(tmp_path).read_bytes() == before
 
 
 def test_without_a_checkpoint_resuming_is_beginning(images: dict[str, Any], tmp_path: Path) -> None:
@@ -163,7 +202,7 @@ def test_a_damaged_checkpoint_is_an_error_with_a_cure(
     images: dict[str, Any], tmp_path: Path, damage: str
 ) -> None:
     train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
-    path = tmp_path / NAME
+    path = alone(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(
         {
@@ -178,12 +217,145 @@ def test_a_damaged_checkpoint_is_an_error_with_a_cure(
     assert caught.value.cure == "Remove it to start anew."
 
 
+def test_the_last_two_are_kept(images: dict[str, Any], tmp_path: Path) -> None:
+    train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
+    per_epoch = -(-len(images["X"]) // 7)
+    names = [f"checkpoint-{epoch * per_epoch:09d}.safetensors" for epoch in (5, 6)]
+    assert sorted(path.name for path in tmp_path.glob("check*")) == names
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[: len(b) // 2], flipped])
+def test_of_a_damaged_checkpoint_the_one_before_is_taken(
+    images: dict[str, Any], tmp_path: Path, damage: Any
+) -> None:
+    expected, _ = train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
+    path = newest(tmp_path)
+    path.write_bytes(damage(path.read_bytes()))
+    watch = CutAfter(10**9)
+    everything: dict[str, Any] = {"checkpoint": tmp_path, "resume": True, "hooks": [watch]}
+    with pytest.warns(TrainingWarning, match=rf"{path.name} is not a whole.*Taking the one before"):
+        model, _ = train(images["X"], images["y"], CONFIG, **everything)
+    assert watch.resumed == int(path.name[11:20]) * 5 // 6
+    np.testing.assert_array_equal(model.theta, expected.theta)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=100)
+def test_no_flipped_bit_goes_unseen(whole_checkpoint: Path, data: st.DataObject) -> None:
+    content = bytearray(whole_checkpoint.read_bytes())
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    content[bit // 8] ^= 1 << bit % 8
+    other = whole_checkpoint.with_name("other")
+    other.write_bytes(content)
+    (snapshot, metadata), before = snapshot_module.read(whole_checkpoint), None
+    try:
+        before = snapshot_module.read(other)
+    except ValueError:
+        return
+    # Padding after the header may change; nothing else may.
+    assert before[1] == metadata
+    assert before[0].records == snapshot.records
+    for name, array in snapshot.arrays.items():
+        np.testing.assert_array_equal(before[0].arrays[name], array)
+
+
+def test_what_a_killed_run_had_not_finished_is_cleared_away(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    torn = tmp_path / ".checkpoint-000000005.safetensors.x7k"
+    torn.write_bytes(b"half")
+    train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
+    assert not torn.exists()
+
+
+def test_two_runs_do_not_share_a_folder(images: dict[str, Any], tmp_path: Path) -> None:
+    class Second(Hook):
+        def on_step(self, iteration: int) -> None:
+            with pytest.raises(UsageError, match="Another run is using the folder"):
+                train(images["X"], images["y"], CONFIG, checkpoint=tmp_path, resume=True)
+
+    train(images["X"], images["y"], CONFIG, checkpoint=tmp_path, hooks=[Second()])
+    train(images["X"], images["y"], CONFIG, checkpoint=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("every", "kept"),
+    [(1, [29, 30]), (10, [20, 30]), ("13", [26, 30]), ("1h", [30]), (None, [22, 30])],
+)
+def test_how_often_they_are_written(
+    images: dict[str, Any], tmp_path: Path, every: Any, kept: list[int]
+) -> None:
+    config = replace(CONFIG, epochs=None, iterations=30, report_every=11)
+    everything: dict[str, Any] = {"backend": OneByOne(), "checkpoint_every": every}
+    train(images["X"], images["y"], config, checkpoint=tmp_path, **everything)
+    names = [f"checkpoint-{iteration:09d}.safetensors" for iteration in kept]
+    assert sorted(path.name for path in tmp_path.glob("check*")) == names
+
+
+def test_a_short_time_means_after_every_call(images: dict[str, Any], tmp_path: Path) -> None:
+    everything: dict[str, Any] = {"backend": OneByOne(), "checkpoint_every": "0.000001s"}
+    with pytest.raises(TrainingInterrupted):
+        train(
+            images["X"], images["y"], CONFIG, checkpoint=tmp_path, hooks=[CutAfter(9)], **everything
+        )
+    names = [f"checkpoint-{iteration:09d}.safetensors" for iteration in (8, 9)]
+    assert sorted(path.name for path in tmp_path.glob("check*")) == names
+
+
+@pytest.mark.parametrize("every", [0, -1, "0", "10x", "s", "", "1e3s", "0m", 1.5, True, "-5s"])
+def test_how_often_must_be_meant(images: dict[str, Any], tmp_path: Path, every: Any) -> None:
+    with pytest.raises(UsageError, match="checkpoint_every is"):
+        train(images["X"], images["y"], CONFIG, checkpoint=tmp_path, checkpoint_every=every)
+
+
+def test_a_training_goes_on_elsewhere(
+    backend: Backend, images: dict[str, Any], tmp_path: Path
+) -> None:
+    """From the CPU to whichever device, and back."""
+    cpu = select_backend("cpu")
+    expected, _ = train(images["X"], images["y"], CONFIG, backend=cpu)
+    everything: dict[str, Any] = {"checkpoint": tmp_path, "resume": True}
+    for where, cut in ((cpu, 9), (backend, 17)):
+        everything |= {"backend": where, "hooks": [CutAfter(cut)]}
+        with pytest.raises(TrainingInterrupted):
+            train(images["X"], images["y"], CONFIG, **everything)
+    everything |= {"backend": cpu, "hooks": []}
+    model, _ = train(images["X"], images["y"], CONFIG, **everything)
+    np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-3, atol=1e-4)
+
+
+def test_a_folder_that_is_lost_does_not_end_the_training(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    class Loses(Hook):
+        def on_step(self, iteration: int) -> None:
+            shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    expected, _ = train(images["X"], images["y"], CONFIG)
+    with pytest.warns(TrainingWarning, match="cannot be written.*goes on") as caught:
+        model, _ = train(
+            images["X"], images["y"], CONFIG, checkpoint=tmp_path / "run", hooks=[Loses()]
+        )
+    assert len(caught) == 1
+    np.testing.assert_array_equal(model.theta, expected.theta)
+
+
+def test_a_disk_without_room_is_found_before_the_training(
+    images: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+    with pytest.raises(OutputError, match=r"has room for 0.0 MB, and 0.0 MB are needed"):
+        train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
+
+
 def rewritten(path: Path, metadata: dict[str, str], tensors: dict[str, Any]) -> None:
-    """Put other values into a checkpoint."""
+    """Put other values into a checkpoint, with the checksum that belongs to them."""
     with safe_open(path, framework="numpy") as file:
         before = file.metadata()
-    arrays = {name: np.asarray(array) for name, array in tensors.items()}
-    save_file({**load_file(path), **arrays}, path, {**before, **metadata})
+    arrays = {**load_file(path), **{name: np.asarray(array) for name, array in tensors.items()}}
+    told = {name: text for name, text in {**before, **metadata}.items() if name != "checksum"}
+    save_file(arrays, path, {**told, "checksum": snapshot_module.checksum(arrays, told)})
 
 
 RECORD = {"iteration": 5, "epoch": 1, "loss": 1.0, "accuracy": 0.5, "seconds": 0.1}
@@ -220,7 +392,7 @@ def test_what_a_checkpoint_tells_is_not_believed(
     config = replace(CONFIG, patience=50)
     everything: dict[str, Any] = {"validation": held_out(images), "checkpoint": tmp_path}
     train(images["X"], images["y"], config, **everything)
-    rewritten(tmp_path / NAME, metadata, {})
+    rewritten(alone(tmp_path), metadata, {})
     with pytest.raises(ModelFileError, match="not a whole checkpoint"):
         train(images["X"], images["y"], config, resume=True, **everything)
 
@@ -243,7 +415,8 @@ def test_arrays_that_cannot_be_the_trainings_are_refused(
     config = replace(CONFIG, patience=50)
     everything: dict[str, Any] = {"validation": held_out(images), "checkpoint": tmp_path}
     train(images["X"], images["y"], config, **everything)
-    rewritten(tmp_path / NAME, {}, {name: change(load_file(tmp_path / NAME)[name])})
+    path = alone(tmp_path)
+    rewritten(path, {}, {name: change(load_file(path)[name])})
     with pytest.raises(ModelFileError, match="not a whole checkpoint"):
         train(images["X"], images["y"], config, resume=True, **everything)
 
@@ -273,7 +446,7 @@ def test_a_diverged_training_does_not_spoil_its_checkpoint(
     everything: dict[str, Any] = {"checkpoint": tmp_path, "resume": True}
     with pytest.raises(DivergedError, match=r"from iteration [2-9] on"):
         train(images["X"], images["y"], config, hooks=[CutAfter(40)], **everything)
-    assert not (tmp_path / NAME).exists()
+    assert not list(tmp_path.glob("checkpoint*"))
 
 
 def test_an_interrupt_in_the_midst_of_a_step_keeps_the_last_record(

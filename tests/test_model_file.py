@@ -47,6 +47,14 @@ def test_a_model_survives_the_file(tmp_path: Path, model: Model) -> None:
     assert loaded.info == {"recipe": {"seed": 5}}
 
 
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path, model: Model) -> None:
+    contents = set()
+    for _ in range(20):
+        save_model(tmp_path / "m", model)
+        contents.add((tmp_path / "m").read_bytes())
+    assert len(contents) == 1
+
+
 def test_float16_halves_the_file_and_keeps_three_digits(tmp_path: Path) -> None:
     sizes = (40, 30, 2)
     theta = network.flatten(network.init_parameters(sizes, np.random.default_rng(0)))

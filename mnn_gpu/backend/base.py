@@ -48,6 +48,8 @@ class Backend(ABC):
     scales_ahead : bool
         Whether it rather keeps pixels in the dtype that it computes with, if they are
         used whole again and again and there is the memory.
+    is_host : bool
+        Whether its arrays lie in the host's memory, so that looking at one costs nothing.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Backend(ABC):
     cached: int = field(repr=False, default=2**31, kw_only=True)
     lanes: int = field(repr=False, default=1, kw_only=True)
     scales_ahead: bool = field(repr=False, default=True, kw_only=True)
+    is_host: bool = field(repr=False, default=False, kw_only=True)
 
     def dtype(self, name: str) -> Any:
         """Return the namespace's dtype of this name.
@@ -92,6 +95,10 @@ class Backend(ABC):
     @abstractmethod
     def explain(self, error: BaseException) -> DeviceError | None:
         """Return the cause and the cure if ``error`` came from the device, else None."""
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Return whether a step failed for want of memory and left its state as it was."""
+        return isinstance(error, MemoryError)
 
     @contextmanager
     def explaining(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy.typing as npt
 
 from mnn_gpu.backend.base import Backend, Memory
+from mnn_gpu.backend.cures import is_out_of_memory
 from mnn_gpu.backend.probe import explain_running, probe
 from mnn_gpu.errors import DeviceError
 
@@ -62,6 +63,9 @@ class CupyBackend(Backend):
 
     def active(self) -> AbstractContextManager[Any]:
         return cast("AbstractContextManager[Any]", self.cupy.cuda.Device(self.index))
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        return is_out_of_memory(error)
 
     def explain(self, error: BaseException) -> DeviceError | None:
         return explain_running(error, self.index)

@@ -86,6 +86,15 @@ class Evidence:
         return install_command(self.driver)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether CuPy's pool, CUDA or cuBLAS asked in vain for memory."""
+    return (
+        isinstance(error, MemoryError)
+        or getattr(error, "status", None) == MEMORY_ALLOCATION
+        or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
+    )
+
+
 def version_text(version: int | None) -> str:
     """Write CUDA's version number as people do: 12040 is 12.4."""
     return f"{version // 1000}.{version % 1000 // 10}" if version else "none"
@@ -193,7 +202,7 @@ RULES: list[Rule] = [
         ),
     ),
     (
-        lambda e: isinstance(e.error, MemoryError) or e.status == MEMORY_ALLOCATION,
+        lambda e: is_out_of_memory(e.error),
         lambda e: Cure(
             f"GPU {e.index} is out of memory.",
             "See with nvidia-smi who holds it; lower --batch-size or --shard-rows, take "

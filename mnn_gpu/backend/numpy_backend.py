@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from mnn_gpu.backend.base import Backend, Memory, Run, Step
 from mnn_gpu.backend.blocks import blockwise
-from mnn_gpu.backend.replay import Replay
+from mnn_gpu.backend.replay import Replay, TornStepError
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.cores import wanted_threads
 from mnn_gpu.engine import OfPart, Update
@@ -51,6 +51,7 @@ class NumpyBackend(Backend):
             lanes=min(wanted_threads(), MOST_LANES),
             # A shard of bytes is read and scaled in less time than one of floats is read.
             scales_ahead=False,
+            is_host=True,
         )
 
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
@@ -76,6 +77,9 @@ class NumpyBackend(Backend):
 
     def active(self) -> AbstractContextManager[Any]:
         return nullcontext()
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        return isinstance(error, MemoryError) and not isinstance(error, TornStepError)
 
     def explain(self, error: BaseException) -> DeviceError | None:
         if isinstance(error, MemoryError):

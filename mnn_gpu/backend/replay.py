@@ -31,6 +31,10 @@ Tree: TypeAlias = Any
 """An array, None, or a list or (named) tuple of trees."""
 
 
+class TornStepError(MemoryError):
+    """Memory ran out when the state had been written over in part."""
+
+
 class Replay:
     """A compiled step: ``(state, batches) -> state``; see `Backend.compile`.
 
@@ -52,7 +56,10 @@ class Replay:
         for i in range(len(stacks[0])):
             for place, stack in zip(places, stacks, strict=True):
                 place[...] = stack[i]
-            program.run()
+            try:
+                program.run()
+            except MemoryError as error:
+                raise TornStepError(*error.args) from error
         return self.state
 
     def _bring_in(self, leaves: Sequence[NDArray]) -> None:

@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -65,17 +66,33 @@ def say(text: str) -> None:
             print(text, file=sys.stderr, flush=True)
 
 
+@contextmanager
+def notes() -> Iterator[None]:
+    """Say what the package warns of, at once, each in a line."""
+    from mnn_gpu import FallbackWarning, TrainingWarning
+
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if issubclass(category, (FallbackWarning, TrainingWarning)):
+            say(f"note: {message}")
+        else:
+            shown(message, category, *rest, **more)
+
+    with warnings.catch_warnings():
+        for category in (FallbackWarning, TrainingWarning):
+            warnings.simplefilter("always", category)
+        warnings.showwarning = show
+        yield
+
+
 def print_json(result: dict[str, Any]) -> None:
     print(json.dumps(result, indent=2))
 
 
 def chosen_backend(args: argparse.Namespace) -> Backend:
     """Return the backend; where auto fell back to the CPU, say why in one line."""
-    from mnn_gpu import FallbackWarning, select_backend
+    from mnn_gpu import select_backend
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FallbackWarning)
-        backend = select_backend(args.device, args.backend)
-    for warning in caught:
-        say(f"note: {warning.message}")
-    return backend
+    with notes():
+        return select_backend(args.device, args.backend)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import add_data, add_device, add_json, chosen_backend, print_json, say
-from mnn_gpu.cli.recipe_options import add_recipe, chosen_config
+from mnn_gpu.cli.options import chosen_backend, notes, print_json, say
+from mnn_gpu.cli.recipe_options import chosen_config
+from mnn_gpu.cli.train_options import add_arguments
 
 if TYPE_CHECKING:
     from mnn_gpu import Dataset, History, Model
     from mnn_gpu.backend import Backend
     from mnn_gpu.recipes import Recipe
+
+__all__ = ["DESCRIPTION", "EPILOG", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "train a network and save it"
 
@@ -31,61 +33,8 @@ examples:
   train --data train.csv --out digits.safetensors
 
 Progress goes to stderr, the result to stdout. Exit codes: 0 done, 2 usage, 3 device not
-available, 4 bad data, model or output file, 5 diverged, 130 interrupted (model saved)."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options; see `DESCRIPTION`."""
-    data = parser.add_argument_group("data")
-    add_data(data, "the bundled MNIST; of it the notebook takes 42,000 rows, as many as Kaggle has")
-    data.add_argument(
-        "--rows",
-        type=int,
-        metavar="N",
-        help="use only N rows of the data (default: all; the notebook's 42,000 of MNIST)",
-    )
-    data.add_argument(
-        "--holdout",
-        type=int,
-        metavar="N",
-        help="of them, hold out N for validation (default: 1000)",
-    )
-    add_recipe(parser)
-    device = parser.add_argument_group("device")
-    add_device(device)
-    device.add_argument(
-        "--shard-rows",
-        type=int,
-        metavar="N",
-        help="work on a batch N samples at a time (default: what suits the device)",
-    )
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--out",
-        type=Path,
-        default=Path("model.safetensors"),
-        metavar="MODEL",
-        help="where to save the model (default: %(default)s)",
-    )
-    output.add_argument(
-        "--report-every",
-        type=int,
-        metavar="N",
-        help="iterations between two reports (default: 100; one epoch with minibatches)",
-    )
-    output.add_argument("-q", "--quiet", action="store_true", help="show no progress")
-    output.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="FOLDER",
-        help="keep the training's state there, written at every report",
-    )
-    output.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on from the checkpoint, if there is one, as if never cut",
-    )
-    add_json(output)
+available, 4 bad data, model or output file, 5 diverged, 130 Ctrl-C, 143 SIGTERM. After the
+last three the model is saved as far as it came."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,15 +43,22 @@ def run(args: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from mnn_gpu import TrainingInterrupted, UsageError, save_model, split, train
+    from mnn_gpu import (
+        DeviceError,
+        DivergedError,
+        OutputError,
+        TrainingInterrupted,
+        split,
+        train,
+    )
     from mnn_gpu.cli.progress import progress
+    from mnn_gpu.cli.rescue import save_somewhere
     from mnn_gpu.output_file import check_writable
     from mnn_gpu.recipes import recipe_named
 
     recipe = recipe_named(args.recipe)
     config = chosen_config(args, recipe)
-    if args.resume and args.checkpoint is None:
-        raise UsageError("--resume needs a place to go on from.", "Give --checkpoint FOLDER too.")
+    _check_checkpoint(args)
     check_writable(args.out)
     backend = chosen_backend(args)
     data, rows = _data(args, recipe)
@@ -117,28 +73,55 @@ def run(args: argparse.Namespace) -> int:
         )
     interrupted = 0
     try:
-        model, history = train(
-            training.X,
-            training.labels(),
-            config,
-            backend=backend,
-            validation=(held_out.X, held_out.labels()) if len(held_out) else None,
-            # A rare class may lie in the held-out rows alone.
-            classes=np.unique(data.labels()),
-            hooks=progress(args.quiet),
-            checkpoint=args.checkpoint,
-            resume=args.resume,
-        )
+        with notes():
+            model, history = train(
+                training.X,
+                training.labels(),
+                config,
+                backend=backend,
+                validation=(held_out.X, held_out.labels()) if len(held_out) else None,
+                # A rare class may lie in the held-out rows alone.
+                classes=np.unique(data.labels()),
+                hooks=progress(args.quiet),
+                checkpoint=args.checkpoint,
+                checkpoint_every=args.every,
+                resume=args.resume,
+            )
     except TrainingInterrupted as stop:
         model, history, interrupted = stop.model, stop.history, stop.exit_code
         say(f"Interrupted after iteration {history.iterations}; saving what was learnt.")
         if args.checkpoint is not None:
             say("The same command with --resume goes on from there.")
+    except DivergedError as error:
+        if error.model is not None:
+            good = error.model.info["iterations"]
+            say(f"Saving the parameters of iteration {good}, the last good ones, in {args.out}.")
+            try:
+                save_somewhere(args.out, error.model)
+            except OutputError as lost:
+                say(lost.cause)
+        raise
+    except DeviceError:
+        if args.checkpoint is not None and any(args.checkpoint.glob("checkpoint-*")):
+            say("The last checkpoint is kept: the same command with --resume goes on from there.")
+        raise
     model = replace(model, info={**model.info, "data": training.source})
-    save_model(args.out, model)
+    save_somewhere(args.out, model)
     report = _report(args, model, history, backend)
     print_json(report) if args.json else print(_text(report))
     return interrupted
+
+
+def _check_checkpoint(args: argparse.Namespace) -> None:
+    from mnn_gpu.due import Due
+    from mnn_gpu.errors import UsageError
+
+    for name in ("resume", "every"):
+        if getattr(args, name) and args.checkpoint is None:
+            raise UsageError(
+                f"--{name} is for trainings with checkpoints.", "Give --checkpoint FOLDER too."
+            )
+    Due(args.every)
 
 
 def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset, int | None]:

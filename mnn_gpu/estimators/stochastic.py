@@ -6,6 +6,7 @@ Order of the samples, batches, learning rates and stopping are scikit-learn's, d
 
 from __future__ import annotations
 
+import signal
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -99,7 +100,7 @@ def fit_stochastic(
     there = placed(estimator, X, y, weights, backend)
     loop = _Loop(estimator, there, rows, weights, incremental, backend)
     try:
-        with FinishStep() as interrupt:
+        with FinishStep([signal.SIGINT]) as interrupt:
             _epochs(estimator, loop, held_out, incremental, interrupt)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)

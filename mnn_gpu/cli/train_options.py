@@ -1,0 +1,68 @@
+"""The options of `train`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mnn_gpu.cli.options import add_data, add_device, add_json
+from mnn_gpu.cli.recipe_options import add_recipe
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    data = parser.add_argument_group("data")
+    add_data(data, "the bundled MNIST; of it the notebook takes 42,000 rows, as many as Kaggle has")
+    data.add_argument(
+        "--rows",
+        type=int,
+        metavar="N",
+        help="use only N rows of the data (default: all; the notebook's 42,000 of MNIST)",
+    )
+    data.add_argument(
+        "--holdout",
+        type=int,
+        metavar="N",
+        help="of them, hold out N for validation (default: 1000)",
+    )
+    add_recipe(parser)
+    device = parser.add_argument_group("device")
+    add_device(device)
+    device.add_argument(
+        "--shard-rows",
+        type=int,
+        metavar="N",
+        help="work on a batch N samples at a time (default: what suits the device)",
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--out",
+        type=Path,
+        default=Path("model.safetensors"),
+        metavar="MODEL",
+        help="where to save the model (default: %(default)s)",
+    )
+    output.add_argument(
+        "--report-every",
+        type=int,
+        metavar="N",
+        help="iterations between two reports (default: 100; one epoch with minibatches)",
+    )
+    output.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    output.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the training's last two states there, written at every report",
+    )
+    output.add_argument(
+        "--every",
+        metavar="N|TIME",
+        help="write them after every N iterations, or every 30s, 10m, 1.5h",
+    )
+    output.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the checkpoint, if there is one, as if never cut",
+    )
+    add_json(output)

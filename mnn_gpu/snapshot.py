@@ -1,0 +1,180 @@
+"""How a training stands between two iterations, as the bytes of a file and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu import __version__
+from mnn_gpu.backend import Backend
+from mnn_gpu.history import Record
+from mnn_gpu.step import State
+from mnn_gpu.stopping import Best
+from mnn_gpu.tensor_file import tensor_file
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+FORMAT = "mnn_gpu checkpoint 2"
+METRICS = ("loss", "correct", "finite_steps")
+DAMAGE = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What a file that is not whole can raise."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """How a training stands between two iterations.
+
+    Attributes
+    ----------
+    arrays : mapping
+        Those of the state, by name, on the host.
+    iteration : int
+    seconds : float
+        That the training has taken.
+    records : tuple of Record
+    best : Best or None
+        The best parameters so far, if they are looked for.
+    """
+
+    arrays: Arrays
+    iteration: int
+    seconds: float
+    records: tuple[Record, ...]
+    best: Best | None = None
+
+
+def to_bytes(snapshot: Snapshot, belongs_to: Mapping[str, str]) -> bytes:
+    """Return a snapshot as a safetensors file with a checksum.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    belongs_to : mapping of text to text
+        More metadata: which training this is of.
+    """
+    arrays, best = dict(snapshot.arrays), snapshot.best
+    if best is not None:
+        arrays["best"] = best.theta
+    metadata = {
+        **belongs_to,
+        "format": FORMAT,
+        "version": __version__,
+        "iteration": str(snapshot.iteration),
+        "seconds": repr(snapshot.seconds),
+        "records": json.dumps([asdict(record) for record in snapshot.records]),
+        "best": json.dumps(best and best.record),
+    }
+    return tensor_file(arrays, {**metadata, "checksum": checksum(arrays, metadata)})
+
+
+def read(path: Path) -> tuple[Snapshot, dict[str, str]]:
+    """Return the snapshot in a file and its metadata.
+
+    Raises
+    ------
+    ValueError
+        If the file is not whole, none of ours, or tells what cannot be.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != FORMAT:
+            raise ValueError(f"its format is {metadata.get('format', 'not given')}")
+        if metadata.pop("checksum", None) != checksum(arrays, metadata):
+            raise ValueError("its checksum differs")
+        return _snapshot(metadata, arrays), metadata
+    except (*DAMAGE, SafetensorError) as error:
+        raise ValueError(str(error)) from error
+
+
+def checksum(arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
+    """Return what tells these arrays and texts from others, in hexadecimal."""
+    digest = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
+    for name in sorted(arrays):
+        digest.update(f"{name} {data_digest(arrays[name])}".encode())
+    return digest.hexdigest()
+
+
+def data_digest(*arrays: npt.ArrayLike) -> str:
+    """Return what tells arrays from others, in hexadecimal."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in map(np.asarray, arrays):
+        digest.update(f"{array.shape} {array.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _snapshot(metadata: dict[str, str], arrays: Arrays) -> Snapshot:
+    """Return what a file tells; what cannot be is an error among `DAMAGE`."""
+    iteration, seconds = int(metadata["iteration"]), float(metadata["seconds"])
+    if iteration < 0 or not 0 <= seconds < math.inf:
+        raise ValueError("its iteration or its time cannot be")
+    records = tuple(Record(**record) for record in json.loads(metadata["records"]))
+    for record in records:
+        numbers = [value for value in asdict(record).values() if value is not None]
+        if not all(type(value) in (int, float) for value in numbers):
+            raise TypeError("its records are no numbers")
+    counts = [record.iteration for record in records]
+    if any(type(count) is not int for count in counts) or sorted({0, *counts}) != [0, *counts]:
+        raise ValueError("its records are out of order")
+    if counts and counts[-1] > iteration:
+        raise ValueError("its records are later than its state")
+    best = json.loads(metadata["best"])
+    if best is not None and (type(best) is not int or not 0 <= best < len(records)):
+        raise ValueError("its best record is none")
+    kept = None if best is None else Best(best, arrays.pop("best"))
+    return Snapshot(arrays, iteration, seconds, records, kept)
+
+
+def check_arrays(snapshot: Snapshot, like: Mapping[str, npt.NDArray[Any]]) -> None:
+    """See that the arrays are those of a training of this kind, at this iteration.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    like : mapping of name to array
+        Has arrays of the shapes and dtypes that are wanted.
+
+    Raises
+    ------
+    ValueError
+    """
+    wanted, present = dict(like), dict(snapshot.arrays)
+    if snapshot.best is not None:
+        wanted["best"], present["best"] = like["theta"], snapshot.best.theta
+    forms = [
+        {name: (array.shape, array.dtype) for name, array in some.items()}
+        for some in (wanted, present)
+    ]
+    if forms[0] != forms[1]:
+        raise ValueError("its arrays do not fit the recipe")
+    if not all(np.isfinite(array).all() for array in present.values()):
+        raise ValueError("its arrays are not finite")
+    if int(present["finite_steps"]) != snapshot.iteration:
+        raise ValueError("its state is of another iteration")
+
+
+def state_arrays(state: State, backend: Backend) -> Arrays:
+    """Return the arrays of a state by name, on the host."""
+    named = {name: getattr(state, name) for name in METRICS}
+    slots = {f"slot{i}": slot for i, slot in enumerate(state.slots)}
+    named |= {"theta": state.theta} | slots
+    return {name: backend.to_numpy(array) for name, array in named.items()}
+
+
+def state_from(arrays: Arrays, like: State, backend: Backend) -> State:
+    """Return the state that `state_arrays` took apart, on the device."""
+    here = {name: backend.asarray(array) for name, array in arrays.items()}
+    slots = tuple(here[f"slot{i}"] for i in range(len(like.slots)))
+    return State(here["theta"], slots, *(here[name] for name in METRICS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -18,14 +17,12 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.history import Record
 from mnn_gpu.step import State
 from mnn_gpu.stopping import Best
-from mnn_gpu.tensor_file import tensor_file
+from mnn_gpu.tensor_file import DAMAGE, sealed, unsealed
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 FORMAT = "mnn_gpu checkpoint 2"
 METRICS = ("loss", "correct", "finite_steps")
-DAMAGE = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-"""What a file that is not whole can raise."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ def to_bytes(snapshot: Snapshot, belongs_to: Mapping[str, str]) -> bytes:
         "records": json.dumps([asdict(record) for record in snapshot.records]),
         "best": json.dumps(best and best.record),
     }
-    return tensor_file(arrays, {**metadata, "checksum": checksum(arrays, metadata)})
+    return sealed(arrays, metadata)
 
 
 def read(path: Path) -> tuple[Snapshot, dict[str, str]]:
@@ -83,36 +80,11 @@ def read(path: Path) -> tuple[Snapshot, dict[str, str]]:
     ValueError
         If the file is not whole, none of ours, or tells what cannot be.
     """
-    from safetensors import SafetensorError, safe_open
-
+    arrays, metadata = unsealed(path, FORMAT)
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"its format is {metadata.get('format', 'not given')}")
-        if metadata.pop("checksum", None) != checksum(arrays, metadata):
-            raise ValueError("its checksum differs")
         return _snapshot(metadata, arrays), metadata
-    except (*DAMAGE, SafetensorError) as error:
+    except DAMAGE as error:
         raise ValueError(str(error)) from error
-
-
-def checksum(arrays: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
-    """Return what tells these arrays and texts from others, in hexadecimal."""
-    digest = hashlib.blake2b(json.dumps(metadata, sort_keys=True).encode(), digest_size=16)
-    for name in sorted(arrays):
-        digest.update(f"{name} {data_digest(arrays[name])}".encode())
-    return digest.hexdigest()
-
-
-def data_digest(*arrays: npt.ArrayLike) -> str:
-    """Return what tells arrays from others, in hexadecimal."""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in map(np.asarray, arrays):
-        digest.update(f"{array.shape} {array.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _snapshot(metadata: dict[str, str], arrays: Arrays) -> Snapshot:

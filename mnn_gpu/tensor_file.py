@@ -1,9 +1,11 @@
-"""Safetensors files as bytes: the same arrays and texts always give the same bytes."""
+"""Safetensors files as bytes: the same for the same arrays and texts, sealed if need be."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import numpy.typing as npt
 
 HEADER_LENGTH = 8
 """Bytes, little-endian, in front of the JSON header."""
+DAMAGE = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What a file that is not whole can raise."""
 
 
 def tensor_file(arrays: Mapping[str, npt.ArrayLike], metadata: Mapping[str, str]) -> bytes:
@@ -38,3 +42,54 @@ def tensor_file(arrays: Mapping[str, npt.ArrayLike], metadata: Mapping[str, str]
     # Its length is a multiple of eight, so that the arrays stay aligned.
     text += b" " * (-len(text) % HEADER_LENGTH)
     return len(text).to_bytes(HEADER_LENGTH, "little") + text + content[end:]
+
+
+def sealed(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """Return the content of a safetensors file with a checksum, by which `unsealed` knows it."""
+    return tensor_file(arrays, {**metadata, "checksum": checksum(arrays, metadata)})
+
+
+def unsealed(path: Path, file_format: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    """Return arrays and metadata of a file that `sealed` made.
+
+    Parameters
+    ----------
+    path : Path
+    file_format : str
+        What the metadata are to say under ``format``.
+
+    Raises
+    ------
+    ValueError
+        If the file is not whole, or of another format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != file_format:
+            raise ValueError(f"its format is {metadata.get('format', 'not given')}")
+        if metadata.pop("checksum", None) != checksum(arrays, metadata):
+            raise ValueError("its checksum differs")
+    except (*DAMAGE, SafetensorError) as error:
+        raise ValueError(str(error)) from error
+    return arrays, metadata
+
+
+def checksum(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> str:
+    """Return what tells these arrays and texts from others, in hexadecimal."""
+    digest = hashlib.blake2b(json.dumps(dict(metadata), sort_keys=True).encode(), digest_size=16)
+    for name in sorted(arrays):
+        digest.update(f"{name} {data_digest(arrays[name])}".encode())
+    return digest.hexdigest()
+
+
+def data_digest(*arrays: npt.ArrayLike) -> str:
+    """Return what tells arrays from others, in hexadecimal."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in map(np.asarray, arrays):
+        digest.update(f"{array.shape} {array.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

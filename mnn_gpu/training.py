@@ -26,9 +26,10 @@ from mnn_gpu.model import Model
 from mnn_gpu.randomness import PARAMETERS, generator
 from mnn_gpu.resident import Labelled, in_smaller_shards, placed
 from mnn_gpu.samples import Batch, Data, Task
-from mnn_gpu.snapshot import Snapshot, data_digest, state_from
+from mnn_gpu.snapshot import Snapshot, state_arrays, state_from
 from mnn_gpu.step import State, first_state, training_step
 from mnn_gpu.stopping import Stopping, check_held_out
+from mnn_gpu.tensor_file import data_digest
 
 MOST_MEMORY = 2**44
 """Bytes; a bound where the device does not tell how much it has."""
@@ -119,7 +120,8 @@ def train(
             return training.run(hooks)
         digest = data_digest(X, y, *(validation or ()), training.course.data.classes)
         with Checkpoint(checkpoint, config, digest) as kept:
-            kept.check_free(resume)
+            if not resume:
+                kept.check_free("--resume")
             return training.run(hooks, kept, due, resume)
 
 
@@ -177,7 +179,9 @@ class _Training:
         self.compiled = self._compiled_step(state)
         earlier_seconds = 0.0
         if checkpoint:
-            checkpoint.check_space(state, self.backend)
+            checkpoint.check_space(
+                sum(a.nbytes for a in state_arrays(state, self.backend).values())
+            )
             if resume and (snapshot := checkpoint.load(state, self.backend)) is not None:
                 state, earlier_seconds = self._resumed(state, snapshot), snapshot.seconds
         for hook in hooks:

@@ -32,7 +32,7 @@ from mnn_gpu import snapshot as snapshot_module
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.replay import Replay
-from mnn_gpu.snapshot import data_digest
+from mnn_gpu.tensor_file import checksum, data_digest
 
 CONFIG = TrainingConfig(
     hidden=(8, 6),
@@ -355,7 +355,7 @@ def rewritten(path: Path, metadata: dict[str, str], tensors: dict[str, Any]) -> 
         before = file.metadata()
     arrays = {**load_file(path), **{name: np.asarray(array) for name, array in tensors.items()}}
     told = {name: text for name, text in {**before, **metadata}.items() if name != "checksum"}
-    save_file(arrays, path, {**told, "checksum": snapshot_module.checksum(arrays, told)})
+    save_file(arrays, path, {**told, "checksum": checksum(arrays, told)})
 
 
 RECORD = {"iteration": 5, "epoch": 1, "loss": 1.0, "accuracy": 0.5, "seconds": 0.1}

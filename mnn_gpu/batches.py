@@ -52,12 +52,13 @@ class Plan:
         self.per_epoch = config.steps_per_epoch(data.rows)
         self.interval = config.reporting_interval(data.rows)
 
-    def batches(self, done: int = 0) -> Iterator[tuple[int, Batch]]:
+    def batches(self, done: int = 0, pause: int | None = None) -> Iterator[tuple[int, Batch]]:
         """Yield runs of steps: how many, and their batches, stacked along the first axis.
 
-        A run crosses neither the end of an epoch nor a report, and its batches have one
-        size. What an epoch draws depends on the seed and its number alone, so that it
-        does not matter after which iteration, ``done``, a training goes on.
+        A run crosses neither the end of an epoch nor a report nor a multiple of ``pause``,
+        and its batches have one size. What an epoch draws depends on the seed and its
+        number alone, so that it does not matter after which iteration, ``done``, a training
+        goes on.
         """
         segment = done // SEGMENT
         scalars = self._scalars(segment)
@@ -69,7 +70,7 @@ class Plan:
             number, place = divmod(done, self.per_epoch)
             if epoch is None or epoch.number != number:
                 epoch = _Epoch(self, number, place)
-            steps = self._run_length(done)
+            steps = min(self._run_length(done), pause - done % pause if pause else self.total)
             here = slice(done % SEGMENT, done % SEGMENT + steps)
             yield steps, epoch.batch(scalars[here, :], place, steps)
             done += steps

@@ -211,7 +211,8 @@ class _Training:
         due: Due,
         interrupt: FinishStep,
     ) -> State:
-        course, batches = self.course, self.course.plan.batches(self.course.iteration)
+        course = self.course
+        batches = course.plan.batches(course.iteration, due.iterations)
         due.start(course.iteration)
         in_step = False
         try:

@@ -286,8 +286,7 @@ def test_how_often_they_are_written(
     images: dict[str, Any], tmp_path: Path, every: Any, kept: list[int]
 ) -> None:
     config = replace(CONFIG, epochs=None, iterations=30, report_every=11)
-    everything: dict[str, Any] = {"backend": OneByOne(), "checkpoint_every": every}
-    train(images["X"], images["y"], config, checkpoint=tmp_path, **everything)
+    train(images["X"], images["y"], config, checkpoint=tmp_path, checkpoint_every=every)
     names = [f"checkpoint-{iteration:09d}.safetensors" for iteration in kept]
     assert sorted(path.name for path in tmp_path.glob("check*")) == names
 

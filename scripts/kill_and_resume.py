@@ -23,6 +23,7 @@ from pathlib import Path
 
 RESULT = Path(__file__).parent / "results" / "kill-and-resume.json"
 MOST_KILLS = 4
+SAVING_SECONDS = 0.3
 # Deformed images, dropout, an average of the parameters: all that is random or remembered.
 TRAINING = (
     *("--recipe", "accurate", "--hidden", "128", "64", "--dropout", "0.25"),
@@ -51,9 +52,14 @@ def finished(folder: Path) -> bytes:
     return (folder / "model").read_bytes()
 
 
-def killed(folder: Path, seconds: float) -> str:
-    """Kill a training after so many seconds; say what it was doing."""
+def killed(folder: Path, seconds: float, *, once_it_saves: bool) -> str:
+    """Kill a training after so many seconds, from its first checkpoint on if asked; say where."""
     process = start(folder)
+    before = {path.name for path in folder.glob("run/checkpoint-*")}
+    while once_it_saves and process.poll() is None:
+        if {path.name for path in folder.glob("run/checkpoint-*")} - before:
+            break
+        time.sleep(0.001)
     try:
         process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -83,7 +89,9 @@ def main() -> int:
         for number in range(args.runs):
             folder = _made(Path(base) / str(number))
             for _ in range(rng.randint(1, MOST_KILLS)):
-                moments[killed(folder, rng.uniform(0, whole))] += 1
+                saves = rng.random() < 0.7
+                most = SAVING_SECONDS if saves else whole
+                moments[killed(folder, rng.uniform(0, most), once_it_saves=saves)] += 1
             same += finished(folder) == expected
             print(f"{number + 1}: {same} the same; killed {dict(moments)}", flush=True)
     result = {

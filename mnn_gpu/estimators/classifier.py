@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,6 +54,10 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
         Where to train and to predict, see `mnn_gpu.select_backend`; data that are on a GPU
         already are worked on where they are. Default: ``MNN_DEVICE``, else "auto".
+    checkpoint : path, optional
+        A folder in which "adam" and "sgd" keep the state of the fit after its last two
+        epochs. With ``warm_start`` a fit that was cut goes on from there as if it had not
+        been, and one that had ended is what the next one starts with.
 
     Attributes
     ----------
@@ -74,6 +79,7 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **neural_network.MLPClassifier._parameter_constraints,
         "device": [str, None],
+        "checkpoint": [str, PathLike, None],
     }
 
     def __init__(
@@ -103,6 +109,7 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
         n_iter_no_change: int = 10,
         max_fun: int = 15000,
         device: str | None = None,
+        checkpoint: str | PathLike[str] | None = None,
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -130,6 +137,7 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
             max_fun=max_fun,
         )
         self.device = device
+        self.checkpoint = checkpoint
 
     def predict(self, X: Any) -> Any:
         """Return the class of each row, (rows,), or (rows, classes) of 0 and 1 if multilabel."""

@@ -7,6 +7,7 @@ stop. Its loops over the data and its forward pass are replaced by those of this
 from __future__ import annotations
 
 import warnings
+from os import PathLike
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from mnn_gpu import network
 from mnn_gpu.activations import ACTIVATIONS
 from mnn_gpu.backend import Backend, select_backend
-from mnn_gpu.errors import DeviceError, FallbackWarning
+from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError
 from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse, on_host
 from mnn_gpu.estimators.lbfgs import fit_lbfgs
 from mnn_gpu.estimators.placement import task_of, theta_of
@@ -31,6 +32,7 @@ class DevicePerceptron:
     """Mixed into scikit-learn's classes, before them."""
 
     device: str | None
+    checkpoint: str | PathLike[str] | None
 
     # ---- training: scikit-learn's hooks ----------------------------------------------
 
@@ -64,6 +66,8 @@ class DevicePerceptron:
     def _fit_lbfgs(
         self, X: Any, y: npt.NDArray[Any], sample_weight: npt.NDArray[Any] | None, *_: Any
     ) -> None:
+        if self.checkpoint is not None:
+            raise UsageError("lbfgs keeps no checkpoints.", "Fit with adam or sgd, or without.")
         backend = self._backend_of(X)
         with backend.explaining():
             fit_lbfgs(self, X, y, sample_weight, backend)

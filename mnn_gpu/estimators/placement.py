@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -89,7 +90,12 @@ def task_of(estimator: Any) -> Task:
 
 def theta_of(estimator: Any) -> npt.NDArray[Any]:
     """Return ``coefs_`` and ``intercepts_`` as one vector, (parameters,)."""
-    pairs = zip(estimator.coefs_, estimator.intercepts_, strict=True)
+    return as_theta(estimator.coefs_, estimator.intercepts_)
+
+
+def as_theta(coefs: Sequence[Any], intercepts: Sequence[Any]) -> npt.NDArray[Any]:
+    """Return weights (inputs, outputs) and biases (outputs,) as one vector, (parameters,)."""
+    pairs = zip(coefs, intercepts, strict=True)
     theta: npt.NDArray[Any] = network.flatten([(W.T, b[:, None]) for W, b in pairs])
     return theta
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, ClassVar
 
 from sklearn import neural_network
@@ -49,6 +50,10 @@ class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: igno
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
         Where to train and to predict, see `mnn_gpu.select_backend`; data that are on a GPU
         already are worked on where they are. Default: ``MNN_DEVICE``, else "auto".
+    checkpoint : path, optional
+        A folder in which "adam" and "sgd" keep the state of the fit after its last two
+        epochs. With ``warm_start`` a fit that was cut goes on from there as if it had not
+        been, and one that had ended is what the next one starts with.
 
     Examples
     --------
@@ -61,6 +66,7 @@ class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: igno
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **neural_network.MLPRegressor._parameter_constraints,
         "device": [str, None],
+        "checkpoint": [str, PathLike, None],
     }
 
     def __init__(
@@ -91,6 +97,7 @@ class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: igno
         n_iter_no_change: int = 10,
         max_fun: int = 15000,
         device: str | None = None,
+        checkpoint: str | PathLike[str] | None = None,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -119,6 +126,7 @@ class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: igno
             max_fun=max_fun,
         )
         self.device = device
+        self.checkpoint = checkpoint
 
     def predict(self, X: Any) -> Any:
         """Return the prediction for each row, (rows,), or (rows, outputs) if there are several."""

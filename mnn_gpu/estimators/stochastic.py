@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import signal
 import warnings
-from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,16 +15,16 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils import shuffle
 
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.base import Run
 from mnn_gpu.estimators.device_arrays import DeviceRows
+from mnn_gpu.estimators.fit_checkpoint import FitCheckpoint, fit_checkpoint
 from mnn_gpu.estimators.penalised import FitState, penalised_step, penalties
 from mnn_gpu.estimators.placement import Placed, placed, set_parameters, theta_of
+from mnn_gpu.estimators.solver import SolverState, Split, optimizer_of, solver_of
 from mnn_gpu.interrupts import FinishStep
-from mnn_gpu.optimizers import Adam, Optimizer, Velocity
 from mnn_gpu.samples import Batch
 
 Array: TypeAlias = Any
@@ -33,48 +32,6 @@ Host: TypeAlias = npt.NDArray[Any]
 
 WORTH_COMPILING = 32
 """Steps; fewer take less time than tracing one."""
-
-
-@dataclass
-class SolverState:
-    """What goes on from one call of ``partial_fit`` to the next.
-
-    Attributes
-    ----------
-    schedule : SGDOptimizer or AdamOptimizer
-        scikit-learn's, for its learning rates and its word on when to stop.
-    steps : int
-        Updates made.
-    slots : list of (parameters,)
-        The optimizer's memory, on the host.
-    """
-
-    schedule: Any
-    steps: int = 0
-    slots: list[Host] = field(default_factory=list)
-
-    @property
-    def learning_rate(self) -> float:
-        """What the next epoch uses; Adam's own corrections apart."""
-        of = self.schedule
-        return float(of.learning_rate_init if isinstance(of, AdamOptimizer) else of.learning_rate)
-
-
-def solver_of(estimator: Any) -> SolverState:
-    """Return a new solver, as the parameters say."""
-    rate = estimator.learning_rate_init
-    if estimator.solver == "adam":
-        return SolverState(AdamOptimizer([], rate))
-    kind, power = estimator.learning_rate, estimator.power_t
-    return SolverState(SGDOptimizer([], rate, lr_schedule=kind, power_t=power))
-
-
-def optimizer_of(estimator: Any) -> Optimizer:
-    """Return the update that the parameters name."""
-    if estimator.solver == "adam":
-        betas = estimator.beta_1, estimator.beta_2
-        return Adam(*betas, epsilon=estimator.epsilon, epsilon_hat=True)
-    return Velocity(estimator.momentum, nesterov=estimator.nesterovs_momentum)
 
 
 def fit_stochastic(
@@ -96,25 +53,29 @@ def fit_stochastic(
         estimator._optimizer = solver_of(estimator)
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
-    rows, held_out = _split(estimator, X, y, weights)
-    there = placed(estimator, X, y, weights, backend)
-    loop = _Loop(estimator, there, rows, weights, incremental, backend)
-    try:
-        with FinishStep([signal.SIGINT]) as interrupt:
-            _epochs(estimator, loop, held_out, incremental, interrupt)
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=2)
-    loop.bring_back()
-    if estimator.early_stopping:
-        estimator.coefs_ = estimator._best_coefs
-        estimator.intercepts_ = estimator._best_intercepts
+    with fit_checkpoint(estimator, X, y, weights, incremental) as kept:
+        split = None if kept is None else kept.resumed()
+        split = _split(estimator, y) if split is None else split
+        there = placed(estimator, X, y, weights, backend)
+        loop = _Loop(estimator, there, split, weights, incremental, backend)
+        try:
+            with FinishStep([signal.SIGINT]) as interrupt:
+                _epochs(
+                    estimator, loop, _held_out(estimator, X, y, weights, split), interrupt, kept
+                )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+        loop.bring_back()
+        if estimator.early_stopping:
+            estimator.coefs_ = estimator._best_coefs
+            estimator.intercepts_ = estimator._best_intercepts
 
 
-def _split(estimator: Any, X: Any, y: Host, weights: Host | None) -> tuple[Host, tuple[Any, ...]]:
-    """Return the rows to train on, and X, y and weights of those held out for early stopping."""
+def _split(estimator: Any, y: Host) -> Split:
+    """Choose the rows to train on, and those that are held out for early stopping."""
     rows = np.arange(len(y))
     if not estimator.early_stopping:
-        return rows, (None, None, None)
+        return Split(rows, np.empty(0, int), rows.copy())
     by_class = is_classifier(estimator) and estimator.n_outputs_ == 1
     training, held_out = train_test_split(
         rows,
@@ -127,42 +88,54 @@ def _split(estimator: Any, X: Any, y: Host, weights: Host | None) -> tuple[Host,
             "The validation set is too small. Increase 'validation_fraction' "
             "or the size of your dataset."
         )
-    y_held_out = y[held_out]
+    return Split(training, held_out, np.arange(len(training)))
+
+
+def _held_out(
+    estimator: Any, X: Any, y: Host, weights: Host | None, split: Split
+) -> tuple[Any, ...]:
+    """Return X, y and weights of the rows that are held out."""
+    if not estimator.early_stopping:
+        return None, None, None
+    rows, y = split.held_out, y[split.held_out]
     if is_classifier(estimator):
-        y_held_out = estimator._label_binarizer.inverse_transform(y_held_out)
-    X_held_out = X.taken(held_out) if isinstance(X, DeviceRows) else X[held_out]
-    return training, (X_held_out, y_held_out, None if weights is None else weights[held_out])
+        y = estimator._label_binarizer.inverse_transform(y)
+    X = X.taken(rows) if isinstance(X, DeviceRows) else X[rows]
+    return X, y, None if weights is None else weights[rows]
 
 
 def _epochs(
     estimator: Any,
     loop: _Loop,
     held_out: tuple[Any, ...],
-    incremental: bool,
     interrupt: FinishStep,
+    kept: FitCheckpoint | None,
 ) -> None:
     """Go through the data until it is enough."""
-    schedule = loop.solver.schedule
-    order = np.arange(len(loop.rows))
-    estimator.n_iter_ = 0
+    schedule, split = loop.solver.schedule, loop.split
+    if kept is None or not kept.goes_on:
+        estimator.n_iter_ = 0
     while estimator.n_iter_ < estimator.max_iter:
         if estimator.shuffle:
-            order = shuffle(order, random_state=estimator._random_state)
-        estimator.loss_ = loop.epoch(order, interrupt) / len(order)
+            split.order = shuffle(split.order, random_state=estimator._random_state)
+        estimator.loss_ = loop.epoch(split.order, interrupt) / len(split.order)
         estimator.n_iter_ += 1
-        estimator.t_ += len(order)
+        estimator.t_ += len(split.order)
         estimator.loss_curve_.append(estimator.loss_)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
-        if estimator.early_stopping:
+        if estimator.early_stopping or kept:
             loop.bring_back()
         estimator._update_no_improvement_count(estimator.early_stopping, *held_out)
         schedule.iteration_ends(estimator.t_)
+        is_over = False
         if estimator._no_improvement_count > estimator.n_iter_no_change:
-            if schedule.trigger_stopping(_why(estimator), estimator.verbose):
-                return
-            estimator._no_improvement_count = 0
-        if incremental:
+            is_over = schedule.trigger_stopping(_why(estimator), estimator.verbose)
+            if not is_over:
+                estimator._no_improvement_count = 0
+        if kept:
+            kept.save(split, finished=is_over or estimator.n_iter_ >= estimator.max_iter)
+        if is_over or loop.incremental:
             return
     warnings.warn(
         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
@@ -187,15 +160,17 @@ class _Loop:
         self,
         estimator: Any,
         there: Placed,
-        rows: Host,
+        split: Split,
         weights: Host | None,
         incremental: bool,
         backend: Backend,
     ) -> None:
         self.estimator = estimator
         self.there = there
-        self.rows = rows
+        self.split = split
+        self.rows = rows = split.training
         self.weights = None if weights is None else weights[rows]
+        self.incremental = incremental
         self.backend = backend
         self.reshape = backend.xp.reshape if there.is_dense else np.reshape
         self.batch_size = _batch_size(estimator, len(rows))

@@ -1,0 +1,230 @@
+"""An estimator's fit that can go on after it was cut: its state after the last two epochs."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+from sklearn.utils import check_random_state
+
+from mnn_gpu.errors import UsageError
+from mnn_gpu.estimators.device_arrays import DeviceRows
+from mnn_gpu.estimators.placement import as_theta, set_parameters, theta_of
+from mnn_gpu.estimators.solver import Split
+from mnn_gpu.snapshot_folder import SnapshotFolder
+from mnn_gpu.tensor_file import DAMAGE, data_digest, sealed, unsealed
+
+Host: TypeAlias = npt.NDArray[Any]
+
+FORMAT = "mnn_gpu fit 1"
+FREE = ("checkpoint", "device", "max_iter", "random_state", "verbose", "warm_start")
+"""Parameters that may be others when a fit goes on."""
+NUMBERS = ("steps", "place", "learning_rate")
+REMEMBERED = (
+    "n_iter_",
+    "t_",
+    "loss_",
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "_no_improvement_count",
+)
+"""Attributes of scikit-learn's that go on from one epoch to the next."""
+
+
+def fit_checkpoint(
+    estimator: Any, X: Any, y: Host, weights: Host | None, incremental: bool
+) -> AbstractContextManager[FitCheckpoint | None]:
+    """Open the folder that the estimator's ``checkpoint`` names, if it does.
+
+    Raises
+    ------
+    UsageError
+        If it is ``partial_fit``, which the caller repeats as it likes.
+    """
+    if estimator.checkpoint is None:
+        return nullcontext()
+    if incremental:
+        raise UsageError(
+            "partial_fit keeps no checkpoints.", "Pickle the estimator, or leave checkpoint out."
+        )
+    return FitCheckpoint(estimator, _digest(X, y, weights))
+
+
+class FitCheckpoint(SnapshotFolder):
+    """The snapshots of one estimator's fit, bound to its parameters and data.
+
+    Attributes
+    ----------
+    goes_on : bool
+        Whether this fit is one that was cut.
+    """
+
+    def __init__(self, estimator: Any, digest: str) -> None:
+        super().__init__(estimator.checkpoint)
+        self.estimator = estimator
+        self.digest = digest
+        self.goes_on = False
+        if not estimator.warm_start:
+            try:
+                self.check_free("warm_start=True")
+            except UsageError:
+                self.lock.close()
+                raise
+
+    def save(self, split: Split, *, finished: bool) -> None:
+        """Write how the fit stands after an epoch.
+
+        The estimator has its parameters; its solver still has them on the device.
+        """
+        of = self.estimator
+        key = of._random_state.get_state(legacy=False)
+        arrays = {
+            "theta": theta_of(of),
+            "training": split.training,
+            "held_out": split.held_out,
+            "order": split.order,
+            "random": key["state"]["key"],
+            **{f"slot{i}": slot for i, slot in enumerate(of._optimizer.slots)},
+        }
+        if of.early_stopping:
+            arrays["best"] = as_theta(of._best_coefs, of._best_intercepts)
+        metadata = {
+            "format": FORMAT,
+            "settings": json.dumps(_settings(of)),
+            "data": self.digest,
+            "finished": json.dumps(finished),
+            "place": json.dumps(key["state"]["pos"]),
+            "steps": json.dumps(of._optimizer.steps),
+            "learning_rate": json.dumps(float(of._optimizer.learning_rate)),
+            **{name: json.dumps(getattr(of, name)) for name in REMEMBERED},
+        }
+        self.write(of.t_, sealed(arrays, metadata))
+
+    def resumed(self) -> Split | None:
+        """Give the estimator what the newest whole file holds; return the rows it goes through.
+
+        Of a fit that was cut everything is taken; of one that had ended the parameters
+        and its history, as a warm start does. None if there is no file, or it had ended.
+
+        Raises
+        ------
+        ModelFileError, UsageError
+            See `SnapshotFolder.newest`, and if it is of other parameters or other data.
+        """
+        found = self.newest(self._read)
+        if found is None:
+            return None
+        arrays, told = found
+        of = self.estimator
+        for name in REMEMBERED:
+            setattr(of, name, told[name])
+        if "best" in arrays:
+            set_parameters(of, arrays["best"])
+            of._best_coefs, of._best_intercepts = of.coefs_, of.intercepts_
+        if told["finished"]:
+            set_parameters(of, arrays.get("best", arrays["theta"]))
+            # As if the first parameters had not just been drawn from it.
+            of._random_state = check_random_state(of.random_state)
+            return None
+        set_parameters(of, arrays["theta"])
+        self.goes_on = True
+        solver = of._optimizer
+        solver.steps = told["steps"]
+        solver.slots = [arrays[f"slot{i}"] for i in range(len(arrays)) if f"slot{i}" in arrays]
+        if of.solver == "sgd":
+            solver.schedule.learning_rate = told["learning_rate"]
+        # A generator of its own: the global one of ``random_state=None`` is left alone.
+        of._random_state = np.random.RandomState()
+        of._random_state.set_state(("MT19937", arrays["random"], told["place"], 0, 0.0))
+        return Split(arrays["training"], arrays["held_out"], arrays["order"])
+
+    def _read(self, path: Path) -> tuple[dict[str, Host], dict[str, Any]]:
+        arrays, metadata = unsealed(path, FORMAT)
+        try:
+            told = {
+                name: json.loads(metadata[name]) for name in (*REMEMBERED, *NUMBERS, "finished")
+            }
+            settings = json.loads(metadata["settings"])
+            _check(arrays, told, self.estimator)
+        except DAMAGE as error:
+            raise ValueError(str(error)) from error
+        self._check_same(path, settings, metadata.get("data"))
+        return arrays, told
+
+    def _check_same(self, path: Path, settings: Any, digest: str | None) -> None:
+        own = json.loads(json.dumps(_settings(self.estimator)))
+        if settings != own:
+            others = [name for name in own if settings.get(name) != own[name]]
+            raise UsageError(
+                f"{path} is of a fit with other {', '.join(others) or 'parameters'}.",
+                "Fit with the parameters it was begun with, or take another folder.",
+            )
+        if digest != self.digest:
+            raise UsageError(
+                f"{path} is of a fit to other data.",
+                "Fit the same data, or take another folder.",
+            )
+
+
+def _check(arrays: dict[str, Host], told: dict[str, Any], estimator: Any) -> None:
+    """See that what a file tells can be of a fit of this estimator."""
+    theta = theta_of(estimator)
+    vectors = [
+        array for name, array in arrays.items() if name.startswith(("theta", "slot", "best"))
+    ]
+    if any((v.shape, v.dtype) != (theta.shape, theta.dtype) for v in vectors):
+        raise ValueError("its arrays do not fit the parameters")
+    if not all(np.isfinite(vector).all() for vector in vectors):
+        raise ValueError("its arrays are not finite")
+    training, held_out = arrays["training"], arrays["held_out"]
+    rows = np.sort(np.concatenate([training, held_out]))
+    places = np.arange(len(training))
+    if not (
+        np.array_equal(rows, np.arange(len(rows)))
+        and np.array_equal(np.sort(arrays["order"]), places)
+    ):
+        raise ValueError("its rows are not each there once")
+    if arrays["random"].shape != (624,) or arrays["random"].dtype != np.uint32:
+        raise ValueError("its random numbers' state is none")
+    counts = [told[name] for name in ("n_iter_", "t_", "_no_improvement_count", "steps", "place")]
+    if not all(type(count) is int and count >= 0 for count in counts) or told["place"] > 624:
+        raise ValueError("its counts are none")
+    numbers = [told["learning_rate"], told["loss_"], *told["loss_curve_"]]
+    numbers += told["validation_scores_"] or []
+    if (
+        not all(type(n) is float and math.isfinite(n) for n in numbers)
+        or type(told["finished"]) is not bool
+    ):
+        raise ValueError("its numbers are none")
+
+
+def _settings(estimator: Any) -> dict[str, Any]:
+    """Return the parameters that make a fit, as JSON can hold them."""
+    settings = {k: v for k, v in estimator.get_params(deep=False).items() if k not in FREE}
+    return {name: _plain(value) for name, value in settings.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _digest(X: Any, y: Host, weights: Host | None) -> str:
+    """Return what tells the data of a fit from others."""
+    if isinstance(X, DeviceRows):
+        parts = [X.backend.to_numpy(X.array)]
+    elif scipy.sparse.issparse(X):
+        rows = X.tocsr()
+        parts = [np.array(rows.shape), rows.data, rows.indices, rows.indptr]
+    else:
+        parts = [X]
+    return data_digest(*parts, y, *([] if weights is None else [weights]))

@@ -420,9 +420,9 @@ def test_a_classifier_becomes_a_model(target: str) -> None:
 def test_every_parameter_of_scikit_learns_is_here_with_its_default() -> None:
     for ours, theirs in THEIRS.items():
         parameters = theirs().get_params()
-        assert ours().get_params() == parameters | {"device": None}
+        assert ours().get_params() == parameters | {"device": None, "checkpoint": None}
         text = ours.__doc__ or ""
-        assert all(name in text for name in [*parameters, "device"])
+        assert all(name in text for name in [*parameters, "device", "checkpoint"])
 
 
 @pytest.mark.parametrize("module", [classifier, regressor])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -275,10 +276,12 @@ class _Training:
         return result
 
     def _halve_shards(self, state: State) -> None:
+        # First of all: the memory of the compiled step may be what is wanted.
+        del self.compiled
+        gc.collect()
         course, batch = self.course, self.config.batch_size or self.course.data.rows
         self.shard_rows = (min(self.shard_rows, batch) + 1) // 2
         course.data = in_smaller_shards(course.data, self.shard_rows, self.backend.lanes)
-        del self.compiled  # Its memory may be what is wanted.
         self.compiled = self._compiled_step(state)
 
     def _compiled_step(self, state: State) -> Run:

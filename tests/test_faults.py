@@ -123,6 +123,43 @@ def test_a_step_that_was_torn_by_want_of_memory_is_not_done_again(
     np.testing.assert_array_equal(model.theta, expected.theta)
 
 
+# ---- a device that fails -------------------------------------------------------------
+
+
+class Fragile(NumpyBackend):
+    """A device that fails for good at some step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        object.__setattr__(self, "left", step)
+
+    def compile(self, step: Any, data: Any) -> Any:
+        run = super().compile(step, data)
+
+        def failing(state: Any, batches: Any) -> Any:
+            object.__setattr__(self, "left", self.left - 1)  # type: ignore[attr-defined]
+            if self.left == 0:  # type: ignore[attr-defined]
+                raise ConnectionError("cudaErrorLaunchFailure: unspecified launch failure")
+            return run(state, batches)
+
+        return failing
+
+    def explain(self, error: BaseException) -> DeviceError | None:
+        return DeviceError("The GPU failed.", "Restart.") if "cuda" in str(error) else None
+
+
+@pytest.mark.parametrize("step", [1, 2, 4, 6])
+def test_a_device_that_fails_leaves_the_last_checkpoint(
+    images: dict[str, Any], tmp_path: Path, step: int
+) -> None:
+    expected, _ = train(images["X"], images["y"], MINIBATCHES)
+    everything: dict[str, Any] = {"checkpoint": tmp_path, "resume": True}
+    with pytest.raises(DeviceError, match=r"The GPU failed"):
+        train(images["X"], images["y"], MINIBATCHES, backend=Fragile(step), **everything)
+    model, _ = train(images["X"], images["y"], MINIBATCHES, **everything)
+    np.testing.assert_array_equal(model.theta, expected.theta)
+
+
 # ---- a loss that is not finite -------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ import numpy as np
 from mnn_gpu import RECIPES, TrainingConfig, diagnose, load_mnist, select_backend, train
 from mnn_gpu.backend import Backend
 from mnn_gpu.data import bundled_mnist, split
+from scripts import gpu_faults
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "scripts" / "results"
@@ -181,6 +182,8 @@ CHECKS: dict[str, Check] = {
     "same seed, same bits": repeatability,
     "record recipe": recipe,
     "memory given back": memory,
+    "want of memory": gpu_faults.want_of_memory,
+    "moved elsewhere": gpu_faults.another_device,
     "MLPClassifier": estimator,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PROGRAM = [sys.executable, "-m", "mnn_gpu"]
@@ -25,3 +26,13 @@ def run(
     )
     assert "Traceback" not in result.stderr
     return result
+
+
+def prepared(setup: str, command: Sequence[str]) -> list[str]:
+    """Return a command that first does something to its process: limits, signals, streams.
+
+    In Python, on one line. (A ``preexec_fn`` would run in a fork of the tests' process, which
+    not all libraries that are loaded there survive.)
+    """
+    first = f"import os, resource, signal, sys; {setup}; os.execv(sys.argv[1], sys.argv[1:])"
+    return [sys.executable, "-c", first, *command]

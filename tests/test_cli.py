@@ -16,7 +16,7 @@ import pytest
 
 from mnn_gpu import load_model, predict
 from mnn_gpu.data.idx import idx_header
-from tests.program import PROGRAM, run
+from tests.program import PROGRAM, prepared, run
 
 WITHOUT_CUPY = """
 import sys
@@ -101,13 +101,13 @@ def test_the_model_file_tells_how_it_came_about(model: Path) -> None:
 
 def test_ctrl_c_saves_what_was_learnt(tmp_path: Path) -> None:
     command = [*PROGRAM, "train", "--iterations", "100000", "--rows", "5000", "--device", "cpu"]
+    command += ["--out", str(tmp_path / "m"), "--report-every", "1"]
     process = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "m"), "--report-every", "1"],
+        # A background job of a shell starts with Ctrl-C ignored.
+        prepared("signal.signal(signal.SIGINT, signal.SIG_DFL)", command),
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # A background job of a shell starts with Ctrl-C ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         assert process.stderr is not None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,7 @@ from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.replay import Program
 from mnn_gpu.cli.rescue import save_somewhere
 from mnn_gpu.randomness import ORDER, generator
-from tests.program import PROGRAM, run
+from tests.program import PROGRAM, prepared, run
 
 MINIBATCHES = TrainingConfig(
     hidden=(8, 6), epochs=6, batch_size=10, optimizer="adam", learning_rate=0.01, dropout=0.25
@@ -204,15 +202,16 @@ def test_the_command_line_saves_what_was_good(tmp_path: Path) -> None:
 # ---- signals -------------------------------------------------------------------------
 
 
-def started(tmp_path: Path, *options: str, before: Callable[[], None] | None = None) -> Any:
+def started(tmp_path: Path, *options: str) -> Any:
     """Start a training that takes a long time; return it when it has made a report."""
     command = ["train", "--iterations", "1000000", "--rows", "3000", "--report-every", "1"]
+    whole = [*PROGRAM, *command, "--device", "cpu", "--out", str(tmp_path / "m"), *options]
     process = subprocess.Popen(
-        [*PROGRAM, *command, "--device", "cpu", "--out", str(tmp_path / "m"), *options],
+        # A background job of a shell starts with Ctrl-C ignored.
+        prepared("signal.signal(signal.SIGINT, signal.SIG_DFL)", whole),
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=before,
     )
     assert process.stderr is not None
     for line in process.stderr:
@@ -237,10 +236,7 @@ def test_sigterm_saves_what_was_learnt_and_says_how_to_resume(tmp_path: Path) ->
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_leaves_at_once(tmp_path: Path, number: signal.Signals) -> None:
-    def ready() -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    process = started(tmp_path, "--hidden", "1500", "1500", before=ready)
+    process = started(tmp_path, "--hidden", "1500", "1500")
     try:
         process.send_signal(number)
         time.sleep(0.05)
@@ -270,25 +266,22 @@ def test_a_program_that_hears_sigterm_itself_goes_on_hearing_it(images: dict[str
 # ---- disks ---------------------------------------------------------------------------
 
 
-def no_file_above(size: int) -> Callable[[], None]:
-    """Return what makes every write beyond so many bytes fail, as on a full disk."""
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    return limit
+NO_FILE_ABOVE = (
+    "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    "resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
+)
+"""Every write beyond so many bytes fails, as on a full disk."""
 
 
 def test_a_full_disk_costs_no_checkpoint_and_no_model(tmp_path: Path) -> None:
     options = ["--rows", "2000", "--epochs", "4", "--batch-size", "50", "--optimizer", "adam"]
     command = [*PROGRAM, "train", *options, "--device", "cpu", "--checkpoint", "run"]
     result = subprocess.run(
-        [*command, "--out", "m"],
+        # A model has 32 KB, a checkpoint 97.
+        prepared(NO_FILE_ABOVE.format(size=64_000), [*command, "--out", "m"]),
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        preexec_fn=no_file_above(64_000),  # A model has 32 KB, a checkpoint 97.
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -353,10 +346,10 @@ def test_a_poor_environment_is_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "stdin"])
 def test_a_closed_stream_costs_no_model(tmp_path: Path, closed: str) -> None:
     number = {"stdin": 0, "stdout": 1, "stderr": 2}[closed]
+    command = [*PROGRAM, "train", "--rows", "2000", "--iterations", "3", "--device", "cpu"]
     result = subprocess.run(
-        [*PROGRAM, "train", "--rows", "2000", "--iterations", "3", "--device", "cpu"],
+        prepared(f"os.close({number})", command),
         cwd=tmp_path,
-        preexec_fn=lambda: os.close(number),
         stdout=None if closed == "stdout" else subprocess.PIPE,
         stderr=None if closed == "stderr" else subprocess.PIPE,
         check=False,

@@ -66,7 +66,7 @@ def sums_of_inputs(theta: Array, task: Task, share: float, X: Array, samples: Sa
     Z, A = network.forward(layers, X, masks, hidden, output.function)
     wanted = smoothed(Y, regularisation.label_smoothing) if regularisation.label_smoothing else Y
     gradient = network.backward(layers, Z, A, X, wanted, of_each, masks, hidden)
-    return Sums(network.flatten(gradient), *output.score(Z[-1], Y, weights))
+    return Sums(network.flatten(gradient), *output.score(Z[-1], Y, weights, task.clip))
 
 
 def batch_sums(

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from math import sqrt
+from math import log, log1p, sqrt
 from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace, device
@@ -242,7 +242,9 @@ def backward(
     return gradient[::-1]
 
 
-def score(Z: Array, Y: Array, weights: Array | None = None) -> tuple[Array, Array]:
+def score(
+    Z: Array, Y: Array, weights: Array | None = None, clip: float = 0.0
+) -> tuple[Array, Array]:
     """Return the cross-entropy and the number of right answers, summed over the samples.
 
     ``-log softmax(Z)[label] = log sum exp(Z) - Z[label]``, with the largest ``Z`` taken
@@ -256,6 +258,8 @@ def score(Z: Array, Y: Array, weights: Array | None = None) -> tuple[Array, Arra
     Y : (classes, m), one-hot
     weights : (1, m), optional
         How much the loss of each sample counts. Default: 1.
+    clip : float
+        See `clipped`.
 
     Returns
     -------
@@ -265,10 +269,18 @@ def score(Z: Array, Y: Array, weights: Array | None = None) -> tuple[Array, Arra
     xp = array_namespace(Z)
     below_top = Z - xp.max(Z, axis=0, keepdims=True)
     of_label = xp.sum(Y * below_top, axis=0, keepdims=True)
-    losses = xp.log(xp.sum(xp.exp(below_top), axis=0, keepdims=True)) - of_label
+    losses = clipped(xp.log(xp.sum(xp.exp(below_top), axis=0, keepdims=True)) - of_label, clip)
     loss = xp.sum(losses if weights is None else losses * weights)
     correct = xp.sum(xp.astype(of_label >= 0, xp.int32), dtype=xp.int32)
     return loss, correct
+
+
+def clipped(losses: Array, clip: float) -> Array:
+    """Return ``-log p`` of probabilities that are kept from ``clip`` to ``1 - clip``; 0: as is."""
+    if not clip:
+        return losses
+    xp = array_namespace(losses)
+    return xp.minimum(xp.maximum(losses, -log1p(-clip)), -log(clip))
 
 
 def predict(A: Array) -> Array:

@@ -26,12 +26,12 @@ class Output(NamedTuple):
     Attributes
     ----------
     function : callable ``Z -> A``
-    score : callable ``(Z, Y, weights) -> (loss, correct)``
+    score : callable ``(Z, Y, weights, clip) -> (loss, correct)``
         As `network.score`, both summed over the samples.
     """
 
     function: Callable[[Array], Array]
-    score: Callable[[Array, Array, Array | None], tuple[Array, Array]]
+    score: Callable[..., tuple[Array, Array]]
 
 
 def wanted_of(labels: Array, outputs: int, dtype: Any) -> Array:
@@ -41,26 +41,36 @@ def wanted_of(labels: Array, outputs: int, dtype: Any) -> Array:
     return array_namespace(labels).astype(labels.T, dtype)
 
 
-def binary_score(Z: Array, Y: Array, weights: Array | None = None) -> tuple[Array, Array]:
+def binary_score(
+    Z: Array, Y: Array, weights: Array | None = None, clip: float = 0.0
+) -> tuple[Array, Array]:
     """Return the binary cross-entropy of independent outputs, ``Y`` 0 or 1; see `network.score`.
 
     ``-log`` of the logistic function and of 1 less it, ``max(Z, 0) - Z Y + log(1 +
     exp(-|Z|))``, summed over the outputs. A sample is right if all of its outputs are.
     """
     xp = array_namespace(Z)
-    losses = xp.maximum(Z, 0) - Z * Y + xp.log1p(xp.exp(0 - xp.abs(Z)))
+    if clip:  # Not by `network.clipped`: here 1 - A is rounded as there.
+        A = xp.minimum(xp.maximum(activations.logistic(Z), clip), 1 - clip)
+        losses = 0 - Y * xp.log(A) - (1 - Y) * xp.log(1 - A)
+    else:
+        losses = xp.maximum(Z, 0) - Z * Y + xp.log1p(xp.exp(0 - xp.abs(Z)))
     wrong = xp.astype((Z > 0) != (Y > 0), xp.int32)
     wrong = xp.max(wrong, axis=0)
     return _summed(losses, weights), xp.sum(1 - wrong, dtype=xp.int32)
 
 
-def squares_score(Z: Array, Y: Array, weights: Array | None = None) -> tuple[Array, Array]:
+def squares_score(
+    Z: Array, Y: Array, weights: Array | None = None, _clip: float = 0.0
+) -> tuple[Array, Array]:
     """Return half the squared error, summed over the outputs; no number is right or wrong."""
     difference = Z - Y
     return _summed(difference * difference * 0.5, weights), _none_right(Z)
 
 
-def poisson_score(Z: Array, Y: Array, weights: Array | None = None) -> tuple[Array, Array]:
+def poisson_score(
+    Z: Array, Y: Array, weights: Array | None = None, _clip: float = 0.0
+) -> tuple[Array, Array]:
     """Return half the Poisson deviance of ``exp(Z)`` from counts ``Y``, summed over the outputs.
 
     ``Y log(Y / A) - Y + A``, with ``A = exp(Z)`` and ``0 log 0 = 0``.

@@ -33,6 +33,9 @@ class Task:
         Of the hidden layers, one of `activations.ACTIVATIONS`.
     output : str
         Of the last layer, with its loss; one of `outputs.OUTPUTS`.
+    clip : float
+        The least probability, and the least from 1, that a loss is told of; see
+        `network.clipped`.
     """
 
     layer_sizes: Sequence[int]
@@ -41,6 +44,7 @@ class Task:
     input_scale: float = 1.0
     activation: str = "relu"
     output: str = "softmax"
+    clip: float = 0.0
 
 
 class Data(NamedTuple):

@@ -460,3 +460,15 @@ def test_bigger_data_than_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
         assert_same(*pair(MLPClassifier, *big, max_iter=3, **settings), rtol=1e-7)
     numbers = make_regression(5000, 9, random_state=0)
     assert_same(*pair(MLPRegressor, *numbers, max_iter=3, batch_size=4500), rtol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("target", ["ten classes", "two classes", "multilabel"])
+def test_losses_are_of_clipped_probabilities_as_there(target: str, dtype: type) -> None:
+    """Of data that are not scaled, where networks are sure and wrong; stopping hangs on it."""
+    ours, theirs = pair(MLPClassifier, (X * 400).astype(dtype), TARGETS[target])
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-4)
+
+
+def test_lbfgs_clips_its_losses_too() -> None:
+    assert_same(*pair(MLPClassifier, X * 400, Y, solver="lbfgs", max_iter=3), rtol=1e-6)

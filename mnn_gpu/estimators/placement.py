@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -58,9 +58,12 @@ def placed(
     backend : Backend
     """
     dtype = np.dtype(X.dtype)
-    task = task_of(estimator)
+    theta = theta_of(estimator)
+    # scikit-learn's losses are of probabilities that are not quite 0 and 1.
+    eps = float(np.finfo(np.result_type(dtype, theta.dtype)).eps)
+    task = replace(task_of(estimator), clip=eps)
     labels = y.argmax(axis=1).astype(np.int32) if task.output == "softmax" else y.astype(dtype)
-    is_weight = network.weight_mask(theta_of(estimator), task.layer_sizes)
+    is_weight = network.weight_mask(theta, task.layer_sizes)
     if is_sparse(X) and _fits(X, backend):
         X = X.toarray()
     dense = not is_sparse(X)

@@ -472,3 +472,53 @@ def test_losses_are_of_clipped_probabilities_as_there(target: str, dtype: type) 
 
 def test_lbfgs_clips_its_losses_too() -> None:
     assert_same(*pair(MLPClassifier, X * 400, Y, solver="lbfgs", max_iter=3), rtol=1e-6)
+
+
+CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "betas": ("adam", {"beta_1": 0.1, "beta_2": 0.5, "epsilon": 1e-2}),
+    "momentum": ("sgd", {"momentum": 0.1, "nesterovs_momentum": False}),
+    "to sgd": ("adam", {"solver": "sgd"}),
+    "to adam": ("sgd", {"solver": "adam"}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_partial_fit_keeps_the_optimizer_it_began_with_as_there(name: str) -> None:
+    solver, change = CHANGES[name]
+    ours, theirs = (
+        kind(solver=solver, random_state=1).partial_fit(X, Y, classes=range(10))
+        for kind in (MLPClassifier, THEIRS[MLPClassifier])
+    )
+    for one in (ours, theirs):
+        one.set_params(**change).partial_fit(X, Y)
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_warm_start_after_early_stopping_ends_as_there(dtype: type) -> None:
+    first = X.astype(dtype), Y
+    ours, theirs = pair(MLPClassifier, *first, warm_start=True, early_stopping=True, max_iter=25)
+    assert_same(ours.fit(X, Y), theirs.fit(X, Y), rtol=1e-9 if dtype == np.float64 else 1e-3)
+
+
+def test_a_weight_may_be_one_number_of_numpy() -> None:
+    for weight in (2.0, np.float64(2)):
+        assert_same(*pair(MLPClassifier, X, Y, weight))
+
+
+def test_fits_in_threads_give_scipys_threads_back() -> None:
+    from threadpoolctl import threadpool_info
+
+    from mnn_gpu.estimators.lbfgs import scipys_own_blas_single_threaded
+
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info()]
+
+    with threadpool_limits(limits=2):
+        before = threads()
+        one, other = scipys_own_blas_single_threaded(), scipys_own_blas_single_threaded()
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        other.__exit__(None, None, None)
+        assert threads() == before

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -24,27 +25,38 @@ def has_small_kernels() -> bool:
     return any(library.get("architecture") in SMALL_KERNELS for library in _controller().info())
 
 
-class _SingleThreaded:
-    """The first that enters sets the limit, the last that leaves lifts it."""
+class SharedLimit:
+    """A limit of threads: the first that enters sets it, the last that leaves lifts it.
 
-    def __init__(self) -> None:
+    The number of threads is the process's. Each in a thread of its own, setting and lifting
+    it for themselves would end with what another of them had set.
+
+    Parameters
+    ----------
+    limit : callable
+        Sets the limit; returns a context manager that lifts it.
+    """
+
+    def __init__(self, limit: Callable[[], AbstractContextManager[Any]]) -> None:
+        self.limit = limit
         self.lock = Lock()
         self.inside = 0
+        self.lifting = ExitStack()
 
     def __enter__(self) -> None:
         with self.lock:
             if self.inside == 0:
-                self.limit = _controller().limit(limits=1, user_api="blas")
+                self.lifting.enter_context(self.limit())
             self.inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self.lock:
             self.inside -= 1
             if self.inside == 0:
-                self.limit.restore_original_limits()
+                self.lifting.close()
 
 
 @cache
 def single_threaded() -> AbstractContextManager[None]:
     """Keep every product to the thread that asks for it, in the whole process."""
-    return _SingleThreaded()
+    return SharedLimit(lambda: _controller().limit(limits=1, user_api="blas"))

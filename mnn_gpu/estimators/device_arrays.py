@@ -96,6 +96,8 @@ def on_host(values: Any) -> Any:
     """Bring targets or weights to the host if they are on a device; cuDF's too."""
     if type(values).__module__.partition(".")[0] == "cudf":
         return values.to_pandas()
+    if isinstance(values, np.generic):  # A weight of all samples.
+        return values
     if array_api_compat.is_array_api_obj(values) and not is_sparse(values):
         return to_host(values)
     return values

@@ -130,7 +130,8 @@ class FitCheckpoint(SnapshotFolder):
             set_parameters(of, arrays["best"])
             of._best_coefs, of._best_intercepts = of.coefs_, of.intercepts_
         if told["finished"]:
-            set_parameters(of, arrays.get("best", arrays["theta"]))
+            if "best" not in arrays:
+                set_parameters(of, arrays["theta"])
             # As if the first parameters had not just been drawn from it.
             of._random_state = check_random_state(of.random_state)
             return None

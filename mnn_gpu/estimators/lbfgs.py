@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,6 +16,7 @@ from sklearn.utils.optimize import _check_optimize_result
 from threadpoolctl import ThreadpoolController
 
 from mnn_gpu.backend import Backend
+from mnn_gpu.backend.blas import SharedLimit
 from mnn_gpu.estimators.penalised import loss_share, squared_length
 from mnn_gpu.estimators.placement import Placed, placed, set_parameters, theta_of
 from mnn_gpu.samples import Batch, Data
@@ -82,12 +84,17 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
     set_parameters(estimator, result.x.astype(theta.dtype))
 
 
-def scipys_own_blas_single_threaded() -> AbstractContextManager[Any]:
+@cache
+def scipys_own_blas_single_threaded() -> AbstractContextManager[None]:
     """Keep SciPy's vectors to one thread, if its BLAS is another library than NumPy's.
 
     The threads of two libraries wait for each other's processors, in turn and busily: 200
     rows took 25 times as long on two processors as on one.
     """
+    return SharedLimit(_limit)
+
+
+def _limit() -> AbstractContextManager[Any]:
     controller = ThreadpoolController()
     paths = [library["filepath"] for library in controller.info()]
     # Not by the file's name: NumPy's is called libscipy_openblas too.

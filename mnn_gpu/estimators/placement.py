@@ -20,6 +20,8 @@ from mnn_gpu.shards import cut
 Array: TypeAlias = Any
 DENSE_SHARE = 0.25
 """Of the free memory that sparse data may take once they are dense."""
+FILLED = 0.02
+"""Of sparse data's elements, from which on a CPU is faster with all of them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def placed(
     task = replace(task_of(estimator), clip=eps)
     labels = y.argmax(axis=1).astype(np.int32) if task.output == "softmax" else y.astype(dtype)
     is_weight = network.weight_mask(theta, task.layer_sizes)
-    if is_sparse(X) and _fits(X, backend):
+    if is_sparse(X) and _fits(X, backend) and _is_worth_it(X, backend):
         X = X.toarray()
     dense = not is_sparse(X)
     if isinstance(X, DeviceRows):
@@ -103,6 +105,22 @@ def as_theta(coefs: Sequence[Any], intercepts: Sequence[Any]) -> npt.NDArray[Any
     return theta
 
 
+def update_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
+    """Write the vector into ``coefs_`` and ``intercepts_``, as scikit-learn does.
+
+    So they keep their dtype; and where they are the best ones of a fit with early stopping
+    before a warm start, those go along.
+    """
+    arrays = [*estimator.coefs_, *estimator.intercepts_]
+    if not all(array.flags.writeable for array in arrays):  # Of a file in memory.
+        set_parameters(estimator, theta)
+        return
+    layers = network.unflatten(theta, task_of(estimator).layer_sizes)
+    for i, (W, b) in enumerate(layers):
+        estimator.coefs_[i][...] = W.T
+        estimator.intercepts_[i][...] = b[:, 0]
+
+
 def set_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
     """Take ``coefs_`` and ``intercepts_`` out of the vector again."""
     layers = network.unflatten(theta, task_of(estimator).layer_sizes)
@@ -114,6 +132,10 @@ def _fits(X: Any, backend: Backend) -> bool:
     free = backend.memory().free
     need = X.shape[0] * X.shape[1] * X.dtype.itemsize
     return free is None or need <= DENSE_SHARE * free
+
+
+def _is_worth_it(X: Any, backend: Backend) -> bool:
+    return not backend.is_host or X.nnz >= FILLED * X.shape[0] * X.shape[1]
 
 
 def _dense_sums(task: Task, backend: Backend) -> SumsOf:

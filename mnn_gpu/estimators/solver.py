@@ -37,6 +37,8 @@ class SolverState:
     ----------
     schedule : SGDOptimizer or AdamOptimizer
         scikit-learn's, for its learning rates and its word on when to stop.
+    optimizer : Optimizer
+        The update; as there, what is set after the first ``partial_fit`` comes too late.
     steps : int
         Updates made.
     slots : list of (parameters,)
@@ -44,6 +46,7 @@ class SolverState:
     """
 
     schedule: Any
+    optimizer: Optimizer
     steps: int = 0
     slots: list[Host] = field(default_factory=list)
 
@@ -58,9 +61,10 @@ def solver_of(estimator: Any) -> SolverState:
     """Return a new solver, as the parameters say."""
     rate = estimator.learning_rate_init
     if estimator.solver == "adam":
-        return SolverState(AdamOptimizer([], rate))
+        return SolverState(AdamOptimizer([], rate), optimizer_of(estimator))
     kind, power = estimator.learning_rate, estimator.power_t
-    return SolverState(SGDOptimizer([], rate, lr_schedule=kind, power_t=power))
+    schedule = SGDOptimizer([], rate, lr_schedule=kind, power_t=power)
+    return SolverState(schedule, optimizer_of(estimator))
 
 
 def optimizer_of(estimator: Any) -> Optimizer:

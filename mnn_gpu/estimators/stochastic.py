@@ -22,8 +22,8 @@ from mnn_gpu.backend.base import Run
 from mnn_gpu.estimators.device_arrays import DeviceRows
 from mnn_gpu.estimators.fit_checkpoint import FitCheckpoint, fit_checkpoint
 from mnn_gpu.estimators.penalised import FitState, penalised_step, penalties
-from mnn_gpu.estimators.placement import Placed, placed, set_parameters, theta_of
-from mnn_gpu.estimators.solver import SolverState, Split, optimizer_of, solver_of
+from mnn_gpu.estimators.placement import Placed, placed, theta_of, update_parameters
+from mnn_gpu.estimators.solver import SolverState, Split, solver_of
 from mnn_gpu.interrupts import FinishStep
 from mnn_gpu.samples import Batch
 
@@ -138,7 +138,7 @@ def _epochs(
         if is_over or loop.incremental:
             return
     warnings.warn(
-        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
+        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter:d}) "
         "reached and the optimization hasn't converged yet.",
         ConvergenceWarning,
         stacklevel=2,
@@ -176,7 +176,7 @@ class _Loop:
         self.batch_size = _batch_size(estimator, len(rows))
         self.epochs = 1 if incremental else estimator.max_iter
         self.solver: SolverState = estimator._optimizer
-        self.optimizer = optimizer_of(estimator)
+        self.optimizer = self.solver.optimizer
         self.state = self._first_state()
         self.run = self._compiled()
 
@@ -239,7 +239,7 @@ class _Loop:
     def bring_back(self) -> None:
         """Give the estimator its parameters, and the solver its memory."""
         theta = np.array(self.backend.to_numpy(self.state.theta))
-        set_parameters(self.estimator, theta)
+        update_parameters(self.estimator, theta)
         self.solver.slots = [np.array(self.backend.to_numpy(slot)) for slot in self.state.slots]
 
 

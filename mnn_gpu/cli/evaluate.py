@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from mnn_gpu.cli.options import add_data, add_device, add_json, chosen_backend, print_json
+from mnn_gpu.cli.options import (
+    add_data,
+    add_device,
+    add_json,
+    add_model,
+    chosen_backend,
+    print_json,
+)
 
 SUMMARY = "measure a model's accuracy on labelled data"
 DESCRIPTION = "Measure a model's accuracy and loss on labelled data."
@@ -18,12 +24,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "model",
-        type=Path,
-        metavar="MODEL",
-        help="a model file that train wrote, or record: the model that comes with the package",
-    )
+    add_model(parser)
     add_data(parser, "the 10,000 test images of the bundled MNIST")
     add_device(parser)
     add_json(parser)

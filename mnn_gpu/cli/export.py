@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnn_gpu.cli.options import add_json, print_json
+from mnn_gpu.cli.options import add_json, add_model, print_json
 
 SUMMARY = "write a model for another program"
 DESCRIPTION = """\
@@ -26,12 +26,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "model",
-        type=Path,
-        metavar="MODEL",
-        help="a model file that train wrote, or record: the model that comes with the package",
-    )
+    add_model(parser)
     parser.add_argument("file", type=Path, metavar="FILE", help="what to write")
     parser.add_argument(
         "--dtype",

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ def add_device(parser: Options) -> None:
 
 def add_json(parser: Options) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_model(parser: Options) -> None:
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a model file that train wrote, or record: the model that comes with the package",
+    )
 
 
 def add_data(parser: Options, default: str) -> None:

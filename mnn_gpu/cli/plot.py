@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import add_data, add_device, chosen_backend
+from mnn_gpu.cli.options import add_data, add_device, add_model, chosen_backend
 
 if TYPE_CHECKING:
     from mnn_gpu import Dataset, Model
@@ -43,12 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
-    parser.add_argument(
-        "model",
-        type=Path,
-        metavar="MODEL",
-        help="a model file that train wrote, or record: the model that comes with the package",
-    )
+    add_model(parser)
     parser.add_argument(
         "-o",
         "--output",

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 
 from mnn_gpu.cli import predict_pictures
-from mnn_gpu.cli.options import add_device, add_json, add_label_column, chosen_backend, print_json
+from mnn_gpu.cli.options import (
+    add_device,
+    add_json,
+    add_label_column,
+    add_model,
+    chosen_backend,
+    print_json,
+)
 
 SUMMARY = "label a data set, as a Kaggle submission, or pictures of handwritten digits"
 DESCRIPTION = """\
@@ -22,12 +29,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "model",
-        type=Path,
-        metavar="MODEL",
-        help="a model file that train wrote, or record: the model that comes with the package",
-    )
+    add_model(parser)
     parser.add_argument(
         "images",
         nargs="+",

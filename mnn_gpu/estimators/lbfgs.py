@@ -81,7 +81,7 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
         )
     estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
     estimator.loss_ = result.fun
-    set_parameters(estimator, result.x.astype(theta.dtype))
+    set_parameters(estimator, result.x)
 
 
 @cache

@@ -75,6 +75,12 @@ class DevicePerceptron:
     def _backend_of(self, X: Any) -> Backend:
         return X.backend if isinstance(X, DeviceRows) else select_backend(self.device)
 
+    def _get_doc_link(self) -> str:
+        """Return the page of the class that this one stands for; its HTML links to it."""
+        theirs = next(c for c in type(self).__mro__ if c.__module__.startswith("sklearn.neural"))
+        link: str = theirs()._get_doc_link()
+        return link
+
     # ---- using what was trained -------------------------------------------------------
 
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> npt.NDArray[Any]:

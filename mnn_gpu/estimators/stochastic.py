@@ -118,7 +118,7 @@ def _epochs(
     while estimator.n_iter_ < estimator.max_iter:
         if estimator.shuffle:
             split.order = shuffle(split.order, random_state=estimator._random_state)
-        estimator.loss_ = loop.epoch(split.order, interrupt) / len(split.order)
+        estimator.loss_ = np.float64(loop.epoch(split.order, interrupt) / len(split.order))
         estimator.n_iter_ += 1
         estimator.t_ += len(split.order)
         estimator.loss_curve_.append(estimator.loss_)

@@ -74,15 +74,17 @@ UNSUPPORTED_ARCHITECTURE = CompileException(
 
 
 class Faults:
-    """Which stages fail with what, and on which GPU (None: on all)."""
+    """Which stages fail with what, and on which GPUs (None: on all)."""
 
-    def __init__(self, errors: dict[str, BaseException], only_on: int | None = None) -> None:
+    def __init__(
+        self, errors: dict[str, BaseException], only_on: int | tuple[int, ...] | None = None
+    ) -> None:
         self.errors = errors
-        self.only_on = only_on
+        self.only_on = (only_on,) if isinstance(only_on, int) else only_on
         self.current: int | None = None
 
     def strike(self, stage: str) -> None:
-        if stage in self.errors and self.only_on in (None, self.current):
+        if stage in self.errors and (self.only_on is None or self.current in self.only_on):
             raise self.errors[stage]
 
 
@@ -121,7 +123,7 @@ def standin(
     driver: int = 12040,
     count: int | BaseException = 1,
     wrong_product: bool = False,
-    only_on: int | None = None,
+    only_on: int | tuple[int, ...] | None = None,
     **failures: BaseException,
 ) -> types.ModuleType:
     """Build the module.

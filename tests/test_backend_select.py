@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from mnn_gpu import (
     train,
 )
 from mnn_gpu.backend import Backend
+from mnn_gpu.backend.jax_backend import JaxBackend
 from mnn_gpu.backend.probe import STAGES, probe, probe_report
 from tests import standin_cupy as fake
 from tests.libraries import installed
@@ -49,6 +51,7 @@ def test_cpu_is_numpy() -> None:
 def test_a_name_that_is_no_device_is_a_usage_error(name: str) -> None:
     with pytest.raises(UsageError, match="no device") as caught:
         select_backend(name)
+    assert caught.value.cause.startswith(f"device is {name!r}")
     assert '"cuda:N"' in caught.value.cure
 
 
@@ -71,6 +74,10 @@ def test_a_backend_is_frozen() -> None:
         select_backend("cpu").device = "cuda:0"  # type: ignore[misc]
 
 
+def test_a_backend_shows_its_library_and_device_alone() -> None:
+    assert repr(select_backend("cpu")) == "NumpyBackend(name='numpy', device='cpu')"
+
+
 # ---- a GPU that works ----------------------------------------------------------------
 
 
@@ -85,6 +92,47 @@ def test_a_gpu_that_passes_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) 
 def test_every_gpu_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin(count=3))
     assert select_backend("cuda:2").device == "cuda:2"
+
+
+@pytest.mark.parametrize(
+    ("library", "device", "taken"),
+    [
+        ("auto", "auto", "cupy"),
+        ("auto", "cpu", "numpy"),
+        ("auto", "cuda:1", "cupy"),
+        ("numpy", "auto", "numpy"),
+        ("numpy", "cpu", "numpy"),
+        ("cupy", "auto", "cupy"),
+        ("cupy", "cuda:1", "cupy"),
+    ],
+)
+def test_a_library_is_taken_on_the_devices_that_it_runs_on(
+    monkeypatch: pytest.MonkeyPatch, library: str, device: str, taken: str
+) -> None:
+    install(monkeypatch, standin(count=2))
+    backend = select_backend(device, library)
+    assert backend.name == taken
+    on_gpu = device if ":" in device else "cuda:0"
+    assert backend.device == ("cpu" if taken == "numpy" else on_gpu)
+
+
+def test_cupy_that_was_asked_for_by_name_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin(count=CUDARuntimeError(100)))
+    with pytest.raises(DeviceError, match="no GPU is visible"):
+        select_backend("auto", "cupy")
+
+
+@pytest.mark.parametrize(
+    ("device", "platform", "index"),
+    [("auto", None, 0), ("cpu", "cpu", 0), ("cuda", "cuda", 0), ("cuda:3", "cuda", 3)],
+)
+def test_jax_is_told_the_platform_and_the_number(
+    monkeypatch: pytest.MonkeyPatch, device: str, platform: str | None, index: int
+) -> None:
+    told = []
+    monkeypatch.setattr(JaxBackend, "connect", lambda *asked: told.append(asked))
+    select_backend(device, "jax")
+    assert told == [(platform, index)]
 
 
 def test_training_through_the_cupy_backend_is_the_same_training(
@@ -319,6 +367,22 @@ def test_auto_takes_the_next_gpu_where_the_first_is_busy(monkeypatch: pytest.Mon
     assert select_backend("auto").device == "cuda:1"
 
 
+def test_auto_goes_through_the_gpus_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin(count=4, only_on=(0, 1), allocate=CUDARuntimeError(46)))
+    assert select_backend("auto").device == "cuda:2"
+
+
+def test_a_cupy_that_is_found_but_not_loaded_yet_is_no_reason_to_be_silent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cupy").mkdir()
+    (tmp_path / "cupy/__init__.py").write_text("raise ImportError('half installed')")
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.warns(FallbackWarning, match="half installed"):
+        assert select_backend("auto").device == "cpu"
+
+
 def test_auto_looks_further_where_a_gpu_cannot_even_be_made_current(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -354,8 +418,10 @@ def test_out_of_memory_is_explained_outside_training_too(
 
 
 def test_the_name_of_a_device_is_no_backend(images: dict[str, np.ndarray]) -> None:
-    with pytest.raises(UsageError, match="select_backend"):
+    with pytest.raises(UsageError) as caught:
         train(images["X"], images["y"], backend="cpu")  # type: ignore[arg-type]
+    assert caught.value.cause == "backend is 'cpu'."
+    assert "select_backend()" in caught.value.cure
 
 
 def test_auto_names_the_first_cause_where_all_gpus_are_busy(
@@ -422,8 +488,12 @@ JAX = pytest.mark.skipif(not installed("jax"), reason="JAX is not installed")
     ("device", "library"), [("cuda", "numpy"), ("cpu", "cupy"), ("cpu", "torch")]
 )
 def test_a_library_that_does_not_run_there_is_a_usage_error(device: str, library: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as caught:
         select_backend(device, library)
+    assert library in caught.value.cause
+    known = library != "torch"
+    assert (device in caught.value.cause) is known
+    assert ("--backend" if known else "auto, numpy, cupy, jax") in caught.value.cure
 
 
 def test_jax_that_is_not_installed_is_a_device_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,32 @@ def test_notebook_network_has_8070_parameters_of_the_notebooks_variances() -> No
     np.testing.assert_allclose(variances, expected, rtol=0.1)
 
 
+VARIANCES: dict[str, list[tuple[float, float]]] = {
+    # Weights and biases of each layer of 5-4-3-2: inputs, outputs and features.
+    "notebook": [(1 / 5, 1 / 4), (1 / 7, 1 / 3), (1 / 5, 1 / 5)],
+    "he": [(2 / 5, 0), (2 / 4, 0), (2 / 3, 0)],
+    "glorot": [(2 / 9, 0), (2 / 7, 0), (2 / 5, 0)],
+}
+
+
+@pytest.mark.parametrize("init", network.INITS)
+def test_first_parameters_are_normal_numbers_times_what_the_books_say(init: str) -> None:
+    draws, normal = np.random.default_rng(3), np.random.default_rng(3)
+    layers = network.init_parameters((5, 4, 3, 2), draws, init)
+    assert [W.shape for W, _ in layers] == [(4, 5), (3, 4), (2, 3)]
+    for (W, b), (of_W, of_b) in zip(layers, VARIANCES[init], strict=True):
+        np.testing.assert_array_equal(W, normal.standard_normal(W.shape) * np.sqrt(of_W))
+        np.testing.assert_array_equal(b, normal.standard_normal((len(W), 1)) * np.sqrt(of_b))
+
+
+def test_the_mask_tells_weights_from_biases(lib: Library) -> None:
+    theta = lib.asarray(np.arange(14.0))
+    mask = network.weight_mask(theta, (3, 2, 2))
+    assert lib.owns(mask)
+    assert mask.dtype == theta.dtype
+    np.testing.assert_array_equal(lib.to_numpy(mask), [1] * 6 + [0] * 2 + [1] * 4 + [0] * 2)
+
+
 def test_relu_and_its_derivative(lib: Library) -> None:
     Z = lib.asarray([[-2.0, 0.0, 3.0]])
     np.testing.assert_array_equal(lib.to_numpy(activations.relu(Z)), [[0, 0, 3]])
@@ -128,8 +154,11 @@ def test_softmax_does_not_change_when_all_logits_move_together(
     np.testing.assert_allclose(activations.softmax(Z + shift), activations.softmax(Z), atol=1e-12)
 
 
-def test_one_hot_has_a_row_for_classes_that_are_absent(lib: Library) -> None:
-    Y = network.one_hot(lib.asarray([0, 2, 0]), 5, lib.xp.float32)
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "uint64"])
+def test_one_hot_has_a_row_for_classes_that_are_absent(lib: Library, dtype: str) -> None:
+    if lib.name == "torch" and dtype == "uint64":
+        pytest.skip("torch compares no uint64 on every version")
+    Y = network.one_hot(lib.asarray([0, 2, 0], dtype), 5, lib.xp.float32)
     expected = [[1, 0, 1], [0, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
     np.testing.assert_array_equal(lib.to_numpy(Y), expected)
 
@@ -143,6 +172,23 @@ def test_pixels_are_divided_by_255_and_floats_left_alone(lib: Library, dtype: st
     unit = network.unit_range(floats, lib.xp.float32)
     assert unit.dtype == lib.xp.float32
     np.testing.assert_array_equal(lib.to_numpy(unit), [[0, 0.5, 1]])
+
+
+def test_floats_are_not_even_copied() -> None:
+    X = np.array([[0.0, 0.5, 1.0]], np.float32)
+    assert np.shares_memory(network.unit_range(X, np.float32), X)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_scale_is_applied_to_pixels_and_fractions_alike(lib: Library, dtype: str) -> None:
+    X = lib.asarray([[0, 51, 255]], "uint8") if dtype == "uint8" else lib.asarray([[0, 0.2, 1.0]])
+    scaled = network.unit_range(X, lib.xp.float32, 2.5)
+    np.testing.assert_allclose(lib.to_numpy(scaled), [[0, 0.5, 2.5]], rtol=1e-6)
+
+
+def test_a_step_of_gradient_descent_goes_down_the_slope_by_alpha(lib: Library) -> None:
+    after = network.update(lib.asarray([1.0, -2.0, 0.0]), lib.asarray([4.0, -4.0, 1.0]), 0.25)
+    np.testing.assert_array_equal(lib.to_numpy(after), [0, -1, -0.25])
 
 
 def test_predict_takes_the_largest_output(lib: Library) -> None:

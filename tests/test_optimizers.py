@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.neural_network import MLPClassifier
 
 from mnn_gpu import TrainingConfig
 from mnn_gpu.optimizers import (
@@ -110,6 +112,33 @@ def test_clipped_gradients_lead_where_the_peers_lead(
     actual, *_ = trajectory(lib, make_optimizer(name), "float64", TRAJECTORIES["steps"], CLIP)
     expected = TRAJECTORIES[peer][f"{name}+clip"]
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_defaults_are_those_of_a_recipe_and_of_scikit_learn(name: str) -> None:
+    recipe = TrainingConfig(optimizer=name, weight_decay=0.0)
+    assert recipe.make_optimizer() == make_optimizer(name)
+    assert make_optimizer("momentum") == Momentum() != Momentum(nesterov=True)
+    theirs = MLPClassifier()
+    assert Adam() == Adam(theirs.beta_1, theirs.beta_2, theirs.epsilon, epsilon_hat=False)
+    assert Velocity() == Velocity(theirs.momentum, nesterov=False)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        GradientDescent(),
+        Momentum(),
+        Velocity(),
+        Adam(),
+        Decayed(Adam(), 0.1),
+        Averaged(Adam(), 0.9),
+    ],
+)
+def test_an_optimizer_is_a_value(made: Any) -> None:
+    assert {made: "found"}[replace(made)] == "found"
+    with pytest.raises(FrozenInstanceError):
+        made.slots = 7
 
 
 def test_gradient_descent_is_the_formula() -> None:

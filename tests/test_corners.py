@@ -1,0 +1,324 @@
+"""Corners that no other test reaches: other systems, rare errors, long trainings, a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnn_gpu import (
+    DataError,
+    DivergedError,
+    TrainingConfig,
+    UsageError,
+    batches,
+    cores,
+    diagnose,
+    network,
+    select_backend,
+    train,
+)
+from mnn_gpu.backend import Backend, Memory, numpy_backend, report
+from mnn_gpu.backend.probe import probe
+from mnn_gpu.cli import progress
+from mnn_gpu.cli.main import main
+from mnn_gpu.data import csv_digits
+from mnn_gpu.data.csv import read_csv
+from mnn_gpu.data.files import explain_os_error
+from mnn_gpu.data.npz import read_npz
+from mnn_gpu.samples import Batch
+from tests import standin_cupy
+from tests.standin_cupy import CUDARuntimeError, install, standin
+
+SMALL = TrainingConfig(hidden=(4,), epochs=3, batch_size=7)
+
+# ---- other systems ---------------------------------------------------------------------
+
+
+def test_where_affinity_is_unknown_all_processors_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert cores.available_cores() == os.cpu_count()
+
+
+def test_where_linux_does_not_tell_its_memory_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, images: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(numpy_backend, "MEMORY_INFO", tmp_path / "meminfo")
+    cpu = select_backend("cpu")
+    assert cpu.memory() == Memory(None, None)
+    train(images["X"], images["y"], SMALL, backend=cpu)
+    (tmp_path / "meminfo").write_text("MemTotal: many kB\n")
+    assert cpu.memory() == Memory(None, None)
+
+
+def test_a_numpy_that_does_not_name_its_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(np, "show_config", lambda mode: None)
+    assert report.blas_name() == "an unknown BLAS"
+
+
+@pytest.mark.parametrize(
+    ("module", "use", "cure"),
+    [
+        ("sklearn", "import mnn_gpu.estimators", "mnn_gpu[sklearn]"),
+        (
+            "pyarrow",
+            "from mnn_gpu.data.parquet import read_parquet; from pathlib import Path\n"
+            "read_parquet(Path('x.parquet'), None)",
+            "mnn_gpu[parquet]",
+        ),
+    ],
+)
+def test_an_extra_that_is_not_installed_is_named(module: str, use: str, cure: str) -> None:
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        f"from mnn_gpu import MnnGpuError\ntry:\n    exec({use!r})\n"
+        "except MnnGpuError as error:\n    print(error.cure)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert cure in result.stdout
+
+
+# ---- a GPU, pretended --------------------------------------------------------------------
+
+
+@pytest.fixture
+def _nothing_remembered() -> None:
+    probe.cache_clear()
+
+
+@pytest.mark.usefixtures("_nothing_remembered")
+def test_the_devices_as_a_table_of_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin(count=2, only_on=1, allocate=CUDARuntimeError(46)))
+    table = diagnose()._repr_html_()
+    assert "Pretended GPU: works" in table
+    assert "GPU 1 is busy" in table
+
+
+@pytest.mark.usefixtures("_nothing_remembered")
+def test_what_the_gpu_did_not_raise_is_not_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, standin())
+    gpu = select_backend("cuda")
+    assert gpu.explain(ValueError("mine")) is None
+    assert gpu.explain(standin_cupy.OutOfMemoryError("512 bytes")) is not None
+
+
+# ---- compiled steps ------------------------------------------------------------------------
+
+
+def compiled(step: Any, *state: Any) -> Any:
+    """Do a step once compiled and once as it is written; see that they agree."""
+    cpu, batch = select_backend("cpu"), Batch(np.ones((2, 1)))
+    expected = Backend.compile(cpu, step, ())(state, batch)
+    found = cpu.compile(step, ())(tuple(np.array(leaf) for leaf in state), batch)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+    return found
+
+
+def test_numbers_beside_bytes_and_mixed_dtypes_are_what_numpy_makes_of_them() -> None:
+    pixels, floats = np.arange(6, dtype=np.uint8), np.arange(6.0)
+    compiled(lambda _, s, b: (s[0], (s[0] > -1) * s[1]), pixels, floats)
+    compiled(lambda _, s, b: (s[0], s[0] * s[1] + 1), pixels, floats)
+
+
+def test_an_array_of_the_host_may_stand_on_the_left() -> None:
+    A = np.arange(9.0).reshape(3, 3)
+    (found,) = compiled(lambda _, s, b: (A @ s[0],), A)
+    np.testing.assert_array_equal(found, A @ (A @ A))
+
+
+def test_a_transposed_array_can_be_given_another_shape() -> None:
+    def step(_: Any, s: Any, b: Any) -> Any:
+        xp = s[0].__array_namespace__() if hasattr(s[0], "__array_namespace__") else np
+        return (xp.reshape(xp.reshape(s[0].T, (-1,)), (2, 3)),)
+
+    compiled(step, np.arange(6.0).reshape(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda _, s, b: (s[0].__array_namespace__().sinh(s[0]),), "sinh cannot be traced"),
+        (lambda _, s, b: (s[0][np.array([1, 0])],), "only views can be traced"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused(step: Any, message: str) -> None:
+    run = select_backend("cpu").compile(step, ())
+    with pytest.raises((AttributeError, TypeError), match=message):
+        run((np.zeros(2),), Batch(np.ones((1, 1))))
+
+
+# ---- trainings -----------------------------------------------------------------------------
+
+
+def test_a_training_of_many_segments_is_the_same_training(
+    images: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TrainingConfig(hidden=(4,), epochs=4, batch_size=7, schedule="cosine")
+    whole, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
+    monkeypatch.setattr(batches, "SEGMENT", 3)
+    cut, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
+    np.testing.assert_array_equal(whole.theta, cut.theta)
+
+
+def test_a_last_step_to_infinity_is_a_divergence_too(images: dict[str, Any]) -> None:
+    config = TrainingConfig(hidden=(4,), iterations=1, learning_rate=1e60)
+    with pytest.raises(DivergedError, match="from iteration 1 on"):
+        train(images["X"], images["y"], config, backend=select_backend("cpu"))
+
+
+def test_held_out_rows_are_a_pair(images: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="not a pair"):
+        train(images["X"], images["y"], SMALL, validation=(images["X"],))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_a_history_draws_what_it_has(images: dict[str, Any], held_out: bool) -> None:
+    data = images["X"], images["y"]
+    _, history = train(*data, SMALL, validation=data if held_out else None)
+    assert ("held-out" in history._repr_html_()) is held_out
+
+
+# ---- the command line ------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar_and_a_line_a_record(
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, Any]
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(progress, "REDRAW_SECONDS", 0)
+    hooks = progress.progress(quiet=False)
+    train(images["X"], images["y"], SMALL, validation=(images["X"], images["y"]), hooks=hooks)
+    shown = terminal.getvalue()
+    assert "15/15" in shown
+    assert "it/s" in shown
+    assert shown.count("held-out") >= 3
+    (bar,) = progress.progress(quiet=False)
+    bar.on_start(100)
+    bar.on_resume(40)
+    bar.on_end()
+    assert "resumed after iteration 40" in terminal.getvalue()
+    assert "40/100" in terminal.getvalue()
+
+
+def test_a_gradient_that_differs_is_said_and_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = network.backward
+
+    def doubled(*arguments: Any) -> list[network.Layer]:
+        return [(2 * dW, db) for dW, db in right(*arguments)]
+
+    monkeypatch.setattr(network, "backward", doubled)
+    assert main(["check-gradients", "--features", "6", "--hidden", "5", "--classes", "3"]) == 1
+    assert "is not the slope of the loss where it differs" in capsys.readouterr().out
+
+
+def test_a_gradient_with_nothing_to_compare_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def at_the_kink(sizes: object, rng: object) -> list[network.Layer]:
+        return [(np.zeros((2, 3)), np.zeros((2, 1))), (np.ones((2, 2)), np.zeros((2, 1)))]
+
+    monkeypatch.setattr(network, "init_parameters", at_the_kink)
+    assert main(["check-gradients", "--features", "3", "--hidden", "2", "--classes", "2"]) == 0
+    told = capsys.readouterr().out
+    assert "Nothing to compare" in told
+    assert "Left out: steps across the kink" in told
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted."),
+        (MemoryError("5 TiB"), 3, "out of memory (5 TiB)"),
+    ],
+)
+def test_what_stops_a_command_is_told_without_a_traceback(
+    error: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(network, "backward", stopped)
+    assert main(["check-gradients"]) == code
+    assert said in capsys.readouterr().err
+
+
+# ---- files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (FileNotFoundError(), "There is no file"),
+        (IsADirectoryError(), "is a directory"),
+        (PermissionError(), "may not be read"),
+        (EOFError("early"), "not a whole gzip file"),
+        (OSError(5, "Input/output error"), "cannot be read"),
+    ],
+)
+def test_every_error_of_a_disk_has_its_words(error: BaseException, cause: str) -> None:
+    assert cause in explain_os_error(error, Path("digits.csv")).cause
+
+
+def test_a_folder_in_the_place_of_an_npz(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a directory"):
+        read_npz(tmp_path, "train")
+
+
+@pytest.mark.parametrize("version", [(2, 0), (3, 0)])
+def test_newer_npy_headers_are_read_or_refused(
+    tmp_path: Path, images: dict[str, Any], version: tuple[int, int]
+) -> None:
+    path = tmp_path / "digits.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("X", "y"):
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, images[name], version=version)
+    if version == (3, 0):
+        with pytest.raises(DataError):
+            read_npz(path, "train")
+    else:
+        np.testing.assert_array_equal(read_npz(path, "train").X, images["X"])
+
+
+def test_a_cell_longer_than_any_number_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "digits.csv"
+    path.write_text("label,a\n1,2\n1," + "2" * 200_000 + "\n")
+    monkeypatch.setattr(csv_digits, "BLOCK", 1000)
+    with pytest.raises(DataError, match="field larger than field limit"):
+        read_csv(path)
+
+
+def test_a_fault_in_a_file_without_a_header_is_found_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "digits.csv"
+    path.write_text("1,2,3\n1,2,x\n")
+    with pytest.raises(DataError, match="line 2"):
+        read_csv(path)

@@ -122,6 +122,7 @@ def test_defaults_are_those_of_a_recipe_and_of_scikit_learn(name: str) -> None:
     theirs = MLPClassifier()
     assert Adam() == Adam(theirs.beta_1, theirs.beta_2, theirs.epsilon, epsilon_hat=False)
     assert Velocity() == Velocity(theirs.momentum, nesterov=False)
+    assert Decayed(Adam(), 0.1) == Decayed(Adam(), 0.1, decoupled=False)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +221,13 @@ def test_the_schedule_is_the_peers(peer: str, name: str) -> None:
     expected = TRAJECTORIES["schedules"][peer][name]
     actual = [schedule(step, len(expected)) for step in range(len(expected))]
     assert actual == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_one_cycle_goes_from_a_25th_over_1_to_a_quarter_of_a_millionth() -> None:
+    rates = [SCHEDULES["one-cycle"](step, 101) for step in range(101)]
+    assert rates[0] == pytest.approx(1 / 25, rel=1e-12)
+    assert max(rates) == pytest.approx(1, rel=1e-2)
+    assert rates[-1] == pytest.approx(1 / 250_000, rel=1e-9)
 
 
 @given(st.sampled_from(sorted(SCHEDULES)), st.integers(1, 2000), st.floats(0, 0.99), st.integers(0))

@@ -34,7 +34,9 @@ from mnn_gpu.data.csv import read_csv
 from mnn_gpu.data.files import explain_os_error
 from mnn_gpu.data.npz import read_npz
 from mnn_gpu.samples import Batch
+from mnn_gpu.shards import scaled
 from tests import standin_cupy
+from tests.libraries import Library
 from tests.standin_cupy import CUDARuntimeError, install, standin
 
 SMALL = TrainingConfig(hidden=(4,), epochs=3, batch_size=7)
@@ -322,3 +324,11 @@ def test_a_fault_in_a_file_without_a_header_is_found_by_its_line(tmp_path: Path)
     path.write_text("1,2,3\n1,2,x\n")
     with pytest.raises(DataError, match="line 2"):
         read_csv(path)
+
+
+def test_pixels_stay_bytes_where_there_is_no_memory_for_more(lib: Library) -> None:
+    shards = [(lib.asarray(np.full((3, 4), 51), "uint8"), lib.asarray([0] * 4, "int32"))]
+    ((X, _),) = scaled(shards, lib.xp.float32, free=3 * 4 * 8 * 2 - 2)
+    assert X.dtype == lib.xp.uint8
+    ((X, _),) = scaled(shards, lib.xp.float32, free=3 * 4 * 8 * 2)
+    np.testing.assert_allclose(lib.to_numpy(X), 0.2, rtol=1e-6)

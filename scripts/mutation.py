@@ -95,10 +95,12 @@ def judged(folder: Path, file: str, lines: set[int]) -> tuple[dict[str, int], li
 
 
 def reason(known: list[dict[str, Any]], file: str, mutant: Mutant) -> str:
-    """Return why a survivor is harmless, as far as it was explained."""
+    """Return why a survivor is harmless, as far as it was explained for such a line."""
+    line = (ROOT / file).read_text(encoding="utf-8").splitlines()[mutant.line - 1]
     for entry in known:
         place = entry["file"], entry["before"]
-        if place == (file, mutant.before) and entry["after"] in (mutant.after, "*"):
+        same = place == (file, mutant.before) and entry["after"] in (mutant.after, "*")
+        if same and entry.get("in_line", "") in line:
             return str(entry["why"])
     return ""
 

@@ -67,4 +67,6 @@ def test_every_survivor_is_explained() -> None:
     assert all(counts["score"] >= 0.9 for counts in record["modules"].values())
     assert all(survivor["why"] for survivor in record["survivors"])
     for entry in json.loads(REASONS.read_text(encoding="utf-8")):
-        assert entry["before"] in (ROOT / entry["file"]).read_text(encoding="utf-8")
+        source = (ROOT / entry["file"]).read_text(encoding="utf-8")
+        assert entry["before"] in source
+        assert entry.get("in_line", "") in source

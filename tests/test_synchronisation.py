@@ -19,8 +19,8 @@ from mnn_gpu.backend.plain_backend import PlainBackend
 from tests.libraries import Library, library
 
 READS = ["__array__", "__bool__", "__complex__", "__dlpack__", "__float__", "__index__", "__int__"]
-A_RECORD = 3
-"""Loss, right answers and the steps that had a finite loss."""
+A_RECORD = 4
+"""Loss, right answers, the steps that had a finite loss, and parameters to fall back on."""
 
 HELD_OUT = 2
 """Loss and right answers of the held-out rows."""

@@ -265,30 +265,6 @@ def test_the_last_record_and_the_final_scores_fit(images: dict[str, Any]) -> Non
     assert history.records[-1].loss == pytest.approx(scores.loss, rel=0.05)
 
 
-def test_the_device_is_read_only_for_the_records(
-    images: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cpu = select_backend("cpu")
-    object.__setattr__(cpu, "is_host", False)
-    reads = 0
-    to_numpy = type(cpu).to_numpy
-
-    def counted(self: Backend, array: Any) -> Any:
-        nonlocal reads
-        reads += 1
-        return to_numpy(self, array)
-
-    monkeypatch.setattr(type(cpu), "to_numpy", counted)
-    totals = []
-    for epochs in (2, 4):
-        config = TrainingConfig(hidden=(4,), epochs=epochs, batch_size=1)
-        train(images["X"], images["y"], config, backend=cpu)
-        totals.append(reads)
-        reads = 0
-    # Loss, right answers, finite steps and parameters to fall back on, of two epochs more.
-    assert totals[1] - totals[0] == 2 * 4
-
-
 # ---- what goes wrong -----------------------------------------------------------------
 
 

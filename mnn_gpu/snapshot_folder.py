@@ -10,7 +10,6 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 from mnn_gpu.errors import ModelFileError, OutputError, TrainingWarning, UsageError
@@ -53,12 +52,7 @@ class SnapshotFolder:
     def __enter__(self: S) -> S:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.lock.close()
 
     def paths(self) -> list[Path]:

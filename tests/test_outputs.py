@@ -132,3 +132,21 @@ def test_class_indices_and_their_one_hot_rows_mean_the_same(labels: list[int]) -
     index = np.array(labels)
     rows = np.eye(5)[index]
     np.testing.assert_array_equal(wanted_of(index, 5, np.float64), wanted_of(rows, 5, np.float64))
+
+
+@pytest.mark.parametrize("output", ["softmax", "logistic"])
+@pytest.mark.parametrize("clip", [1e-15, 1e-3, 0.2])
+def test_losses_may_be_told_of_probabilities_that_are_clipped(
+    lib: Library, output: str, clip: float
+) -> None:
+    Z = np.array([[9.0, 0.3, -50, 0, 800], [-9.0, 0.1, 50, 0, -800], [0.0, 0.2, 0, 0, 1]])
+    Y = np.eye(3)[[0, 1, 0, 2, 1]].T
+    if output == "softmax":
+        E = np.exp(Z - Z.max(axis=0))
+        A = np.clip((E / E.sum(axis=0)), clip, 1 - clip)
+        expected = -(Y * np.log(A)).sum()
+    else:
+        A = np.clip(np.exp(np.minimum(Z, 0)) / (1 + np.exp(-np.abs(Z))), clip, 1 - clip)
+        expected = -(Y * np.log(A) + (1 - Y) * np.log(1 - A)).sum()
+    loss, _ = OUTPUTS[output].score(lib.asarray(Z), lib.asarray(Y), None, clip)
+    assert float(loss) == pytest.approx(expected, rel=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,8 @@ def load_model(path: str | Path) -> Model:
     if str(path) in SHIPPED and not Path(path).is_file():
         path = SHIPPED[str(path)]
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise OSError("it is no regular file")
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             sizes, classes, info = checked_description(metadata, path)
@@ -104,8 +107,8 @@ def load_model(path: str | Path) -> Model:
         raise ModelFileError(
             f"There is no model {path}.", "Train one with: train --out " + str(path)
         ) from error
-    except (OSError, SafetensorError, TypeError, AttributeError) as error:
-        # The last two: element types that NumPy does not know.
+    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
+        # TypeError and AttributeError: element types that NumPy does not know.
         raise ModelFileError(
             f"{path} is not a whole model file ({error}).", FOREIGN_CURE
         ) from error

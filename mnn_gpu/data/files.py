@@ -4,21 +4,71 @@ from __future__ import annotations
 
 import gzip
 import io
+import stat
 import zlib
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from mnn_gpu.errors import DataError
 
 CHUNK = 1 << 20
-MAX_DEFLATE_RATIO = 1032
-"""DEFLATE cannot shrink data by more (zlib technical details): a bound on what a
-compressed file can hold, known before a byte of it is unpacked."""
+FREE = 1 << 26
+MOST_RATIO = 100
+"""Images shrink by 2 to 30 when they are compressed, a bomb by 1,000 and more: what unpacks
+to more than FREE bytes, and to more than MOST_RATIO times its size, is not unpacked."""
+BOMB_CURE = "If you trust it, save it uncompressed (gunzip, numpy.savez) and give that."
+
+
+def is_folder(path: Path) -> bool:
+    """Tell a folder from a file.
+
+    Raises
+    ------
+    DataError
+        If there is neither, or a pipe or a device, which may have no end.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise DataError(f"There is no file or folder {path}.", "Check the path.") from error
+    except (OSError, ValueError) as error:
+        raise explain_os_error(error, path) from error
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise DataError(f"{path} is not a regular file.", "Write the data to a file first.")
+    return stat.S_ISDIR(mode)
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    """Open a file, unpacking it on the fly if its name ends in .gz."""
-    return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    """Open a file, unpacking it on the fly if its name ends in .gz.
+
+    Reading raises a DataError where there is more than `most_bytes`.
+    """
+    if is_folder(path):
+        raise IsADirectoryError
+    return cast("IO[bytes]", io.BufferedReader(_Unpacked(path))) if _gz(path) else path.open("rb")
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip file holds, up to a bound."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._left = path, most_bytes(path)
+        self._file = gzip.open(path)  # noqa: SIM115
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._file.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise DataError(f"{self._path} unpacks to over {MOST_RATIO} times its size.", BOMB_CURE)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
 
 
 def open_text(path: Path) -> IO[str]:
@@ -27,9 +77,18 @@ def open_text(path: Path) -> IO[str]:
 
 
 def most_bytes(path: Path) -> int:
-    """Return the most bytes the file can hold once unpacked."""
+    """Return the most bytes that are read of a file, which may be compressed."""
     size = path.stat().st_size
-    return size * MAX_DEFLATE_RATIO if path.suffix == ".gz" else size
+    return most_unpacked(path) if _gz(path) else size
+
+
+def most_unpacked(path: Path) -> int:
+    """Return to how many bytes, or values, a compressed file may unpack."""
+    return max(FREE, MOST_RATIO * path.stat().st_size)
+
+
+def _gz(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 def read_exactly(file: IO[bytes], count: int, path: Path) -> bytearray:
@@ -61,8 +120,6 @@ def read_exactly(file: IO[bytes], count: int, path: Path) -> bytearray:
 
 def explain_os_error(error: BaseException, path: Path) -> DataError:
     """Say what an error while reading ``path`` means."""
-    if isinstance(error, FileNotFoundError):
-        return DataError(f"There is no file {path}.", "Check the path.")
     if isinstance(error, IsADirectoryError):
         return DataError(f"{path} is a directory, not a file.", "Name a file in it.")
     if isinstance(error, PermissionError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.csv import read_csv
 from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.files import explain_os_error, is_folder
 from mnn_gpu.data.folder import find_in_folder
 from mnn_gpu.data.idx import labels_beside, read_idx_images, read_idx_pair
 from mnn_gpu.data.npz import read_npz
@@ -64,12 +65,11 @@ def load_dataset(
             "Give one file or folder, or a pair of IDX files: images, then labels.",
         )
     [path] = files
-    if not path.exists():
-        raise DataError(f"There is no file or folder {path}.", "Check the path.")
-    if path.is_dir():
-        path = find_in_folder(path, part)
-    if not path.is_file():
-        raise DataError(f"{path} is not a regular file.", "Write the data to a file first.")
+    if is_folder(path):
+        try:
+            path = find_in_folder(path, part)
+        except OSError as error:
+            raise explain_os_error(error, path) from error
     name = path.name.lower().removesuffix(".gz")
     if name.endswith((".csv", ".txt")):
         return read_csv(path, label_column, labelled, features)

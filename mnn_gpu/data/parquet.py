@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mnn_gpu.data.csv import label_name
-from mnn_gpu.data.dataset import Dataset, checked_labels, checked_pixels
+from mnn_gpu.data.dataset import LABEL_CURE, Dataset, checked_labels, checked_pixels
+from mnn_gpu.data.files import most_unpacked
 from mnn_gpu.errors import DataError
 
 COLUMN_CURE = "Keep one numeric column a pixel and one for the label."
+DAMAGE_CURE = "Download or copy it again."
+BATCH = 1 << 22
+"""Values that are unpacked at a time."""
+MOST_COLUMNS = 1 << 17
 
 
 def read_parquet(path: Path, label_column: str | None = None, labelled: bool = True) -> Dataset:
@@ -27,8 +35,8 @@ def read_parquet(path: Path, label_column: str | None = None, labelled: bool = T
     Raises
     ------
     DataError
-        If pyarrow is missing, the file is damaged, a column is not numeric or the label
-        column is missing.
+        If pyarrow is missing, the file is damaged or promises far more than it holds, a
+        column is not numeric or the label column is missing.
     """
     try:
         import pyarrow
@@ -39,21 +47,84 @@ def read_parquet(path: Path, label_column: str | None = None, labelled: bool = T
             'Run pip install "mnn_gpu[parquet]".',
         ) from error
     try:
-        table = pyarrow.parquet.read_table(path)
-        names = [str(name) for name in table.column_names]
-        columns = [column.to_numpy() for column in table.columns]
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        with pyarrow.parquet.ParquetFile(
+            path,
+            pre_buffer=False,
+            page_checksum_verification=True,
+            arrow_extensions_enabled=False,
+            thrift_container_size_limit=MOST_COLUMNS,
+        ) as file:
+            return _read(file, path, label_column, labelled)
+    except DataError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"{path} is not a whole Parquet file ({reason}).", "Download or copy it again."
-        ) from error
+        raise DataError(f"{path} is not a whole Parquet file ({reason}).", DAMAGE_CURE) from error
+
+
+def _read(file: Any, path: Path, label_column: str | None, labelled: bool) -> Dataset:
+    names = [str(name) for name in file.schema_arrow.names]
     label = label_name(names, label_column, str(path), labelled)
-    y = None if label is None else columns.pop(names.index(label))
-    names = [name for name in names if name != label]
-    for name, column in zip(names, columns, strict=True):
-        if column.dtype.kind not in "uifb":
-            raise DataError(f"{path}, column {name} does not hold numbers.", COLUMN_CURE)
-    if not columns:
+    at = None if label is None else names.index(label)
+    _check_types(file.schema_arrow, at, path)
+    rows = _rows(file.metadata, len(names), path)
+    pixels, labels = [], []
+    for columns in _batches(file, len(names)):
+        if at is not None:
+            labels.append(columns.pop(at))
+        pixels.append(np.stack(columns, axis=1))
+    X = np.concatenate(pixels)
+    del pixels
+    if len(X) != rows:
+        raise DataError(f"{path} promises {rows} rows, but has {len(X)}.", DAMAGE_CURE)
+    X = checked_pixels(X, str(path))
+    y = checked_labels(np.concatenate(labels), rows, str(path)) if labels else None
+    return Dataset(X, y, str(path))
+
+
+def _check_types(schema: Any, label: int | None, path: Path) -> None:
+    """See, before a value is unpacked, that all columns hold numbers."""
+    from pyarrow import types
+
+    numeric = (types.is_integer, types.is_floating, types.is_boolean)
+    if len(schema) == (label is not None):
         raise DataError(f"{path} has no columns of pixels.", COLUMN_CURE)
-    X = checked_pixels(np.stack(columns, axis=1), str(path))
-    return Dataset(X, None if y is None else checked_labels(y, len(X), str(path)), str(path))
+    for column, field in enumerate(schema):
+        kind = field.type.value_type if types.is_dictionary(field.type) else field.type
+        if any(is_one(kind) for is_one in numeric):
+            continue
+        if column == label:
+            raise DataError(f"{path} has labels of type {kind}, which are not classes.", LABEL_CURE)
+        raise DataError(f"{path}, column {field.name} does not hold numbers.", COLUMN_CURE)
+
+
+def _rows(metadata: Any, columns: int, path: Path) -> int:
+    """Return the number of rows, if a file of this size may hold so many."""
+    groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    if metadata.num_rows < 1 or min(groups, default=0) < 0 or sum(groups) != metadata.num_rows:
+        raise DataError(
+            f"{path} promises {metadata.num_rows} rows, in parts of {sum(groups)}.", DAMAGE_CURE
+        )
+    if metadata.num_rows * columns > most_unpacked(path):
+        raise DataError(
+            f"{path} promises {metadata.num_rows:,} rows of {columns} columns, far more than it "
+            "should hold.",
+            "If you trust it, save it as an .npz file with numpy.savez and give that.",
+        )
+    return int(metadata.num_rows)
+
+
+def _batches(file: Any, columns: int) -> Iterator[list[npt.NDArray[Any]]]:
+    """Yield the columns of some rows at a time; whole numbers that fit become bytes."""
+    for batch in file.iter_batches(max(1, BATCH // columns), use_threads=False):
+        yield [_small(_decoded(column).to_numpy(zero_copy_only=False)) for column in batch.columns]
+
+
+def _decoded(column: Any) -> Any:
+    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
+
+
+def _small(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if column.dtype.kind in "ui" and column.size and column.min() >= 0 and column.max() <= 255:
+        return column.astype(np.uint8)
+    return column

@@ -51,7 +51,7 @@ def import_model(
     ------
     UsageError
         If the ending is another, or classes, mean or std do not fit.
-    ModelFileError, DataError
+    ModelFileError
         If the file is missing or damaged, or is no such network.
     """
     path = Path(path)

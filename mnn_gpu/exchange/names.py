@@ -40,7 +40,10 @@ def layers_by_name(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[
             raise ModelFileError(f"{source}: {name} is of no Linear layer.", NETWORK_CURE)
         stem, kind, letter, number = match.groups()
         part = kind or {"W": "weight", "b": "bias"}[letter]
-        found.setdefault(stem if kind else number, {})[part] = array
+        layer = found.setdefault(stem if kind else number, {})
+        if part in layer:
+            raise ModelFileError(f"{source}: {name} is there by two names.", ORDER_CURE)
+        layer[part] = array
     for stem, layer in found.items():
         if missing := {"weight", "bias"} - layer.keys():
             raise ModelFileError(

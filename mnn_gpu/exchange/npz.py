@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu import __version__
-from mnn_gpu.data.files import READ_ERRORS, explain_os_error
-from mnn_gpu.data.npz import read_member
-from mnn_gpu.errors import ModelFileError
+from mnn_gpu.data.npz import open_archive, read_member
+from mnn_gpu.errors import DataError, ModelFileError
 from mnn_gpu.exchange.layers import Weights, usable_classes
 from mnn_gpu.exchange.names import layers_by_name
 from mnn_gpu.model import Model
@@ -71,21 +69,17 @@ def read_npz(path: Path) -> Weights:
 
     Raises
     ------
-    DataError
-        If the archive is damaged or holds pickled objects.
     ModelFileError
-        If its arrays are no network of this package.
+        If the archive is damaged, holds pickled objects, or is no network of this package.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             arrays = {
                 name.removesuffix(".npy"): read_member(archive, name, path)
                 for name in archive.namelist()
             }
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise ModelFileError(f"{path} is not a whole .npz file ({error}).", CURE) from error
-    except READ_ERRORS as error:
-        raise explain_os_error(error, path) from error
+    except DataError as error:
+        raise ModelFileError(error.cause, error.cure) from error
     about = {name: arrays.pop(name) for name in ABOUT if name in arrays}
     layers = layers_by_name(arrays, str(path))
     classes = about.get("classes")

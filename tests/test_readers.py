@@ -98,7 +98,7 @@ def test_csv_whose_columns_pandas_numbered(tmp_path: Path) -> None:
 
 
 def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mnn_gpu.data.csv.MOST_LINE", 1000)
+    monkeypatch.setattr("mnn_gpu.data.files.MOST_LINE", 1000)
     monkeypatch.setattr("mnn_gpu.data.csv_digits.MOST_LINE", 1000)
     (tmp_path / "d.csv").write_text("1," * 2000)
     with pytest.raises(DataError, match="a line of over 1,000 characters"):

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from mnn_gpu.data.csv_digits import MOST_LINE, read_digits
-from mnn_gpu.data.csv_fault import find_fault
+from mnn_gpu.data.csv_digits import read_digits
+from mnn_gpu.data.csv_fault import PIXEL_CURE, find_fault
 from mnn_gpu.data.dataset import Dataset, checked_labels
-from mnn_gpu.data.files import READ_ERRORS, explain_os_error, open_text
+from mnn_gpu.data.files import (
+    KIND_CURE,
+    READ_ERRORS,
+    explain_os_error,
+    lines,
+    open_binary,
+    open_text,
+)
 from mnn_gpu.errors import DataError
 
-KIND_CURE = "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending."
+MOST_COLUMNS = 1 << 18
+"""That pandas is given: it takes seconds for them."""
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
 
 
@@ -93,11 +100,11 @@ def label_name(names: list[str], wanted: str | None, source: str, labelled: bool
         found = [name for name in names if name.strip().lower() in LABEL_NAMES]
     if len(found) > 1:
         raise DataError(
-            f"{source} has several label columns: {', '.join(found)}.",
+            f"{source} has several label columns: {', '.join(found[:4])}.",
             "Name the right one with --label-column and remove the others.",
         )
     if not found and (labelled or wanted is not None):
-        shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+        shown = ", ".join(name[:40] for name in names[:4]) + (", ..." if len(names) > 4 else "")
         raise DataError(
             f"{source} has no label column {wanted or LABEL_NAMES[0]!r} (it has {shown}).",
             "Name the column with --label-column NAME; a file without labels, such as "
@@ -107,19 +114,12 @@ def label_name(names: list[str], wanted: str | None, source: str, labelled: bool
 
 
 def _first_rows(path: Path) -> list[list[str]]:
-    """Return the first two rows that are not blank, without reading a line without end."""
+    """Return the first two rows that are not blank."""
     with open_text(path) as file:
-        rows = list(islice((row for row in csv.reader(_lines(file, path)) if row), 2))
+        rows = list(islice((row for row in csv.reader(lines(file, path)) if row), 2))
     if not rows:
         raise DataError(f"{path} is empty.", "Download or copy it again.")
     return rows
-
-
-def _lines(file: IO[str], path: Path) -> Iterator[str]:
-    while line := file.readline(MOST_LINE):
-        if len(line) == MOST_LINE:
-            raise DataError(f"{path} has a line of over {MOST_LINE:,} characters.", KIND_CURE)
-        yield line
 
 
 def _is_number(cell: str) -> bool:
@@ -145,6 +145,11 @@ def _read(
             return Dataset(cells, None, str(path))
         X = np.delete(cells, label_at, axis=1)
         return Dataset(X, cells[:, label_at].astype(np.int64), str(path))
+    if len(names) > MOST_COLUMNS:
+        raise DataError(
+            f"{path} has {len(names):,} columns, and not only numbers from 0 to 255 in them.",
+            PIXEL_CURE,
+        )
     # Positions instead of names: names may repeat, and pandas then renames them.
     columns = list(range(len(names)))
     dtypes: dict[int, Any] = dict.fromkeys(columns, np.uint8)
@@ -155,14 +160,15 @@ def _read(
             # To pandas a row longer than the header and an infinity are only warnings.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             warnings.simplefilter("error", RuntimeWarning)
-            frame = pd.read_csv(
-                path,
-                header=0 if header else None,
-                names=columns,
-                index_col=False,
-                dtype=dtypes,
-                encoding="utf-8-sig",
-            )
+            with open_binary(path) as file:
+                frame = pd.read_csv(
+                    file,
+                    header=0 if header else None,
+                    names=columns,
+                    index_col=False,
+                    dtype=dtypes,
+                    encoding="utf-8-sig",
+                )
     except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning) as error:
         raise find_fault(path, names, label_at, header) from error
     if frame.empty or len(columns) == (label is not None):

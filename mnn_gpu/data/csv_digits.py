@@ -18,14 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.cores import available_cores
-from mnn_gpu.data.files import open_binary
+from mnn_gpu.data.files import MOST_LINE, open_binary
 
 Bytes = npt.NDArray[np.uint8]
 
 BLOCK = 1 << 19
 """Half a megabyte and what is made of it stay in the L2 cache."""
 
-MOST_LINE = 1 << 24
 MOST_THREADS = 8
 COMMA, NEWLINE, ZERO = b",\n0"
 

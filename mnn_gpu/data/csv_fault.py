@@ -6,10 +6,12 @@ import csv
 from pathlib import Path
 
 from mnn_gpu.data.dataset import LABEL_CURE
-from mnn_gpu.data.files import open_text
+from mnn_gpu.data.files import lines, open_text
 from mnn_gpu.errors import DataError
 
 PIXEL_CURE = "Pixels in a CSV file are whole numbers from 0 to 255."
+GOOD = frozenset(map(str, range(256)))
+"""What is right as a pixel and as a label, and is looked at no further."""
 
 
 def find_fault(path: Path, names: list[str], label_at: int | None, header: bool) -> DataError:
@@ -31,12 +33,14 @@ def find_fault(path: Path, names: list[str], label_at: int | None, header: bool)
         Rows are counted as an editor counts lines, from 1, the header included.
     """
     with open_text(path) as file:
-        reader = csv.reader(file)
+        reader = csv.reader(lines(file, path))
         try:
             rows = (row for row in reader if row)
             if header:
                 next(rows)
             for row in rows:
+                if len(row) == len(names) and GOOD.issuperset(row):
+                    continue
                 where = f"{path}, line {reader.line_num}"
                 if len(row) != len(names):
                     return DataError(
@@ -48,7 +52,7 @@ def find_fault(path: Path, names: list[str], label_at: int | None, header: bool)
                     fault = _label_fault(cell) if column == label_at else _pixel_fault(cell)
                     if fault:
                         cure = LABEL_CURE if column == label_at else PIXEL_CURE
-                        return DataError(f"{where}, column {names[column]!r}: {fault}.", cure)
+                        return DataError(f"{where}, column {_shown(names[column])}: {fault}.", cure)
         except csv.Error as error:
             return DataError(f"{path} cannot be read as CSV ({error}).", "Download it again.")
     return DataError(f"{path} cannot be read as CSV.", "Download or copy it again.")

@@ -6,13 +6,16 @@ import gzip
 import io
 import stat
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 from mnn_gpu.errors import DataError
 
 CHUNK = 1 << 20
-FREE = 1 << 26
+MOST_LINE = 1 << 22
+KIND_CURE = "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending."
+FREE = 1 << 25
 MOST_RATIO = 100
 """Images shrink by 2 to 30 when they are compressed, a bomb by 1,000 and more: what unpacks
 to more than FREE bytes, and to more than MOST_RATIO times its size, is not unpacked."""
@@ -74,6 +77,14 @@ class _Unpacked(io.RawIOBase):
 def open_text(path: Path) -> IO[str]:
     """Open a UTF-8 text file as `csv` wants it, unpacked like `open_binary`."""
     return io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="")
+
+
+def lines(file: IO[str], path: Path) -> Iterator[str]:
+    """Yield the lines of a CSV file, or raise a DataError where one has no end."""
+    while line := file.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise DataError(f"{path} has a line of over {MOST_LINE:,} characters.", KIND_CURE)
+        yield line
 
 
 def most_bytes(path: Path) -> int:

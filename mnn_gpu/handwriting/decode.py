@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.data.files import CHUNK, is_folder
 from mnn_gpu.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,18 @@ SUFFIXES = frozenset(
 )
 """What the names of pictures end in."""
 
+FORMATS = frozenset(
+    {"PNG", "JPEG", "MPO", "GIF", "WEBP", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "PPM"}
+)
+"""What Pillow may take a file for, whatever its name: it would start Ghostscript for EPS."""
+
+GREYS = frozenset({"I", "I;16", "I;16L", "I;16B", "F"})
 MOST_PIXELS = 80_000_000
+"""Of a JPEG, which is decoded at a fraction of its size."""
+MOST_DECODED = 50_000_000
+"""Of other kinds, and of arrays: WebP's decoder keeps five copies of 4 bytes a pixel."""
+MOST_SCANS = 40
+"""Of a JPEG: progressive ones have about ten, each takes its time."""
 LONGEST_SIDE = 800
 """Larger pictures are scaled down to this: enough for a digit, and quick."""
 
@@ -53,12 +65,12 @@ def opened(picture: Picture) -> tuple[Image, str]:
     Raises
     ------
     DataError
-        If there is no such file, it is no picture, damaged or above 80 million pixels, or
-        an array is no picture.
+        If there is no such file, it is no picture, damaged or too large, or an
+        array is no picture.
     """
     images = pillow()
     if isinstance(picture, images.Image):
-        return _upright(picture, "the picture"), "the picture"
+        return _upright(picture.copy(), "the picture"), "the picture"
     if isinstance(picture, str | os.PathLike):
         return _read(Path(picture)), str(picture)
     return _upright(images.fromarray(_bytes(picture)), "the array"), "the array"
@@ -81,27 +93,27 @@ def colours(image: Image) -> Array:
 
 def _read(path: Path) -> Image:
     images = pillow()
+    if is_folder(path):
+        raise DataError(f"{path} is a folder.", "Name the pictures in it.")
     try:
         with warnings.catch_warnings():
             # The limit below is ours; Pillow's own warning would only repeat it.
             warnings.simplefilter("ignore")
-            with images.open(path) as image:
+            images.init()
+            with images.open(path, formats=sorted(FORMATS.intersection(images.OPEN))) as image:
                 _check_size(image, str(path))
+                _check_scans(image, path)
                 image.draft("RGB", (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))
                 return _upright(image, str(path))
     except DataError:
         raise
-    except FileNotFoundError as error:
-        raise DataError(f"There is no file {path}.", "See whether its name is right.") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path} is a folder.", "Name the pictures in it.") from error
     except images.UnidentifiedImageError as error:
         raise DataError(
             f"{path} is not a picture that can be read.",
             f"Give {KINDS}; a photograph in another format (HEIC) is to be saved as one first.",
         ) from error
     except images.DecompressionBombError as error:
-        raise _too_large(str(path), "") from error
+        raise _too_large(str(path), "", MOST_DECODED) from error
     except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them to.
         raise DataError(
             f"{path} cannot be decoded: {error or type(error).__name__}.",
@@ -110,32 +122,54 @@ def _read(path: Path) -> Image:
 
 
 def _upright(image: Image, source: str) -> Image:
-    """Decode, scale down and turn as the camera noted; 16-bit and other greys become bytes."""
+    """Decode, scale down and turn as the camera noted, in place where that saves a copy.
+
+    16-bit and other greys become bytes.
+    """
     import PIL.ImageOps
 
     _check_size(image, source)
-    if image.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N", "F"):
-        image = pillow().fromarray(_levels(np.asarray(image, np.float64)))
+    if image.mode in GREYS:
+        image = _bytes_of_grey(image)
     if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa"):
         image = image.convert("RGBA")
-    elif image.mode != "RGBA":
-        image = image.convert("RGB")
-    image = PIL.ImageOps.exif_transpose(image)
+    elif image.mode not in ("L", "RGB", "RGBA"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
     # Integer steps with a box: averages, so that thin lines do not vanish.
     image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), pillow().Resampling.BOX)
-    return image
+    image = PIL.ImageOps.exif_transpose(image)
+    return image.convert("RGB") if image.mode == "L" else image
+
+
+def _bytes_of_grey(image: Image) -> Image:
+    """Make bytes of wider greys: of averages, for a large picture as floats fills the memory."""
+    step = max(1, max(image.size) // LONGEST_SIDE)
+    wide = image if image.mode in ("I", "F") else image.convert("I")
+    grey: Image = pillow().fromarray(_levels(np.asarray(wide.reduce(step), np.float64)))
+    grey.info = {name: image.info[name] for name in ("exif",) if name in image.info}
+    return grey
 
 
 def _check_size(image: Image, source: str) -> None:
-    if image.width * image.height > MOST_PIXELS:
-        raise _too_large(source, f" of {image.width:,} x {image.height:,} pixels")
+    most = MOST_PIXELS if image.format in ("JPEG", "MPO") else MOST_DECODED
+    if image.width * image.height > most:
+        raise _too_large(source, f" of {image.width:,} x {image.height:,} pixels", most)
     if 0 in image.size:
         raise DataError(f"{source} has no pixels.", "Give a picture with a digit in it.")
 
 
-def _too_large(source: str, size: str) -> DataError:
+def _check_scans(image: Image, path: Path) -> None:
+    if image.format not in ("JPEG", "MPO"):
+        return
+    with path.open("rb") as file:
+        scans = sum(block.count(b"\xff\xda") for block in iter(lambda: file.read(CHUNK), b""))
+    if scans > MOST_SCANS:
+        raise DataError(f"{path} is a JPEG of {scans} scans.", "Save it anew, or as a PNG.")
+
+
+def _too_large(source: str, size: str, most: int) -> DataError:
     return DataError(
-        f"{source} is a picture{size}, above the limit of {MOST_PIXELS // 10**6} million.",
+        f"{source} is a picture{size}, above the limit of {most // 10**6} million.",
         "Crop it to the digit or scale it down.",
     )
 

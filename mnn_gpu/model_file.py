@@ -24,6 +24,8 @@ from mnn_gpu.tensor_file import tensor_file
 
 FLOATS = ("float16", "float32", "float64")
 """What parameters are stored as."""
+MOST_HEADER = 1 << 24
+"""Bytes of JSON that a file may begin with: their objects take fifty times as many."""
 SHIPPED = {"record": Path(__file__).parent / "models" / "record.safetensors"}
 """Models that come with the package, by name."""
 
@@ -97,8 +99,7 @@ def load_model(path: str | Path) -> Model:
     if str(path) in SHIPPED and not Path(path).is_file():
         path = SHIPPED[str(path)]
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise OSError("it is no regular file")
+        check_header(Path(path))
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             sizes, classes, info = checked_description(metadata, path)
@@ -107,9 +108,27 @@ def load_model(path: str | Path) -> Model:
         raise ModelFileError(
             f"There is no model {path}.", "Train one with: train --out " + str(path)
         ) from error
+    except ModelFileError:
+        raise
     except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
-        # TypeError and AttributeError: element types that NumPy does not know.
+        # The last three: element types and shapes that NumPy does not know.
         raise ModelFileError(
             f"{path} is not a whole model file ({error}).", FOREIGN_CURE
         ) from error
     return Model(checked_theta(tensors, sizes, metadata["format"], path), sizes, classes, info)
+
+
+def check_header(path: Path) -> None:
+    """See that a safetensors file has an end and a header of some size; the rest is seen later.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it is a pipe or a device, cannot be read, or its header is too large.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("it is no regular file")
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MOST_HEADER:
+        raise ValueError(f"its header is to have {length:,} bytes")

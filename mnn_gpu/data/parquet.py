@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mnn_gpu.data.csv import label_name
 from mnn_gpu.data.dataset import LABEL_CURE, Dataset, checked_labels, checked_pixels
 from mnn_gpu.data.files import most_unpacked
+from mnn_gpu.data.parquet_pages import check_pages
 from mnn_gpu.errors import DataError
 
 COLUMN_CURE = "Keep one numeric column a pixel and one for the label."
@@ -68,6 +69,7 @@ def _read(file: Any, path: Path, label_column: str | None, labelled: bool) -> Da
     at = None if label is None else names.index(label)
     _check_types(file.schema_arrow, at, path)
     rows = _rows(file.metadata, len(names), path)
+    check_pages(path, file.metadata)
     pixels, labels = [], []
     for columns in _batches(file, len(names)):
         if at is not None:

@@ -11,7 +11,7 @@ from mnn_gpu.exchange.layers import Weights, assembled
 from mnn_gpu.exchange.names import layers_by_name
 from mnn_gpu.exchange.npz import read_npz
 from mnn_gpu.model import Model
-from mnn_gpu.model_file import load_model
+from mnn_gpu.model_file import check_header, load_model
 from mnn_gpu.model_format import FORMAT, FORMER_FORMAT
 
 SAVE_CURE = 'Save it with: safetensors.torch.save_file(net.float().state_dict(), "w.safetensors")'
@@ -62,7 +62,11 @@ def import_model(
             "and are not read.",
             SAVE_CURE,
         )
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error}.", "Check the path.") from error
+    if not found:
         raise ModelFileError(f"There is no file {path}.", "Check the path.")
     weights = readers[path.suffix.lower()](path)
     info = weights.info or {"imported_from": path.name}
@@ -74,6 +78,7 @@ def _read_safetensors(path: Path) -> Weights:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_header(path)
         with safe_open(path, framework="numpy") as file:
             if (file.metadata() or {}).get("format") in (FORMAT, FORMER_FORMAT):
                 model = load_model(path)
@@ -83,8 +88,10 @@ def _read_safetensors(path: Path) -> Weights:
                 if file.get_slice(name).get_dtype() == "BF16":
                     raise TypeError(f"{name} holds bfloat16, which NumPy lacks")
                 tensors[name] = file.get_tensor(name)
-    except (OSError, SafetensorError, TypeError, AttributeError) as error:
-        # The last two: other element types that NumPy does not know.
+    except ModelFileError:
+        raise
+    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
+        # The last three: other element types and shapes that NumPy does not know.
         raise ModelFileError(
             f"{path} cannot be read as safetensors ({error}).", SAVE_CURE
         ) from error

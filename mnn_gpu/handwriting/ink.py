@@ -71,7 +71,8 @@ def _paper(colours: Array) -> Array:
 
     height, width = colours.shape[:2]
     step = max(1, -(-max(height, width) // THUMB))
-    thumb = colours[step // 2 :: step, step // 2 :: step]
+    rows, columns = (slice(min(step, side) // 2, None, step) for side in (height, width))
+    thumb = colours[rows, columns]
     window = max(3, max(thumb.shape[:2]) // 2 | 1)
     small = median_filter(thumb, size=(window, window, 1), mode="nearest")
     factors = (height / small.shape[0], width / small.shape[1], 1)

@@ -1,0 +1,116 @@
+"""What the pages of a Parquet file promise: its footer may say less than would be unpacked.
+
+Source: the Parquet format's `parquet.thrift` (PageHeader), in Thrift's compact protocol.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+
+MOST_HEADER = 4096
+"""Bytes of a page's header: of a column of numbers it has fewer than a hundred."""
+MOST_PAGE = 1 << 28
+"""Bytes that a page may unpack to, all at once; usual is one million."""
+UNPACKED, PACKED, DATA, DATA_V2 = 2, 3, 5, 8
+VALUES = 1
+I32, STRUCT = 5, 12
+MOST_FIELD = 100
+
+
+def check_pages(path: Path, metadata: Any) -> None:
+    """See that no page is a bomb, and that a column's pages hold as many values as rows.
+
+    Parameters
+    ----------
+    path : Path
+    metadata : pyarrow.parquet.FileMetaData
+
+    Raises
+    ------
+    ValueError
+        If they do not, or a page's header is damaged.
+    """
+    left = path.stat().st_size
+    with path.open("rb") as file:
+        for i in range(metadata.num_row_groups):
+            group = metadata.row_group(i)
+            for j in range(group.num_columns):
+                column = group.column(j)
+                left -= column.total_compressed_size
+                if column.total_compressed_size < 0 or left < 0:
+                    raise ValueError("its columns promise more bytes than it has")
+                if not _values(file, column) == column.num_values == group.num_rows:
+                    raise ValueError(f"column {j + 1} has more or fewer values than rows")
+
+
+def _values(file: IO[bytes], column: Any) -> int:
+    """Return how many values the pages of a column promise."""
+    start = int(column.data_page_offset)
+    if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
+        start = int(column.dictionary_page_offset)
+    stop, values = start + column.total_compressed_size, 0
+    while start < stop:
+        file.seek(start)
+        header, length = page_header(file.read(MOST_HEADER))
+        sizes = header[UNPACKED], header[PACKED]
+        if not all(0 <= size <= MOST_PAGE for size in sizes):
+            raise ValueError(f"a page promises {max(sizes):,} bytes")
+        values += (header.get(DATA) or header.get(DATA_V2) or {VALUES: 0})[VALUES]
+        start += length + header[PACKED]
+    return values
+
+
+def page_header(content: bytes) -> tuple[dict[int, Any], int]:
+    """Return the numbers and structures of a page's header, by field, and its length in bytes."""
+    try:
+        return _struct(content, 0)
+    except (IndexError, RecursionError) as error:
+        raise ValueError("the header of a page is damaged") from error
+
+
+def _struct(content: bytes, at: int) -> tuple[dict[int, Any], int]:
+    fields: dict[int, Any] = {}
+    field = 0
+    while head := content[at]:
+        step, kind = head >> 4, head & 15
+        at += 1
+        if step:
+            field += step
+        else:
+            field, at = _number(content, at)
+        if not 0 < field <= MOST_FIELD:
+            raise ValueError(f"the header of a page has a field {field}")
+        value, at = _value(content, at, kind)
+        # As Thrift's readers do: a field of another kind is skipped.
+        if kind in (I32, STRUCT):
+            fields[field] = value
+    return fields, at + 1
+
+
+def _value(content: bytes, at: int, kind: int) -> tuple[Any, int]:
+    if kind in (1, 2):  # True and False have no bytes of their own.
+        return kind == 1, at
+    if kind in (4, I32, 6):
+        return _number(content, at)
+    if kind in (3, 7):  # A byte and a double.
+        return None, at + (1 if kind == 3 else 8)
+    if kind == 8:
+        length, at = _varint(content, at)
+        return None, at + length
+    if kind == STRUCT:
+        return _struct(content, at)
+    raise ValueError(f"the header of a page holds a value of kind {kind}")
+
+
+def _number(content: bytes, at: int) -> tuple[int, int]:
+    zigzag, at = _varint(content, at)
+    return (zigzag >> 1) ^ -(zigzag & 1), at
+
+
+def _varint(content: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while content[at] & 128:
+        number |= (content[at] & 127) << shift
+        shift, at = shift + 7, at + 1
+    return number | content[at] << shift, at + 1

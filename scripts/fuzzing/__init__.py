@@ -1,0 +1,1 @@
+"""Broken files for the readers: seeds, mutations, and oracles that read them otherwise."""

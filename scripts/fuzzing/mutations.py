@@ -38,7 +38,7 @@ def _changed(random: Random, content: bytes, other: bytes) -> bytes:
 
 
 def _bits(random: Random, content: bytearray, _: bytes) -> None:
-    for _ in range(random.choice((1, 1, 2, 8))):
+    for _round in range(random.choice((1, 1, 2, 8))):
         content[random.randrange(len(content))] ^= 1 << random.randrange(8)
 
 

@@ -119,7 +119,7 @@ def _picture(path: Path) -> list[Any]:
         return [np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))]
 
 
-ORACLES: dict[str, Callable[[Path], Any]] = {
+ORACLES: dict[str, Callable[[Path], list[Any]]] = {
     "CSV": _csv,
     "CSV.gz": _csv,
     "IDX": _idx,

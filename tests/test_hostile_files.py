@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu import DataError, ModelFileError, load_dataset, load_model
+from mnn_gpu import DataError, ModelFileError, UsageError, load_dataset, load_model, plots
 from scripts.fuzzing.mutations import mutated
 from scripts.fuzzing.seeds import NAMES, seeds
 from scripts.fuzzing.worker import judged
-from tests.hostile import HOSTILE, LARGE, npy, npz, png, read
+from tests.hostile import HOSTILE, LARGE, model, npy, npz, png, read
 from tests.program import run
 
 READERS = ["d.csv", "d-idx3-ubyte", "d.npz", "d.parquet", "m.safetensors", "weights.npz", "p.png"]
@@ -109,11 +110,23 @@ def test_much_that_is_packed_well_is_read_once_it_is_unpacked(tmp_path: Path) ->
     assert load_dataset(tmp_path / "plain.npz", labelled=False).X.shape == X.shape
 
 
-def test_the_name_of_a_folder_is_no_column(tmp_path: Path) -> None:
-    folder = tmp_path / "label=7"
-    folder.mkdir()
-    (folder / "d.parquet").write_bytes(SEEDS["Parquet"][0])
-    assert load_dataset(folder / "d.parquet").labels().tolist() == [5, 0, 4, 1, 9, 2]
+@pytest.mark.parametrize("losses", [[10**400, 1], ["1", 2], [None, 1], {"0": 1}])
+def test_what_a_model_says_of_its_training_is_looked_at_before_it_is_drawn(
+    tmp_path: Path, losses: object
+) -> None:
+    history = {"epoch": [1, 2], "loss": losses, "accuracy": [0.5, 0.6]}
+    text = json.dumps({"history": history})
+    (tmp_path / "m.safetensors").write_bytes(model(info=text))
+    with pytest.raises(UsageError, match="loss is no list of numbers"):
+        plots.history(load_model(tmp_path / "m.safetensors"))
+
+
+def test_a_terminal_obeys_nothing_that_a_file_says(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("\x1b[2Jlabel,p\r\n\x07,300\n")
+    result = run("evaluate", "record", "--data", "d.csv", cwd=tmp_path)
+    assert result.returncode == 4
+    assert "\\x1b[2Jlabel" in result.stderr
+    assert "\x1b" not in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from mnn_gpu.backend import Backend
 
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
 
@@ -69,8 +72,10 @@ def add_label_column(parser: Options) -> None:
 def say(text: str) -> None:
     """Tell a person something; results go to stdout, everything else here.
 
-    A stderr that is closed or full is no reason to stop working.
+    A stderr that is closed or full is no reason to stop working. What a file is called or
+    says may hold control characters, which a terminal would obey: they are spelled out.
     """
+    text = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     with suppress(OSError, ValueError):
         if sys.stderr is not None:
             print(text, file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ def checked_columns(found: object) -> dict[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return abs(value) < 2**53
-    return isinstance(value, float)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    # JSON may hold numbers that no axis has room for.
+    return abs(value) < 2**53 or (isinstance(value, float) and not math.isfinite(value))

@@ -48,7 +48,7 @@ class Reader:
             return "slow", f"no answer in {PATIENCE} s", PATIENCE, 0
         try:
             outcome, detail, seconds, peak = self._connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             self._process.join()
             return "crashes", f"exit code {self._process.exitcode}", 0, 0
         if seconds > MOST_SECONDS:
@@ -90,7 +90,11 @@ def fuzz(files: int, seed: int, keep: Path) -> dict[str, Any]:
                 reader = Reader()
     reader.stop()
     table = {kind: {name: counts[kind][name] for name in COLUMNS} for kind in kinds}
-    return {"kinds": table, "seconds": slowest, "peak_mb": round(largest)}
+    return {
+        "kinds": table,
+        "seconds": {kind: round(most, 3) for kind, most in slowest.items()},
+        "peak_mb": round(largest),
+    }
 
 
 def table(result: dict[str, Any]) -> str:

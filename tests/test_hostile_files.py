@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import DataError, ModelFileError, UsageError, load_dataset, load_model, plots
+from scripts.fuzzing import worker
 from scripts.fuzzing.mutations import mutated
 from scripts.fuzzing.seeds import NAMES, seeds
-from scripts.fuzzing.worker import judged
 from tests.hostile import HOSTILE, LARGE, model, npy, npz, png, read
 from tests.program import run
 
@@ -110,7 +110,7 @@ def test_much_that_is_packed_well_is_read_once_it_is_unpacked(tmp_path: Path) ->
     assert load_dataset(tmp_path / "plain.npz", labelled=False).X.shape == X.shape
 
 
-@pytest.mark.parametrize("losses", [[10**400, 1], ["1", 2], [None, 1], {"0": 1}])
+@pytest.mark.parametrize("losses", [[10**400, 1], [1e308, 1], ["1", 2], [None, 1], {"0": 1}])
 def test_what_a_model_says_of_its_training_is_looked_at_before_it_is_drawn(
     tmp_path: Path, losses: object
 ) -> None:
@@ -160,7 +160,7 @@ def test_a_damaged_file_is_refused_or_read_as_what_it_holds(
     content, other = random.choice(SEEDS[kind]), random.choice(SEEDS[kind])
     path = tmp_path / NAMES[kind]
     path.write_bytes(mutated(random, kind, content, other))
-    outcome, detail, *_ = judged(kind, path)
+    outcome, detail, *_ = worker.judged(kind, path)
     assert outcome in ("refused", "accepted"), detail
 
 
@@ -169,7 +169,7 @@ def test_what_is_not_damaged_is_accepted(tmp_path: Path, kind: str) -> None:
     for content in SEEDS[kind]:
         path = tmp_path / NAMES[kind]
         path.write_bytes(content)
-        outcome, detail, *_ = judged(kind, path)
+        outcome, detail, *_ = worker.judged(kind, path)
         assert outcome == "accepted", detail
 
 
@@ -180,3 +180,23 @@ def test_the_shipped_model_is_not_hidden_by_a_pipe_of_its_name(
     os.mkfifo("record")
     shape: Any = load_model("record").layer_sizes
     assert shape[0] == 784
+
+
+@pytest.mark.parametrize("kind", ["CSV", "npz", "model 2", "PNG"])
+def test_the_fuzzer_sees_a_reader_that_errs(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / NAMES[kind]
+    path.write_bytes(SEEDS[kind][0])
+    right = worker.value
+
+    def wrong(kind: str, path: Path) -> list[Any]:
+        first, *others = right(kind, path)
+        changed = np.array(first)
+        changed.flat[0] = 8 if changed.flat[0] == 7 else 7
+        return [changed, *others]
+
+    monkeypatch.setattr(worker, "value", wrong)
+    assert worker.judged(kind, path)[0] == "wrong"
+    monkeypatch.setattr(worker, "value", lambda *_: 1 / 0)
+    assert worker.judged(kind, path)[0] == "tracebacks"

@@ -30,18 +30,18 @@ def serve(connection: Connection) -> None:
 def judged(kind: str, path: Path) -> tuple[str, str, float, float]:
     """Read a file; return refused, accepted, wrong or tracebacks, why, CPU seconds, peak MB."""
     started = time.process_time()
-    value, outcome, detail = _read(kind, path)
+    found, outcome, detail = _read(kind, path)
     seconds = time.process_time() - started
     # In KiB on Linux; the most since the process began.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if outcome == "accepted" and (detail := _difference(kind, path, value)):
+    if outcome == "accepted" and (detail := _difference(kind, path, found)):
         outcome = "wrong"
     return outcome, detail, seconds, peak
 
 
 def _read(kind: str, path: Path) -> tuple[list[Any], str, str]:
     try:
-        return _value(kind, path), "accepted", ""
+        return value(kind, path), "accepted", ""
     except mnn_gpu.MnnGpuError as error:
         told = path.name in error.cause and error.cure and error.exit_code == BAD_FILE
         return [], "refused" if told else "tracebacks", repr(error)
@@ -49,7 +49,8 @@ def _read(kind: str, path: Path) -> tuple[list[Any], str, str]:
         return [], "tracebacks", traceback.format_exc(limit=-3)
 
 
-def _value(kind: str, path: Path) -> list[Any]:
+def value(kind: str, path: Path) -> list[Any]:
+    """Return what mnn_gpu reads, in the form that the oracles have."""
     if kind.startswith("model"):
         return [np.sort(mnn_gpu.load_model(path).theta)]
     if kind.startswith("weights"):
@@ -63,15 +64,15 @@ def _value(kind: str, path: Path) -> list[Any]:
     return [np.asarray(opened(path)[0].convert("RGBA"))]
 
 
-def _difference(kind: str, path: Path, value: list[Any]) -> str:
-    """Return how a value differs from what the oracle finds in the file."""
+def _difference(kind: str, path: Path, values: list[Any]) -> str:
+    """Return how values differ from what the oracle finds in the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             truth = expected(kind, path)
         except Exception as error:
             return f"accepted, but the oracle says {error!r}"[:500]
-    for found, wanted in zip(value, truth, strict=False):
+    for found, wanted in zip(values, truth, strict=False):
         if not np.array_equal(found, wanted) and (found is not None or wanted is not None):
             return f"{found} is not {wanted}"[:500]
     return ""

@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -62,39 +64,40 @@ class Reader:
         self._process.join()
 
 
+def broken_files(files: int, seed: int, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Write one broken file after another, of each kind in turn; the same ones for a seed."""
+    sources, kinds = seeds(), list(NAMES)
+    for i in range(files):
+        random = Random(f"{seed}-{i}")
+        kind = kinds[i % len(kinds)]
+        content, other = random.choice(sources[kind]), random.choice(sources[kind])
+        if random.random() < 0.1:
+            other = random.choice(sources[random.choice(kinds)])
+        path = folder / f"{seed}-{i}-{NAMES[kind]}"
+        path.write_bytes(mutated(random, kind, content, other))
+        yield kind, path
+        path.unlink()
+
+
 def fuzz(files: int, seed: int, keep: Path) -> dict[str, Any]:
     """Make and read so many files; return counts by kind, and the most time and memory."""
-    sources = seeds()
-    kinds = list(NAMES)
-    counts = {kind: Counter[str]() for kind in kinds}
-    slowest, largest = dict.fromkeys(kinds, 0.0), 0.0
+    counts: dict[str, dict[str, int]] = {kind: dict.fromkeys(COLUMNS, 0) for kind in NAMES}
+    slowest, largest = dict.fromkeys(NAMES, 0.0), 0.0
     reader = Reader()
     with tempfile.TemporaryDirectory() as folder:
-        for i in range(files):
-            random = Random(f"{seed}-{i}")
-            kind = kinds[i % len(kinds)]
-            content, other = random.choice(sources[kind]), random.choice(sources[kind])
-            if random.random() < 0.1:
-                other = random.choice(sources[random.choice(kinds)])
-            path = Path(folder) / NAMES[kind]
-            path.write_bytes(mutated(random, kind, content, other))
+        for kind, path in broken_files(files, seed, Path(folder)):
             outcome, detail, seconds, peak = reader.read(kind, path)
             counts[kind][outcome] += 1
-            slowest[kind], largest = max(slowest[kind], seconds), max(largest, peak)
+            slowest[kind], largest = max(slowest[kind], round(seconds, 3)), max(largest, peak)
             if outcome in FAILURES:
                 keep.mkdir(parents=True, exist_ok=True)
-                path.rename(keep / f"{seed}-{i}-{path.name}")
-                print(f"{seed}-{i}-{path.name}: {outcome}: {detail}", file=sys.stderr, flush=True)
+                shutil.copy(path, keep)
+                print(f"{path.name}: {outcome}: {detail}", file=sys.stderr, flush=True)
             if outcome in ("slow", "too large", "crashes"):
                 reader.stop()
                 reader = Reader()
     reader.stop()
-    table = {kind: {name: counts[kind][name] for name in COLUMNS} for kind in kinds}
-    return {
-        "kinds": table,
-        "seconds": {kind: round(most, 3) for kind, most in slowest.items()},
-        "peak_mb": round(largest),
-    }
+    return {"kinds": counts, "seconds": slowest, "peak_mb": round(largest)}
 
 
 def table(result: dict[str, Any]) -> str:

@@ -16,8 +16,8 @@ CHUNK = 1 << 20
 MOST_LINE = 1 << 22
 KIND_CURE = "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending."
 FREE = 1 << 25
-MOST_RATIO = 100
-"""Images shrink by 2 to 30 when they are compressed, a bomb by 1,000 and more: what unpacks
+MOST_RATIO = 200
+"""Images shrink by 2 to 100 when they are compressed, a bomb by 1,000 and more: what unpacks
 to more than FREE bytes, and to more than MOST_RATIO times its size, is not unpacked."""
 BOMB_CURE = "If you trust it, save it uncompressed (gunzip, numpy.savez) and give that."
 

@@ -33,9 +33,9 @@ FORMATS = frozenset(
 
 GREYS = frozenset({"I", "I;16", "I;16L", "I;16B", "F"})
 MOST_PIXELS = 80_000_000
-"""Of a JPEG, which is decoded at a fraction of its size."""
+"""Of arrays, and of a JPEG, which is decoded at a fraction of its size."""
 MOST_DECODED = 50_000_000
-"""Of other kinds, and of arrays: WebP's decoder keeps five copies of 4 bytes a pixel."""
+"""Of other files: WebP's decoder keeps four copies of 4 bytes a pixel."""
 MOST_SCANS = 40
 """Of a JPEG: progressive ones have about ten, each takes its time."""
 LONGEST_SIDE = 800
@@ -70,6 +70,7 @@ def opened(picture: Picture) -> tuple[Image, str]:
     """
     images = pillow()
     if isinstance(picture, images.Image):
+        _check_size(picture, "the picture")
         return _upright(picture.copy(), "the picture"), "the picture"
     if isinstance(picture, str | os.PathLike):
         return _read(Path(picture)), str(picture)
@@ -151,7 +152,7 @@ def _bytes_of_grey(image: Image) -> Image:
 
 
 def _check_size(image: Image, source: str) -> None:
-    most = MOST_PIXELS if image.format in ("JPEG", "MPO") else MOST_DECODED
+    most = MOST_DECODED if image.format in FORMATS - {"JPEG", "MPO"} else MOST_PIXELS
     if image.width * image.height > most:
         raise _too_large(source, f" of {image.width:,} x {image.height:,} pixels", most)
     if 0 in image.size:

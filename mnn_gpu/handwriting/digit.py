@@ -48,8 +48,8 @@ def prepare_digit(image: Picture) -> npt.NDArray[np.uint8]:
     Raises
     ------
     DataError
-        If it is no picture, a damaged one, one above 80 million pixels (50 in a file that is no JPEG),
-        or nothing is drawn.
+        If it is no picture, a damaged one, one above 80 million pixels (in a file that is no
+        JPEG 50), or nothing is drawn.
     UsageError
         If the extra ``images`` is not installed.
 

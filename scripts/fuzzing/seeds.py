@@ -100,15 +100,22 @@ def _models() -> dict[str, list[bytes]]:
         mnn_gpu.save_model(paths[0], model)
         mnn_gpu.save_model(paths[1], model, dtype="float16")
         mnn_gpu.export_model(paths[2], model)
-        own = [path.read_bytes() for path in paths]
+        own = [*map(_sorted, (path.read_bytes() for path in paths[:2])), paths[2].read_bytes()]
     archive = io.BytesIO()
     np.savez_compressed(archive, **foreign)  # type: ignore[arg-type]
     return {
         "model 2": own[:2],
-        "model 1": [safetensors.numpy.save(_contiguous(named), former)],
+        "model 1": [_sorted(safetensors.numpy.save(_contiguous(named), former))],
         "weights npz": [own[2], archive.getvalue()],
         "weights safetensors": [safetensors.numpy.save(_contiguous(foreign)), own[0]],
     }
+
+
+def _sorted(content: bytes) -> bytes:
+    """Put the entries of a safetensors header in order: safetensors writes them in any."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    text = json.dumps(json.loads(content[8:start]), sort_keys=True, separators=(",", ":"))
+    return content[:8] + text.encode().ljust(start - 8) + content[start:]
 
 
 def _contiguous(arrays: dict[str, Any]) -> dict[str, Any]:

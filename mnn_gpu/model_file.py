@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,10 @@ from mnn_gpu.model_format import (
     tensor_names,
 )
 from mnn_gpu.output_file import write_atomically
-from mnn_gpu.tensor_file import tensor_file
+from mnn_gpu.tensor_file import check_header, tensor_file
 
 FLOATS = ("float16", "float32", "float64")
 """What parameters are stored as."""
-MOST_HEADER = 1 << 24
-"""Bytes of JSON that a file may begin with: their objects take fifty times as many."""
 SHIPPED = {"record": Path(__file__).parent / "models" / "record.safetensors"}
 """Models that come with the package, by name."""
 
@@ -116,19 +113,3 @@ def load_model(path: str | Path) -> Model:
             f"{path} is not a whole model file ({error}).", FOREIGN_CURE
         ) from error
     return Model(checked_theta(tensors, sizes, metadata["format"], path), sizes, classes, info)
-
-
-def check_header(path: Path) -> None:
-    """See that a safetensors file has an end and a header of some size; the rest is seen later.
-
-    Raises
-    ------
-    OSError, ValueError
-        If it is a pipe or a device, cannot be read, or its header is too large.
-    """
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError("it is no regular file")
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-    if length > MOST_HEADER:
-        raise ValueError(f"its header is to have {length:,} bytes")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def to_bytes(snapshot: Snapshot, belongs_to: Mapping[str, str]) -> bytes:
     belongs_to : mapping of text to text
         More metadata: which training this is of.
     """
-    arrays, best = dict(snapshot.arrays), snapshot.best
+    arrays, best = {**snapshot.arrays, "records": _table(snapshot.records)}, snapshot.best
     if best is not None:
         arrays["best"] = best.theta
     metadata = {
@@ -66,7 +66,6 @@ def to_bytes(snapshot: Snapshot, belongs_to: Mapping[str, str]) -> bytes:
         "version": __version__,
         "iteration": str(snapshot.iteration),
         "seconds": repr(snapshot.seconds),
-        "records": json.dumps([asdict(record) for record in snapshot.records]),
         "best": json.dumps(best and best.record),
     }
     return sealed(arrays, metadata)
@@ -92,13 +91,9 @@ def _snapshot(metadata: dict[str, str], arrays: Arrays) -> Snapshot:
     iteration, seconds = int(metadata["iteration"]), float(metadata["seconds"])
     if iteration < 0 or not 0 <= seconds < math.inf:
         raise ValueError("its iteration or its time cannot be")
-    records = tuple(Record(**record) for record in json.loads(metadata["records"]))
-    for record in records:
-        numbers = [value for value in asdict(record).values() if value is not None]
-        if not all(type(value) in (int, float) for value in numbers):
-            raise TypeError("its records are no numbers")
+    records = _records(arrays.pop("records"))
     counts = [record.iteration for record in records]
-    if any(type(count) is not int for count in counts) or sorted({0, *counts}) != [0, *counts]:
+    if sorted({0, *counts}) != [0, *counts]:
         raise ValueError("its records are out of order")
     if counts and counts[-1] > iteration:
         raise ValueError("its records are later than its state")
@@ -107,6 +102,28 @@ def _snapshot(metadata: dict[str, str], arrays: Arrays) -> Snapshot:
         raise ValueError("its best record is none")
     kept = None if best is None else Best(best, arrays.pop("best"))
     return Snapshot(arrays, iteration, seconds, records, kept)
+
+
+def _table(records: Sequence[Record]) -> npt.NDArray[np.float64]:
+    """Return the records, (records, fields): as metadata they could outgrow a file's header."""
+    rows = [[math.nan if v is None else v for v in astuple(record)] for record in records]
+    return np.array(rows, np.float64).reshape(len(rows), len(fields(Record)))
+
+
+def _records(table: npt.NDArray[Any]) -> tuple[Record, ...]:
+    """Return the records of a `_table`; what cannot be is a ValueError."""
+    names = [field.name for field in fields(Record)]
+    if table.dtype != np.float64 or table.ndim != 2 or table.shape[1] != len(names):
+        raise ValueError("its records are none")
+    whole, always, held_out = table[:, :2], table[:, :5], table[:, 5:]
+    if (
+        not np.isfinite(always).all()
+        or (whole != np.floor(whole)).any()
+        or np.isinf(held_out).any()
+    ):
+        raise ValueError("its records are no numbers")
+    rows = [[None if math.isnan(value) else value for value in row] for row in table.tolist()]
+    return tuple(Record(int(row[0]), int(row[1]), *row[2:]) for row in rows)  # type: ignore[arg-type]
 
 
 def check_arrays(snapshot: Snapshot, like: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import numpy.typing as npt
 
 HEADER_LENGTH = 8
 """Bytes, little-endian, in front of the JSON header."""
+MOST_HEADER = 1 << 24
+"""Bytes of JSON that a file may begin with: their objects take fifty times as many."""
 DAMAGE = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 """What a file that is not whole can raise."""
 
@@ -66,6 +69,7 @@ def unsealed(path: Path, file_format: str) -> tuple[dict[str, npt.NDArray[Any]],
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_header(path)
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -76,6 +80,22 @@ def unsealed(path: Path, file_format: str) -> tuple[dict[str, npt.NDArray[Any]],
     except (*DAMAGE, SafetensorError) as error:
         raise ValueError(str(error)) from error
     return arrays, metadata
+
+
+def check_header(path: Path) -> None:
+    """See that a safetensors file has an end and a header of some size; the rest is seen later.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it is a pipe or a device, cannot be read, or its header is too large.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("it is no regular file")
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MOST_HEADER:
+        raise ValueError(f"its header is to have {length:,} bytes")
 
 
 def checksum(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> str:

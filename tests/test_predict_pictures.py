@@ -77,7 +77,7 @@ def test_the_answers_are_saved_as_csv_and_shown_on_a_sheet(folder: Path, tmp_pat
         (("record", "a.png", "empty.png"), 4, "nothing drawn in empty.png"),
         (("record", "a.png", "none.png"), 4, "There is no file or folder none.png"),
         (("record", "none.png"), 4, "There is no file or folder none.png"),
-        (("record", "a.csv", "b.csv"), 4, "There is no file a.csv"),
+        (("record", "a.csv", "b.csv"), 4, "There is no file or folder a.csv"),
         (("small.safetensors", "a.png"), 4, "The model takes images of 12 pixels"),
         (("record", "a.png", "--label-column", "y"), 2, "--label-column"),
         (("record", "a.png", "--show", "none/seen.png"), 4, "cannot be written"),

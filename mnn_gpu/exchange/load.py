@@ -11,8 +11,9 @@ from mnn_gpu.exchange.layers import Weights, assembled
 from mnn_gpu.exchange.names import layers_by_name
 from mnn_gpu.exchange.npz import read_npz
 from mnn_gpu.model import Model
-from mnn_gpu.model_file import check_header, load_model
+from mnn_gpu.model_file import load_model
 from mnn_gpu.model_format import FORMAT, FORMER_FORMAT
+from mnn_gpu.tensor_file import check_header
 
 SAVE_CURE = 'Save it with: safetensors.torch.save_file(net.float().state_dict(), "w.safetensors")'
 

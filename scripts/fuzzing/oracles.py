@@ -80,7 +80,7 @@ def _npz(path: Path) -> list[Any]:
 
 
 def _parquet(path: Path) -> list[Any]:
-    table = pyarrow.parquet.read_table(path, partitioning=None)
+    table = pyarrow.parquet.ParquetFile(path).read()
     names = [name.strip().lower() for name in table.column_names]
     [at] = [i for i, name in enumerate(names) if name in LABELS]
     columns = [np.array(column.to_pylist()) for column in table.columns]

@@ -148,3 +148,8 @@ def test_only_its_library_and_device_are_shown() -> None:
 def test_a_dtype_has_the_name_it_was_asked_by(lib: Library, name: str) -> None:
     backend = PlainBackend.of(lib.asarray([0.0]))
     assert backend.dtype(name) == getattr(lib.xp, name)
+
+
+@pytest.mark.parametrize(("error", "expected"), [(MemoryError(), True), (OSError(), False)])
+def test_want_of_memory_is_known_by_pythons_error(error: Exception, expected: bool) -> None:
+    assert plain().is_out_of_memory(error) is expected

@@ -277,7 +277,6 @@ def test_what_stops_a_command_is_told_without_a_traceback(
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
-        (FileNotFoundError(), "There is no file"),
         (IsADirectoryError(), "is a directory"),
         (PermissionError(), "may not be read"),
         (EOFError("early"), "not a whole gzip file"),

@@ -195,10 +195,10 @@ class _Training:
             with FinishStep() as interrupt:
                 state = self._loop(state, hooks, checkpoint, due or Due(), interrupt)
         except _Interrupted as stop:
-            result = course.result(stop.state)
-            if checkpoint:
+            if checkpoint:  # First: whoever interrupts may not wait for the scores.
+                course.check_finite(stop.state)
                 checkpoint.save(course.snapshot(stop.state))
-            raise TrainingInterrupted(*result, stop.number) from None
+            raise TrainingInterrupted(*course.result(stop.state), stop.number) from None
         finally:
             for hook in hooks:
                 hook.on_end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli.options import chosen_backend, notes, print_json, say
@@ -10,7 +11,9 @@ from mnn_gpu.cli.recipe_options import chosen_config
 from mnn_gpu.cli.train_options import add_arguments
 
 if TYPE_CHECKING:
-    from mnn_gpu import Dataset, History, Model
+    import numpy.typing as npt
+
+    from mnn_gpu import Dataset, History, Model, TrainingConfig
     from mnn_gpu.backend import Backend
     from mnn_gpu.recipes import Recipe
 
@@ -41,17 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Train as the options say; return the exit code."""
     from dataclasses import replace
 
-    import numpy as np
-
-    from mnn_gpu import (
-        DeviceError,
-        DivergedError,
-        OutputError,
-        TrainingInterrupted,
-        split,
-        train,
-    )
-    from mnn_gpu.cli.progress import progress
+    from mnn_gpu import TrainingInterrupted, split
     from mnn_gpu.cli.rescue import save_somewhere
     from mnn_gpu.output_file import check_writable
     from mnn_gpu.recipes import recipe_named
@@ -73,43 +66,68 @@ def run(args: argparse.Namespace) -> int:
         )
     interrupted = 0
     try:
+        model, history = _trained(args, config, backend, training, held_out, data.labels())
+    except TrainingInterrupted as stop:
+        model, history, interrupted = stop.model, stop.history, stop.exit_code
+        say(f"Interrupted after iteration {history.iterations}; saving what was learnt.")
+        if args.checkpoint is not None:
+            say("The same command with --resume goes on from there.")
+    model = replace(model, info={**model.info, "data": training.source})
+    save_somewhere(args.out, model)
+    report = _report(args, model, history, backend)
+    print_json(report) if args.json else print(_text(report))
+    return interrupted
+
+
+def _trained(
+    args: argparse.Namespace,
+    config: TrainingConfig,
+    backend: Backend,
+    training: Dataset,
+    held_out: Dataset,
+    labels: npt.NDArray[Any],
+) -> tuple[Model, History]:
+    """Train; where that fails, say what is left of it."""
+    import numpy as np
+
+    from mnn_gpu import DeviceError, DivergedError, train
+    from mnn_gpu.cli.progress import progress
+
+    try:
         with notes():
-            model, history = train(
+            return train(
                 training.X,
                 training.labels(),
                 config,
                 backend=backend,
                 validation=(held_out.X, held_out.labels()) if len(held_out) else None,
                 # A rare class may lie in the held-out rows alone.
-                classes=np.unique(data.labels()),
+                classes=np.unique(labels),
                 hooks=progress(args.quiet),
                 checkpoint=args.checkpoint,
                 checkpoint_every=args.every,
                 resume=args.resume,
             )
-    except TrainingInterrupted as stop:
-        model, history, interrupted = stop.model, stop.history, stop.exit_code
-        say(f"Interrupted after iteration {history.iterations}; saving what was learnt.")
-        if args.checkpoint is not None:
-            say("The same command with --resume goes on from there.")
     except DivergedError as error:
         if error.model is not None:
-            good = error.model.info["iterations"]
-            say(f"Saving the parameters of iteration {good}, the last good ones, in {args.out}.")
-            try:
-                save_somewhere(args.out, error.model)
-            except OutputError as lost:
-                say(lost.cause)
+            _save_last_good(args.out, error.model)
         raise
     except DeviceError:
         if args.checkpoint is not None and any(args.checkpoint.glob("checkpoint-*")):
             say("The last checkpoint is kept: the same command with --resume goes on from there.")
         raise
-    model = replace(model, info={**model.info, "data": training.source})
-    save_somewhere(args.out, model)
-    report = _report(args, model, history, backend)
-    print_json(report) if args.json else print(_text(report))
-    return interrupted
+
+
+def _save_last_good(path: Path, model: Model) -> None:
+    from mnn_gpu import OutputError
+    from mnn_gpu.cli.rescue import save_somewhere
+
+    iteration = model.info["iterations"]
+    say(f"Saving the parameters of iteration {iteration}, the last good ones, in {path}.")
+    try:
+        save_somewhere(path, model)
+    except OutputError as error:  # That it diverged is the greater trouble.
+        say(error.cause)
 
 
 def _check_checkpoint(args: argparse.Namespace) -> None:

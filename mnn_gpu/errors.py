@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from mnn_gpu.model import Model
-
 
 class MnnGpuError(Exception):
     """Base of every error that mnn_gpu raises on purpose.
@@ -101,7 +99,7 @@ class DivergedError(MnnGpuError, ArithmeticError):
         cure: str,
         iteration: int,
         rows: npt.NDArray[Any] | None = None,
-        model: Model | None = None,
+        model: Any = None,
     ) -> None:
         super().__init__(cause, cure)
         self.args = (cause, cure, iteration, rows, model)

@@ -12,7 +12,7 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.errors import UsageError
 from mnn_gpu.snapshot import Snapshot, check_arrays, read, state_arrays, to_bytes
-from mnn_gpu.snapshot_folder import SnapshotFolder
+from mnn_gpu.snapshot_folder import SnapshotFolder, number_of
 from mnn_gpu.step import State
 
 FREE = ("until", "report_every", "shard_rows")
@@ -65,6 +65,8 @@ class Checkpoint(SnapshotFolder):
         # Before the arrays: another network is not damage.
         self._check_same(path, _config_in(metadata), metadata.get("data", ""))
         check_arrays(snapshot, state_arrays(like, backend))
+        if snapshot.iteration != number_of(path):
+            raise ValueError(f"it is of iteration {snapshot.iteration}")
         return snapshot
 
     def _check_same(self, path: Path, config: dict[str, Any], digest: str) -> None:

@@ -56,8 +56,9 @@ class SnapshotFolder:
         self.lock.close()
 
     def paths(self) -> list[Path]:
-        """Return the files in the folder, the newest first."""
-        return sorted(self.folder.glob(PATTERN), key=_number_of, reverse=True)
+        """Return the snapshots in the folder, the newest first; other files are left alone."""
+        named = [path for path in self.folder.glob(PATTERN) if number_of(path) is not None]
+        return sorted(named, key=lambda path: number_of(path) or 0, reverse=True)
 
     def check_free(self, how_to_resume: str) -> None:
         """See that there is nothing that would be lost by beginning anew.
@@ -83,14 +84,16 @@ class SnapshotFolder:
         check_space(self.folder, (KEPT + 1) * size - there)
 
     def write(self, number: int, content: bytes) -> None:
-        """Write a snapshot and forget all but the last two.
+        """Write a snapshot and forget all older ones but one.
 
-        A disk that is full ends no training: then what was there before stays, and a
-        `TrainingWarning` says so, once.
+        (One with a higher number was damaged; it stays, to be looked at.) A disk that is
+        full ends no training: then what was there before stays, and a `TrainingWarning`
+        says so, once.
         """
         try:
             write_atomically(self.folder / f"checkpoint-{number:09d}.safetensors", content)
-            for old in self.paths()[KEPT:]:
+            older = [path for path in self.paths() if (number_of(path) or 0) < number]
+            for old in older[KEPT - 1 :]:
                 old.unlink(missing_ok=True)
             self.failed = False
         except OSError as error:
@@ -132,7 +135,7 @@ class SnapshotFolder:
         return None
 
 
-def _number_of(path: Path) -> int:
-    """Return the number that a file is named after, -1 if none."""
-    found = re.fullmatch(r"checkpoint-(\d{1,18})\.safetensors", path.name)
-    return int(found[1]) if found else -1
+def number_of(path: Path) -> int | None:
+    """Return the number that a snapshot is named after, None of another file."""
+    found = re.fullmatch(r"checkpoint-(\d{9,18})\.safetensors", path.name)
+    return int(found[1]) if found else None

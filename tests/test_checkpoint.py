@@ -258,6 +258,29 @@ def test_no_flipped_bit_goes_unseen(whole_checkpoint: Path, data: st.DataObject)
         np.testing.assert_array_equal(before[0].arrays[name], array)
 
 
+def test_files_of_other_names_are_left_alone(images: dict[str, Any], tmp_path: Path) -> None:
+    names = ["checkpoint-best.safetensors", "checkpoint-5.safetensors", "checkpoint.safetensors"]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    for _ in range(2):
+        train(images["X"], images["y"], CONFIG, checkpoint=tmp_path, resume=True)
+    assert [(tmp_path / name).read_text() for name in names] == ["mine"] * 3
+    assert len(list(tmp_path.glob("checkpoint-0*"))) == 2
+
+
+def test_a_checkpoint_under_another_number_is_not_the_newest(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingInterrupted):
+        train(images["X"], images["y"], CONFIG, checkpoint=tmp_path, hooks=[CutAfter(16)])
+    renamed = tmp_path / "checkpoint-999999999999.safetensors"
+    renamed.write_bytes(newest(tmp_path).read_bytes())
+    with pytest.warns(TrainingWarning, match=r"it is of iteration \d+"):
+        train(images["X"], images["y"], CONFIG, checkpoint=tmp_path, resume=True)
+    assert len(list(tmp_path.glob("checkpoint-0*"))) == 2
+    assert renamed.exists()
+
+
 def test_what_a_killed_run_had_not_finished_is_cleared_away(
     images: dict[str, Any], tmp_path: Path
 ) -> None:

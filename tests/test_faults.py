@@ -324,6 +324,18 @@ def test_a_model_is_put_into_the_home_folder_if_need_be(
     assert caught.value.cause.endswith("m cannot be written: No such file or directory.")
 
 
+def test_places_that_cannot_be_meant(tmp_path: Path) -> None:
+    options = ["train", "--rows", 2000, "--iterations", 3]
+    for more, cause in (
+        (["--checkpoint", ""], "checkpoint is ''"),
+        (["--checkpoint", "run", "--out", "run"], "--out is the folder of the checkpoints"),
+    ):
+        result = run(*options, *more, cwd=tmp_path)
+        assert result.returncode == 2
+        assert cause in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 # ---- surroundings --------------------------------------------------------------------
 
 

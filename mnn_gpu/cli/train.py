@@ -113,7 +113,7 @@ def _trained(
             _save_last_good(args.out, error.model)
         raise
     except DeviceError:
-        if args.checkpoint is not None and any(args.checkpoint.glob("checkpoint-*")):
+        if args.checkpoint is not None and any(Path(args.checkpoint).glob("checkpoint-*")):
             say("The last checkpoint is kept: the same command with --resume goes on from there.")
         raise
 
@@ -139,6 +139,8 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
             raise UsageError(
                 f"--{name} is for trainings with checkpoints.", "Give --checkpoint FOLDER too."
             )
+    if args.checkpoint and args.out.resolve() == Path(args.checkpoint).resolve():
+        raise UsageError("--out is the folder of the checkpoints.", "Give the model another name.")
     Due(args.every)
 
 

@@ -51,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     output.add_argument(
         "--checkpoint",
-        type=Path,
         metavar="FOLDER",
         help="keep the training's last two states there, written at every report",
     )

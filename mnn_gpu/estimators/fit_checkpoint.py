@@ -17,7 +17,7 @@ from mnn_gpu.errors import UsageError
 from mnn_gpu.estimators.device_arrays import DeviceRows
 from mnn_gpu.estimators.placement import as_theta, set_parameters, theta_of
 from mnn_gpu.estimators.solver import Split
-from mnn_gpu.snapshot_folder import SnapshotFolder
+from mnn_gpu.snapshot_folder import SnapshotFolder, number_of
 from mnn_gpu.tensor_file import DAMAGE, data_digest, sealed, unsealed
 
 Host: TypeAlias = npt.NDArray[Any]
@@ -155,6 +155,8 @@ class FitCheckpoint(SnapshotFolder):
             }
             settings = json.loads(metadata["settings"])
             _check(arrays, told, self.estimator)
+            if told["t_"] != number_of(path):
+                raise ValueError(f"it is of {told['t_']} samples")
         except DAMAGE as error:
             raise ValueError(str(error)) from error
         self._check_same(path, settings, metadata.get("data"))

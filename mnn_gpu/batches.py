@@ -8,13 +8,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.augmentation import AFFINE_PICTURES, UNIFORMS, warps
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
+from mnn_gpu.draws import Draws, joined_noise, joined_warps
 from mnn_gpu.optimizers import Optimizer, step_scalars
-from mnn_gpu.randomness import AFFINE, DROPOUT, ELASTIC, ORDER, generator
+from mnn_gpu.randomness import ORDER, generator
 from mnn_gpu.resident import Resident
 from mnn_gpu.samples import Batch, Task
+from mnn_gpu.sharing import Sharing
 
 Array: TypeAlias = Any
 
@@ -32,6 +33,8 @@ class Plan:
     data : Resident
     task : Task
     backend : Backend
+    sharing : Sharing, optional
+        If other ranks work on parts of the batches, or on a batch part by part.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class Plan:
         data: Resident,
         task: Task,
         backend: Backend,
+        sharing: Sharing | None = None,
     ) -> None:
         self.config = config
+        self.sharing = sharing
         self.optimizer = optimizer
         self.data = data
         self.task = task
@@ -88,6 +93,23 @@ class Plan:
         shuffled = generator(ORDER, self.config.seed, epoch).permutation(self.rows)
         return shuffled.astype(np.int32)
 
+    def parts(self, m: int) -> list[slice]:
+        """Return which samples of a batch of m are worked on here, shard by shard."""
+        return [slice(0, m)] if self.sharing is None else self.sharing.parts(m)
+
+    def share(self, m: int, steps: int) -> Array | None:
+        """Return what a sample of batches of m weighs, (steps,), where they are shared out."""
+        if self.sharing is None:
+            return None
+        return self.backend.asarray(np.full(steps, 1 / m), dtype=self.config.dtype)
+
+    def draws(self, epoch: int) -> list[Draws]:
+        """Return what is drawn in an epoch, for each of the parts."""
+        basis = self.data.basis
+        pictures = 0 if basis is None else int(basis.shape[0])
+        shards = [()] if self.sharing is None else [(shard,) for shard in self.sharing.mine]
+        return [Draws(self.config, self.task, pictures, epoch, *shard) for shard in shards]
+
     def _run_length(self, done: int) -> int:
         epoch, place = divmod(done, self.per_epoch)
         whole = self.rows // (self.config.batch_size or self.rows)
@@ -124,48 +146,40 @@ class _Epoch:
         if not self.whole:
             self.order = plan.order(number)
         self.on_device = plan.backend.asarray(self.order)
-        self.affine, self.elastic, self.dropout = (
-            generator(stream, config.seed, number) for stream in (AFFINE, ELASTIC, DROPOUT)
-        )
-        for _ in range(place):  # What these steps would have drawn.
-            self._warps(slice(0, self.size), 1)
-            self._noise(self.size, 1)
+        self.draws = plan.draws(number)
+        for draws, part in zip(self.draws, plan.parts(self.size), strict=True):
+            draws.skip(place, part.stop - part.start)
 
     def batch(self, scalars: Array, place: int, steps: int) -> Batch:
         """Return the batches of the next steps; to be asked for in their order."""
+        plan, first = self.plan, place * self.size
+        stop = min(first + steps * self.size, plan.rows)
+        m = (stop - first) // steps
+        share = plan.share(m, steps)
         if self.whole:
-            return Batch(scalars)
-        first = place * self.size
-        here = slice(first, min(first + steps * self.size, self.plan.rows))
-        backend = self.plan.backend
-        rows = backend.xp.reshape(self.on_device[here], (steps, -1))
-        warps, noise = self._warps(here, steps), self._noise(int(rows.shape[1]), steps)
+            return Batch(scalars, share=share)
+        parts = plan.parts(m)
+        own = slice(parts[0].start, parts[-1].stop)
+        rows = plan.backend.xp.reshape(self.on_device[first:stop], (steps, m))[:, own]
+        order = self.order[first:stop].reshape(steps, m)
+        half_turned = plan.data.half_turned
+        warps = joined_warps(
+            [
+                draws.warps(half_turned[order[:, part].reshape(-1)], steps)
+                for draws, part in zip(self.draws, parts, strict=True)
+            ]
+        )
+        sizes = [part.stop - part.start for part in parts]
+        noise = joined_noise(
+            [draws.noise(size, steps) for draws, size in zip(self.draws, sizes, strict=True)],
+            sizes,
+            plan.task,
+        )
+        here = plan.backend.asarray
         return Batch(
             scalars,
             rows,
-            None if warps is None else backend.asarray(warps),
-            None if noise is None else backend.asarray(noise),
+            None if warps is None else here(warps),
+            None if noise is None else here(noise),
+            share,
         )
-
-    def _warps(self, here: slice, steps: int) -> npt.NDArray[Any] | None:
-        """Draw how images are deformed, (steps, m, 2, pictures)."""
-        config, data, shape = self.plan.config, self.plan.data, self.plan.task.image_shape
-        if config.augmentation is None or shape is None or data.basis is None:
-            return None
-        rows = self.order[here]
-        waves = int(data.basis.shape[0]) - AFFINE_PICTURES
-        dtype: Any = np.dtype(config.dtype)
-        uniforms = self.affine.random((len(rows), UNIFORMS), dtype=dtype) * 2 - 1
-        normals = self.elastic.standard_normal((len(rows), 2, waves), dtype=dtype)
-        turn = np.where(data.half_turned[rows], 0.5, 1.0).astype(dtype)
-        drawn: npt.NDArray[Any] = warps(uniforms, normals, config.augmentation, shape, turn)
-        return drawn.astype(dtype, copy=False).reshape(steps, -1, *drawn.shape[1:])
-
-    def _noise(self, m: int, steps: int) -> npt.NDArray[np.uint8] | None:
-        """Draw bytes for dropout, (steps, bytes); whole words, so that runs do not matter."""
-        task = self.plan.task
-        count = m * sum(task.regularisation.noise_sizes(task.layer_sizes))
-        if not count:
-            return None
-        words = self.dropout.integers(0, 2**32, (steps, -(-count // 4)), dtype=np.uint32)
-        return words.astype("<u4", copy=False).view(np.uint8)[:, :count]

@@ -15,7 +15,7 @@ from mnn_gpu.snapshot import Snapshot, check_arrays, read, state_arrays, to_byte
 from mnn_gpu.snapshot_folder import SnapshotFolder, number_of
 from mnn_gpu.step import State
 
-FREE = ("until", "report_every", "shard_rows")
+FREE = ("until", "report_every", "shard_rows", "shards", "fast_reduce")
 """What a training may be resumed with otherwise: it changes no parameter, or only its last
 bits."""
 

@@ -85,6 +85,13 @@ class TrainingConfig:
     shard_rows : int, optional
         A batch is worked on in shards of so many samples, whose gradient sums are added
         up; bounds the memory of a step. Default: what suits the device.
+    shards : int, optional
+        Cut each batch into so many shards whose gradients are added up in a fixed order. With
+        them any number of ranks comes to the same bits, see `train`. Default: as it suits the
+        device; among several ranks 8, or with more ranks the next power of 2.
+    fast_reduce : bool
+        Whether the gradients of shards are added up, and sent, in ``dtype`` instead of
+        float64.
     seed : int
         Decides everything that is random: parameters, order, deformations, dropout.
     dtype : {"float32", "float64"}
@@ -124,6 +131,8 @@ class TrainingConfig:
     patience: int | None = None
     until: float | None = None
     shard_rows: int | None = None
+    shards: int | None = None
+    fast_reduce: bool = False
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
     report_every: int | None = None
@@ -160,8 +169,9 @@ class TrainingConfig:
             raise UsageError(
                 f"augmentation is {self.augmentation!r}.", "Give mnn_gpu.Augmentation(...) or None."
             )
-        if not isinstance(self.scale_inputs, bool):
-            raise UsageError(f"scale_inputs is {self.scale_inputs!r}.", "Give True or False.")
+        for name in ("scale_inputs", "fast_reduce"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is {getattr(self, name)!r}.", "Give True or False.")
         one_of("init", self.init, INITS)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
@@ -226,7 +236,7 @@ class TrainingConfig:
         return 100 if self.steps_per_epoch(rows) == 1 else self.steps_per_epoch(rows)
 
 
-COUNTS = ("iterations", "epochs", "batch_size", "patience", "shard_rows", "report_every")
+COUNTS = ("iterations", "epochs", "batch_size", "patience", "shard_rows", "shards", "report_every")
 SHARES = (
     "momentum",
     "beta1",

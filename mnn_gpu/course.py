@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from mnn_gpu.config import TrainingConfig
 from mnn_gpu.curve import columns
 from mnn_gpu.errors import DivergedError
 from mnn_gpu.history import History, Hook, Record
-from mnn_gpu.inference import Evaluation, score_shards
+from mnn_gpu.inference import Evaluation, evaluation, score_shards
 from mnn_gpu.model import Model
+from mnn_gpu.ranks import Ranks
 from mnn_gpu.resident import Resident
 from mnn_gpu.samples import Task
 from mnn_gpu.shards import Shard
@@ -38,6 +39,7 @@ class Course:
     task : Task
     plan : Plan
     data : Resident
+    ranks : Ranks
     iteration : int
         Updates made.
     records : list of Record
@@ -53,6 +55,7 @@ class Course:
     task: Task
     plan: Plan
     data: Resident
+    ranks: Ranks = field(default_factory=Ranks)
     iteration: int = 0
     records: list[Record] = field(default_factory=list)
     stopping: Stopping = field(init=False)
@@ -112,10 +115,13 @@ class Course:
         return np.array(self.backend.to_numpy(self._parameters(state)))
 
     def _validated(self, theta: Any) -> Evaluation | None:
-        return self._score(theta, self.data.validation) if self.data.validation else None
+        return self._score(theta, self.data.validation) if self.data.has_validation else None
 
-    def _score(self, theta: Any, shards: Sequence[Shard]) -> Evaluation:
-        return score_shards(self.backend, network.unflatten(theta, self.task.layer_sizes), shards)
+    def _score(self, theta: Any, shards: Iterable[Shard]) -> Evaluation:
+        """Hold the network's answers for these shards, and other ranks', against the labels."""
+        layers = network.unflatten(theta, self.task.layer_sizes)
+        own = score_shards(self.backend, layers, shards)
+        return evaluation(np.concatenate(self.ranks.gathered(own)))
 
     # ---- the result ------------------------------------------------------------------
 
@@ -161,6 +167,10 @@ class Course:
         return Model(theta, tuple(self.task.layer_sizes), self.data.classes, info)
 
     # ---- a loss that is not finite ---------------------------------------------------
+
+    def is_finite(self, state: State) -> bool:
+        """Return whether every step so far had a finite loss."""
+        return int(self.backend.to_numpy(state.finite_steps)) >= self.iteration
 
     def check_finite(self, state: State) -> None:
         """See that every step so far had a finite loss.

@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from array_api_compat import array_namespace
+
 Array: TypeAlias = Any
 OfPart: TypeAlias = Callable[[Array, Sequence[Any]], Any]
 Update: TypeAlias = Callable[..., tuple[Array, ...]]
+Exchange: TypeAlias = Callable[[Sequence[Array], Array], None]
+"""Takes the sums of this rank's branches and writes the sum of everyone's to an array."""
 
 
 class Engine(Protocol):
@@ -22,6 +26,7 @@ class Engine(Protocol):
     def lanes(self) -> int: ...
     def fuse(self, update: Update, /) -> Update: ...
     def spread(self, function: OfPart, array: Array, items: Sequence[Any], /) -> list[Any]: ...
+    def exchanged(self, exchange: Exchange, own: Sequence[Array], dtype: Any, /) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,16 @@ class Plain:
 
     def spread(self, function: OfPart, array: Array, items: Sequence[Any]) -> list[Any]:
         return [function(array, items)]
+
+    def exchanged(self, exchange: Exchange, own: Sequence[Array], dtype: Any) -> Array:
+        return exchanged(exchange, own, dtype)
+
+
+def exchanged(exchange: Exchange, own: Sequence[Array], dtype: Any) -> Array:
+    """Return, in a new array of this dtype, what an exchange makes of this rank's sums."""
+    result = array_namespace(own[0]).empty_like(own[0], dtype=dtype)
+    exchange(own, result)
+    return result
 
 
 PLAIN = Plain()

@@ -60,6 +60,28 @@ class DeviceError(MnnGpuError, RuntimeError):
         self.stage = stage
 
 
+class LaunchError(MnnGpuError, RuntimeError):
+    """A launcher started several ranks, and MPI does not bring them together."""
+
+    exit_code = 3
+
+
+class RankError(MnnGpuError, RuntimeError):
+    """Another rank failed, so this one cannot go on.
+
+    Attributes
+    ----------
+    rank : int
+        Which one.
+    """
+
+    def __init__(self, rank: int, cause: str, cure: str, exit_code: int = 1) -> None:
+        super().__init__(f"Rank {rank} failed: {cause}", cure)
+        self.args = (rank, cause, cure, exit_code)
+        self.rank = rank
+        self.exit_code = exit_code
+
+
 class DataError(MnnGpuError, ValueError):
     """A data file or array that cannot be used."""
 

@@ -39,7 +39,7 @@ class Sums(NamedTuple):
 def shard_sums(
     theta: Array,
     task: Task,
-    share: float,
+    share: float | Array,
     samples: Samples,
     basis: Array | None = None,
     engine: Engine = PLAIN,
@@ -49,7 +49,9 @@ def shard_sums(
     return sums_of_inputs(theta, task, share, X, samples)
 
 
-def sums_of_inputs(theta: Array, task: Task, share: float, X: Array, samples: Samples) -> Sums:
+def sums_of_inputs(
+    theta: Array, task: Task, share: float | Array, X: Array, samples: Samples
+) -> Sums:
     """Return the same where the network's inputs, (features, m), are there already.
 
     They may be a SciPy sparse matrix: only products are made with them.
@@ -90,18 +92,22 @@ def batch_sums(
 
     def part_sums(theta: Array, part: Sequence[Samples]) -> Sums:
         of_shard = partial(shard_sums, theta, task, share, basis=basis, engine=alone)
-        return _added(_widened(of_shard(samples)) for samples in part)
+        return added(_widened(of_shard(samples)) for samples in part)
 
-    return _added(engine.spread(part_sums, theta, shards))
+    return added(engine.spread(part_sums, theta, shards))
 
 
 def _widened(sums: Sums) -> Sums:
-    xp = array_namespace(sums.gradient)
+    return sums._replace(gradient=widened(sums.gradient))
+
+
+def widened(array: Array) -> Array:
+    """Return an array as float64, or in the widest float that its library has."""
+    xp = array_namespace(array)
     wide = xp.__array_namespace_info__().default_dtypes()["real floating"]
-    wide = xp.result_type(sums.gradient.dtype, wide)
-    return sums._replace(gradient=xp.astype(sums.gradient, wide))
+    return xp.astype(array, xp.result_type(array.dtype, wide), copy=False)
 
 
-def _added(several: Iterable[Sums]) -> Sums:
+def added(several: Iterable[Sums]) -> Sums:
     """Add up one by one, so that a long batch's gradients need not be kept."""
     return reduce(lambda total, more: Sums(*map(add, total, more)), several)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -17,7 +18,8 @@ from mnn_gpu.backend.base import Run
 from mnn_gpu.data.dataset import checked_labels, checked_pixels
 from mnn_gpu.errors import DataError
 from mnn_gpu.model import Model
-from mnn_gpu.shards import Shard, joined, shard_slices, slices
+from mnn_gpu.ranks import ranks_of
+from mnn_gpu.shards import Shard, joined, part_of, shard_slices, slices
 
 Array: TypeAlias = Any
 
@@ -156,10 +158,26 @@ def predict_proba(
 
 
 def predict(
-    model: Model, X: npt.ArrayLike, backend: Backend | None = None, *, source: str = "X"
+    model: Model,
+    X: npt.ArrayLike,
+    backend: Backend | None = None,
+    *,
+    source: str = "X",
+    comm: Any = None,
 ) -> npt.NDArray[np.int64]:
-    """Return the most probable label of every image, once; see `Predictor.predict`."""
-    return Predictor(model, backend).predict(X, source=source)
+    """Return the most probable label of every image, once; see `Predictor.predict`.
+
+    With ``comm``, see `train`, each rank labels some of the rows; all return all labels.
+    """
+    ranks = ranks_of(comm)
+    predictor = Predictor(model, ranks.backend() if backend is None else backend)
+    if ranks.size == 1:
+        return predictor.predict(X, source=source)
+    X = _checked(model, X, source)
+    part = part_of(len(X), ranks.rank, ranks.size)
+    own = X[part.start : part.stop]
+    labels = predictor.predict(own, source=source) if len(own) else model.classes[:0]
+    return np.concatenate(ranks.gathered(labels))
 
 
 def evaluate(
@@ -169,6 +187,7 @@ def evaluate(
     backend: Backend | None = None,
     *,
     source: str = "the data",
+    comm: Any = None,
 ) -> Evaluation:
     """Hold a model's answers against the labels.
 
@@ -181,23 +200,29 @@ def evaluate(
         Default: `select_backend()`.
     source : str
         What to call the data in an error message.
+    comm : mpi4py.MPI.Comm, optional
+        See `train`: each rank looks at some of the rows; all return the whole evaluation.
 
     Raises
     ------
     DataError
         If pixels or labels are not such, or a label is none of the model's.
     """
-    backend = checked_backend(backend)
+    ranks = ranks_of(comm)
+    backend = ranks.backend() if backend is None else checked_backend(backend)
     X = _checked(model, X, source)
     index = class_index(model.classes, checked_labels(y, len(X), source), source)
     with backend.explaining():
         layers = _layers(model, backend)
-        return score_shards(backend, layers, _shards(X, index, backend))
+        runs = list(slices(len(X), backend.shard_rows))
+        own = [runs[i] for i in part_of(len(runs), ranks.rank, ranks.size)]
+        scores = score_shards(backend, layers, _shards(X, index, own, backend))
+        return evaluation(np.concatenate(ranks.gathered(scores)))
 
 
 def score_shards(
     backend: Backend, layers: Sequence[network.Layer], shards: Iterable[Shard]
-) -> Evaluation:
+) -> npt.NDArray[np.float64]:
     """Hold a network's answers against the labels; all on the device, one look at the end.
 
     Parameters
@@ -206,21 +231,34 @@ def score_shards(
     layers : sequence of (W, b) on the device
     shards : iterable of (X, labels) on the device
         (features, m) pixels or floats, and (m,) class indices.
+
+    Returns
+    -------
+    (shards, 3), float64
+        Of each shard the rows, the right answers and the sum of the losses.
     """
     dtype = layers[0][0].dtype
     xp = array_namespace(layers[0][0])
-    loss: Array = 0.0
-    correct: Array = 0
-    rows = 0
+    rows, losses, correct = [], [], []
     for X, labels in shards:
         Z, _ = network.forward(layers, network.unit_range(X, dtype))
         Y = network.one_hot(labels, Z[-1].shape[0], dtype)
-        shard_loss, _ = network.score(Z[-1], Y)
+        loss, _ = network.score(Z[-1], Y)
         # By the prediction itself: `score` counts a tie as right, `predict` takes the first.
         right = xp.astype(network.predict(Z[-1]) == labels, xp.int32)
-        loss, correct, rows = loss + shard_loss, correct + xp.sum(right), rows + X.shape[1]
-    hits = int(backend.to_numpy(correct))
-    return Evaluation(rows, rows - hits, hits / rows, float(backend.to_numpy(loss)) / rows)
+        rows.append(X.shape[1])
+        losses.append(loss)
+        correct.append(xp.sum(right))
+    if not rows:
+        return np.empty((0, 3))
+    columns = (rows, *(backend.to_numpy(xp.stack(part)) for part in (correct, losses)))
+    return np.array(columns, np.float64).T
+
+
+def evaluation(scores: npt.NDArray[np.float64]) -> Evaluation:
+    """Return the evaluation of all shards; see `score_shards`."""
+    rows, hits = (int(number) for number in scores[:, :2].sum(axis=0))
+    return Evaluation(rows, rows - hits, hits / rows, math.fsum(scores[:, 2]) / rows)
 
 
 def class_index(
@@ -260,7 +298,9 @@ def _layers(model: Model, backend: Backend) -> list[network.Layer]:
     return network.unflatten(backend.asarray(model.theta), model.layer_sizes)
 
 
-def _shards(X: npt.NDArray[Any], index: npt.NDArray[np.int32], backend: Backend) -> Iterator[Shard]:
-    """Bring host rows to the device, a shard at a time."""
-    for rows in slices(len(X), backend.shard_rows):
+def _shards(
+    X: npt.NDArray[Any], index: npt.NDArray[np.int32], runs: Sequence[slice], backend: Backend
+) -> Iterator[Shard]:
+    """Bring runs of host rows to the device, one at a time."""
+    for rows in runs:
         yield backend.asarray(X[rows]).T, backend.asarray(index[rows])

@@ -17,7 +17,8 @@ from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.dataset import checked_labels, checked_pixels, image_shape
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.inference import class_index
-from mnn_gpu.shards import Shard, cut, scaled
+from mnn_gpu.shards import Shard, cut, cut_at, scaled
+from mnn_gpu.sharing import Sharing
 
 Array: TypeAlias = Any
 Labelled: TypeAlias = tuple[npt.ArrayLike, npt.ArrayLike]
@@ -37,7 +38,9 @@ class Resident:
     shards : list of (X, labels)
         All rows in shards; scaled to 0..1 if the device rather has them so.
     validation : list of (X, labels)
-        The held-out rows in shards; empty if there are none.
+        The held-out rows in shards.
+    has_validation : bool
+        Whether there are held-out rows, though it may be that none is this rank's.
     classes : (classes,), int64, on the host
         The label of each class index.
     image_shape : (height, width) or None
@@ -54,6 +57,7 @@ class Resident:
     labels: Array
     shards: list[Shard]
     validation: list[Shard]
+    has_validation: bool
     classes: npt.NDArray[np.int64]
     image_shape: tuple[int, int] | None
     basis: Array | None
@@ -76,8 +80,11 @@ def placed(
     classes: npt.ArrayLike | None,
     config: TrainingConfig,
     backend: Backend,
+    sharing: Sharing | None = None,
 ) -> Resident:
     """Check the data and bring them to the device; the parameters are those of `train`.
+
+    With ``sharing`` the shards, training and held-out, are those that this rank works on.
 
     Raises
     ------
@@ -95,7 +102,7 @@ def placed(
         known = np.unique(checked_labels(classes, np.size(classes), "classes"))
     shard_rows = config.shard_rows or backend.shard_rows
     X, labels = backend.asarray(pixels), backend.asarray(class_index(known, y, "y"))
-    shards = cut(X, labels, shard_rows, backend.lanes)
+    shards = _own_shards(X, labels, shard_rows, backend.lanes, sharing)
     dtype = backend.dtype(config.dtype)
     scale = _input_scale(pixels) if config.scale_inputs else 1.0
     if config.steps_per_epoch(len(pixels)) == 1 and backend.scales_ahead and scale == 1:
@@ -103,6 +110,8 @@ def placed(
     held_out = []
     if validation is not None:
         held_out = _held_out(validation, pixels.shape[1], known, shard_rows, backend)
+        if sharing is not None:
+            held_out = [held_out[i] for i in sharing.own_of(len(held_out))]
     shape = basis = None
     half_turned = np.zeros(len(y), bool)
     if config.augmentation is not None:
@@ -115,14 +124,35 @@ def placed(
         host_basis = deformation_basis(config.augmentation, shape, array_api_compat.numpy)
         basis = backend.asarray(host_basis, dtype=config.dtype)
         half_turned = np.isin(y, config.augmentation.half_turned)
-    return Resident(X, labels, shards, held_out, known, shape, basis, half_turned, scale)
+    return Resident(
+        X,
+        labels,
+        shards,
+        held_out,
+        validation is not None,
+        known,
+        shape,
+        basis,
+        half_turned,
+        scale,
+    )
 
 
-def in_smaller_shards(data: Resident, shard_rows: int, lanes: int) -> Resident:
+def in_smaller_shards(
+    data: Resident, shard_rows: int, lanes: int, sharing: Sharing | None = None
+) -> Resident:
     """Return the same data in shards of at most so many rows, and none of them scaled ahead."""
-    shards = cut(data.X, data.labels, shard_rows, lanes)
+    shards = _own_shards(data.X, data.labels, shard_rows, lanes, sharing)
     held_out = [part for X, y in data.validation for part in cut(X.T, y, shard_rows)]
     return replace(data, shards=shards, validation=held_out)
+
+
+def _own_shards(
+    X: Array, labels: Array, shard_rows: int, lanes: int, sharing: Sharing | None
+) -> list[Shard]:
+    if sharing is None:
+        return cut(X, labels, shard_rows, lanes)
+    return cut_at(X, labels, sharing.runs(X.shape[0], shard_rows))
 
 
 def _input_scale(pixels: npt.NDArray[Any]) -> float:

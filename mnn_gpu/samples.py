@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from array_api_compat import array_namespace
@@ -12,7 +13,7 @@ from mnn_gpu import network
 from mnn_gpu.augmentation import deform
 from mnn_gpu.engine import PLAIN, Engine
 from mnn_gpu.regularisation import NONE, Regularisation, keep_mask
-from mnn_gpu.shards import Shard, joined, shard_slices
+from mnn_gpu.shards import Shard, joined, leaf_slices, shard_slices
 
 Array: TypeAlias = Any
 
@@ -86,12 +87,22 @@ class Batch(NamedTuple):
         How to deform each, see `augmentation`.
     noise : (bytes,), uint8, or None
         For dropout: (m, features) for the inputs, then (hidden units, m), each if wanted.
+    share : (), floating, or None
+        What a sample weighs in the mean of the batch, where these are only some of its
+        samples; None: one by their number.
+    X : (m, features) or None
+        The samples themselves, where the data do not have them.
+    labels : (m,) or None
+        Theirs.
     """
 
     scalars: Array
     rows: Array | None = None
     warps: Array | None = None
     noise: Array | None = None
+    share: Array | None = None
+    X: Array | None = None
+    labels: Array | None = None
 
 
 class Samples(NamedTuple):
@@ -120,10 +131,37 @@ def batch_samples(
     data: Data, batch: Batch, task: Task, shard_rows: int, lanes: int = 1
 ) -> list[Samples]:
     """Return the shards of a batch; see `shards.shard_slices`."""
-    if batch.rows is None:
-        return [Samples(*shard) for shard in data.shards]
-    xp = array_namespace(batch.rows)
-    X, labels = (xp.take(array, batch.rows, axis=0) for array in (data.X, data.labels))
+    return _cut(data, batch, task, lambda m: shard_slices(m, shard_rows, lanes))
+
+
+def leaf_samples(
+    data: Data, batch: Batch, task: Task, leaves: int, shard_rows: int
+) -> list[list[Samples]]:
+    """Return the shards of a batch, leaf by leaf; see `shards.leaf_slices`."""
+    sizes: list[int] = []
+
+    def runs(m: int) -> list[slice]:
+        by_leaf = leaf_slices(m, leaves, shard_rows)
+        sizes.extend(map(len, by_leaf))
+        return [run for leaf in by_leaf for run in leaf]
+
+    shards = iter(_cut(data, batch, task, runs))
+    return [list(islice(shards, size)) for size in sizes]
+
+
+def _cut(
+    data: Data, batch: Batch, task: Task, runs: Callable[[int], Sequence[slice]]
+) -> list[Samples]:
+    """Return the samples of a batch, cut as ``runs`` says of their number."""
+    if batch.rows is None and batch.X is None:
+        shards = [Samples(*shard) for shard in data.shards]
+        runs(sum(samples.X.shape[1] for samples in shards))
+        return shards
+    xp = array_namespace(batch.scalars)
+    X: Array = batch.X
+    labels: Array = batch.labels
+    if batch.rows is not None:
+        X, labels = (xp.take(array, batch.rows, axis=0) for array in (data.X, data.labels))
     m, input_noise, hidden_noise, weights = X.shape[0], None, None, None
     if data.weights is not None:
         weights = xp.take(data.weights, batch.rows, axis=0)
@@ -141,7 +179,7 @@ def batch_samples(
             None if hidden_noise is None else hidden_noise[:, rows],
             None if weights is None else weights[:, rows],
         )
-        for rows in shard_slices(m, shard_rows, lanes)
+        for rows in runs(m)
     ]
 
 

@@ -8,6 +8,7 @@ in the cache of a CPU and within the memory of a GPU.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import ceil
 from typing import Any, TypeAlias
 
@@ -38,11 +39,40 @@ def shard_slices(m: int, shard_rows: int, lanes: int = 1) -> list[slice]:
     return list(slices(m, shard_rows))
 
 
+def even_start(m: int, parts: int, i: int) -> int:
+    """Return where part ``i`` begins if m samples are cut as evenly as can be, larger parts first.
+
+    Some of the parts in a row are cut like this themselves.
+    """
+    size, longer = divmod(m, parts)
+    return i * size + min(i, longer)
+
+
+def part_of(count: int, part: int, parts: int) -> range:
+    """Return which of so many things belong to one of several parts in a row."""
+    return range(count * part // parts, count * (part + 1) // parts)
+
+
+def leaf_slices(m: int, leaves: int, shard_rows: int) -> list[list[slice]]:
+    """Cut m samples into a number of leaves, and each of these into runs of ``shard_rows`` at most.
+
+    A leaf may be empty; then it has no runs.
+    """
+    starts = [even_start(m, leaves, i) for i in range(leaves + 1)]
+    return [
+        [slice(first + s.start, first + s.stop) for s in shard_slices(stop - first, shard_rows)]
+        for first, stop in pairwise(starts)
+    ]
+
+
 def cut(X: Array, labels: Array, shard_rows: int, lanes: int = 1) -> list[Shard]:
     """Cut (m, features) and (m,) into shards; X turns to (features, m), a view."""
-    return [
-        (X[rows, :].T, labels[rows, ...]) for rows in shard_slices(X.shape[0], shard_rows, lanes)
-    ]
+    return cut_at(X, labels, shard_slices(X.shape[0], shard_rows, lanes))
+
+
+def cut_at(X: Array, labels: Array, runs: Sequence[slice]) -> list[Shard]:
+    """Return the shards that are these runs of (m, features) and (m,)."""
+    return [(X[rows, :].T, labels[rows, ...]) for rows in runs]
 
 
 def joined(parts: Sequence[Array]) -> Array:

@@ -16,7 +16,9 @@ from mnn_gpu.engine import PLAIN, Engine
 from mnn_gpu.gradient import batch_sums
 from mnn_gpu.optimizers import Averaged, Optimizer, moved_average
 from mnn_gpu.regularisation import clipping_factor, norm_factors
-from mnn_gpu.samples import Batch, Data, Task, batch_samples
+from mnn_gpu.samples import Batch, Data, Task, batch_samples, leaf_samples
+from mnn_gpu.shared_gradient import shared_sums
+from mnn_gpu.sharing import Sharing
 
 Array: TypeAlias = Any
 
@@ -75,6 +77,7 @@ def training_step(
     optimizer: Optimizer,
     engine: Engine = PLAIN,
     shard_rows: int | None = None,
+    sharing: Sharing | None = None,
 ) -> Step:
     """Return a step ``(data, state, batch) -> state`` that follows the gradient.
 
@@ -86,13 +89,20 @@ def training_step(
         Usually the `Backend`.
     shard_rows : int, optional
         See `batch_samples`. Default: what the engine likes.
+    sharing : Sharing, optional
+        How each batch is cut, and what of it is this rank's. Default: all, as the engine likes.
     """
     updated = _updating(task, optimizer, engine)
 
     def step(data: Data, state: State, batch: Batch) -> State:
         xp = array_namespace(state.theta)
-        shards = batch_samples(data, batch, task, shard_rows or engine.shard_rows, engine.lanes)
-        sums = batch_sums(state.theta, task, shards, data.basis, engine)
+        rows = shard_rows or engine.shard_rows
+        if sharing is None:
+            shards = batch_samples(data, batch, task, rows, engine.lanes)
+            sums = batch_sums(state.theta, task, shards, data.basis, engine)
+        else:
+            parts = leaf_samples(data, batch, task, len(sharing.mine), rows)
+            sums = shared_sums(state.theta, task, parts, batch.share, sharing, data.basis, engine)
         theta, *slots = updated(state, sums.gradient, data.is_weight, batch.scalars)
         return State(
             theta=theta,

@@ -6,6 +6,8 @@ import gc
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,10 @@ from mnn_gpu.history import History, Hook, TrainingInterrupted
 from mnn_gpu.interrupts import FinishStep
 from mnn_gpu.model import Model
 from mnn_gpu.randomness import PARAMETERS, generator
+from mnn_gpu.ranks import Ranks, check_same, ranks_of, shared_out
 from mnn_gpu.resident import Labelled, in_smaller_shards, placed
 from mnn_gpu.samples import Batch, Data, Task
+from mnn_gpu.sharing import Sharing
 from mnn_gpu.snapshot import Snapshot, state_arrays, state_from
 from mnn_gpu.step import State, first_state, training_step
 from mnn_gpu.stopping import Stopping, check_held_out
@@ -48,6 +52,7 @@ def train(
     checkpoint: str | Path | None = None,
     checkpoint_every: int | str | None = None,
     resume: bool = False,
+    comm: Any = None,
 ) -> tuple[Model, History]:
     """Train a network.
 
@@ -75,6 +80,10 @@ def train(
         Whether to go on from there, if there is a checkpoint. On the same device, with as
         many cores and the same versions, the result is the same, bit for bit, as if the
         training had never been cut; elsewhere the same to rounding.
+    comm : mpi4py.MPI.Comm, optional
+        The ranks of an MPI program that train together, all of which call this with the same
+        arguments; each works on some shards of every batch. The first one's hooks are told,
+        and it alone writes checkpoints; all return the same. Default: this process alone.
 
     Returns
     -------
@@ -112,18 +121,38 @@ def train(
         )
     if resume and checkpoint is None:
         raise UsageError("resume needs a place to go on from.", "Give checkpoint=FOLDER too.")
-    backend = checked_backend(backend)
+    ranks = ranks_of(comm)
+    backend = ranks.backend() if backend is None else checked_backend(backend)
+    config = shared_out(config, ranks, backend)
     # An overflow is no warning here: it ends in a DivergedError.
-    with backend.explaining(), np.errstate(all="ignore"):
-        training = _Training(X, y, config, backend, validation, classes)
+    one_thread = nullcontext() if config.shards is None else backend.single_threaded()
+    with backend.explaining(), one_thread, np.errstate(all="ignore"):
+        training = ranks.all_do(
+            lambda: _Training(X, y, config, backend, validation, classes, ranks)
+        )
         due = Due(checkpoint_every)
-        if checkpoint is None:
+        if checkpoint is None and ranks.size == 1:
             return training.run(hooks)
         digest = data_digest(X, y, *(validation or ()), training.course.data.classes)
-        with Checkpoint(checkpoint, config, digest) as kept:
-            if not resume:
-                kept.check_free("--resume")
-            return training.run(hooks, kept, due, resume)
+        check_same(ranks, digest)
+        folder = ranks.first_does(lambda: _opened(checkpoint, config, digest, resume))
+        with folder or nullcontext() as kept:
+            return training.run(hooks if ranks.is_first else (), kept, due, resume)
+
+
+def _opened(
+    folder: str | Path | None, config: TrainingConfig, digest: str, resume: bool
+) -> Checkpoint | None:
+    if folder is None:
+        return None
+    kept = Checkpoint(folder, config, digest)
+    if not resume:
+        try:
+            kept.check_free("--resume")
+        except UsageError:
+            kept.lock.close()
+            raise
+    return kept
 
 
 class _Interrupted(Exception):  # noqa: N818
@@ -146,11 +175,14 @@ class _Training:
         backend: Backend,
         validation: Labelled | None,
         classes: npt.ArrayLike | None,
+        ranks: Ranks,
     ) -> None:
         check_held_out(config, validation is not None)
         self.config = config
         self.backend = backend
-        data = placed(X, y, validation, classes, config, backend)
+        self.ranks = ranks
+        sharing = self._sharing()
+        data = placed(X, y, validation, classes, config, backend, sharing)
         self.task = Task(
             layer_sizes=(data.features, *config.hidden, len(data.classes)),
             regularisation=config.regularisation,
@@ -158,14 +190,10 @@ class _Training:
             input_scale=data.input_scale,
         )
         self.optimizer = config.make_optimizer()
-        self.course = Course(
-            config,
-            backend,
-            self.task,
-            Plan(config, self.optimizer, data, self.task, backend),
-            data,
-        )
         self.shard_rows = config.shard_rows or backend.shard_rows
+        plan = Plan(config, self.optimizer, data, self.task, backend, sharing)
+        self.course = Course(config, backend, self.task, plan, data, ranks)
+        self.sharing = self._with_exchange(sharing)
 
     def run(
         self,
@@ -179,12 +207,11 @@ class _Training:
         state = self._first_state()
         self.compiled = self._compiled_step(state)
         earlier_seconds = 0.0
-        if checkpoint:
-            checkpoint.check_space(
-                sum(a.nbytes for a in state_arrays(state, self.backend).values())
-            )
-            if resume and (snapshot := checkpoint.load(state, self.backend)) is not None:
-                state, earlier_seconds = self._resumed(state, snapshot), snapshot.seconds
+        snapshot = self.ranks.from_first(
+            self.ranks.first_does(lambda: self._looked_up(checkpoint, state, resume))
+        )
+        if snapshot is not None:
+            state, earlier_seconds = self._resumed(state, snapshot), snapshot.seconds
         for hook in hooks:
             hook.on_start(course.plan.total)
             if course.iteration:
@@ -195,8 +222,8 @@ class _Training:
             with FinishStep() as interrupt:
                 state = self._loop(state, hooks, checkpoint, due or Due(), interrupt)
         except _Interrupted as stop:
+            course.check_finite(stop.state)
             if checkpoint:  # First: whoever interrupts may not wait for the scores.
-                course.check_finite(stop.state)
                 checkpoint.save(course.snapshot(stop.state))
             raise TrainingInterrupted(*course.result(stop.state), stop.number) from None
         finally:
@@ -237,14 +264,29 @@ class _Training:
                 if checkpoint and (
                     due.now(course.iteration, at_record=course.is_at_record) or at_end
                 ):
-                    course.check_finite(state)
-                    checkpoint.save(course.snapshot(state))
-                interrupt.check()
+                    self._save(checkpoint, state)
+                if self.ranks.largest(interrupt.requested or 0):
+                    raise KeyboardInterrupt
         except KeyboardInterrupt:
             if in_step:
                 raise
-            raise _Interrupted(state, interrupt.requested) from None
+            number = self.ranks.largest(interrupt.requested or 0) or None
+            raise _Interrupted(state, number) from None
         return state
+
+    def _looked_up(
+        self, checkpoint: Checkpoint | None, state: State, resume: bool
+    ) -> Snapshot | None:
+        """See that a checkpoint has room; return what it has, if that is wanted."""
+        if checkpoint is None:
+            return None
+        checkpoint.check_space(sum(a.nbytes for a in state_arrays(state, self.backend).values()))
+        return checkpoint.load(state, self.backend) if resume else None
+
+    def _save(self, checkpoint: Checkpoint, state: State) -> None:
+        """Save a state that is finite; of another one the next record will tell, on all ranks."""
+        if self.course.is_finite(state):
+            checkpoint.save(self.course.snapshot(state))
 
     def _after(self, state: State, batch: Batch) -> State:
         """Return the state after a run of steps."""
@@ -263,7 +305,9 @@ class _Training:
                 result = work()
                 break
             except Exception as error:
-                if self.shard_rows == 1 or not self.backend.is_out_of_memory(error):
+                # Among several ranks the others wait for what this one would begin anew.
+                alone = self.ranks.size == 1 and self.shard_rows > 1
+                if not (alone and self.backend.is_out_of_memory(error)):
                     raise
             self._halve_shards(state)
         if self.shard_rows < before:
@@ -281,7 +325,9 @@ class _Training:
         gc.collect()
         course, batch = self.course, self.config.batch_size or self.course.data.rows
         self.shard_rows = (min(self.shard_rows, batch) + 1) // 2
-        course.data = in_smaller_shards(course.data, self.shard_rows, self.backend.lanes)
+        course.data = in_smaller_shards(
+            course.data, self.shard_rows, self.backend.lanes, self.sharing
+        )
         self.compiled = self._compiled_step(state)
 
     def _compiled_step(self, state: State) -> Run:
@@ -289,9 +335,24 @@ class _Training:
         is_weight = None
         if self.config.decay:
             is_weight = network.weight_mask(state.theta, self.task.layer_sizes)
-        step = training_step(self.task, self.optimizer, backend, self.shard_rows)
+        step = training_step(self.task, self.optimizer, backend, self.shard_rows, self.sharing)
         resident = Data(data.X, data.labels, tuple(data.shards), is_weight, data.basis)
         return backend.compile(step, resident)
+
+    def _sharing(self) -> Sharing | None:
+        if self.config.shards is None:
+            return None
+        wide = not self.config.fast_reduce
+        return Sharing(self.config.shards, self.ranks.rank, self.ranks.size, wide)
+
+    def _with_exchange(self, sharing: Sharing | None) -> Sharing | None:
+        if sharing is None:
+            return None
+        batch = self.config.batch_size or self.course.data.rows
+        # A shard's own gradient, in one piece, has no more digits than its dtype.
+        in_pieces = sharing.shards > sharing.ranks or batch > sharing.shards * self.shard_rows
+        dtype = "float64" if sharing.is_wide and in_pieces else self.config.dtype
+        return replace(sharing, exchange=self.ranks.exchange(sharing, dtype, self.backend))
 
     def _first_state(self) -> State:
         self._check_size()

@@ -198,7 +198,7 @@ def test_lanes_do_not_change_a_bit(
     expected, _ = train(images["X"], images["y"], config, backend=_Plain())
     # 643 parameters of four bytes: eleven blocks.
     monkeypatch.setattr("mnn_gpu.backend.numpy_backend.BLOCK", 256)
-    monkeypatch.setattr("mnn_gpu.backend.numpy_backend.wanted_threads", lambda: lanes)
+    monkeypatch.setattr("mnn_gpu.backend.numpy_backend.wanted_threads", lambda _: lanes)
     actual, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
     np.testing.assert_array_equal(actual.theta, expected.theta)
 
@@ -211,7 +211,7 @@ def test_the_number_of_lanes_hardly_matters(
     thetas = []
     for cores in (1, 2, 3, 64):
         monkeypatch.setattr(
-            "mnn_gpu.backend.numpy_backend.wanted_threads", lambda cores=cores: cores
+            "mnn_gpu.backend.numpy_backend.wanted_threads", lambda _, cores=cores: cores
         )
         thetas.append(train(images["X"], images["y"], config, backend=NumpyBackend())[0].theta)
     for theta in thetas[1:]:

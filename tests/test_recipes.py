@@ -67,6 +67,8 @@ OVERRIDES: dict[str, tuple[tuple[str, ...], Any]] = {
     "patience": (("--patience", "7"), 7),
     "until": (("--until", "0.5"), 0.5),
     "shard_rows": (("--shard-rows", "7"), 7),
+    "shards": (("--shards", "7"), 7),
+    "fast_reduce": (("--fast-reduce",), True),
     "seed": (("--seed", "7"), 7),
     "dtype": (("--dtype", "float64"), "float64"),
     "report_every": (("--report-every", "7"), 7),

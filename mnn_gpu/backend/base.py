@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
-from mnn_gpu.engine import OfPart, Update
+from mnn_gpu.engine import Exchange, OfPart, Update, exchanged
 from mnn_gpu.errors import DeviceError, MnnGpuError
 
 Step: TypeAlias = Callable[[Any, Any, Any], Any]
@@ -151,6 +151,14 @@ class Backend(ABC):
     def fuse(self, update: Update) -> Update:
         """Make an elementwise function of long vectors fast; here it is handed back."""
         return update
+
+    def exchanged(self, exchange: Exchange, own: Sequence[Any], dtype: Any) -> Any:
+        """Return what an exchange with other ranks makes of this rank's sums, as ``dtype``."""
+        return exchanged(exchange, own, dtype)
+
+    def single_threaded(self) -> AbstractContextManager[Any]:
+        """Return the context in which a matrix product is one thread's, whoever asks for it."""
+        return nullcontext()
 
 
 def entries(batches: Any) -> Iterator[Any]:

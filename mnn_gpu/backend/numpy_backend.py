@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backend.base import Backend, Memory, Run, Step
+from mnn_gpu.backend.blas import single_threaded
 from mnn_gpu.backend.blocks import blockwise
+from mnn_gpu.backend.operations import Outside
 from mnn_gpu.backend.replay import Replay, TornStepError
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.cores import wanted_threads
-from mnn_gpu.engine import OfPart, Update
+from mnn_gpu.engine import Exchange, OfPart, Update
 from mnn_gpu.errors import DeviceError
 
 # 2,048 rows of 784 float32 are 6 MiB: they stay in the L3 cache between forward and backward.
@@ -38,9 +40,15 @@ MEMORY_INFO = Path("/proc/meminfo")
 
 
 class NumpyBackend(Backend):
-    """NumPy arrays in the host's memory."""
+    """NumPy arrays in the host's memory.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    sharers : int
+        How many processes share the processors.
+    """
+
+    def __init__(self, sharers: int = 1) -> None:
         super().__init__(
             "numpy",
             "cpu",
@@ -48,7 +56,7 @@ class NumpyBackend(Backend):
             SHARD_ROWS,
             STEPS_PER_CALL,
             cached=CACHED,
-            lanes=min(wanted_threads(), MOST_LANES),
+            lanes=min(wanted_threads(sharers), MOST_LANES),
             # A shard of bytes is read and scaled in less time than one of floats is read.
             scales_ahead=False,
             is_host=True,
@@ -96,6 +104,16 @@ class NumpyBackend(Backend):
     def fuse(self, update: Update) -> Update:
         """Work through the vectors block by block, each of which stays in the cache."""
         return blockwise(update, BLOCK, self.lanes)
+
+    def single_threaded(self) -> AbstractContextManager[Any]:
+        return single_threaded()
+
+    def exchanged(self, exchange: Exchange, own: Sequence[Any], dtype: Any) -> Any:
+        """Let the replay do the exchange where the step does."""
+        xp = array_api_compat.array_namespace(own[0])
+        if not isinstance(xp, Tape):
+            return super().exchanged(exchange, own, dtype)
+        return xp.do(Outside(exchange, own[0].shape, np.dtype(dtype)), *own)
 
     def spread(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
         """Let each run of items be replayed by a thread of its own."""

@@ -6,7 +6,8 @@ matters as much as what it computes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from math import prod
@@ -34,7 +35,20 @@ class Own(Enum):
     JOIN = "join"
 
 
-Function: TypeAlias = Callable[..., Any] | Own
+@dataclass(frozen=True)
+class Outside:
+    """What is done outside of NumPy, ``function(arguments, out)``, with a result of this form."""
+
+    function: Callable[[Sequence[NDArray], NDArray], object]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __call__(self, *arguments: NDArray) -> None:
+        *given, out = arguments
+        self.function(given, out)
+
+
+Function: TypeAlias = Callable[..., Any] | Own | Outside
 
 
 LINE = 64
@@ -56,6 +70,8 @@ def empty_result(
 
     Nothing is computed, so memory that is never used costs nothing.
     """
+    if isinstance(function, Outside):
+        return np.empty(function.shape, function.dtype)
     if function is Own.COPY:
         (x,) = arguments
         return np.empty_like(x, options.get("dtype"), options.get("order", "K"))
@@ -119,6 +135,8 @@ def into(
     Positional arguments and numbers that are arrays already save a third of the time of
     a small call.
     """
+    if isinstance(function, Outside):
+        return partial(function, *arguments, out)
     if function is Own.COPY:
         return partial(np.copyto, out, arguments[0], "unsafe")
     if function is Own.TAKE:

@@ -85,6 +85,14 @@ def driver_version(cupy: Any | None = None) -> int | None:
         return None
 
 
+def visible_gpus() -> int:
+    """Return how many GPUs CuPy sees; 0 where that cannot be told."""
+    try:
+        return int(import_cupy().cuda.runtime.getDeviceCount())
+    except Exception:
+        return 0
+
+
 def runtime_version(cupy: Any) -> int | None:
     """Return the CUDA version CuPy runs with, 12040 for 12.4; None if it does not tell."""
     try:

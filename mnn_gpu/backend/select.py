@@ -23,7 +23,9 @@ LIBRARIES = {
 """The devices that each library runs on."""
 
 
-def select_backend(device: str | None = None, library: str = "auto") -> Backend:
+def select_backend(
+    device: str | None = None, library: str = "auto", *, local_rank: int = 0, sharers: int = 1
+) -> Backend:
     """Return the backend for a device, after seeing it run.
 
     Parameters
@@ -36,6 +38,11 @@ def select_backend(device: str | None = None, library: str = "auto") -> Backend:
     library : {"auto", "numpy", "cupy", "jax"}
         The array library. ``"auto"`` is CuPy on GPUs and NumPy on the CPU; JAX runs on
         either, but only if it is named.
+    local_rank : int
+        Which of the processes this is that share the machine's GPUs: it takes the next one,
+        where no number is given.
+    sharers : int
+        How many processes share this one's processors: each takes its part of the threads.
 
     Returns
     -------
@@ -71,10 +78,10 @@ def select_backend(device: str | None = None, library: str = "auto") -> Backend:
     if library == "jax":
         return _jax(None if kind == "auto" else kind, index)
     if kind == "cpu" or library == "numpy":
-        return _cpu()
+        return _cpu(sharers)
     if kind == "cuda" or library == "cupy":
-        return _cuda(index)
-    return _first_that_runs()
+        return _cuda(index if match[1] else _next_gpu(local_rank))
+    return _first_that_runs(local_rank, sharers)
 
 
 def checked_backend(backend: Backend | None) -> Backend:
@@ -98,10 +105,19 @@ def _jax(platform: str | None, index: int) -> Backend:
     return JaxBackend.connect(platform, index)
 
 
-def _cpu() -> Backend:
+def _cpu(sharers: int) -> Backend:
     from mnn_gpu.backend.numpy_backend import NumpyBackend
 
-    return NumpyBackend()
+    return NumpyBackend(sharers)
+
+
+def _next_gpu(local_rank: int) -> int:
+    """Return the number of a process's GPU, where each of a machine's takes the next one."""
+    if local_rank == 0:
+        return 0
+    from mnn_gpu.backend.probe import visible_gpus
+
+    return local_rank % max(visible_gpus(), 1)
 
 
 def _cuda(index: int) -> Backend:
@@ -110,11 +126,11 @@ def _cuda(index: int) -> Backend:
     return CupyBackend.connect(index)
 
 
-def _first_that_runs() -> Backend:
+def _first_that_runs(local_rank: int, sharers: int) -> Backend:
     if _is_nowhere("cupy"):
-        return _cpu()
+        return _cpu(sharers)
     try:
-        return _cuda(0)
+        return _cuda(_next_gpu(local_rank))
     except DeviceError as error:
         first = error
     # The stages before the allocation fail alike for every GPU; later ones may not.
@@ -129,7 +145,7 @@ def _first_that_runs() -> Backend:
     if not _not_installed(first):
         message = f"Using the CPU. {first.cause} {first.cure}"
         warnings.warn(FallbackWarning(message), stacklevel=3)
-    return _cpu()
+    return _cpu(sharers)
 
 
 def _is_nowhere(package: str) -> bool:

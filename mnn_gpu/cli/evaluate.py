@@ -37,15 +37,16 @@ def run(args: argparse.Namespace) -> int:
     from mnn_gpu import evaluate, load_model
     from mnn_gpu.data import bundled_mnist, load_dataset
 
+    ranks = args.ranks
     model = load_model(args.model)
-    backend = chosen_backend(args)
+    backend = chosen_backend(args, ranks)
     if args.data is None:
         data = bundled_mnist("test")
     else:
         data = load_dataset(
             args.data, "test", label_column=args.label_column, features=model.features
         )
-    result = evaluate(model, data.X, data.labels(), backend, source=data.source)
+    result = evaluate(model, data.X, data.labels(), backend, source=data.source, comm=ranks)
     if args.json:
         print_json({"model": str(args.model), "data": data.source, **asdict(result)})
     else:

@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -21,8 +22,8 @@ from mnn_gpu.cli import (
     recipes,
     train,
 )
-from mnn_gpu.cli.options import say
-from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError
+from mnn_gpu.cli.job import Job
+from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError, RankError
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
@@ -35,11 +36,14 @@ COMMANDS: dict[str, ModuleType] = {
     "devices": devices,
     "check-gradients": check_gradients,
 }
+SHARED = (train, evaluate, predict)
+"""The commands whose work several ranks share; of the others the first rank does it all."""
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mnn-gpu`; return the exit code."""
+    job = Job()
     parser = argparse.ArgumentParser(
         prog="mnn-gpu",
         description="A multilayer perceptron from scratch, on NumPy or on a CUDA GPU.",
@@ -48,54 +52,76 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         _set_up(commands.add_parser(name, help=command.SUMMARY), command)
-    return _run(parser.parse_args(argv))
+    return _run(parser.parse_args(argv), job)
 
 
 def train_main(argv: Sequence[str] | None = None) -> int:
     """Run `train`; return the exit code."""
+    job = Job()
     parser = argparse.ArgumentParser(prog="train")
     parser.add_argument("--version", action="version", version=f"mnn_gpu {__version__}")
     _set_up(parser, train)
-    return _run(parser.parse_args(argv))
+    return _run(parser.parse_args(argv), job)
 
 
 def _set_up(parser: argparse.ArgumentParser, command: ModuleType) -> None:
     parser.description, parser.epilog = command.DESCRIPTION, command.EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     command.add_arguments(parser)
-    parser.set_defaults(run=command.run)
+    parser.set_defaults(run=command.run, is_shared=command in SHARED)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, job: Job) -> int:
     """Run a command and turn what it raises into a message and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file's name may hold what the terminal cannot show.
             stream.reconfigure(errors="backslashreplace")
+    if not (job.is_first or args.is_shared):
+        return 0
     try:
+        if args.is_shared:
+            args.ranks = job.connect()
         code: int = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
-    except MnnGpuError as error:
-        stage = f" (stage: {error.stage})" if isinstance(error, DeviceError) else ""
-        say(f"error{stage}: {error.cause}\ncure: {error.cure}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        say("Interrupted.")
-        return INTERRUPTED
-    except MemoryError as error:
-        say(f"error: The computer ran out of memory ({error}).\ncure: Take smaller data.")
-        return DeviceError.exit_code
     except BrokenPipeError:
         # The reader (head, say) has seen enough.
         _abandon_stdout()
         return 0
-    except OSError as error:
+    except BaseException as error:
+        message, code = _explained(error)
+        if message is None:
+            if job.launch is None:
+                raise
+            message = traceback.format_exc()
+        job.fail(message, code)
+        return code
+
+
+def _explained(error: BaseException) -> tuple[str | None, int]:
+    """Return what to say of an error, None of one that is a fault of ours, and the exit code."""
+    if isinstance(error, RankError):
+        return "", error.exit_code
+    if isinstance(error, MnnGpuError):
+        stage = f" (stage: {error.stage})" if isinstance(error, DeviceError) else ""
+        return f"error{stage}: {error.cause}\ncure: {error.cure}", error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted.", INTERRUPTED
+    if isinstance(error, MemoryError):
+        return (
+            f"error: The computer ran out of memory ({error}).\ncure: Take smaller data.",
+            DeviceError.exit_code,
+        )
+    if isinstance(error, OSError):
         # All files have errors of their own: what is left is the result's way out.
         _abandon_stdout()
-        say(f"error: The result cannot be printed ({error}).\ncure: See where stdout leads.")
-        return OutputError.exit_code
+        return (
+            f"error: The result cannot be printed ({error}).\ncure: See where stdout leads.",
+            OutputError.exit_code,
+        )
+    return None, 1
 
 
 def _abandon_stdout() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from mnn_gpu.backend import Backend
+    from mnn_gpu.ranks import Ranks
 
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -105,9 +106,13 @@ def print_json(result: dict[str, Any]) -> None:
     print(json.dumps(result, indent=2))
 
 
-def chosen_backend(args: argparse.Namespace) -> Backend:
+def chosen_backend(args: argparse.Namespace, ranks: Ranks | None = None) -> Backend:
     """Return the backend; where auto fell back to the CPU, say why in one line."""
     from mnn_gpu import select_backend
+    from mnn_gpu.ranks import Ranks
 
+    ranks = Ranks() if ranks is None else ranks
     with notes():
-        return select_backend(args.device, args.backend)
+        return select_backend(
+            args.device, args.backend, local_rank=ranks.local_rank, sharers=ranks.sharers
+        )

@@ -53,15 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict as the options say; return the exit code."""
+    ranks = args.ranks
     if predict_pictures.meant(args):
-        return predict_pictures.run(args)
+        return predict_pictures.run(args) if ranks.is_first else 0
     from mnn_gpu import load_dataset, load_model, predict
     from mnn_gpu.output_file import check_writable, write_atomically
 
     model = load_model(args.model)
-    if args.output:
+    if args.output and ranks.is_first:
         check_writable(args.output)
-    backend = chosen_backend(args)
+    backend = chosen_backend(args, ranks)
     data = load_dataset(
         args.images[0],
         "test",
@@ -69,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
         labelled=False,
         features=model.features,
     )
-    labels = predict(model, data.X, backend, source=data.source).tolist()
+    labels = predict(model, data.X, backend, source=data.source, comm=ranks).tolist()
+    if not ranks.is_first:
+        return 0
     lines = ["ImageId,Label", *(f"{i},{label}" for i, label in enumerate(labels, start=1))]
     text = "\n".join(lines) + "\n"
     if args.output:

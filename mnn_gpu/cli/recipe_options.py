@@ -149,7 +149,7 @@ def chosen_config(args: argparse.Namespace, recipe: Recipe) -> TrainingConfig:
         "dtype",
         "image_shape",
     ]
-    names += ["iterations", "epochs", "shard_rows", "report_every"]
+    names += ["iterations", "epochs", "shard_rows", "shards", "fast_reduce", "report_every"]
     fields = {name: value for name in names if (value := getattr(args, name)) is not None}
     if args.lr is not None:
         fields["learning_rate"] = args.lr

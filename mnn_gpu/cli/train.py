@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mnn_gpu import Dataset, History, Model, TrainingConfig
     from mnn_gpu.backend import Backend
+    from mnn_gpu.ranks import Ranks
     from mnn_gpu.recipes import Recipe
 
 __all__ = ["DESCRIPTION", "EPILOG", "SUMMARY", "add_arguments", "run"]
@@ -47,13 +48,17 @@ def run(args: argparse.Namespace) -> int:
     from mnn_gpu import TrainingInterrupted, split
     from mnn_gpu.cli.rescue import save_somewhere
     from mnn_gpu.output_file import check_writable
+    from mnn_gpu.ranks import shared_out
     from mnn_gpu.recipes import recipe_named
 
+    ranks = args.ranks
     recipe = recipe_named(args.recipe)
     config = chosen_config(args, recipe)
     _check_checkpoint(args)
-    check_writable(args.out)
-    backend = chosen_backend(args)
+    if ranks.is_first:
+        check_writable(args.out)
+    backend = chosen_backend(args, ranks)
+    config = shared_out(config, ranks, backend)
     data, rows = _data(args, recipe)
     holdout = recipe.holdout if args.holdout is None else args.holdout
     if config.augmentation is not None and config.image_shape is None:
@@ -61,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     training, held_out = split(data, holdout, config.seed, rows)
     if not args.quiet:
         say(
-            f"Training on {backend.device} ({backend.name}): {len(training):,} rows of "
+            f"Training on {_place(backend, ranks)}: {len(training):,} rows of "
             f"{training.source}, {len(held_out):,} held out"
         )
     interrupted = 0
@@ -72,11 +77,18 @@ def run(args: argparse.Namespace) -> int:
         say(f"Interrupted after iteration {history.iterations}; saving what was learnt.")
         if args.checkpoint is not None:
             say("The same command with --resume goes on from there.")
+    if not ranks.is_first:
+        return interrupted
     model = replace(model, info={**model.info, "data": training.source})
     save_somewhere(args.out, model)
     report = _report(args, model, history, backend)
     print_json(report) if args.json else print(_text(report))
     return interrupted
+
+
+def _place(backend: Backend, ranks: Ranks) -> str:
+    place = f"{backend.device} ({backend.name})"
+    return place if ranks.size == 1 else f"{place} and {ranks.size - 1} more ranks"
 
 
 def _trained(
@@ -107,9 +119,10 @@ def _trained(
                 checkpoint=args.checkpoint,
                 checkpoint_every=args.every,
                 resume=args.resume,
+                comm=args.ranks if args.ranks.size > 1 else None,
             )
     except DivergedError as error:
-        if error.model is not None:
+        if error.model is not None and args.ranks.is_first:
             _save_last_good(args.out, error.model)
         raise
     except DeviceError:

@@ -34,6 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="work on a batch N samples at a time (default: what suits the device)",
     )
+    device.add_argument(
+        "--shards",
+        type=int,
+        metavar="N",
+        help="cut each batch into N shards, which several ranks share; with the same N any "
+        "number of ranks comes to the same bits (default: 8 among up to 8 ranks)",
+    )
+    device.add_argument(
+        "--fast-reduce",
+        action=argparse.BooleanOptionalAction,
+        help="add the shards' gradients up in the arithmetic's own dtype, not in float64",
+    )
     output = parser.add_argument_group("output")
     output.add_argument(
         "--out",

@@ -1,0 +1,1 @@
+"""Training on many ranks: MPI between processes, NCCL between GPUs. No lone run imports it."""

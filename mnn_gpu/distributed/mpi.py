@@ -1,0 +1,128 @@
+"""The ranks of an MPI program, through mpi4py."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mnn_gpu.backend import Backend
+from mnn_gpu.cores import usable_cores, wanted_threads
+from mnn_gpu.engine import Exchange
+from mnn_gpu.errors import LaunchError, MnnGpuError, RankError
+from mnn_gpu.launcher import Launch
+from mnn_gpu.ranks import Ranks
+from mnn_gpu.sharing import Sharing
+
+T = TypeVar("T")
+
+DEFAULT_SHARDS = 8
+
+
+class MpiRanks(Ranks):
+    """The ranks of a communicator; all of them make one at the same time.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+    """
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self.comm = comm
+        self.rank, self.size = comm.rank, comm.size
+        self._maximum = MPI.MAX
+        machine = comm.Split_type(MPI.COMM_TYPE_SHARED)
+        self.local_rank = machine.rank
+        mine = usable_cores()
+        self.sharers = sum(bool(mine & others) for others in machine.allgather(mine))
+        machine.Free()
+
+    def gathered(self, value: T) -> list[T]:
+        values: list[T] = self.comm.allgather(value)
+        return values
+
+    def from_first(self, value: T) -> T:
+        first: T = self.comm.bcast(value, 0)
+        return first
+
+    def largest(self, number: int) -> int:
+        largest: int = self.comm.allreduce(number, self._maximum)
+        return largest
+
+    def first_does(self, work: Callable[[], T]) -> T | None:
+        return self.all_do(work if self.is_first else lambda: None)
+
+    def all_do(self, work: Callable[[], T]) -> T:
+        error: Exception | None = None
+        try:
+            result = work()
+        except Exception as own:
+            error = own
+        failures = self.gathered(None if error is None else _told(error))
+        if error is not None:
+            raise error
+        for rank, failure in enumerate(failures):
+            if failure is not None:
+                raise RankError(rank, *failure)
+        return result
+
+    def default_shards(self) -> int:
+        """Return 8, so that up to 8 ranks come to the same bits; beyond, the next power of 2."""
+        return max(DEFAULT_SHARDS, 1 << (self.size - 1).bit_length())
+
+    def exchange(self, sharing: Sharing, dtype: str, backend: Backend) -> Exchange | None:
+        from mnn_gpu.distributed.exchange import HostExchange
+
+        return HostExchange(self.comm, sharing, dtype) if self.size > 1 else None
+
+    def abort(self, code: int) -> None:
+        """End all ranks at once."""
+        self.comm.Abort(code)
+        os._exit(code)  # Where Abort should come back.
+
+
+def connect(launch: Launch) -> MpiRanks:
+    """Return the ranks that a launcher started.
+
+    Raises
+    ------
+    LaunchError
+        If there is no MPI, or one that does not know this launcher's ranks: they would all
+        do the same and overwrite each other's files.
+    """
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise LaunchError(
+            f"A launcher started this process as one of {launch.size or 'several'} ranks, and "
+            f"mpi4py cannot be imported ({error}).",
+            'Run pip install "mnn_gpu[mpi]" where there is an MPI library, else '
+            '"mnn_gpu[mpi-local]", which brings one.',
+        ) from error
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise LaunchError(
+            f"mpi4py finds no MPI library ({reason}).",
+            'Load the MPI module of the cluster, or run pip install "mnn_gpu[mpi-local]".',
+        ) from error
+    if launch.size is not None and launch.size != MPI.COMM_WORLD.size:
+        raise LaunchError(
+            f"The launcher started {launch.size} ranks, and MPI knows of {MPI.COMM_WORLD.size}.",
+            "Start them with the mpiexec that belongs to mpi4py's MPI library (python -m mpi4py "
+            "--mpi-lib-version names it), or with srun --mpi=pmix or --mpi=pmi2.",
+        )
+    ranks = MpiRanks(MPI.COMM_WORLD)
+    if "numpy" not in sys.modules:
+        # NumPy's own threads, too, are to be divided.
+        os.environ.setdefault("OMP_NUM_THREADS", str(wanted_threads(ranks.sharers)))
+    return ranks
+
+
+def _told(error: Exception) -> tuple[str, str, int]:
+    """Return what other ranks are to know of an error: cause, cure and exit code."""
+    if isinstance(error, MnnGpuError):
+        return error.cause, error.cure, error.exit_code
+    return f"{type(error).__name__}: {error}", "See what that rank says.", MnnGpuError.exit_code

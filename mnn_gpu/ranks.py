@@ -1,0 +1,144 @@
+"""The processes that train together: what a training asks of them, and the lone one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from mnn_gpu.backend import Backend, select_backend
+from mnn_gpu.config import TrainingConfig
+from mnn_gpu.engine import Exchange
+from mnn_gpu.errors import UsageError
+from mnn_gpu.sharing import Sharing
+
+T = TypeVar("T")
+
+
+class Ranks:
+    """One process alone; `distributed.mpi.MpiRanks` are many.
+
+    All ranks make the same calls in the same order. Each attribute is what the process itself
+    is among them.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which of how many processes this is; the first one is 0.
+    local_rank : int
+        Which of those of this machine.
+    sharers : int
+        How many of those of this machine may run on the processors that this one may.
+    """
+
+    rank = 0
+    size = 1
+    local_rank = 0
+    sharers = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is this process that speaks and writes."""
+        return self.rank == 0
+
+    def gathered(self, value: T) -> list[T]:
+        """Return everyone's value, in the order of the ranks."""
+        return [value]
+
+    def from_first(self, value: T) -> T:
+        """Return the value of the first rank."""
+        return value
+
+    def largest(self, number: int) -> int:
+        """Return the largest of everyone's numbers."""
+        return number
+
+    def first_does(self, work: Callable[[], T]) -> T | None:
+        """Let the first rank do something; if that fails it fails on all.
+
+        Returns
+        -------
+        The result on the first rank, None elsewhere.
+        """
+        return work()
+
+    def all_do(self, work: Callable[[], T]) -> T:
+        """Do something that may fail on any rank; if it does, it fails on all."""
+        return work()
+
+    def backend(self) -> Backend:
+        """Return the backend for this rank's share of the machine."""
+        return select_backend(local_rank=self.local_rank, sharers=self.sharers)
+
+    def default_shards(self) -> int | None:
+        """Return into how many shards a batch is cut if nobody has said; None: as it suits."""
+        return None
+
+    def abort(self, code: int) -> None:
+        """End all other ranks at once; this one ends by itself."""
+
+    def exchange(
+        self,
+        sharing: Sharing,  # noqa: ARG002
+        dtype: str,  # noqa: ARG002
+        backend: Backend,  # noqa: ARG002
+    ) -> Exchange | None:
+        """Return how the sums of all ranks are added up, None if there is nothing to add.
+
+        Parameters
+        ----------
+        sharing : Sharing
+        dtype : str
+            In which they travel.
+        backend : Backend
+        """
+        return None
+
+
+def ranks_of(comm: Any) -> Ranks:
+    """Return the ranks of a communicator of mpi4py's, this process alone if it is None."""
+    if comm is None:
+        return Ranks()
+    if isinstance(comm, Ranks):
+        return comm
+    from mnn_gpu.distributed.mpi import MpiRanks
+
+    return MpiRanks(comm)
+
+
+def shared_out(config: TrainingConfig, ranks: Ranks, backend: Backend) -> TrainingConfig:
+    """Return a recipe with the number of shards that the ranks share out.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing for some of them to do, or the backend cannot.
+    """
+    shards = ranks.default_shards() if config.shards is None else config.shards
+    if shards is None:
+        return config
+    if shards < ranks.size:
+        raise UsageError(
+            f"{ranks.size} ranks are to share {shards} shards.",
+            f"Give --shards {ranks.size} or more, or start fewer ranks.",
+        )
+    if ranks.size > 1 and backend.name == "jax":
+        raise UsageError(
+            "The JAX backend trains in one process.", "Leave out --backend, or start one process."
+        )
+    return replace(config, shards=shards)
+
+
+def check_same(ranks: Ranks, digest: str) -> None:
+    """See that all ranks have the same data.
+
+    Raises
+    ------
+    UsageError
+    """
+    others = [i for i, other in enumerate(ranks.gathered(digest)) if other != digest]
+    if others:
+        raise UsageError(
+            f"Ranks {ranks.rank} and {others[0]} have different data or labels.",
+            "Let all ranks read the same files and give them the same arguments.",
+        )

@@ -21,9 +21,8 @@ class MnnGpuError(Exception):
     Attributes
     ----------
     exit_code : int
-        What the command line exits with: 2 usage, 3 device not available,
-        4 bad data, model or
-        output file, 5 diverged.
+        What the command line exits with: 2 usage, 3 device or ranks not available, 4 bad
+        data, model or output file, 5 diverged.
     """
 
     exit_code = 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -9,7 +11,7 @@ from typing import Any, TypeVar
 from mnn_gpu.backend import Backend, select_backend
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.engine import Exchange
-from mnn_gpu.errors import UsageError
+from mnn_gpu.errors import MnnGpuError, UsageError
 from mnn_gpu.sharing import Sharing
 
 T = TypeVar("T")
@@ -76,6 +78,12 @@ class Ranks:
 
     def abort(self, code: int) -> None:
         """End all other ranks at once; this one ends by itself."""
+
+    def give_up(self, message: str) -> None:
+        """Say something and end all ranks, from whichever thread."""
+        print(f"rank {self.rank}: {message}", file=sys.__stderr__, flush=True)
+        self.abort(MnnGpuError.exit_code)
+        os._exit(MnnGpuError.exit_code)
 
     def exchange(
         self,

@@ -156,6 +156,10 @@ class Backend(ABC):
         """Return what an exchange with other ranks makes of this rank's sums, as ``dtype``."""
         return exchanged(exchange, own, dtype)
 
+    def direct_exchange(self, ranks: Any, sharing: Any, dtype: str) -> Exchange | None:  # noqa: ARG002
+        """Return the exchange between the devices of all ranks, None if it goes by the host."""
+        return None
+
     def single_threaded(self) -> AbstractContextManager[Any]:
         """Return the context in which a matrix product is one thread's, whoever asks for it."""
         return nullcontext()

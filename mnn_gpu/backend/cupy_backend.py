@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,7 +13,8 @@ import numpy.typing as npt
 from mnn_gpu.backend.base import Backend, Memory
 from mnn_gpu.backend.cures import is_out_of_memory
 from mnn_gpu.backend.probe import explain_running, probe
-from mnn_gpu.errors import DeviceError
+from mnn_gpu.engine import Exchange
+from mnn_gpu.errors import DeviceError, TrainingWarning
 
 # A GPU wants few, large launches: 65,536 rows of 784 float32 are 196 MiB.
 SHARD_ROWS = 65536
@@ -66,6 +68,21 @@ class CupyBackend(Backend):
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         return is_out_of_memory(error)
+
+    def direct_exchange(self, ranks: Any, sharing: Any, dtype: str) -> Exchange | None:
+        """Return NCCL's exchange, if every rank has it and a GPU of its own."""
+        from mnn_gpu.backend.nccl import NcclExchange, can_all_use
+
+        if can_all_use(self.cupy, self.index, ranks):
+            return NcclExchange(self.cupy, ranks, sharing, dtype)
+        if ranks.is_first:
+            warnings.warn(
+                "Not every rank has NCCL and a GPU of its own: gradients go by way of the host. "
+                "Install nvidia-nccl-cu12 or -cu13, and start one rank a GPU.",
+                TrainingWarning,
+                stacklevel=2,
+            )
+        return None
 
     def explain(self, error: BaseException) -> DeviceError | None:
         return explain_running(error, self.index)

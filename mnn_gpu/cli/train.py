@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from mnn_gpu import Dataset, History, Model, TrainingConfig
     from mnn_gpu.backend import Backend
-    from mnn_gpu.ranks import Ranks
     from mnn_gpu.recipes import Recipe
 
 __all__ = ["DESCRIPTION", "EPILOG", "SUMMARY", "add_arguments", "run"]
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     training, held_out = split(data, holdout, config.seed, rows)
     if not args.quiet:
         say(
-            f"Training on {_place(backend, ranks)}: {len(training):,} rows of "
+            f"Training on {_place(backend.device, backend.name, ranks.size)}: {len(training):,} rows of "
             f"{training.source}, {len(held_out):,} held out"
         )
     interrupted = 0
@@ -86,9 +85,9 @@ def run(args: argparse.Namespace) -> int:
     return interrupted
 
 
-def _place(backend: Backend, ranks: Ranks) -> str:
-    place = f"{backend.device} ({backend.name})"
-    return place if ranks.size == 1 else f"{place} and {ranks.size - 1} more ranks"
+def _place(device: str, library: str, ranks: int) -> str:
+    place = f"{device} ({library})"
+    return place if ranks == 1 else f"{ranks} ranks, the first on {place}"
 
 
 def _trained(
@@ -178,6 +177,7 @@ def _report(
         "layer_sizes": list(model.layer_sizes),
         "device": backend.device,
         "backend": backend.name,
+        "ranks": args.ranks.size,
         "iterations": history.iterations,
         "seconds": history.seconds,
         "training": asdict(history.training),
@@ -192,7 +192,8 @@ def _text(report: dict[str, Any]) -> str:
     sizes = "-".join(str(size) for size in report["layer_sizes"])
     iterations, seconds = report["iterations"], report["seconds"]
     lines = [
-        f"{sizes} on {report['device']} ({report['backend']}): {iterations:,} iterations in "
+        f"{sizes} on {_place(report['device'], report['backend'], report['ranks'])}: "
+        f"{iterations:,} iterations in "
         f"{seconds:.1f} s ({seconds / max(iterations, 1) * 1e3:.2f} ms each)"
     ]
     for name, key in (("training", "training"), ("held-out", "held_out")):

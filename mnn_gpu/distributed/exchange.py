@@ -11,80 +11,137 @@ International Journal of High Performance Computing Applications 19 (2005).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace
 
+from mnn_gpu.backend import Backend
+from mnn_gpu.engine import Exchange
 from mnn_gpu.shards import slices
 from mnn_gpu.sharing import Sharing
 from mnn_gpu.tree import total
 
-NDArray = npt.NDArray[Any]
+Array: TypeAlias = Any
+NDArray: TypeAlias = npt.NDArray[Any]
 
 BLOCK = 16384
 """Numbers that are added up at a time, so that they stay in the cache."""
 
 
-class HostExchange:
-    """The exchange of arrays in the host's memory over MPI; see `engine.Exchange`.
+class PartwiseExchange(ABC):
+    """An `engine.Exchange`, whichever way numbers travel.
 
     Parameters
     ----------
-    comm : mpi4py.MPI.Comm
     sharing : Sharing
     dtype : str
         In which the sums of branches travel.
     """
 
-    def __init__(self, comm: Any, sharing: Sharing, dtype: str) -> None:
-        self.comm = comm
+    def __init__(self, sharing: Sharing, dtype: str) -> None:
         self.rank, self.ranks = sharing.rank, sharing.ranks
         self.dtype = np.dtype(dtype)
-        self.is_wide = sharing.is_wide
+        self.wide = np.result_type(dtype, np.float64) if sharing.is_wide else self.dtype
         branches = [sharing.branches_of(rank) for rank in range(self.ranks)]
         self.counts = [len(of_rank) for of_rank in branches]
         self.branches = [branch for of_rank in branches for branch in of_rank]
-        self.buffers: dict[int, tuple[NDArray, NDArray]] = {}
 
-    def __call__(self, own: Sequence[NDArray], out: NDArray) -> None:
-        part = len(out) // self.ranks
+    def __call__(self, own: Sequence[Array], out: Array) -> None:
+        part = out.shape[0] // self.ranks
         mine = out[self.rank * part : (self.rank + 1) * part]
-        self._add_up(self._everyones(own, part), mine)
-        self.comm.Allgather(self._in_place, out)
+        received = self.scattered(self._packed(own, part))
+        for here in slices(part, self.block):
+            mine[here] = total(self.branches, received[:, here], self._add)
+        self.gather(out)
 
-    @property
-    def _in_place(self) -> Any:
-        from mpi4py import MPI
+    block = 2**62
 
-        return MPI.IN_PLACE
+    @abstractmethod
+    def scattered(self, packed: Array) -> Array:
+        """Give every rank its part of this rank's branches, (ranks, branches, part).
 
-    def _everyones(self, own: Sequence[NDArray], part: int) -> NDArray:
-        """Return this rank's part of everyone's branches, (branches, part)."""
-        packed, received = self._memory(part)
-        if len(own) == 1 and own[0].dtype == self.dtype:
-            packed = own[0]
-        else:
-            for place, branch in enumerate(own):
-                packed[:, place, :] = branch.reshape(self.ranks, part)
-        here, there = [part * len(own)] * self.ranks, [part * count for count in self.counts]
-        self.comm.Alltoallv([packed, here], [received, there])
+        Returns
+        -------
+        (branches of all ranks, part)
+            This rank's part of theirs.
+        """
+
+    @abstractmethod
+    def gather(self, out: Array) -> None:
+        """Let every rank have everyone's part of a vector, of which this rank's is there."""
+
+    def _packed(self, own: Sequence[Array], part: int) -> Array:
+        """Return this rank's branches, (ranks, branches, part)."""
+        xp = array_namespace(own[0])
+        parts = [xp.astype(branch, self.dtype, copy=False) for branch in own]
+        parts = [xp.reshape(branch, (self.ranks, 1, part)) for branch in parts]
+        return parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
+
+    def _add(self, left: Array, right: Array) -> Array:
+        xp = array_namespace(left)
+        return xp.astype(left, self.wide, copy=False) + xp.astype(right, self.wide, copy=False)
+
+
+class HostExchange(PartwiseExchange):
+    """The exchange of arrays in the host's memory over MPI.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+    sharing, dtype
+        See `PartwiseExchange`.
+    """
+
+    block = BLOCK
+
+    def __init__(self, comm: Any, sharing: Sharing, dtype: str) -> None:
+        super().__init__(sharing, dtype)
+        self.comm = comm
+        self.received: dict[int, NDArray] = {}
+
+    def scattered(self, packed: NDArray) -> NDArray:
+        part = packed.shape[2]
+        if part not in self.received:
+            self.received[part] = np.empty((len(self.branches), part), self.dtype)
+        received = self.received[part]
+        there = [part * packed.shape[1]] * self.ranks
+        self.comm.Alltoallv([packed, there], [received, [part * n for n in self.counts]])
         return received
 
-    def _memory(self, part: int) -> tuple[NDArray, NDArray]:
-        if part not in self.buffers:
-            self.buffers[part] = (
-                np.empty((self.ranks, self.counts[self.rank], part), self.dtype),
-                np.empty((len(self.branches), part), self.dtype),
-            )
-        return self.buffers[part]
+    def gather(self, out: NDArray) -> None:
+        self.comm.Allgather(_in_place(), out)
 
-    def _add_up(self, rows: NDArray, out: NDArray) -> None:
-        dtype = np.result_type(rows, np.float64) if self.is_wide else rows.dtype
+    def _add(self, left: NDArray, right: NDArray) -> NDArray:
+        return np.add(left, right, dtype=self.wide)
 
-        def add(left: NDArray, right: NDArray) -> NDArray:
-            return np.add(left, right, dtype=dtype)
 
-        for here in slices(len(out), BLOCK):
-            out[here] = total(self.branches, rows[:, here], add)
+class StagedExchange:
+    """The exchange of a device's arrays by way of the host.
+
+    Parameters
+    ----------
+    exchange : Exchange
+        Of arrays in the host's memory.
+    backend : Backend
+    """
+
+    def __init__(self, exchange: Exchange, backend: Backend) -> None:
+        self.exchange = exchange
+        self.backend = backend
+
+    def __call__(self, own: Sequence[Array], out: Array) -> None:
+        whole = np.empty(out.shape, str(np.dtype(self.backend.to_numpy(out[:0]).dtype)))
+        self.exchange([self.backend.to_numpy(branch) for branch in own], whole)
+        out[...] = self.backend.asarray(whole)
+
+
+@cache
+def _in_place() -> Any:
+    from mpi4py import MPI
+
+    return MPI.IN_PLACE

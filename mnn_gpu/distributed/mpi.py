@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mnn_gpu.backend import Backend
 from mnn_gpu.cores import usable_cores, wanted_threads
+from mnn_gpu.distributed.exchange import HostExchange, StagedExchange
 from mnn_gpu.engine import Exchange
 from mnn_gpu.errors import LaunchError, MnnGpuError, RankError
 from mnn_gpu.launcher import Launch
@@ -74,9 +76,13 @@ class MpiRanks(Ranks):
         return max(DEFAULT_SHARDS, 1 << (self.size - 1).bit_length())
 
     def exchange(self, sharing: Sharing, dtype: str, backend: Backend) -> Exchange | None:
-        from mnn_gpu.distributed.exchange import HostExchange
-
-        return HostExchange(self.comm, sharing, dtype) if self.size > 1 else None
+        if self.size == 1:
+            return None
+        on_host = HostExchange(self.comm, sharing, dtype)
+        if backend.is_host:
+            return on_host
+        direct = backend.direct_exchange(self, sharing, dtype)
+        return StagedExchange(on_host, backend) if direct is None else direct
 
     def abort(self, code: int) -> None:
         """End all ranks at once."""
@@ -94,7 +100,10 @@ def connect(launch: Launch) -> MpiRanks:
         do the same and overwrite each other's files.
     """
     try:
-        from mpi4py import MPI
+        with warnings.catch_warnings():
+            # Of a launcher and a library that do not belong together: seen, with a cure, below.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            from mpi4py import MPI
     except ImportError as error:
         raise LaunchError(
             f"A launcher started this process as one of {launch.size or 'several'} ranks, and "

@@ -1,0 +1,234 @@
+"""Several ranks train one network: to the same bits as one, and all end when one fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnn_gpu.launcher import Launch, launched
+from scripts import rank_faults
+from tests import program, ranks
+
+SMALL = ("--rows", "700", "--holdout", "100", "--device", "cpu")
+RECIPES = {
+    "full batches": (*SMALL, "--iterations", "12", "--report-every", "5"),
+    "minibatches": (
+        *(*SMALL, "--hidden", "32", "16", "--batch-size", "128", "--epochs", "3"),
+        *("--optimizer", "adam", "--lr", "0.01"),
+    ),
+    "everything": (
+        *(*SMALL, "--recipe", "accurate", "--hidden", "32", "16", "--epochs", "3"),
+        *("--batch-size", "96", "--dropout", "0.2", "--input-dropout", "0.1"),
+        *("--clip-norm", "1", "--max-norm", "3", "--patience", "1"),
+    ),
+    "float32 sums": (*SMALL, "--batch-size", "50", "--iterations", "20", "--fast-reduce"),
+    "fewer samples than shards": (*SMALL, "--rows", "30", "--holdout", "5", "--batch-size", "7"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("jobs")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_any_number_of_ranks_makes_the_same_file(name: str, folder: Path) -> None:
+    recipe = RECIPES[name]
+    if name == "fewer samples than shards":
+        recipe = (*recipe, "--iterations", "20")
+    alone = program.run("train", *recipe, "--shards", "8", "--out", "lone", "-q", cwd=folder)
+    assert alone.returncode == 0, alone.stderr
+    for count in (2, 4) if name != "minibatches" else (1, 2, 3, 4):
+        result = ranks.run(count, "train", *recipe, "--out", "many", "-q", cwd=folder)
+        assert result.returncode == 0, result.stderr
+        assert (folder / "many").read_bytes() == (folder / "lone").read_bytes()
+
+
+def test_a_cut_training_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
+    recipe = (*RECIPES["everything"], "--patience", "90", "--checkpoint", "kept", "--resume")
+    whole = ranks.run(
+        2, "train", *RECIPES["everything"], "--patience", "90", "--out", "whole", cwd=tmp_path
+    )
+    assert whole.returncode == 0, whole.stderr
+    for count, until in ((4, "2"), (1, "4"), (2, None)):
+        stop = [] if until is None else ["--until", "0.0001", "--report-every", until]
+        result = ranks.run(count, "train", *recipe, *stop, "--out", "parts", cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        assert ("resumed after" in result.stderr) == (count != 4)
+    whole_theta, parts_theta = (_theta(tmp_path / name) for name in ("whole", "parts"))
+    assert whole_theta == parts_theta
+
+
+def _theta(path: Path) -> bytes:
+    from mnn_gpu import load_model
+
+    return load_model(path).theta.tobytes()
+
+
+def test_one_rank_speaks_and_writes(tmp_path: Path) -> None:
+    result = ranks.run(3, "train", *RECIPES["full batches"], "--json", cwd=tmp_path)
+    assert result.returncode == 0
+    report = json.loads(result.stdout)
+    assert report["ranks"] == 3
+    assert result.stderr.count("Training on 3 ranks") == 1
+    assert result.stderr.count("iteration  5/12") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_evaluation_and_prediction_are_shared_out(tmp_path: Path) -> None:
+    program.run("train", *SMALL, "--iterations", "5", "--out", "model", cwd=tmp_path)
+    images = Path(program.__file__).parent.parent / "mnn_gpu/data/mnist/t10k-images-idx3-ubyte.gz"
+    for command in (("evaluate", "model", "--json"), ("predict", "model", images)):
+        alone = program.run(*command, cwd=tmp_path)
+        many = ranks.run(3, *command, cwd=tmp_path)
+        assert many.returncode == 0, many.stderr
+        assert many.stdout == alone.stdout
+    ranks.run(2, "predict", "model", images, "-o", "labels.csv", cwd=tmp_path)
+    assert (tmp_path / "labels.csv").read_text() == alone.stdout
+
+
+def test_what_is_not_shared_out_is_done_once(tmp_path: Path) -> None:
+    result = ranks.run(2, "recipes", "--json", cwd=tmp_path)
+    assert result.returncode == 0
+    assert json.loads(result.stdout)
+
+
+# ---- failures ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", rank_faults.KINDS)
+def test_a_rank_that_fails_ends_the_job(kind: str) -> None:
+    ended = rank_faults.job(kind, ranks=3)
+    assert ended.status != 0
+    assert ended.seconds < rank_faults.MOST_SECONDS
+    if kind != "killed":
+        assert ended.first.startswith("rank 1 on ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "cause"),
+    [
+        (("--data", "missing.csv"), 4, "error: There is no file or folder missing.csv."),
+        (("--shards", "1"), 2, "error: 2 ranks are to share 1 shards."),
+        (("--lr", "1e30", "--iterations", "3"), 5, "error: The training diverged"),
+        (("--nonsense",), 2, "error: unrecognized arguments: --nonsense"),
+    ],
+)
+def test_what_all_ranks_would_say_is_said_once(
+    arguments: tuple[str, ...], status: int, cause: str, tmp_path: Path
+) -> None:
+    result = ranks.run(2, "train", *SMALL, *arguments, "--quiet", cwd=tmp_path)
+    assert result.returncode == status
+    assert result.stderr.count(cause) == 1
+    assert "rank 1" not in result.stderr.split("Abort(")[0]
+
+
+def test_ranks_with_other_data_are_told(tmp_path: Path) -> None:
+    command = [*program.PROGRAM, "train", *SMALL]
+    result = ranks.start((1, command), (1, [*command, "--rows", "690"]), cwd=tmp_path)
+    assert result.returncode == 2
+    assert "have different data or labels" in result.stderr
+
+
+def test_a_launcher_that_mpi_knows_nothing_of_is_an_error(tmp_path: Path) -> None:
+    result = program.run("train", *SMALL, cwd=tmp_path, env={"OMPI_COMM_WORLD_SIZE": "4"})
+    assert result.returncode == 3
+    assert result.stderr.startswith("error: The launcher started 4 ranks, and MPI knows of 1.")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("module", "cause"),
+    [
+        ("raise ImportError('no such package')", "mpi4py cannot be imported"),
+        ("raise RuntimeError('cannot load MPI library')", "mpi4py finds no MPI library"),
+    ],
+)
+def test_a_launcher_without_mpi_is_an_error(module: str, cause: str, tmp_path: Path) -> None:
+    (tmp_path / "mpi4py").mkdir()
+    (tmp_path / "mpi4py" / "__init__.py").write_text("")
+    (tmp_path / "mpi4py" / "MPI.py").write_text(module)
+    for rank, said in (("0", True), ("1", False)):
+        result = program.run(
+            *("train", *SMALL),
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(tmp_path), "PMI_SIZE": "2", "PMI_RANK": rank},
+        )
+        assert result.returncode == 3
+        assert (cause in result.stderr) == said
+
+
+def test_a_lone_run_knows_no_mpi(tmp_path: Path) -> None:
+    code = (
+        "import sys; from mnn_gpu.cli.main import main\n"
+        f"main(['train', *{SMALL!r}, '--iterations', '2'])\n"
+        "assert not [name for name in sys.modules if 'mpi4py' in name or 'distributed' in name]"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, None),
+        ({"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"}, None),
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "2"}, Launch(2, 4)),
+        ({"PMI_SIZE": "1", "PMI_RANK": "0"}, Launch(0, 1)),
+        ({"OMPI_COMM_WORLD_SIZE": "8", "OMPI_COMM_WORLD_RANK": "7"}, Launch(7, 8)),
+        ({"PMIX_RANK": "3"}, Launch(3, None)),
+        ({"PMI_SIZE": "many"}, Launch(0, None)),
+    ],
+)
+def test_launchers_are_known_by_their_variables(
+    environment: dict[str, str], expected: Launch | None
+) -> None:
+    assert launched(environment) == expected
+
+
+# ---- in a program of one's own ---------------------------------------------------------
+
+
+def test_a_program_of_several_ranks_trains_together(tmp_path: Path) -> None:
+    code = """
+from mpi4py import MPI
+import hashlib, mnn_gpu, numpy as np
+comm = MPI.COMM_WORLD
+rng = np.random.default_rng(0)
+X, y = rng.integers(0, 256, (200, 30)).astype(np.uint8), rng.integers(0, 4, 200)
+config = mnn_gpu.TrainingConfig(hidden=(8,), batch_size=32, epochs=3, shards=8)
+model, history = mnn_gpu.train(X, y, config, validation=(X[:50], y[:50]), comm=comm)
+scores = mnn_gpu.evaluate(model, X, y, comm=comm)
+labels = mnn_gpu.predict(model, X, comm=comm)
+assert scores.errors == int((labels != y).sum()) == history.training.errors
+digests = comm.allgather(hashlib.sha256(model.theta.tobytes()).hexdigest())
+assert len(set(digests)) == 1
+alone, _ = mnn_gpu.train(X, y, config)
+assert alone.theta.tobytes() == model.theta.tobytes()
+if comm.rank == 0:
+    print("same", comm.size)
+"""
+    assert ranks.run_python(3, code, tmp_path) == "same 3\n"
+
+
+def test_what_fails_on_one_rank_fails_on_all(tmp_path: Path) -> None:
+    code = """
+from mpi4py import MPI
+import mnn_gpu, numpy as np
+comm = MPI.COMM_WORLD
+X, y = np.zeros((20, 9), np.uint8), np.arange(20) % 3
+if comm.rank == 1:
+    y = y - 5
+try:
+    mnn_gpu.train(X, y, comm=comm)
+except mnn_gpu.MnnGpuError as error:
+    kinds = comm.gather(type(error).__name__)
+    if comm.rank == 0:
+        print(kinds, error.cause)
+"""
+    said = ranks.run_python(2, code, tmp_path)
+    assert said.startswith("['RankError', 'DataError'] Rank 1 failed: y, row 1: the label -5")

@@ -28,7 +28,8 @@ def why_it_gives_up(waiting_for: object, patience: float = 0.05) -> str | None:
 
 
 def test_it_gives_up_what_does_not_come() -> None:
-    assert why_it_gives_up("exchange 7") == "Nothing has come from the other ranks for 0.05 seconds."
+    said = why_it_gives_up("exchange 7")
+    assert said == "Nothing has come from the other ranks for 0.05 seconds."
 
 
 def test_it_is_patient_where_things_go_on_or_nothing_is_waited_for() -> None:

@@ -64,9 +64,10 @@ def run(args: argparse.Namespace) -> int:
         config = replace(config, image_shape=data.image_shape)
     training, held_out = split(data, holdout, config.seed, rows)
     if not args.quiet:
+        place = _place(backend.device, backend.name, ranks.size)
         say(
-            f"Training on {_place(backend.device, backend.name, ranks.size)}: {len(training):,} rows of "
-            f"{training.source}, {len(held_out):,} held out"
+            f"Training on {place}: {len(training):,} rows of {training.source}, "
+            f"{len(held_out):,} held out"
         )
     interrupted = 0
     try:

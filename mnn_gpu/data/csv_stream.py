@@ -10,10 +10,10 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,8 @@ from mnn_gpu.errors import DataError
 TRUTH = re.compile(rb"true|false", re.IGNORECASE)
 """pandas would take a column of these for 1 and 0."""
 
+ODD = 1 << 23
+"""Bytes, about, that pandas is given at once: it takes milliseconds for the columns alone."""
 KINDS = {"uint8": np.uint8, "float32": np.float64}
 """What pandas reads pixels of a kind as, before they are looked at."""
 
@@ -52,22 +54,37 @@ def csv_pieces(path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> Itera
         Naming line and column.
     """
     reader = _Reader(path, layout, dtype)
-    threads = min(available_cores(), MOST_THREADS)
-    with csv_errors(path), open_binary(path) as file, ThreadPoolExecutor(threads) as pool:
+    odd: list[bytes] = []
+    with csv_errors(path), open_binary(path) as file:
         if layout.header:
             _skip_header(file, path)
-        waiting: deque[tuple[bytes, Any]] = deque()
-        for block in _line_blocks(file, path):
-            if reader.dtype is None:
-                yield reader.piece(block, reader.simple(block))
-                continue
-            waiting.append((block, pool.submit(reader.simple, block)))
+        for block, simple in _in_order(reader.simple, _line_blocks(file, path)):
+            if simple is None:
+                odd.append(block)
+            if odd and (simple is not None or sum(map(len, odd)) >= ODD):
+                yield reader.odd(b"".join(odd))
+                odd.clear()
+            if simple is not None:
+                yield reader.of_kind(simple)
+        if odd:
+            yield reader.odd(b"".join(odd))
+
+
+def _in_order(
+    function: Callable[[bytes], Piece | None], blocks: Iterator[bytes]
+) -> Iterator[tuple[bytes, Piece | None]]:
+    """Yield each block and what the function, in several threads, makes of it."""
+    threads = min(available_cores(), MOST_THREADS)
+    waiting: deque[tuple[bytes, Future[Piece | None]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for block in blocks:
+            waiting.append((block, pool.submit(function, block)))
             if len(waiting) > 2 * threads:
                 block, future = waiting.popleft()
-                yield reader.piece(block, future.result())
+                yield block, future.result()
         while waiting:
             block, future = waiting.popleft()
-            yield reader.piece(block, future.result())
+            yield block, future.result()
 
 
 class _Reader:
@@ -82,12 +99,16 @@ class _Reader:
         cells = numbers(block, len(self.layout.names))
         return None if cells is None else self._parted(cells)
 
-    def piece(self, block: bytes, simple: Piece | None) -> Piece:
-        """Return the rows of a block, which `simple` may have read already."""
-        read = simple or self._by_pandas(block)
+    def odd(self, text: bytes) -> Piece:
+        """Return rows that are not simple; in one thread, since warnings become errors."""
+        read = self._by_pandas(text)
         if read is None:
             raise self._fault()
-        X, y = read
+        return self.of_kind(read)
+
+    def of_kind(self, piece: Piece) -> Piece:
+        """Return rows as the type that the pixels have."""
+        X, y = piece
         if self.dtype is None and len(X):
             self.dtype = np.dtype(np.uint8 if X.dtype == np.uint8 else np.float32)
         try:
@@ -96,7 +117,6 @@ class _Reader:
             raise self._fault() from error
 
     def _by_pandas(self, block: bytes) -> Piece | None:
-        """Return rows of any numbers; in one thread, since warnings are turned into errors."""
         columns, at = len(self.layout.names), self.layout.label_at
         if not block.strip(b"\r\n"):
             nothing = np.empty((0, columns), np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ class NpyWriter:
         return size
 
     def abandon(self) -> None:
-        """Close the file as it is."""
-        self._file.close()
+        """Close the file as it is, with or without what is left to write."""
+        with suppress(OSError):
+            self._file.close()
 
     def _write_header(self) -> None:
         # NumPy leaves room in it for any number of rows, so that all are of one length.

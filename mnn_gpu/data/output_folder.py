@@ -36,8 +36,8 @@ def output_folder(folder: Path) -> Iterator[None]:
     UsageError
         If another conversion writes to it.
     """
-    made = not folder.exists()
     with explained(folder):
+        made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         _check_free(folder)
     lock = FolderLock(folder)

@@ -165,7 +165,8 @@ class ParquetBlocks(Blocks):
                 statistics = group.column(column).statistics
                 if column == self._at or statistics is None or not statistics.has_min_max:
                     continue
-                if statistics.max > 1:
+                # Of float16 pyarrow tells the bytes.
+                if isinstance(statistics.max, int | float) and statistics.max > 1:
                     return True
         return False
 

@@ -85,6 +85,9 @@ def _of_csv(
 ) -> Stream:
     with csv_errors(path):
         layout = csv_layout(path, label_column, labelled)
+        if not labelled:
+            # Of a file without a header line that says that the first column is a pixel too.
+            layout = csv_layout(path, label_column, labelled, len(layout.names))
     return Stream(str(path), None, csv_pieces(path, layout, dtype))
 
 

@@ -404,6 +404,29 @@ def test_a_damaged_folder_is_refused_with_cause_and_cure(
         assert caught.value.cure
 
 
+@given(data=st.data())
+@settings(deadline=None, max_examples=200)
+def test_any_damage_is_refused_or_read_as_what_is_there(
+    tmp_path_factory: pytest.TempPathFactory, whole: Path, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("damage") / "d"
+    shutil.copytree(whole, path)
+    name = data.draw(st.sampled_from(sorted(file.name for file in whole.iterdir())))
+    content = bytearray((path / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    keep = data.draw(st.integers(0, len(content)))
+    (path / name).write_bytes(content[:keep] if data.draw(st.booleans()) else content)
+    try:
+        X, y = all_of(open_blocks(path))
+    except DataError as error:
+        assert str(path) in error.cause
+        assert error.cure
+    else:
+        assert X.shape == (20, FEATURES)
+        assert set(y.tolist()) <= set(range(256))
+
+
 def test_fractions_that_are_none_are_refused(tmp_path: Path) -> None:
     X, y = made(20, np.float32)
     path = folder(tmp_path / "d", X, y, 10)

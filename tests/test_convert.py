@@ -151,6 +151,33 @@ def test_simple_and_odd_lines_keep_their_order(
     assert data.X.tolist() == [[i, i] for i in range(len(odd))]
 
 
+CELLS = ["", " 1", "007", "256", "-1", "x", '"7"', "True", "1.0", "9", "10", "200"]
+
+
+@given(
+    rows=st.lists(st.lists(st.sampled_from(CELLS), min_size=2, max_size=3), min_size=1, max_size=6),
+    newline=st.sampled_from(["\n", "\r\n", "\n\n"]),
+    block=st.sampled_from([1, 8, 1 << 19]),
+)
+@settings(deadline=None, max_examples=150)
+def test_any_csv_is_read_or_refused_as_load_dataset_does(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], newline: str, block: int
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    text = newline.join(",".join(row) for row in [["label", "p"], *rows])
+    (folder / "d.csv").write_text(text, newline="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_digits, "BLOCK", block)
+        try:
+            convert(folder / "d.csv", folder / "out")
+        except DataError as refused:
+            with pytest.raises(DataError) as expected:
+                load_dataset(folder / "d.csv")
+            assert refused.cause == expected.value.cause
+        else:
+            assert_same(folder / "out", folder / "d.csv")
+
+
 def test_a_test_set_has_no_labels(tmp_path: Path) -> None:
     path = tmp_path / "test.csv"
     path.write_text("p,q\n1,2\n3,4\n")

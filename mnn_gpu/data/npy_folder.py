@@ -25,8 +25,9 @@ class NpyFolder(Blocks):
     """Images and labels in NumPy files beside an index.
 
     The header and the size of each file are held against the index when the folder is
-    opened. A read maps its rows alone, and anew each time: the memory of those that were
-    read before is free again, and no file stays open longer than its array.
+    opened; the digest is what the index says, and is not made again. A read maps its rows
+    alone, and anew each time: the memory of those that were read before is free again, and no
+    file stays open longer than its array.
 
     Parameters
     ----------

@@ -188,38 +188,38 @@ def test_a_pipe_is_not_a_file(tmp_path: Path) -> None:
         load_dataset(tmp_path / "d.csv")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "is empty"),
-        ("\n\n", "is empty"),
-        ("label,p0,p1\n", "no rows"),
-        ("label\n1\n", "no rows of pixels"),
-        ("p0,p1\n1,2\n", "no label column 'label'"),
-        ("label,y,p\n1,2,3\n", "several label columns: label, y"),
-        ("label,p0,p1\n1,2,3\n4,5\n", r"line 3: 2 cells, where the file starts with 3"),
-        ("label,p0\n1,2\n3,4,5\n", r"line 3: 3 cells"),
-        ("label,p0\n1,2,3\n", r"line 2: 3 cells"),
-        ("label,p0,p1\n1,2,\n", "line 2, column 'p1': the cell is empty"),
-        ("label,p0,p1\n1,2,x\n", "line 2, column 'p1': 'x' is not a whole number"),
-        ("label,p0,p1\n1,0.5,1\n", "line 2, column 'p0': '0.5' is not a whole number"),
-        ("label,p0,p1\n1,2,256\n", "line 2, column 'p1': '256' is not from 0 to 255"),
-        ("label,p0,p1\n1,2,-1\n", "line 2, column 'p1': '-1' is not from 0 to 255"),
-        ("label,p0\n1,99999999999999999999999\n", "is not from 0 to 255"),
-        ("label,p0\n1,nan\n", "'nan' is not a whole number"),
-        ("label,p0\n1,inf\n", "'inf' is not"),
-        ("label,p0\n1.5,2\n", "line 2, column 'label': '1.5' is not a whole number"),
-        ("label,p0\n-1,2\n", "'-1' is not a class"),
-        ("label,p0\ncat,2\n", "line 2, column 'label': 'cat'"),
-        ("label,p0\n,2\n", "line 2, column 'label': the cell is empty"),
-        ("label;p0;p1\n1;2;3\n", "no label column"),
-        ("label,p0\n1,2\n\n3,400\n", "line 4, column 'p0'"),
-        ("\nlabel,p0\n1,300\n", "line 3, column 'p0': '300'"),
-        ("label,p0\n0,1\n-1,2\n", "line 3, column 'label': '-1' is not a class"),
-        ("label,p0\n0,True\n1,False\n", "line 2, column 'p0': 'True' is not a whole number"),
-        ('label,p0\n1,"2\n', "cannot be read as CSV|'2"),
-    ],
-)
+WRONG_CSV = [
+    ("", "is empty"),
+    ("\n\n", "is empty"),
+    ("label,p0,p1\n", "no rows"),
+    ("label\n1\n", "no rows of pixels"),
+    ("p0,p1\n1,2\n", "no label column 'label'"),
+    ("label,y,p\n1,2,3\n", "several label columns: label, y"),
+    ("label,p0,p1\n1,2,3\n4,5\n", r"line 3: 2 cells, where the file starts with 3"),
+    ("label,p0\n1,2\n3,4,5\n", r"line 3: 3 cells"),
+    ("label,p0\n1,2,3\n", r"line 2: 3 cells"),
+    ("label,p0,p1\n1,2,\n", "line 2, column 'p1': the cell is empty"),
+    ("label,p0,p1\n1,2,x\n", "line 2, column 'p1': 'x' is not a whole number"),
+    ("label,p0,p1\n1,0.5,1\n", "line 2, column 'p0': '0.5' is not a whole number"),
+    ("label,p0,p1\n1,2,256\n", "line 2, column 'p1': '256' is not from 0 to 255"),
+    ("label,p0,p1\n1,2,-1\n", "line 2, column 'p1': '-1' is not from 0 to 255"),
+    ("label,p0\n1,99999999999999999999999\n", "is not from 0 to 255"),
+    ("label,p0\n1,nan\n", "'nan' is not a whole number"),
+    ("label,p0\n1,inf\n", "'inf' is not"),
+    ("label,p0\n1.5,2\n", "line 2, column 'label': '1.5' is not a whole number"),
+    ("label,p0\n-1,2\n", "'-1' is not a class"),
+    ("label,p0\ncat,2\n", "line 2, column 'label': 'cat'"),
+    ("label,p0\n,2\n", "line 2, column 'label': the cell is empty"),
+    ("label;p0;p1\n1;2;3\n", "no label column"),
+    ("label,p0\n1,2\n\n3,400\n", "line 4, column 'p0'"),
+    ("\nlabel,p0\n1,300\n", "line 3, column 'p0': '300'"),
+    ("label,p0\n0,1\n-1,2\n", "line 3, column 'label': '-1' is not a class"),
+    ("label,p0\n0,True\n1,False\n", "line 2, column 'p0': 'True' is not a whole number"),
+    ('label,p0\n1,"2\n', "cannot be read as CSV|'2"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_CSV)
 def test_a_wrong_csv_is_refused_by_line_and_column(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "d.csv"
     path.write_text(text)

@@ -13,6 +13,7 @@ from types import ModuleType
 from mnn_gpu import __version__
 from mnn_gpu.cli import (
     check_gradients,
+    convert,
     devices,
     evaluate,
     export,
@@ -32,6 +33,7 @@ COMMANDS: dict[str, ModuleType] = {
     "plot": plot,
     "export": export,
     "import": import_weights,
+    "convert": convert,
     "recipes": recipes,
     "devices": devices,
     "check-gradients": check_gradients,

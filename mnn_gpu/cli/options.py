@@ -55,7 +55,7 @@ def add_data(parser: Options, default: str) -> None:
         "--data",
         nargs="+",
         metavar="PATH",
-        help="CSV (.gz), .npz, Parquet, IDX images [and labels], or a folder of them "
+        help="CSV (.gz), .npz, Parquet, IDX images [and labels], a folder of them or of convert "
         f"(default: {default})",
     )
     add_label_column(parser)

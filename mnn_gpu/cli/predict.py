@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images",
         nargs="+",
         metavar="IMAGES",
-        help="CSV (.gz), .npz, Parquet or IDX file, or a folder; labels in it are ignored; "
+        help="CSV (.gz), .npz, Parquet or IDX file, or a folder of them or of convert; labels in "
+        "it are ignored; "
         "or any number of pictures, one digit on each",
     )
     parser.add_argument(

@@ -1,7 +1,9 @@
 """Data on the host: the bundled MNIST, the readers, validation, the split.
 
 `load.py` is the way in; a reader a format (`idx.py`, `csv.py`, `npz.py`, `parquet.py`);
-`dataset.py` checks pixels and labels. Nothing here knows devices.
+`dataset.py` checks pixels and labels. Data larger than memory is written as a folder by
+`convert.py`, from the pieces of `streams.py`, and read some rows at a time through
+`blocks.py`. Nothing here knows devices.
 """
 
 from mnn_gpu.data.bundled import bundled_mnist, load_mnist

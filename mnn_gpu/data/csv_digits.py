@@ -29,6 +29,10 @@ MOST_THREADS = 8
 COMMA, NEWLINE, ZERO = b",\n0"
 
 
+class EndlessLineError(ValueError):
+    """A line that is too long for a row."""
+
+
 def read_digits(path: Path, columns: int, header: bool) -> Bytes | None:
     """Return the numbers of a CSV file, (rows, columns), or None if it is not that simple.
 
@@ -44,14 +48,17 @@ def read_digits(path: Path, columns: int, header: bool) -> Bytes | None:
     threads = min(available_cores(), MOST_THREADS)
     parts: list[Bytes] = []
     with open_binary(path) as file, ThreadPoolExecutor(threads) as pool:
-        if header and not _is_plain_header(file.readline(MOST_LINE), columns):
+        if header and not is_plain_header(file.readline(MOST_LINE), columns):
             return None
         coming: deque[Any] = deque()
-        for block in _blocks(file):
-            coming.append(pool.submit(numbers, block, columns))
-            while len(coming) > 2 * threads:
-                if not _keep(coming.popleft().result(), parts):
-                    return None
+        try:
+            for block in line_blocks(file):
+                coming.append(pool.submit(numbers, block, columns))
+                while len(coming) > 2 * threads:
+                    if not _keep(coming.popleft().result(), parts):
+                        return None
+        except EndlessLineError:
+            return None
         if not all(_keep(future.result(), parts) for future in coming):
             return None
     return _joined(parts, columns)
@@ -93,7 +100,7 @@ def numbers(block: bytes, columns: int) -> Bytes | None:
     return values.take(ends).reshape(-1, columns)
 
 
-def _is_plain_header(line: bytes, columns: int) -> bool:
+def is_plain_header(line: bytes, columns: int) -> bool:
     """Return whether these bytes are the line that `csv` and pandas take for the header."""
     text = line.removesuffix(b"\n").removesuffix(b"\r").removeprefix(BOM_UTF8)
     quoted_or_more_lines = b'"' in text or b"\r" in text
@@ -106,8 +113,14 @@ def _keep(part: Bytes | None, parts: list[Bytes]) -> bool:
     return part is not None
 
 
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield runs of whole lines; an empty one, which is not simple, for a line without end."""
+def line_blocks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield runs of whole lines.
+
+    Raises
+    ------
+    EndlessLineError
+        If there is a line of over `MOST_LINE` bytes.
+    """
     rest = b""
     while chunk := file.read(BLOCK):
         whole, newline, rest_of_chunk = chunk.rpartition(b"\n")
@@ -117,8 +130,7 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
         else:
             rest += chunk
         if len(rest) > MOST_LINE:
-            yield b"\n"
-            return
+            raise EndlessLineError
     if rest:
         yield rest + b"\n"
 

@@ -10,11 +10,14 @@ from mnn_gpu.data.files import lines, open_text
 from mnn_gpu.errors import DataError
 
 PIXEL_CURE = "Pixels in a CSV file are whole numbers from 0 to 255."
+FRACTION_CURE = "Pixels are fractions from 0 to 1, all of them."
 GOOD = frozenset(map(str, range(256)))
 """What is right as a pixel and as a label, and is looked at no further."""
 
 
-def find_fault(path: Path, names: list[str], label_at: int | None, header: bool) -> DataError:
+def find_fault(
+    path: Path, names: list[str], label_at: int | None, header: bool, fractions: bool = False
+) -> DataError:
     """Read the file again, slowly, and name what is wrong first.
 
     Parameters
@@ -26,12 +29,17 @@ def find_fault(path: Path, names: list[str], label_at: int | None, header: bool)
         Which of them is the label.
     header : bool
         Whether the first row holds the names.
+    fractions : bool
+        Whether pixels are fractions from 0 to 1, instead of whole numbers.
 
     Returns
     -------
     DataError
         Rows are counted as an editor counts lines, from 1, the header included.
     """
+    pixel_fault = _fraction_fault if fractions else _pixel_fault
+    pixel_cure = FRACTION_CURE if fractions else PIXEL_CURE
+    good = GOOD if not fractions else frozenset("01")
     with open_text(path) as file:
         reader = csv.reader(lines(file, path))
         try:
@@ -39,7 +47,7 @@ def find_fault(path: Path, names: list[str], label_at: int | None, header: bool)
             if header:
                 next(rows)
             for row in rows:
-                if len(row) == len(names) and GOOD.issuperset(row):
+                if len(row) == len(names) and good.issuperset(row):
                     continue
                 where = f"{path}, line {reader.line_num}"
                 if len(row) != len(names):
@@ -49,9 +57,9 @@ def find_fault(path: Path, names: list[str], label_at: int | None, header: bool)
                         "separated by commas.",
                     )
                 for column, cell in enumerate(row):
-                    fault = _label_fault(cell) if column == label_at else _pixel_fault(cell)
+                    fault = _label_fault(cell) if column == label_at else pixel_fault(cell)
                     if fault:
-                        cure = LABEL_CURE if column == label_at else PIXEL_CURE
+                        cure = LABEL_CURE if column == label_at else pixel_cure
                         return DataError(f"{where}, column {_shown(names[column])}: {fault}.", cure)
         except csv.Error as error:
             return DataError(f"{path} cannot be read as CSV ({error}).", "Download it again.")
@@ -63,6 +71,14 @@ def _pixel_fault(cell: str) -> str:
     if number is None:
         return _not_whole(cell)
     return "" if 0 <= number <= 255 else f"{_shown(cell)} is not from 0 to 255"
+
+
+def _fraction_fault(cell: str) -> str:
+    try:
+        number = float(cell)
+    except ValueError:
+        return f"{_shown(cell)} is not a number" if cell.strip() else "the cell is empty"
+    return "" if 0 <= number <= 1 else f"{_shown(cell)} is not from 0 to 1"
 
 
 def _label_fault(cell: str) -> str:

@@ -46,17 +46,22 @@ class Dataset:
         DataError
         """
         if self.y is None:
-            raise DataError(
-                f"{self.source} has no labels.",
-                "Training and evaluation need them: name the column with --label-column, "
-                "or give the file of labels too.",
-            )
+            raise no_labels(self.source)
         return self.y
 
     def take(self, rows: npt.NDArray[np.intp]) -> Dataset:
         """Return these rows, in this order."""
         y = None if self.y is None else self.y[rows]
         return replace(self, X=self.X[rows], y=y)
+
+
+def no_labels(source: str) -> DataError:
+    """Return the error of data without labels where they are needed."""
+    return DataError(
+        f"{source} has no labels.",
+        "Training and evaluation need them: name the column with --label-column, "
+        "or give the file of labels too.",
+    )
 
 
 def split(
@@ -164,7 +169,9 @@ def _lie_in_0_to_1(X: npt.NDArray[Any]) -> bool:
     return all(bool(block.min() >= 0 and block.max() <= 1) for block in blocks)
 
 
-def checked_labels(y: npt.ArrayLike, rows: int, source: str) -> npt.NDArray[np.int64]:
+def checked_labels(
+    y: npt.ArrayLike, rows: int, source: str, first: int = 0
+) -> npt.NDArray[np.int64]:
     """Return one class label a row, as int64.
 
     Parameters
@@ -174,6 +181,8 @@ def checked_labels(y: npt.ArrayLike, rows: int, source: str) -> npt.NDArray[np.i
         How many images there are.
     source : str
         The file's name, for the message.
+    first : int
+        Which row of the file the first one is, for the message.
 
     Raises
     ------
@@ -196,7 +205,9 @@ def checked_labels(y: npt.ArrayLike, rows: int, source: str) -> npt.NDArray[np.i
     bad = ~((y >= 0) & (y < 2**53) & (y == np.floor(y)))
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(f"{source}, row {row + 1}: the label {y[row]} is not a class.", LABEL_CURE)
+        raise DataError(
+            f"{source}, row {first + row + 1}: the label {y[row]} is not a class.", LABEL_CURE
+        )
     return y.astype(np.int64)
 
 

@@ -10,12 +10,18 @@ from mnn_gpu.data.csv import read_csv
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.files import explain_os_error, is_folder
 from mnn_gpu.data.folder import find_in_folder
+from mnn_gpu.data.folder_index import is_converted
 from mnn_gpu.data.idx import labels_beside, read_idx_images, read_idx_pair
+from mnn_gpu.data.npy_folder import read_folder
 from mnn_gpu.data.npz import read_npz
+from mnn_gpu.data.output_folder import is_unfinished
 from mnn_gpu.data.parquet import read_parquet
 from mnn_gpu.errors import DataError, UsageError
 
-KINDS = "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), or a folder of them"
+KINDS = (
+    "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), a folder of them, or a "
+    "folder that mnn-gpu convert wrote"
+)
 
 
 def load_dataset(
@@ -32,8 +38,8 @@ def load_dataset(
     ----------
     paths : path or sequence of two paths
         A Kaggle CSV (.gz or not), a Keras ``.npz``, a Parquet file, an IDX file of
-        images (its labels are found beside it), a pair of IDX files (images, labels), or
-        a folder that holds one of these.
+        images (its labels are found beside it), a pair of IDX files (images, labels), a
+        folder that holds one of these, or a folder that ``mnn-gpu convert`` wrote.
     part : {"train", "test"}
         Which part to take where a folder or an ``.npz`` has both.
     label_column : str, optional
@@ -64,12 +70,9 @@ def load_dataset(
             f"{len(files)} data files are given.",
             "Give one file or folder, or a pair of IDX files: images, then labels.",
         )
-    [path] = files
-    if is_folder(path):
-        try:
-            path = find_in_folder(path, part)
-        except OSError as error:
-            raise explain_os_error(error, path) from error
+    path = data_file(files[0], part)
+    if is_converted(path):
+        return read_folder(path, labelled)
     name = path.name.lower().removesuffix(".gz")
     if name.endswith((".csv", ".txt")):
         return read_csv(path, label_column, labelled, features)
@@ -80,6 +83,26 @@ def load_dataset(
     if "ubyte" in name or "idx" in name:
         return _read_idx(path, labelled)
     raise DataError(f"{path} is not of a kind that is known by its name.", f"Give {KINDS}.")
+
+
+def data_file(path: Path, part: Part) -> Path:
+    """Return the file that is meant, or the folder itself where `mnn-gpu convert` wrote it.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it is not clear which.
+    """
+    if not is_folder(path) or is_converted(path):
+        return path
+    try:
+        if is_unfinished(path):
+            raise DataError(
+                f"{path} holds a conversion that was cut off.", "Convert the data again."
+            )
+        return find_in_folder(path, part)
+    except OSError as error:
+        raise explain_os_error(error, path) from error
 
 
 def _read_idx(images: Path, labelled: bool) -> Dataset:

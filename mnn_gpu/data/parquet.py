@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.csv import label_name
+from mnn_gpu.data.csv_layout import label_name
 from mnn_gpu.data.dataset import LABEL_CURE, Dataset, checked_labels, checked_pixels
 from mnn_gpu.data.files import most_unpacked
 from mnn_gpu.data.parquet_pages import check_pages
@@ -39,6 +40,24 @@ def read_parquet(path: Path, label_column: str | None = None, labelled: bool = T
         If pyarrow is missing, the file is damaged or promises far more than it holds, a
         column is not numeric or the label column is missing.
     """
+    with open_parquet(path) as file:
+        return _read(file, path, label_column, labelled)
+
+
+@contextmanager
+def open_parquet(path: Path, metadata: Any = None) -> Iterator[Any]:
+    """Open a Parquet file, and turn what reading it raises into a DataError.
+
+    Parameters
+    ----------
+    path : Path
+    metadata : pyarrow.parquet.FileMetaData, optional
+        Of this file, if it is known: its footer is then not read again.
+
+    Returns
+    -------
+    context manager of pyarrow.parquet.ParquetFile
+    """
     try:
         import pyarrow
         import pyarrow.parquet
@@ -50,12 +69,13 @@ def read_parquet(path: Path, label_column: str | None = None, labelled: bool = T
     try:
         with pyarrow.parquet.ParquetFile(
             path,
+            metadata=metadata,
             pre_buffer=False,
             page_checksum_verification=True,
             arrow_extensions_enabled=False,
             thrift_container_size_limit=MOST_COLUMNS,
         ) as file:
-            return _read(file, path, label_column, labelled)
+            yield file
     except DataError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
@@ -67,11 +87,11 @@ def _read(file: Any, path: Path, label_column: str | None, labelled: bool) -> Da
     names = [str(name) for name in file.schema_arrow.names]
     label = label_name(names, label_column, str(path), labelled)
     at = None if label is None else names.index(label)
-    _check_types(file.schema_arrow, at, path)
-    rows = _rows(file.metadata, len(names), path)
+    check_types(file.schema_arrow, at, path)
+    rows = checked_rows(file.metadata, len(names), path)
     check_pages(path, file.metadata)
     pixels, labels = [], []
-    for columns in _batches(file, len(names)):
+    for columns in column_batches(file, len(names)):
         if at is not None:
             labels.append(columns.pop(at))
         pixels.append(np.stack(columns, axis=1))
@@ -84,7 +104,7 @@ def _read(file: Any, path: Path, label_column: str | None, labelled: bool) -> Da
     return Dataset(X, y, str(path))
 
 
-def _check_types(schema: Any, label: int | None, path: Path) -> None:
+def check_types(schema: Any, label: int | None, path: Path) -> None:
     """See, before a value is unpacked, that all columns hold numbers."""
     from pyarrow import types
 
@@ -100,7 +120,7 @@ def _check_types(schema: Any, label: int | None, path: Path) -> None:
         raise DataError(f"{path}, column {field.name} does not hold numbers.", COLUMN_CURE)
 
 
-def _rows(metadata: Any, columns: int, path: Path) -> int:
+def checked_rows(metadata: Any, columns: int, path: Path) -> int:
     """Return the number of rows, if a file of this size may hold so many."""
     groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     if metadata.num_rows < 1 or min(groups, default=0) < 0 or sum(groups) != metadata.num_rows:
@@ -116,9 +136,23 @@ def _rows(metadata: Any, columns: int, path: Path) -> int:
     return int(metadata.num_rows)
 
 
-def _batches(file: Any, columns: int) -> Iterator[list[npt.NDArray[Any]]]:
-    """Yield the columns of some rows at a time; whole numbers that fit become bytes."""
-    for batch in file.iter_batches(max(1, BATCH // columns), use_threads=False):
+def column_batches(
+    file: Any, count: int, groups: list[int] | None = None, names: list[str] | None = None
+) -> Iterator[list[npt.NDArray[Any]]]:
+    """Yield the columns of some rows at a time; whole numbers that fit become bytes.
+
+    Parameters
+    ----------
+    file : pyarrow.parquet.ParquetFile
+    count : int
+        How many columns are read.
+    groups : list of int, optional
+        Of which row groups. Default: all.
+    names : list of str, optional
+        Of which columns. Default: all.
+    """
+    rows = max(1, BATCH // count)
+    for batch in file.iter_batches(rows, row_groups=groups, columns=names, use_threads=False):
         yield [_small(_decoded(column).to_numpy(zero_copy_only=False)) for column in batch.columns]
 
 

@@ -18,13 +18,15 @@ I32, STRUCT = 5, 12
 MOST_FIELD = 100
 
 
-def check_pages(path: Path, metadata: Any) -> None:
+def check_pages(path: Path, metadata: Any, group: int | None = None) -> None:
     """See that no page is a bomb, and that a column's pages hold as many values as rows.
 
     Parameters
     ----------
     path : Path
     metadata : pyarrow.parquet.FileMetaData
+    group : int, optional
+        The one row group whose pages are looked at. Default: all.
 
     Raises
     ------
@@ -33,15 +35,21 @@ def check_pages(path: Path, metadata: Any) -> None:
     """
     left = path.stat().st_size
     with path.open("rb") as file:
-        for i in range(metadata.num_row_groups):
-            group = metadata.row_group(i)
-            for j in range(group.num_columns):
-                column = group.column(j)
-                left -= column.total_compressed_size
-                if column.total_compressed_size < 0 or left < 0:
-                    raise ValueError("its columns promise more bytes than it has")
-                if not _values(file, column) == column.num_values == group.num_rows:
-                    raise ValueError(f"column {j + 1} has more or fewer values than rows")
+        for i in range(metadata.num_row_groups) if group is None else [group]:
+            left -= _group_bytes(file, metadata.row_group(i), left)
+
+
+def _group_bytes(file: IO[bytes], group: Any, left: int) -> int:
+    """Look at a row group of no more than ``left`` bytes, and return how many it has."""
+    size = 0
+    for j in range(group.num_columns):
+        column = group.column(j)
+        size += column.total_compressed_size
+        if column.total_compressed_size < 0 or size > left:
+            raise ValueError("its columns promise more bytes than it has")
+        if not _values(file, column) == column.num_values == group.num_rows:
+            raise ValueError(f"column {j + 1} has more or fewer values than rows")
+    return size
 
 
 def _values(file: IO[bytes], column: Any) -> int:

@@ -1,0 +1,41 @@
+"""One way in for data that is larger than memory: a path in, `Blocks` out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mnn_gpu.data.blocks_base import Blocks
+from mnn_gpu.data.files import is_folder
+from mnn_gpu.data.folder_index import is_converted
+from mnn_gpu.data.npy_folder import NpyFolder
+from mnn_gpu.data.parquet_blocks import ParquetBlocks
+from mnn_gpu.errors import DataError
+
+__all__ = ["Blocks", "open_blocks"]
+
+
+def open_blocks(path: str | Path, label_column: str | None = None) -> Blocks:
+    """Open a data set that is read some rows at a time.
+
+    Parameters
+    ----------
+    path : path
+        A folder that `mnn-gpu convert` wrote, or a Parquet file.
+    label_column : str, optional
+        The label's column in a Parquet file. Default: the one called label, class, target,
+        digit or y.
+
+    Raises
+    ------
+    DataError
+        If it is neither, or anything about it is wrong.
+    """
+    path = Path(path)
+    if not is_folder(path) and path.suffix.lower() in (".parquet", ".pq"):
+        return ParquetBlocks(path, label_column)
+    if is_converted(path):
+        return NpyFolder(path)
+    raise DataError(
+        f"{path} cannot be read some rows at a time.",
+        f"Convert it first, with mnn-gpu convert {path} FOLDER, and give the folder.",
+    )

@@ -1,0 +1,115 @@
+"""Any data set, once, into a folder that can be read from anywhere: larger than memory too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from mnn_gpu.checks import one_of, whole
+from mnn_gpu.data.bundled import Part
+from mnn_gpu.data.folder_index import Index
+from mnn_gpu.data.folder_writer import FolderWriter
+from mnn_gpu.data.output_folder import output_folder
+from mnn_gpu.data.pixel_kind import KINDS
+from mnn_gpu.data.streams import Stream, open_stream
+from mnn_gpu.errors import DataError
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a conversion wrote.
+
+    Attributes
+    ----------
+    source : str
+    index : Index
+        Rows, type, classes and so on, as in the folder.
+    size : int
+        Bytes of the files of images and labels.
+    """
+
+    source: str
+    index: Index
+    size: int
+
+
+def convert(
+    paths: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    part: Part = "train",
+    label_column: str | None = None,
+    labelled: bool = True,
+    dtype: str | None = None,
+    rows_per_file: int | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> Converted:
+    """Write a data set as NumPy files that `open_blocks` and `load_dataset` read.
+
+    One pass over the data. CSV and Parquet files may be larger than memory; an .npz or IDX
+    file is read whole, as by `load_dataset`. In the folder are ``images-00000.npy``, (rows,
+    features), ``labels-00000.npy``, (rows,) int64, and so on, and ``index.json``, which is
+    written last: without it the folder is no data.
+
+    Parameters
+    ----------
+    paths : path or sequence of two paths
+        As for `load_dataset`; a folder that this function wrote is cut anew.
+    out : path
+        A folder that is not there yet, empty, or left by a conversion that was killed.
+    part : {"train", "test"}
+        Which part to take where a folder or an .npz has both.
+    label_column : str, optional
+        The label's column in a CSV or Parquet file. Default: the one called label, class,
+        target, digit or y.
+    labelled : bool
+        Whether there are to be labels; without, their absence is no error.
+    dtype : {"uint8", "float32"}, optional
+        Whether pixels are whole numbers from 0 to 255 or fractions from 0 to 1. They are
+        never scaled: where they are trained on, bytes are divided by 255, and on the disk
+        fractions take four times their room. Default: as the first rows are.
+    rows_per_file : int, optional
+        Default: so many that a file of images has about 256 MB.
+    on_rows : callable, optional
+        Told, now and then, how many rows are written.
+
+    Raises
+    ------
+    DataError
+        If anything about the data is wrong, naming file, row and column where there is one.
+    OutputError
+        If the folder holds something else or cannot be written to, or the disk is full.
+    UsageError
+
+    In either case nothing of what was written is left.
+    """
+    if dtype is not None:
+        one_of("dtype", dtype, KINDS)
+    if rows_per_file is not None:
+        rows_per_file = whole("rows_per_file", rows_per_file, 1)
+    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    stream = open_stream(files, part, label_column, labelled, dtype)
+    with output_folder(Path(out)):
+        return _written(stream, Path(out), rows_per_file, on_rows)
+
+
+def _written(
+    stream: Stream, out: Path, rows_per_file: int | None, on_rows: Callable[[int], None] | None
+) -> Converted:
+    pieces = (piece for piece in stream.pieces if len(piece[0]))
+    first = next(pieces, None)
+    if first is None or not first[0].size:
+        raise DataError(f"{stream.source} has no rows of pixels.", "Download or copy it again.")
+    X, y = first
+    writer = FolderWriter(out, X.dtype, X.shape[1], y is not None, rows_per_file)
+    try:
+        for piece in chain([first], pieces):
+            writer.write(*piece)
+            if on_rows is not None:
+                on_rows(writer.rows)
+        index = writer.finish(stream.image_shape)
+    finally:
+        writer.abandon()
+    return Converted(stream.source, index, writer.size)

@@ -1,0 +1,169 @@
+"""A folder that `mnn-gpu convert` wrote, read some rows at a time from mapped files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.blocks_base import Blocks, Piece
+from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.files import explain_os_error, is_folder
+from mnn_gpu.data.folder_index import CURE, images_name, labels_name, read_index
+from mnn_gpu.data.pixel_kind import of_kind
+from mnn_gpu.errors import DataError
+
+BLOCK = 3 << 20
+"""Bytes of images in a block, about: enough that a disk reads them at its full speed, few
+enough that a pass can mix many of them."""
+
+
+class NpyFolder(Blocks):
+    """Images and labels in NumPy files beside an index.
+
+    The header and the size of each file are held against the index when the folder is
+    opened; the digest is what the index says, and is not made again. A read maps its rows
+    alone, and anew each time: the memory of those that were read before is free again, and no
+    file stays open longer than its array.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    DataError
+        If the index or a file is missing, damaged, or another than the index says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        index = read_index(folder)
+        self.folder, self.source = folder, str(folder)
+        self.features, self.dtype = index.features, np.dtype(index.dtype)
+        self.image_shape, self.labelled, self.digest = (
+            index.image_shape,
+            index.labelled,
+            index.digest,
+        )
+        self._classes = np.array([label for label, _ in index.classes], np.int64)
+        # Where the arrays begin in their files, by the files' names.
+        self._begins: dict[str, int] = {}
+        for number, rows in enumerate(index.files):
+            self._look_at(images_name(number), (rows, self.features), self.dtype)
+            if self.labelled:
+                self._look_at(labels_name(number), (rows,), np.dtype(np.int64))
+        self._firsts = np.cumsum([0, *index.files])
+        self.bounds = _bounds(index.files, self.features * self.dtype.itemsize)
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The distinct labels of all rows, sorted; empty where there are none."""
+        return self._classes
+
+    def read(self, block: int, start: int, stop: int) -> Piece:
+        """Map rows of one block (see `Blocks`)."""
+        first = int(self.bounds[block])
+        number = int(np.searchsorted(self._firsts, first, side="right")) - 1
+        at = first - int(self._firsts[number]) + start
+        rows = stop - start
+        images = self._mapped(images_name(number), at, (rows, self.features), self.dtype)
+        X = of_kind(images, self.dtype, str(self.folder / images_name(number)), at)
+        return X, self._labels(number, at, rows) if self.labelled else None
+
+    def _labels(self, number: int, at: int, rows: int) -> npt.NDArray[np.int64]:
+        y = np.array(self._mapped(labels_name(number), at, (rows,), np.dtype(np.int64)))
+        strange = ~np.isin(y, self._classes)
+        if strange.any():
+            row = int(np.argmax(strange))
+            raise DataError(
+                f"{self.folder / labels_name(number)}, row {at + row + 1}: the index has no "
+                f"class {y[row]}.",
+                CURE,
+            )
+        return y
+
+    def _look_at(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """See, before anything is mapped, that a file holds the array that the index says."""
+        path = self.folder / name
+        if is_folder(path):
+            raise DataError(f"{path} is a folder, not a NumPy file.", CURE)
+        try:
+            with path.open("rb") as file:
+                begin = _begin(file, shape, dtype)
+                size = file.seek(0, 2)
+        except OSError as error:
+            raise explain_os_error(error, path) from error
+        except Exception as error:
+            # NumPy's header parser raises almost anything.
+            raise DataError(f"{path} is not what the index says ({error}).", CURE) from error
+        self._begins[name] = begin
+        if size != (expected := begin + math.prod(shape) * dtype.itemsize):
+            raise DataError(f"{path} has {size:,} bytes, and not {expected:,}.", CURE)
+
+    def _mapped(self, name: str, at: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """Map rows of a file; the map lives as long as the array."""
+        if shape[0] == 0:
+            return np.empty(shape, dtype)
+        path = self.folder / name
+        begin = self._begins[name] + at * math.prod(shape[1:]) * dtype.itemsize
+        try:
+            # A map beyond the end of a file that became shorter is a ValueError here, and a
+            # dead process where it is read.
+            return np.asarray(np.memmap(path, dtype, "r", begin, shape))
+        except OSError as error:
+            raise explain_os_error(error, path) from error
+        except ValueError as error:
+            raise DataError(f"{path} is shorter than it was ({error}).", CURE) from error
+
+
+def read_folder(folder: Path, labelled: bool = True) -> Dataset:
+    """Read all of a converted folder into memory.
+
+    Parameters
+    ----------
+    folder : Path
+    labelled : bool
+        Whether labels are wanted; without, their absence is no error.
+
+    Raises
+    ------
+    DataError
+    """
+    blocks = NpyFolder(folder)
+    X = np.empty((len(blocks), blocks.features), blocks.dtype)
+    y = np.empty(len(blocks), np.int64) if blocks.labelled else None
+    for block, (start, stop) in enumerate(
+        zip(blocks.bounds[:-1].tolist(), blocks.bounds[1:].tolist(), strict=True)
+    ):
+        X[start:stop], labels = blocks.read(block, 0, stop - start)
+        if y is not None and labels is not None:
+            y[start:stop] = labels
+    data = Dataset(X, y, str(folder), blocks.image_shape)
+    if labelled:
+        data.labels()
+    return data
+
+
+def _begin(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Read a header, see that it is of such an array in C order, and return where that begins."""
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"version {version} of the .npy format")
+    found, fortran, kind = np.lib.format.read_array_header_1_0(file)
+    if (found, kind) != (shape, dtype) or (fortran and len(shape) > 1):
+        order = " in Fortran's order" if fortran else ""
+        raise ValueError(f"{kind} of shape {found}{order} instead of {dtype} of shape {shape}")
+    return file.tell()
+
+
+def _bounds(files: tuple[int, ...], row_bytes: int) -> npt.NDArray[np.int64]:
+    """Cut each file into runs of rows of about `BLOCK` bytes."""
+    bounds, first = [np.zeros(1, np.int64)], 0
+    for rows in files:
+        blocks = min(rows, max(1, round(rows * row_bytes / BLOCK)))
+        bounds.append(first + np.arange(1, blocks + 1, dtype=np.int64) * rows // blocks)
+        first += rows
+    return np.concatenate(bounds)

@@ -1,0 +1,184 @@
+"""A Parquet file, read one row group at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.blocks_base import MOST_CLASSES, Blocks, Piece
+from mnn_gpu.data.csv_layout import label_name
+from mnn_gpu.data.dataset import LABEL_CURE, checked_labels, checked_pixels
+from mnn_gpu.data.parquet import (
+    DAMAGE_CURE,
+    check_types,
+    checked_rows,
+    column_batches,
+    open_parquet,
+)
+from mnn_gpu.data.parquet_pages import check_pages
+from mnn_gpu.data.pixel_kind import of_kind
+from mnn_gpu.errors import DataError
+
+SAMPLES = 16
+SAMPLE = 1 << 16
+"""Bytes: so many, from so many places, are what the digest is made of."""
+
+
+class ParquetBlocks(Blocks):
+    """A Parquet file of a label and pixels; a block is a row group.
+
+    Opening it reads the footer and, where pixels may be fractions, the first rows; the
+    classes are looked for when they are first asked for, in the column of labels alone.
+    Values are checked when they are read, and each read opens the file for itself.
+
+    Parameters
+    ----------
+    path : Path
+    label_column : str, optional
+        Default: the column called label, class, target, digit or y, if there is one.
+    dtype : uint8 or float32, optional
+        Of the pixels. Default: uint8 where all columns are whole numbers, or a column's
+        statistics tell of numbers above 1; else what the first rows are.
+    labelled : bool
+        Whether it is an error if there is no label.
+
+    Raises
+    ------
+    DataError
+        As `read_parquet`.
+    """
+
+    image_shape = None
+
+    def __init__(
+        self,
+        path: Path,
+        label_column: str | None = None,
+        dtype: npt.DTypeLike | None = None,
+        labelled: bool = False,
+    ) -> None:
+        self.path, self.source = path, str(path)
+        self._looked_at: set[int] = set()
+        with open_parquet(path) as file:
+            self._metadata, schema = file.metadata, file.schema_arrow
+        self._names = [str(name) for name in schema.names]
+        label = label_name(self._names, label_column, self.source, labelled)
+        self._at = None if label is None else self._names.index(label)
+        self.labelled = label is not None
+        check_types(schema, self._at, path)
+        checked_rows(self._metadata, len(self._names), path)
+        self.features = len(self._names) - self.labelled
+        rows = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
+        self._groups = [i for i, count in enumerate(rows) if count]
+        self.bounds = np.cumsum([0, *(rows[i] for i in self._groups)], dtype=np.int64)
+        self.dtype = np.dtype(dtype or self._kind(schema))
+        self.digest = _digest(path, self._metadata, label)
+
+    @cached_property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The distinct labels of all rows, sorted, from one pass over their column."""
+        found = np.empty(0, np.int64)
+        if self._at is None:
+            return found
+        for block, first in enumerate(self.bounds[:-1].tolist()):
+            at = first
+            for [labels] in self._columns(block, [self._names[self._at]]):
+                y = checked_labels(labels, len(labels), self.source, at)
+                found = np.union1d(found, y)
+                at += len(y)
+            if len(found) > MOST_CLASSES:
+                raise DataError(
+                    f"{self.source} has over {MOST_CLASSES:,} different labels.", LABEL_CURE
+                )
+        return found
+
+    def read(self, block: int, start: int, stop: int) -> Piece:
+        """Unpack rows of one row group (see `Blocks`)."""
+        X = np.empty((stop - start, self.features), self.dtype)
+        y = np.empty(stop - start, np.int64) if self.labelled else None
+        first = 0
+        for pixels, labels in self.pieces(block):
+            last = first + len(pixels)
+            here, there = max(first, start), min(last, stop)
+            if here < there:
+                X[here - start : there - start] = pixels[here - first : there - first]
+                if y is not None and labels is not None:
+                    y[here - start : there - start] = labels[here - first : there - first]
+            first = last
+            if first >= stop:
+                break
+        return X, y
+
+    def pieces(self, block: int) -> Iterator[Piece]:
+        """Yield all rows of a row group, some at a time."""
+        first, at = int(self.bounds[block]), int(self.bounds[block])
+        for columns in self._columns(block):
+            labels = None if self._at is None else columns.pop(self._at)
+            X = of_kind(np.stack(columns, axis=1), self.dtype, self.source, at)
+            y = None if labels is None else checked_labels(labels, len(X), self.source, at)
+            at += len(X)
+            yield X, y
+        if at != self.bounds[block + 1]:
+            raise DataError(
+                f"{self.source} promises {self.bounds[block + 1] - first} rows in a row group, "
+                f"but has {at - first}.",
+                DAMAGE_CURE,
+            )
+
+    def _columns(
+        self, block: int, names: list[str] | None = None
+    ) -> Iterator[list[npt.NDArray[Any]]]:
+        group, count = self._groups[block], len(names or self._names)
+        with open_parquet(self.path, self._metadata) as file:
+            if group not in self._looked_at:
+                check_pages(self.path, self._metadata, group)
+                self._looked_at.add(group)
+            yield from column_batches(file, count, [group], names)
+
+    def _kind(self, schema: Any) -> npt.DTypeLike:
+        """Return what the pixels are, from their columns' types, extremes and first values."""
+        from pyarrow import types
+
+        kinds = [field.type for i, field in enumerate(schema) if i != self._at]
+        kinds = [kind.value_type if types.is_dictionary(kind) else kind for kind in kinds]
+        whole = [types.is_integer(kind) for kind in kinds]
+        if any(whole) and not any(map(types.is_floating, kinds)):
+            return np.uint8
+        if self._exceeds_one():
+            return np.uint8
+        columns = next(self._columns(0))
+        if self._at is not None:
+            columns.pop(self._at)
+        first = checked_pixels(np.stack(columns, axis=1), self.source)
+        return np.uint8 if first.dtype == np.uint8 else np.float32
+
+    def _exceeds_one(self) -> bool:
+        """Return whether the statistics tell of a pixel above 1."""
+        for group in map(self._metadata.row_group, self._groups):
+            for column in range(group.num_columns):
+                statistics = group.column(column).statistics
+                if column == self._at or statistics is None or not statistics.has_min_max:
+                    continue
+                # Of float16 pyarrow tells the bytes.
+                if isinstance(statistics.max, int | float) and statistics.max > 1:
+                    return True
+        return False
+
+
+def _digest(path: Path, metadata: Any, label: str | None) -> str:
+    """Return what tells this file from others: its size, footer, and samples of the rest."""
+    size = path.stat().st_size
+    digest = hashlib.blake2b(f"{size} {label}".encode(), digest_size=16)
+    with path.open("rb") as file:
+        for i in range(SAMPLES):
+            file.seek(size * i // SAMPLES)
+            digest.update(file.read(SAMPLE))
+        file.seek(max(0, size - metadata.serialized_size - 8))
+        digest.update(file.read(metadata.serialized_size + 8))
+    return digest.hexdigest()

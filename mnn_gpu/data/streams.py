@@ -1,0 +1,113 @@
+"""Data of any known kind, some rows at a time from the first to the last, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.blocks_base import Blocks, Piece
+from mnn_gpu.data.bundled import Part
+from mnn_gpu.data.csv_layout import csv_errors, csv_layout
+from mnn_gpu.data.csv_stream import csv_pieces
+from mnn_gpu.data.dataset import Dataset, no_labels
+from mnn_gpu.data.folder_index import is_converted
+from mnn_gpu.data.load import data_file, load_dataset
+from mnn_gpu.data.npy_folder import NpyFolder
+from mnn_gpu.data.parquet_blocks import ParquetBlocks
+from mnn_gpu.data.pixel_kind import of_kind
+
+PIECE = 1 << 22
+"""Pixels that are looked at and handed on at a time."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Rows that come once.
+
+    Attributes
+    ----------
+    source : str
+    image_shape : (height, width) or None
+    pieces : iterator of (X, y)
+        X is always uint8 or always float32; the first piece has a row.
+    """
+
+    source: str
+    image_shape: tuple[int, int] | None
+    pieces: Iterator[Piece]
+
+
+def open_stream(
+    paths: Sequence[Path],
+    part: Part,
+    label_column: str | None,
+    labelled: bool,
+    dtype: npt.DTypeLike | None,
+) -> Stream:
+    """Open data: CSV and Parquet of any size, other kinds of what memory holds.
+
+    Parameters
+    ----------
+    paths, part, label_column
+        As for `load_dataset`.
+    labelled : bool
+        Whether there are to be labels; without, a CSV file without a header line has none.
+    dtype : uint8, float32 or None
+        Of the pixels; None: as the first rows are.
+
+    Raises
+    ------
+    DataError
+        Here and from the pieces.
+    """
+    path = paths[0] if len(paths) > 1 else data_file(paths[0], part)
+    name = path.name.lower().removesuffix(".gz")
+    if len(paths) == 1 and is_converted(path):
+        return _of_blocks(NpyFolder(path), dtype, labelled)
+    if len(paths) == 1 and name.endswith((".csv", ".txt")):
+        return _of_csv(path, label_column, labelled, dtype)
+    if len(paths) == 1 and name.endswith((".parquet", ".pq")):
+        parquet = ParquetBlocks(path, label_column, dtype, labelled)
+        pieces = (
+            piece for block in range(len(parquet.bounds) - 1) for piece in parquet.pieces(block)
+        )
+        return Stream(parquet.source, None, pieces)
+    data = load_dataset(paths, part, labelled=labelled)
+    return Stream(data.source, data.image_shape, _cut(data, dtype))
+
+
+def _of_csv(
+    path: Path, label_column: str | None, labelled: bool, dtype: npt.DTypeLike | None
+) -> Stream:
+    with csv_errors(path):
+        layout = csv_layout(path, label_column, labelled)
+        if not labelled:
+            # Of a file without a header line that says that the first column is a pixel too.
+            layout = csv_layout(path, label_column, labelled, len(layout.names))
+    return Stream(str(path), None, csv_pieces(path, layout, dtype))
+
+
+def _of_blocks(blocks: Blocks, dtype: npt.DTypeLike | None, labelled: bool) -> Stream:
+    if labelled and not blocks.labelled:
+        raise no_labels(blocks.source)
+    return Stream(blocks.source, blocks.image_shape, _read_on(blocks, dtype or blocks.dtype))
+
+
+def _read_on(blocks: Blocks, dtype: npt.DTypeLike) -> Iterator[Piece]:
+    for block, rows in enumerate(np.diff(blocks.bounds).tolist()):
+        X, y = blocks.read(block, 0, rows)
+        yield of_kind(X, dtype, blocks.source, int(blocks.bounds[block])), y
+
+
+def _cut(data: Dataset, dtype: npt.DTypeLike | None) -> Iterator[Piece]:
+    """Yield the rows of what is in memory, which has been looked at as a whole."""
+    if dtype is None:
+        dtype = np.uint8 if data.X.dtype == np.uint8 else np.float32
+    rows = max(1, PIECE // data.X.shape[1])
+    for start in range(0, len(data), rows):
+        X = of_kind(data.X[start : start + rows], dtype, data.source, start)
+        yield X, None if data.y is None else data.y[start : start + rows]

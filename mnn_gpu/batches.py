@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Generator
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.ahead import Ahead
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
-from mnn_gpu.draws import Draws, joined_noise, joined_warps
+from mnn_gpu.draws import Draws, batch_draws, own_parts
 from mnn_gpu.optimizers import Optimizer, step_scalars
 from mnn_gpu.randomness import ORDER, generator
 from mnn_gpu.resident import Resident
 from mnn_gpu.samples import Batch, Task
 from mnn_gpu.sharing import Sharing
+from mnn_gpu.stream import EpochOrder
+from mnn_gpu.streamed import StreamedEpoch
 
 Array: TypeAlias = Any
+Runs: TypeAlias = Generator[tuple[int, Batch], None, None]
+
+RUN_BYTES = 1 << 24
+"""Of images that are read: so many are handed over at a time."""
+
+READY_BYTES = 1 << 25
+"""So many may lie ready, read before they are wanted."""
 
 SEGMENT = 4096
 """Steps whose scalars are computed and brought to the device at a time."""
@@ -53,11 +64,19 @@ class Plan:
         self.task = task
         self.backend = backend
         self.rows = data.rows
+        self.size = config.batch_size or data.rows
         self.total = config.total_iterations(data.rows)
         self.per_epoch = config.steps_per_epoch(data.rows)
         self.interval = config.reporting_interval(data.rows)
 
-    def batches(self, done: int = 0, pause: int | None = None) -> Iterator[tuple[int, Batch]]:
+    def batches(
+        self, done: int = 0, pause: int | None = None
+    ) -> Generator[tuple[int, Batch], None, None]:
+        """Yield runs of steps, see `_runs`; of data that are read, some are read in advance."""
+        runs = self._runs(done, pause)
+        return runs if self.data.blocks is None else Ahead(runs, READY_BYTES, _bytes).__iter__()
+
+    def _runs(self, done: int, pause: int | None) -> Runs:
         """Yield runs of steps: how many, and their batches, stacked along the first axis.
 
         A run crosses neither the end of an epoch nor a report nor a multiple of ``pause``,
@@ -74,17 +93,30 @@ class Plan:
                 scalars = self._scalars(segment)
             number, place = divmod(done, self.per_epoch)
             if epoch is None or epoch.number != number:
-                epoch = _Epoch(self, number, place)
+                epoch = self._epoch(number, place)
             steps = min(self._run_length(done), pause - done % pause if pause else self.total)
             here = slice(done % SEGMENT, done % SEGMENT + steps)
             yield steps, epoch.batch(scalars[here, :], place, steps)
             done += steps
 
-    def rows_of(self, iteration: int) -> npt.NDArray[np.int32]:
+    def _epoch(self, number: int, place: int) -> _Epoch | StreamedEpoch:
+        if self.data.blocks is None:
+            return _Epoch(self, number, place)
+        return StreamedEpoch(self, self.data.blocks, number, place)
+
+    def rows_of(self, iteration: int) -> npt.NDArray[np.integer[Any]]:
         """Return which rows the batch of an iteration, counted from 1, is made of."""
         number, place = divmod(iteration - 1, self.per_epoch)
-        size = self.config.batch_size or self.rows
-        return self.order(number)[place * size : (place + 1) * size]
+        blocks, seed = self.data.blocks, self.config.seed
+        if blocks is not None:
+            shards = 1 if self.sharing is None else self.sharing.shards
+            order = EpochOrder(blocks, seed, number, self.size, shards)
+            return order.batch(place, self.batch_rows(place))
+        return self.order(number)[place * self.size : (place + 1) * self.size]
+
+    def batch_rows(self, place: int) -> int:
+        """Return how many samples a batch has, by its place in the epoch."""
+        return min(self.size, self.rows - place * self.size)
 
     def order(self, epoch: int) -> npt.NDArray[np.int32]:
         """Return the order in which an epoch, counted from 0, goes through the rows."""
@@ -112,10 +144,14 @@ class Plan:
 
     def _run_length(self, done: int) -> int:
         epoch, place = divmod(done, self.per_epoch)
-        whole = self.rows // (self.config.batch_size or self.rows)
+        whole = self.rows // self.size
+        most = self.backend.steps_per_call
+        if self.data.blocks is not None:
+            row_bytes = self.data.features * self.data.blocks.dtype.itemsize
+            most = min(most, max(1, RUN_BYTES // (self.size * row_bytes)))
         ends = (
             self.total,
-            done + self.backend.steps_per_call,
+            done + most,
             (done // self.interval + 1) * self.interval,
             epoch * self.per_epoch + (whole if place < whole else self.per_epoch),
             (done // SEGMENT + 1) * SEGMENT,
@@ -133,53 +169,41 @@ class Plan:
         return self.backend.asarray(np.array(values), dtype=config.dtype)
 
 
+def _bytes(run: tuple[int, Batch]) -> float:
+    """Return how much memory a run's images take."""
+    X: Array = run[1].X
+    return float(math.prod(X.shape) * X.dtype.itemsize)
+
+
 class _Epoch:
     """One pass over the data: its order and its random numbers, from a step on."""
 
     def __init__(self, plan: Plan, number: int, place: int) -> None:
         self.plan = plan
         self.number = number
-        config = plan.config
-        self.size = config.batch_size or plan.rows
-        self.whole = plan.per_epoch == 1 and not config.is_random
+        self.whole = plan.per_epoch == 1 and not plan.config.is_random
         self.order: npt.NDArray[np.int32] = np.empty(0, np.int32)
         if not self.whole:
             self.order = plan.order(number)
         self.on_device = plan.backend.asarray(self.order)
         self.draws = plan.draws(number)
-        for draws, part in zip(self.draws, plan.parts(self.size), strict=True):
+        for draws, part in zip(self.draws, plan.parts(plan.size), strict=True):
             draws.skip(place, part.stop - part.start)
 
     def batch(self, scalars: Array, place: int, steps: int) -> Batch:
         """Return the batches of the next steps; to be asked for in their order."""
-        plan, first = self.plan, place * self.size
-        stop = min(first + steps * self.size, plan.rows)
-        m = (stop - first) // steps
+        plan, m = self.plan, self.plan.batch_rows(place)
         share = plan.share(m, steps)
         if self.whole:
             return Batch(scalars, share=share)
         parts = plan.parts(m)
+        here = slice(place * plan.size, place * plan.size + steps * m)
         own = slice(parts[0].start, parts[-1].stop)
-        rows = plan.backend.xp.reshape(self.on_device[first:stop], (steps, m))[:, own]
-        order = self.order[first:stop].reshape(steps, m)
-        half_turned = plan.data.half_turned
-        warps = joined_warps(
-            [
-                draws.warps(half_turned[order[:, part].reshape(-1)], steps)
-                for draws, part in zip(self.draws, parts, strict=True)
-            ]
+        rows = plan.backend.xp.reshape(self.on_device[here], (steps, m))[:, own]
+        if not plan.config.is_random:
+            return Batch(scalars, rows, share=share)
+        half_turned = plan.data.half_turned[self.order[here].reshape(steps, m)[:, own]]
+        drawn = batch_draws(
+            self.draws, own_parts(parts), half_turned, plan.task, plan.backend.asarray
         )
-        sizes = [part.stop - part.start for part in parts]
-        noise = joined_noise(
-            [draws.noise(size, steps) for draws, size in zip(self.draws, sizes, strict=True)],
-            sizes,
-            plan.task,
-        )
-        here = plan.backend.asarray
-        return Batch(
-            scalars,
-            rows,
-            None if warps is None else here(warps),
-            None if noise is None else here(noise),
-            share,
-        )
+        return Batch(scalars, rows, *drawn, share)

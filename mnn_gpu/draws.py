@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,13 +73,52 @@ class Draws:
         return words.astype("<u4", copy=False).view(np.uint8)[:, :count]
 
 
-def joined_warps(parts: Sequence[Host | None]) -> Host | None:
+def own_parts(parts: Sequence[slice]) -> list[slice]:
+    """Return where shards of a batch lie among their own samples, given where in the batch."""
+    first = parts[0].start
+    return [slice(part.start - first, part.stop - first) for part in parts]
+
+
+def batch_draws(
+    draws: Sequence[Draws],
+    parts: Sequence[slice],
+    half_turned: npt.NDArray[np.bool_],
+    task: Task,
+    asarray: Callable[[Host], Any],
+) -> tuple[Any, Any]:
+    """Draw for batches, shard by shard; return warps and noise on the device, see `Batch`.
+
+    Parameters
+    ----------
+    draws : sequence of Draws
+        One a shard.
+    parts : sequence of slice
+        Which of the samples are each shard's.
+    half_turned : (steps, m)
+        Which samples are to be rotated half as far.
+    task : Task
+    asarray : callable
+        `Backend.asarray`.
+    """
+    steps = len(half_turned)
+    warps = [
+        own.warps(half_turned[:, part].reshape(-1), steps)
+        for own, part in zip(draws, parts, strict=True)
+    ]
+    sizes = [part.stop - part.start for part in parts]
+    noise = [own.noise(size, steps) for own, size in zip(draws, sizes, strict=True)]
+    joined = _joined_warps(warps), _joined_noise(noise, sizes, task)
+    of_warps, of_noise = (None if drawn is None else asarray(drawn) for drawn in joined)
+    return of_warps, of_noise
+
+
+def _joined_warps(parts: Sequence[Host | None]) -> Host | None:
     """Join the warps of shards to those of all their samples."""
     drawn = [part for part in parts if part is not None]
     return np.concatenate(drawn, axis=1) if drawn else None
 
 
-def joined_noise(
+def _joined_noise(
     parts: Sequence[npt.NDArray[np.uint8] | None], sizes: Sequence[int], task: Task
 ) -> npt.NDArray[np.uint8] | None:
     """Join the bytes of shards of these sizes to those of all their samples; see `Batch`."""

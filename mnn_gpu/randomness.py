@@ -15,6 +15,7 @@ CHECK = 4
 AFFINE = 5
 ELASTIC = 6
 DROPOUT = 7
+MIXTURE = 8
 
 
 def generator(stream: int, seed: int, *rest: int) -> np.random.Generator:

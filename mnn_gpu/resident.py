@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from mnn_gpu import network
 from mnn_gpu.augmentation import deformation_basis
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
+from mnn_gpu.data.blocks import Blocks
 from mnn_gpu.data.dataset import checked_labels, checked_pixels, image_shape
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.inference import class_index
@@ -33,9 +35,9 @@ class Resident:
 
     Attributes
     ----------
-    X : (rows, features), uint8 or floating
-    labels : (rows,), int32 class indices
-    shards : list of (X, labels)
+    X : (rows, features), uint8 or floating; None if the data stay on the disk
+    labels : (rows,), int32 class indices, or None likewise
+    shards : iterable of (X, labels)
         All rows in shards; scaled to 0..1 if the device rather has them so.
     validation : list of (X, labels)
         The held-out rows in shards.
@@ -48,14 +50,16 @@ class Resident:
     basis : (pictures, features), floating, or None
         See `augmentation.deformation_basis`.
     half_turned : (rows,), bool, on the host
-        Which images are rotated half as far.
+        Which images are rotated half as far; empty if the data stay on the disk.
     input_scale : float
         What the inputs, 0 to 1, are to be multiplied with.
+    blocks : Blocks or None
+        Data that stay on the disk.
     """
 
     X: Array
     labels: Array
-    shards: list[Shard]
+    shards: Iterable[Shard]
     validation: list[Shard]
     has_validation: bool
     classes: npt.NDArray[np.int64]
@@ -63,14 +67,15 @@ class Resident:
     basis: Array | None
     half_turned: npt.NDArray[np.bool_]
     input_scale: float = 1.0
+    blocks: Blocks | None = None
 
     @property
     def rows(self) -> int:
-        return int(self.X.shape[0])
+        return int(self.X.shape[0]) if self.blocks is None else len(self.blocks)
 
     @property
     def features(self) -> int:
-        return int(self.X.shape[1])
+        return int(self.X.shape[1]) if self.blocks is None else self.blocks.features
 
 
 def placed(
@@ -104,25 +109,17 @@ def placed(
     X, labels = backend.asarray(pixels), backend.asarray(class_index(known, y, "y"))
     shards = _own_shards(X, labels, shard_rows, backend.lanes, sharing)
     dtype = backend.dtype(config.dtype)
-    scale = _input_scale(pixels) if config.scale_inputs else 1.0
+    scale = 1.0
+    if config.scale_inputs:
+        scale = input_scale(pixels[:: max(len(pixels) // SCALE_ROWS, 1)])
     if config.steps_per_epoch(len(pixels)) == 1 and backend.scales_ahead and scale == 1:
         shards = scaled(shards, dtype, backend.memory().free)
     held_out = []
     if validation is not None:
-        held_out = _held_out(validation, pixels.shape[1], known, shard_rows, backend)
-        if sharing is not None:
-            held_out = [held_out[i] for i in sharing.own_of(len(held_out))]
-    shape = basis = None
+        held_out = held_out_shards(validation, pixels.shape[1], known, config, backend, sharing)
+    shape, basis = deformation(X_shape, pixels.shape[1], config, backend)
     half_turned = np.zeros(len(y), bool)
     if config.augmentation is not None:
-        shape = config.image_shape or _shape_of(X_shape)
-        if shape[0] * shape[1] != pixels.shape[1]:
-            raise UsageError(
-                f"Images of {shape[0]} x {shape[1]} do not have {pixels.shape[1]} pixels.",
-                "Give height and width as they are, with --image-shape.",
-            )
-        host_basis = deformation_basis(config.augmentation, shape, array_api_compat.numpy)
-        basis = backend.asarray(host_basis, dtype=config.dtype)
         half_turned = np.isin(y, config.augmentation.half_turned)
     return Resident(
         X,
@@ -142,6 +139,8 @@ def in_smaller_shards(
     data: Resident, shard_rows: int, lanes: int, sharing: Sharing | None = None
 ) -> Resident:
     """Return the same data in shards of at most so many rows, and none of them scaled ahead."""
+    if data.blocks is not None:
+        return data
     shards = _own_shards(data.X, data.labels, shard_rows, lanes, sharing)
     held_out = [part for X, y in data.validation for part in cut(X.T, y, shard_rows)]
     return replace(data, shards=shards, validation=held_out)
@@ -155,11 +154,32 @@ def _own_shards(
     return cut_at(X, labels, sharing.runs(X.shape[0], shard_rows))
 
 
-def _input_scale(pixels: npt.NDArray[Any]) -> float:
+def input_scale(some: npt.NDArray[Any]) -> float:
     """Return what brings the mean square of the inputs, 0 to 1, to 1; from some of the rows."""
-    some = pixels[:: max(len(pixels) // SCALE_ROWS, 1)]
     mean_square = float(np.mean(np.square(network.unit_range(some, np.float64))))
     return 1 / math.sqrt(mean_square) if mean_square else 1.0
+
+
+def deformation(
+    X_shape: tuple[int, ...], features: int, config: TrainingConfig, backend: Backend
+) -> tuple[tuple[int, int] | None, Array | None]:
+    """Return height and width of the images and the basis of their deformations, if any.
+
+    Raises
+    ------
+    UsageError
+        If they have no height and width that fit.
+    """
+    if config.augmentation is None:
+        return None, None
+    shape = config.image_shape or _shape_of(X_shape)
+    if shape[0] * shape[1] != features:
+        raise UsageError(
+            f"Images of {shape[0]} x {shape[1]} do not have {features} pixels.",
+            "Give height and width as they are, with --image-shape.",
+        )
+    basis = deformation_basis(config.augmentation, shape, array_api_compat.numpy)
+    return shape, backend.asarray(basis, dtype=config.dtype)
 
 
 def _shape_of(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -176,13 +196,15 @@ def _shape_of(shape: tuple[int, ...]) -> tuple[int, int]:
     return found
 
 
-def _held_out(
+def held_out_shards(
     validation: Labelled,
     features: int,
     classes: npt.NDArray[np.int64],
-    shard_rows: int,
+    config: TrainingConfig,
     backend: Backend,
+    sharing: Sharing | None,
 ) -> list[Shard]:
+    """Check held-out rows and bring them to the device; return this rank's shards of them."""
     if len(validation) != 2:
         raise UsageError("validation is not a pair.", "Give (X, y).")
     X = checked_pixels(validation[0], "validation X")
@@ -193,4 +215,7 @@ def _held_out(
         )
     y = checked_labels(validation[1], len(X), "validation y")
     labels = class_index(classes, y, "validation y")
-    return cut(backend.asarray(X), backend.asarray(labels), shard_rows)
+    shards = cut(
+        backend.asarray(X), backend.asarray(labels), config.shard_rows or backend.shard_rows
+    )
+    return shards if sharing is None else [shards[i] for i in sharing.own_of(len(shards))]

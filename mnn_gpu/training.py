@@ -21,8 +21,9 @@ from mnn_gpu.batches import Plan
 from mnn_gpu.checkpoint import Checkpoint
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.course import Course
+from mnn_gpu.data.blocks import Blocks
 from mnn_gpu.due import Due
-from mnn_gpu.errors import TrainingWarning, UsageError
+from mnn_gpu.errors import DataError, TrainingWarning, UsageError
 from mnn_gpu.history import History, Hook, TrainingInterrupted
 from mnn_gpu.interrupts import FinishStep
 from mnn_gpu.model import Model
@@ -34,6 +35,7 @@ from mnn_gpu.sharing import Sharing
 from mnn_gpu.snapshot import Snapshot, state_arrays, state_from
 from mnn_gpu.step import State, first_state, training_step
 from mnn_gpu.stopping import Stopping, check_held_out
+from mnn_gpu.streamed import placed_blocks
 from mnn_gpu.tensor_file import data_digest
 
 MOST_MEMORY = 2**44
@@ -41,8 +43,8 @@ MOST_MEMORY = 2**44
 
 
 def train(
-    X: npt.ArrayLike,
-    y: npt.ArrayLike,
+    X: npt.ArrayLike | Blocks,
+    y: npt.ArrayLike | None = None,
     config: TrainingConfig | None = None,
     *,
     backend: Backend | None = None,
@@ -59,7 +61,9 @@ def train(
     Parameters
     ----------
     X : (rows, features), or (rows, height, width)
-        Pixels as uint8 from 0 to 255 or floats from 0 to 1.
+        Pixels as uint8 from 0 to 255 or floats from 0 to 1. Or what `open_blocks` returns:
+        data larger than memory, with their labels, which are read while the device is at work;
+        in batches, mixed within windows of some 64 MB of blocks in a random order.
     y : (rows,)
         Labels: whole numbers from 0 up.
     config : TrainingConfig, optional
@@ -133,11 +137,18 @@ def train(
         due = Due(checkpoint_every)
         if checkpoint is None and ranks.size == 1:
             return training.run(hooks)
-        digest = data_digest(X, y, *(validation or ()), training.course.data.classes)
+        digest = _digest(X, y, validation, training.course.data.classes)
         check_same(ranks, digest)
         folder = ranks.first_does(lambda: _opened(checkpoint, config, digest, resume))
         with folder or nullcontext() as kept:
             return training.run(hooks if ranks.is_first else (), kept, due, resume)
+
+
+def _digest(X: Any, y: Any, validation: Labelled | None, classes: npt.NDArray[Any]) -> str:
+    rest = (*(validation or ()), classes)
+    if isinstance(X, Blocks):
+        return data_digest(np.frombuffer(X.digest.encode(), np.uint8), *rest)
+    return data_digest(X, y, *rest)
 
 
 def _opened(
@@ -169,8 +180,8 @@ class _Training:
 
     def __init__(
         self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
+        X: npt.ArrayLike | Blocks,
+        y: npt.ArrayLike | None,
         config: TrainingConfig,
         backend: Backend,
         validation: Labelled | None,
@@ -182,7 +193,13 @@ class _Training:
         self.backend = backend
         self.ranks = ranks
         sharing = self._sharing()
-        data = placed(X, y, validation, classes, config, backend, sharing)
+        where = classes, config, backend, sharing
+        if isinstance(X, Blocks):
+            data = placed_blocks(X, validation, *where)
+        elif y is None:
+            raise DataError("There are no labels.", "Give them as y.")
+        else:
+            data = placed(X, y, validation, *where)
         self.task = Task(
             layer_sizes=(data.features, *config.hidden, len(data.classes)),
             regularisation=config.regularisation,
@@ -240,9 +257,9 @@ class _Training:
         interrupt: FinishStep,
     ) -> State:
         course = self.course
-        batches = course.plan.batches(course.iteration, due.iterations)
         due.start(course.iteration)
         in_step = False
+        batches = course.plan.batches(course.iteration, due.iterations)
         try:
             # A training may have been cut just before its record.
             over = course.iteration > 0 and self._reported(state, hooks)
@@ -272,6 +289,8 @@ class _Training:
                 raise
             number = self.ranks.largest(interrupt.requested or 0) or None
             raise _Interrupted(state, number) from None
+        finally:
+            batches.close()
         return state
 
     def _looked_up(
@@ -336,7 +355,9 @@ class _Training:
         if self.config.decay:
             is_weight = network.weight_mask(state.theta, self.task.layer_sizes)
         step = training_step(self.task, self.optimizer, backend, self.shard_rows, self.sharing)
-        resident = Data(data.X, data.labels, tuple(data.shards), is_weight, data.basis)
+        # What stays on the disk comes with the batches.
+        shards = tuple(data.shards) if data.blocks is None else ()
+        resident = Data(data.X, data.labels, shards, is_weight, data.basis)
         return backend.compile(step, resident)
 
     def _sharing(self) -> Sharing | None:

@@ -31,6 +31,8 @@ class Blocks(ABC):
         Tells this data from other data, hexadecimal, without reading all of it.
     bounds : (blocks + 1,), int64
         Block i holds the rows bounds[i] to bounds[i + 1] of the whole.
+    is_mapped : bool
+        Whether reading a few rows of a block costs no more than those rows.
     """
 
     source: str
@@ -40,6 +42,7 @@ class Blocks(ABC):
     labelled: bool
     digest: str
     bounds: npt.NDArray[np.int64]
+    is_mapped: bool = False
 
     def __len__(self) -> int:
         return int(self.bounds[-1])

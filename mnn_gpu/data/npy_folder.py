@@ -39,6 +39,8 @@ class NpyFolder(Blocks):
         If the index or a file is missing, damaged, or another than the index says.
     """
 
+    is_mapped = True
+
     def __init__(self, folder: Path) -> None:
         index = read_index(folder)
         self.folder, self.source = folder, str(folder)

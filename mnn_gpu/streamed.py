@@ -1,0 +1,162 @@
+"""Training on data that stay on the disk: they are read while the device is at work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.ahead import Ahead
+from mnn_gpu.backend import Backend
+from mnn_gpu.config import TrainingConfig
+from mnn_gpu.data.blocks import Blocks
+from mnn_gpu.data.dataset import checked_labels
+from mnn_gpu.draws import batch_draws, own_parts
+from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.inference import class_index
+from mnn_gpu.resident import Labelled, Resident, deformation, held_out_shards, input_scale
+from mnn_gpu.samples import Batch
+from mnn_gpu.shards import Shard, slices
+from mnn_gpu.sharing import Sharing
+from mnn_gpu.stream import EpochOrder, ShardReader
+
+if TYPE_CHECKING:
+    from mnn_gpu.batches import Plan
+
+Array: TypeAlias = Any
+
+SCALE_BLOCKS, SCALE_ROWS = 16, 256
+"""From so many rows of so many blocks the scale of the inputs is told."""
+
+
+def placed_blocks(
+    blocks: Blocks,
+    validation: Labelled | None,
+    classes: npt.ArrayLike | None,
+    config: TrainingConfig,
+    backend: Backend,
+    sharing: Sharing | None = None,
+) -> Resident:
+    """Return what a training on these data needs; the parameters are those of `placed`.
+
+    Raises
+    ------
+    DataError
+        If the data have no labels, or the validation rows do not fit.
+    UsageError
+        If each batch is to be all of the data.
+    """
+    if not blocks.labelled:
+        raise DataError(f"{blocks.source} has no labels.", "Training needs them.")
+    if config.batch_size is None:
+        raise UsageError(
+            "Data that stay on the disk are trained on in batches.",
+            "Give --batch-size, or read them into memory with --no-stream.",
+        )
+    known = blocks.classes
+    if classes is not None:
+        known = np.unique(checked_labels(classes, np.size(classes), "classes"))
+        class_index(known, blocks.classes, blocks.source)
+    images = (len(blocks), *(blocks.image_shape or (blocks.features,)))
+    shape, basis = deformation(images, blocks.features, config, backend)
+    held_out = []
+    if validation is not None:
+        held_out = held_out_shards(validation, blocks.features, known, config, backend, sharing)
+    count = len(blocks.bounds) - 1
+    own = range(count) if sharing is None else sharing.own_of(count)
+    rows = config.shard_rows or backend.shard_rows
+    return Resident(
+        X=None,
+        labels=None,
+        shards=BlockShards(blocks, known, own, rows, backend),
+        validation=held_out,
+        has_validation=validation is not None,
+        classes=known,
+        image_shape=shape,
+        basis=basis,
+        half_turned=np.empty(0, bool),
+        input_scale=input_scale(_some_rows(blocks)) if config.scale_inputs else 1.0,
+        blocks=blocks,
+    )
+
+
+def _some_rows(blocks: Blocks) -> npt.NDArray[Any]:
+    count = len(blocks.bounds) - 1
+    chosen = sorted({count * i // SCALE_BLOCKS for i in range(SCALE_BLOCKS)})
+    sizes = np.diff(blocks.bounds)
+    some = [blocks.read(i, 0, int(min(sizes[i], SCALE_ROWS)))[0] for i in chosen]
+    return np.concatenate(some)
+
+
+@dataclass(frozen=True)
+class BlockShards:
+    """The rows of some blocks in shards, for scores; read anew whenever they are gone through.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    classes : (classes,), int64
+    which : iterable of int
+        The numbers of the blocks.
+    rows : int
+        In a shard, at most.
+    backend : Backend
+    """
+
+    blocks: Blocks
+    classes: npt.NDArray[np.int64]
+    which: Iterable[int]
+    rows: int
+    backend: Backend
+
+    def __iter__(self) -> Iterator[Shard]:
+        for X, index in Ahead(self._pieces(), 2):
+            here = self.backend.asarray
+            for rows in slices(len(X), self.rows):
+                yield here(X[rows]).T, here(index[rows])
+
+    def _pieces(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int32]]]:
+        bounds = self.blocks.bounds
+        for block in self.which:
+            X, y = self.blocks.read(block, 0, int(bounds[block + 1] - bounds[block]))
+            if y is not None:
+                # A copy: what is mapped is read from the disk here, not where it is used.
+                yield np.array(X), class_index(self.classes, y, self.blocks.source)
+
+
+class StreamedEpoch:
+    """One pass over data that stay on the disk, from a step on; see `batches.Plan`."""
+
+    def __init__(self, plan: Plan, blocks: Blocks, number: int, place: int) -> None:
+        self.plan = plan
+        self.blocks = blocks
+        self.number = number
+        sharing = plan.sharing or Sharing(1)
+        order = EpochOrder(blocks, plan.config.seed, number, plan.size, sharing.shards)
+        parts = plan.parts(plan.size)
+        self.readers = [
+            ShardReader(order, shard, place * (part.stop - part.start))
+            for shard, part in zip(sharing.mine, parts, strict=True)
+        ]
+        self.draws = plan.draws(number)
+        for draws, part in zip(self.draws, parts, strict=True):
+            draws.skip(place, part.stop - part.start)
+
+    def batch(self, scalars: Array, place: int, steps: int) -> Batch:
+        """Return the batches of the next steps; to be asked for in their order."""
+        plan, m = self.plan, self.plan.batch_rows(place)
+        parts = own_parts(plan.parts(m))
+        X = np.empty((steps, parts[-1].stop, self.blocks.features), self.blocks.dtype)
+        y = np.empty(X.shape[:2], np.int64)
+        for reader, part in zip(self.readers, parts, strict=True):
+            for step in range(steps):
+                reader.fill(X[step, part], y[step, part])
+        augmentation = plan.config.augmentation
+        half_turned = np.isin(y, () if augmentation is None else augmentation.half_turned)
+        labels = np.searchsorted(plan.data.classes, y).astype(np.int32)
+        asarray = plan.backend.asarray
+        drawn = batch_draws(self.draws, parts, half_turned, plan.task, asarray)
+        return Batch(scalars, None, *drawn, plan.share(m, steps), asarray(X), asarray(labels))

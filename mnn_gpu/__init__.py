@@ -19,7 +19,15 @@ _HOMES = {
     "augmentation": ("Augmentation",),
     "backend": ("Backend", "Diagnosis", "diagnose", "select_backend"),
     "config": ("TrainingConfig",),
-    "data": ("Dataset", "load_dataset", "load_mnist", "open_blocks", "split", "split_blocks"),
+    "data": (
+        "Blocks",
+        "Dataset",
+        "load_dataset",
+        "load_mnist",
+        "open_blocks",
+        "split",
+        "split_blocks",
+    ),
     "errors": (
         "DataError",
         "DeviceError",

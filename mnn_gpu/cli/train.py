@@ -13,7 +13,7 @@ from mnn_gpu.cli.train_options import add_arguments
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from mnn_gpu import Dataset, History, Model, TrainingConfig
+    from mnn_gpu import Blocks, Dataset, History, Model, TrainingConfig
     from mnn_gpu.backend import Backend
     from mnn_gpu.recipes import Recipe
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Train as the options say; return the exit code."""
     from dataclasses import replace
 
-    from mnn_gpu import TrainingInterrupted, split
+    from mnn_gpu import TrainingInterrupted
     from mnn_gpu.cli.rescue import save_somewhere
     from mnn_gpu.output_file import check_writable
     from mnn_gpu.ranks import shared_out
@@ -60,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
     config = shared_out(config, ranks, backend)
     data, rows = _data(args, recipe)
     holdout = recipe.holdout if args.holdout is None else args.holdout
+    training, held_out = _split(data, holdout, config.seed, rows)
     if config.augmentation is not None and config.image_shape is None:
         config = replace(config, image_shape=data.image_shape)
-    training, held_out = split(data, holdout, config.seed, rows)
     if not args.quiet:
         place = _place(backend.device, backend.name, ranks.size)
         say(
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         )
     interrupted = 0
     try:
-        model, history = _trained(args, config, backend, training, held_out, data.labels())
+        model, history = _trained(args, config, backend, training, held_out, _classes(data))
     except TrainingInterrupted as stop:
         model, history, interrupted = stop.model, stop.history, stop.exit_code
         say(f"Interrupted after iteration {history.iterations}; saving what was learnt.")
@@ -95,26 +95,24 @@ def _trained(
     args: argparse.Namespace,
     config: TrainingConfig,
     backend: Backend,
-    training: Dataset,
+    training: Dataset | Blocks,
     held_out: Dataset,
-    labels: npt.NDArray[Any],
+    classes: npt.NDArray[Any],
 ) -> tuple[Model, History]:
     """Train; where that fails, say what is left of it."""
-    import numpy as np
-
-    from mnn_gpu import DeviceError, DivergedError, train
+    from mnn_gpu import Blocks, DeviceError, DivergedError, train
     from mnn_gpu.cli.progress import progress
 
     try:
         with notes():
+            X, y = (training, None) if isinstance(training, Blocks) else _arrays(training)
             return train(
-                training.X,
-                training.labels(),
+                X,
+                y,
                 config,
                 backend=backend,
-                validation=(held_out.X, held_out.labels()) if len(held_out) else None,
-                # A rare class may lie in the held-out rows alone.
-                classes=np.unique(labels),
+                validation=_arrays(held_out) if len(held_out) else None,
+                classes=classes,
                 hooks=progress(args.quiet),
                 checkpoint=args.checkpoint,
                 checkpoint_every=args.every,
@@ -157,15 +155,56 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
     Due(args.every)
 
 
-def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset, int | None]:
+def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset | Blocks, int | None]:
     """Return the data, with labels, and how many rows of them to use (None: all)."""
-    from mnn_gpu.data import bundled_mnist, load_dataset
+    from mnn_gpu.data import bundled_mnist, load_dataset, open_blocks
 
     if args.data is None:
         return bundled_mnist("train"), recipe.rows if args.rows is None else args.rows
+    if _is_streamed(args):
+        return open_blocks(args.data[0], args.label_column), args.rows
     data = load_dataset(args.data, "train", label_column=args.label_column)
     data.labels()
     return data, args.rows
+
+
+def _is_streamed(args: argparse.Namespace) -> bool:
+    from mnn_gpu.data.folder_index import is_converted
+    from mnn_gpu.errors import UsageError
+
+    if args.stream and len(args.data) > 1:
+        raise UsageError("--stream reads one file or folder.", "Convert the data first.")
+    if args.stream is None:
+        return len(args.data) == 1 and is_converted(Path(args.data[0]))
+    return bool(args.stream)
+
+
+def _split(
+    data: Dataset | Blocks, holdout: int, seed: int, rows: int | None
+) -> tuple[Dataset | Blocks, Dataset]:
+    from mnn_gpu import Blocks, UsageError, split, split_blocks
+
+    if not isinstance(data, Blocks):
+        return split(data, holdout, seed, rows)
+    if rows is not None:
+        raise UsageError(
+            "--rows takes some of data in memory, and these stay on the disk.",
+            "Leave it out, or read them into memory with --no-stream.",
+        )
+    return split_blocks(data, holdout, seed)
+
+
+def _classes(data: Dataset | Blocks) -> npt.NDArray[Any]:
+    """Return all labels: a rare class may lie in the held-out rows alone."""
+    import numpy as np
+
+    from mnn_gpu import Blocks
+
+    return data.classes if isinstance(data, Blocks) else np.unique(data.labels())
+
+
+def _arrays(data: Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    return data.X, data.labels()
 
 
 def _report(

@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of them, hold out N for validation (default: 1000)",
     )
+    data.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="leave the data on the disk and read them while training: a folder that convert "
+        "wrote, or a Parquet file (default: such folders)",
+    )
     add_recipe(parser)
     device = parser.add_argument_group("device")
     add_device(device)

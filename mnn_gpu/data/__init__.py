@@ -6,8 +6,19 @@
 `blocks.py`. Nothing here knows devices.
 """
 
+from mnn_gpu.data.blocks import Blocks, open_blocks
 from mnn_gpu.data.bundled import bundled_mnist, load_mnist
 from mnn_gpu.data.dataset import Dataset, split
+from mnn_gpu.data.held_out import split_blocks
 from mnn_gpu.data.load import load_dataset
 
-__all__ = ["Dataset", "bundled_mnist", "load_dataset", "load_mnist", "split"]
+__all__ = [
+    "Blocks",
+    "Dataset",
+    "bundled_mnist",
+    "load_dataset",
+    "load_mnist",
+    "open_blocks",
+    "split",
+    "split_blocks",
+]

@@ -1,9 +1,10 @@
-"""Where mpiexec is: the one that came with the environment's MPI, or the system's."""
+"""The launcher of ranks and the MPI library: the environment's own, or the system's."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,3 +27,14 @@ def launcher() -> list[str]:
     if found is None:
         raise FileNotFoundError("There is no mpiexec: install the extra mpi-local.")
     return [found]
+
+
+def library() -> str:
+    """Return the name and the version of the MPI library."""
+    told = subprocess.run(
+        [sys.executable, "-m", "mpi4py", "--mpi-lib-version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return " ".join(told.stdout.split("\n")[0].replace(",", " ").split()[:3])

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.benchmarks.harness import machine
-from scripts.mpiexec import launcher
+from scripts.mpiexec import launcher, library
 
 RESULT = Path(__file__).parent / "results" / "rank-faults.json"
 KINDS = ("killed", "exception", "no data")
@@ -117,7 +117,9 @@ def main() -> int:
             "first_line": ended[0].first,
         }
         print(kind, json.dumps(result[kind]), flush=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    results[library()] = result
+    RESULT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return 1 if bad else 0
 
 

@@ -23,8 +23,11 @@ MATHEMATICS = [
     "outputs.py",
     "regularisation.py",
     "samples.py",
+    "shared_gradient.py",
     "shards.py",
+    "sharing.py",
     "step.py",
+    "tree.py",
 ]
 HEAVY = {
     *("PIL", "cupy", "jax", "matplotlib", "mpi4py", "onnx", "pandas", "rich", "safetensors"),
@@ -81,6 +84,15 @@ def test_training_on_the_cpu_loads_neither_cupy_nor_pandas() -> None:
     assert not loaded_after(code) & (HEAVY - {"safetensors"})
 
 
+def test_only_the_ranks_of_a_job_know_mpi() -> None:
+    naming = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if "mpi4py" in imported(path)
+    }
+    assert naming == {"distributed/mpi.py", "distributed/exchange.py"}
+
+
 def test_every_public_name_is_there_and_is_documented() -> None:
     assert set(dir(mnn_gpu)) == set(mnn_gpu.__all__)
     for name in mnn_gpu.__all__:
@@ -106,10 +118,17 @@ def test_errors_survive_pickling_and_show_cause_and_cure() -> None:
         errors.ModelFileError("cause", "cure"),
         errors.OutputError("cause", "cure"),
         errors.DivergedError("cause", "cure", 7),
+        errors.LaunchError("cause", "cure"),
     ]
     for error in samples:
         copy = pickle.loads(pickle.dumps(error))
         assert type(copy) is type(error)
         assert vars(copy) == vars(error)
         assert str(copy) == "cause\ncure"
-    assert [error.exit_code for error in samples] == [2, 3, 4, 4, 4, 5]
+    assert [error.exit_code for error in samples] == [2, 3, 4, 4, 4, 5, 3]
+
+
+def test_a_failure_of_another_rank_has_its_exit_code() -> None:
+    error = errors.RankError(3, "cause", "cure", 4)
+    assert (error.rank, error.exit_code, str(error)) == (3, 4, "Rank 3 failed: cause\ncure")
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)

@@ -48,8 +48,10 @@ def test_the_shell_examples_run(tmp_path: Path) -> None:
         result = subprocess.run(
             [PROGRAMS / program, *arguments],
             cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            env={**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"},
             check=False,
         )
         expected = 3 if "--device cuda" in line and not gpu_works() else 0

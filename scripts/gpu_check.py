@@ -28,7 +28,7 @@ import numpy as np
 from mnn_gpu import RECIPES, TrainingConfig, diagnose, load_mnist, select_backend, train
 from mnn_gpu.backend import Backend
 from mnn_gpu.data import bundled_mnist, split
-from scripts import gpu_faults
+from scripts import gpu_faults, gpu_ranks
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "scripts" / "results"
@@ -185,6 +185,8 @@ CHECKS: dict[str, Check] = {
     "want of memory": gpu_faults.want_of_memory,
     "moved elsewhere": gpu_faults.another_device,
     "MLPClassifier": estimator,
+    "NCCL": gpu_ranks.nccl,
+    "two ranks, one GPU": gpu_ranks.two_ranks,
 }
 
 

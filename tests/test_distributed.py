@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mnn_gpu import TrainingConfig, UsageError
+from mnn_gpu.backend import nccl
 from mnn_gpu.launcher import Launch, launched
 from scripts import rank_faults
 from tests import program, ranks
@@ -232,3 +234,42 @@ except mnn_gpu.MnnGpuError as error:
 """
     said = ranks.run_python(2, code, tmp_path)
     assert said.startswith("['RankError', 'DataError'] Rank 1 failed: y, row 1: the label -5")
+
+
+def test_arrays_that_are_not_the_hosts_go_by_way_of_it(tmp_path: Path) -> None:
+    code = """
+from mpi4py import MPI
+import array_api_strict as strict, mnn_gpu, numpy as np
+from mnn_gpu.backend.plain_backend import PlainBackend
+comm = MPI.COMM_WORLD
+backend = PlainBackend.of(strict.zeros(1, device=strict.Device("device1")))
+rng = np.random.default_rng(0)
+X, y = rng.integers(0, 256, (100, 12)).astype(np.uint8), rng.integers(0, 3, 100)
+config = mnn_gpu.TrainingConfig(hidden=(5,), batch_size=32, epochs=2, dtype="float64", shards=8)
+model, _ = mnn_gpu.train(X, y, config, backend=backend, comm=comm)
+alone, _ = mnn_gpu.train(X, y, config, backend=mnn_gpu.select_backend("cpu"))
+np.testing.assert_allclose(model.theta, alone.theta, rtol=1e-10, atol=1e-12)
+if comm.rank == 0:
+    print("same")
+"""
+    assert ranks.run_python(2, code, tmp_path) == "same\n"
+
+
+def test_jax_trains_in_one_process() -> None:
+    from mnn_gpu.ranks import Ranks, shared_out
+
+    class Two(Ranks):
+        size = 2
+
+    class Jax:
+        name = "jax"
+
+    with pytest.raises(UsageError, match="trains in one process"):
+        shared_out(TrainingConfig(shards=2), Two(), Jax())  # type: ignore[arg-type]
+
+
+def test_without_nccl_there_is_none() -> None:
+    class Cupy:
+        __name__ = "no_cupy_at_all"
+
+    assert nccl.nccl_of(Cupy()) is None

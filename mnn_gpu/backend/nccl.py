@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -66,8 +67,11 @@ class NcclExchange(PartwiseExchange):
         self.events: deque[tuple[int, Any]] = deque()
         self.count = 0
         patience = float(os.environ.get(PATIENCE_VARIABLE) or PATIENCE)
-        self.watchdog = Watchdog(self._waiting_for, patience, self._giving_up(ranks))
-        self.watchdog.start()
+        # The watchdog keeps no exchange alive, and ends with its own.
+        this = weakref.ref(self)
+        watchdog = Watchdog(lambda: _waiting_for(this()), patience, _giving_up(ranks))
+        weakref.finalize(self, watchdog.stop)
+        watchdog.start()
 
     def __call__(self, own: Sequence[Array], out: Array) -> None:
         super().__call__(own, out)
@@ -105,16 +109,21 @@ class NcclExchange(PartwiseExchange):
         doubles, singles = self.nccl.NCCL_FLOAT64, self.nccl.NCCL_FLOAT32
         return int(doubles if np.dtype(dtype) == np.float64 else singles)
 
-    def _waiting_for(self) -> object:
-        """Return the number of the oldest exchange that the GPU has not done, None without one."""
-        self.comm.check_async_error()
-        return next((number for number, event in list(self.events) if not event.done), None)
 
-    def _giving_up(self, ranks: Ranks) -> Callable[[str], None]:
-        def give_up(why: str) -> None:
-            ranks.give_up(
-                f"error: {why}\ncure: See what became of them; {PATIENCE_VARIABLE} sets the "
-                "seconds that are waited."
-            )
+def _waiting_for(exchange: NcclExchange | None) -> object:
+    """Return the number of the oldest exchange that the GPU has not done, None without one."""
+    if exchange is None:
+        return None
+    exchange.comm.check_async_error()
+    events = list(exchange.events)
+    return next((number for number, event in events if not event.done), None)
 
-        return give_up
+
+def _giving_up(ranks: Ranks) -> Callable[[str], None]:
+    def give_up(why: str) -> None:
+        ranks.give_up(
+            f"error: {why}\ncure: See what became of them; {PATIENCE_VARIABLE} sets the "
+            "seconds that are waited."
+        )
+
+    return give_up

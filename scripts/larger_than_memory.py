@@ -40,7 +40,8 @@ def make(folder: Path, size: float) -> int:
         noise = np.random.default_rng(copy).integers(0, 32, X.shape, dtype=np.uint8)
         writer.write(np.where(X > 223, X, X + noise), y)
     writer.finish((28, 28))
-    return copies * len(X)
+    rows: int = copies * len(X)
+    return rows
 
 
 def trained(data: Path, way: str, iterations: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -81,10 +82,11 @@ def _some_rows(blocks: Blocks) -> npt.NDArray[Any]:
     """Read rows from places all over the data, even where these are one block."""
     count = len(blocks)
     parts = []
-    for place in sorted({count * i // SCALE_PLACES for i in range(SCALE_PLACES)}):
+    places = sorted({count * i // SCALE_PLACES for i in range(SCALE_PLACES)})
+    for place, following in pairwise([*places, count]):
         block = int(np.searchsorted(blocks.bounds, place, side="right")) - 1
         first, end = blocks.bounds[block : block + 2].tolist()
-        stop = min(place + SCALE_ROWS, end)
+        stop = min(place + SCALE_ROWS, following, end)
         parts.append(blocks.read(block, place - first, stop - first)[0])
     return np.concatenate(parts)
 

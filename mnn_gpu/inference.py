@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -195,7 +196,8 @@ def predict(
         return predictor.predict(X, source=source)
     if isinstance(X, Blocks):
         which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
-        return np.concatenate(ranks.gathered(predictor.predict_blocks(X, which)))
+        own = ranks.all_do(partial(predictor.predict_blocks, X, which))
+        return np.concatenate(ranks.gathered(own))
     X = _checked(model, X, source)
     part = part_of(len(X), ranks.rank, ranks.size)
     own = X[part.start : part.stop]
@@ -244,7 +246,8 @@ def evaluate(
     else:
         shards = _own_shards(model, X, y, source, backend, ranks)
     with backend.explaining():
-        scores = score_shards(backend, _layers(model, backend), shards)
+        # What lies on the disk may fail one rank alone.
+        scores = ranks.all_do(lambda: score_shards(backend, _layers(model, backend), shards))
         return evaluation(np.concatenate(ranks.gathered(scores)))
 
 

@@ -29,9 +29,18 @@ SAMPLES = 16
 SAMPLE = 1 << 16
 """Bytes: so many, from so many places, are what the digest is made of."""
 
+BUFFER = 1 << 14
+"""Bytes of each column that are read at a time: what is packed is not all in memory."""
+
 
 class ParquetBlocks(Blocks):
     """A Parquet file of a label and pixels; a block is a row group.
+
+    A row group may have any size: its rows are unpacked some at a time, and whoever reads it
+    holds one page of each column, of a megabyte or less as most programs write them. But it is
+    gone through in its order, so that what a training mixes are its windows alone; each of its
+    shards reads it for itself; and who begins in its midst unpacks what is before. Row groups
+    of some thousand rows serve best.
 
     Opening it reads the footer and, where pixels may be fractions, the first rows; the
     classes are looked for when they are first asked for, in the column of labels alone.
@@ -125,7 +134,7 @@ class ParquetBlocks(Blocks):
         self, block: int, names: list[str] | None = None
     ) -> Iterator[list[npt.NDArray[Any]]]:
         group, count = self._groups[block], len(names or self._names)
-        with open_parquet(self.path, self._metadata) as file:
+        with open_parquet(self.path, self._metadata, BUFFER) as file:
             if group not in self._looked_at:
                 check_pages(self.path, self._metadata, group)
                 self._looked_at.add(group)

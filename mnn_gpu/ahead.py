@@ -5,82 +5,110 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
-    """Iterates over what an iterator yields, which a thread asks for in advance.
+def ahead(
+    items: Generator[T, None, None], most: float, size: Callable[[T], float] = lambda _: 1
+) -> Generator[T, None, None]:
+    """Yield what a generator yields, which a thread asks for in advance.
+
+    The thread starts with the first item that is asked for here, and has ended when this
+    generator is closed, dropped or at its end.
 
     Parameters
     ----------
-    items : iterator
-        Used by the thread alone. What it raises is raised here, in its turn.
+    items : generator
+        Used and closed by the thread alone. What it raises is raised here, in its turn.
     most : float
-        How much may lie ready; one item may, whatever its size.
+        How much may lie ready; one item may, whatever its size. One more may be in the making.
     size : callable, optional
         Returns how much an item is. Default: 1.
     """
+    shelf: _Shelf[T] = _Shelf(most)
+    # In a copy of the context, which holds NumPy's ways with overflows.
+    work = copy_context().run, (_make, items, size, shelf)
+    thread = threading.Thread(target=work[0], args=work[1], name="mnn_gpu ahead", daemon=True)
+    thread.start()
+    try:
+        yield from shelf.taken()
+    finally:
+        shelf.close()
+        thread.join()
 
-    def __init__(
-        self, items: Iterator[T], most: float, size: Callable[[T], float] = lambda _: 1
-    ) -> None:
-        self.items = items
+
+def _make(items: Generator[T, None, None], size: Callable[[T], float], shelf: _Shelf[T]) -> None:
+    """Fill the shelf until there are no more items, or nobody wants them."""
+    error: BaseException | None = None
+    try:
+        with closing(items):
+            for item in items:
+                if not shelf.put(item, size(item)):
+                    break
+    except BaseException as raised:
+        error = raised
+    shelf.end(error)
+
+
+class _Shelf(Generic[T]):
+    """Where one thread puts things and another takes them, in the same order.
+
+    Parameters
+    ----------
+    most : float
+        How much may lie there.
+    """
+
+    def __init__(self, most: float) -> None:
         self.most = most
-        self.size = size
         self.ready: deque[tuple[T, float]] = deque()
         self.lies = 0.0
+        self.is_wanted = True
+        self.is_over = False
         self.error: BaseException | None = None
-        self.over = False
         self.changed = threading.Condition()
-        self.thread = threading.Thread(target=self._run, name="mnn_gpu ahead", daemon=True)
-        self.thread.start()
 
-    def __iter__(self) -> Generator[T, None, None]:
-        """Yield the items; the thread ends with the generator."""
-        try:
-            while True:
-                with self.changed:
-                    self.changed.wait_for(lambda: self.ready or self.over)
-                    if not self.ready:
-                        break
-                    item, size = self.ready.popleft()
-                    self.lies -= size
-                    self.changed.notify()
-                yield item
-            if self.error is not None:
-                raise self.error
-        finally:
-            self.close()
+    def put(self, item: T, size: float) -> bool:
+        """Wait for room and put an item there; return whether anybody wants it."""
+
+        def may_go_on() -> bool:
+            return not self.is_wanted or not self.ready or self.lies + size <= self.most
+
+        with self.changed:
+            self.changed.wait_for(may_go_on)
+            self.ready.append((item, size))
+            self.lies += size
+            self.changed.notify()
+            return self.is_wanted
+
+    def end(self, error: BaseException | None) -> None:
+        """Say that nothing more comes, and why."""
+        with self.changed:
+            self.is_over, self.error = True, error
+            self.changed.notify()
+
+    def taken(self) -> Iterator[T]:
+        """Yield the items as they come, and raise what ended them."""
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.ready or self.is_over)
+                if not self.ready:
+                    break
+                item, size = self.ready.popleft()
+                self.lies -= size
+                self.changed.notify()
+            yield item
+            # The next one may take its memory.
+            del item
+        if self.error is not None:
+            raise self.error
 
     def close(self) -> None:
-        """End the thread, after the item that it is making."""
+        """Say that nothing more is wanted."""
         with self.changed:
-            self.over = True
+            self.is_wanted = False
             self.changed.notify()
-        self.thread.join()
-
-    def _run(self) -> None:
-        try:
-            for item in self.items:
-                size = self.size(item)
-                with self.changed:
-                    self.changed.wait_for(
-                        lambda size=size: (
-                            not self.ready  # type: ignore[misc]
-                            or self.lies + size <= self.most
-                            or self.over
-                        )
-                    )
-                    if self.over:
-                        return
-                    self.ready.append((item, size))
-                    self.lies += size
-                    self.changed.notify()
-        except BaseException as error:
-            self.error = error
-        finally:
-            with self.changed:
-                self.over = True
-                self.changed.notify()

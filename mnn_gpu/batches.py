@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.ahead import Ahead
+from mnn_gpu.ahead import ahead
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.draws import Draws, batch_draws, own_parts
@@ -28,7 +28,7 @@ RUN_BYTES = 1 << 24
 """Of images that are read: so many are handed over at a time."""
 
 READY_BYTES = 1 << 25
-"""So many may lie ready, read before they are wanted."""
+"""So many may lie ready, read before they are wanted; warps and noise come on top."""
 
 SEGMENT = 4096
 """Steps whose scalars are computed and brought to the device at a time."""
@@ -69,12 +69,10 @@ class Plan:
         self.per_epoch = config.steps_per_epoch(data.rows)
         self.interval = config.reporting_interval(data.rows)
 
-    def batches(
-        self, done: int = 0, pause: int | None = None
-    ) -> Generator[tuple[int, Batch], None, None]:
+    def batches(self, done: int = 0, pause: int | None = None) -> Runs:
         """Yield runs of steps, see `_runs`; of data that are read, some are read in advance."""
         runs = self._runs(done, pause)
-        return runs if self.data.blocks is None else Ahead(runs, READY_BYTES, _bytes).__iter__()
+        return runs if self.data.blocks is None else ahead(runs, READY_BYTES, _bytes)
 
     def _runs(self, done: int, pause: int | None) -> Runs:
         """Yield runs of steps: how many, and their batches, stacked along the first axis.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,10 +17,12 @@ from mnn_gpu import html, network
 from mnn_gpu.activations import softmax
 from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.backend.base import Run
-from mnn_gpu.data.dataset import checked_labels, checked_pixels
+from mnn_gpu.block_shards import BlockShards, check_labelled, read_ahead
+from mnn_gpu.data.blocks import Blocks
+from mnn_gpu.data.dataset import checked_labels, checked_pixels, class_index
 from mnn_gpu.errors import DataError
 from mnn_gpu.model import Model
-from mnn_gpu.ranks import ranks_of
+from mnn_gpu.ranks import Ranks, ranks_of
 from mnn_gpu.shards import Shard, joined, part_of, shard_slices, slices
 
 Array: TypeAlias = Any
@@ -81,10 +85,27 @@ class Predictor:
         self._seen: set[int] = set()
         self._compiled: dict[int, tuple[Run, Array]] = {}
 
-    def predict(self, X: npt.ArrayLike, *, source: str = "X") -> npt.NDArray[np.int64]:
-        """Return the most probable label of every image, (rows,); see `predict_proba`."""
+    def predict(self, X: npt.ArrayLike | Blocks, *, source: str = "X") -> npt.NDArray[np.int64]:
+        """Return the most probable label of every image, (rows,); see `predict_proba`.
+
+        Of what `open_blocks` returns too, which is read while the device is at work, and whose
+        labels, if any, are not looked at.
+        """
+        if isinstance(X, Blocks):
+            return self.predict_blocks(X, range(len(X.bounds) - 1))
         Z = self._scores(X, source)
         labels: npt.NDArray[np.int64] = self.model.classes[Z.argmax(axis=1)]
+        return labels
+
+    def predict_blocks(self, blocks: Blocks, which: range) -> npt.NDArray[np.int64]:
+        """Return the most probable label of every image of some blocks in a row, (rows,)."""
+        _check_features(self.model, blocks.features, blocks.source)
+        begin, end = blocks.bounds[[which.start, which.stop]]
+        labels = np.empty(end - begin, np.int64)
+        with closing(read_ahead(blocks, which)) as pieces:
+            for first, (X, _) in pieces:
+                at = first - int(begin)
+                labels[at : at + len(X)] = self.predict(X, source=blocks.source)
         return labels
 
     def predict_proba(self, X: npt.ArrayLike, *, source: str = "X") -> npt.NDArray[Any]:
@@ -159,7 +180,7 @@ def predict_proba(
 
 def predict(
     model: Model,
-    X: npt.ArrayLike,
+    X: npt.ArrayLike | Blocks,
     backend: Backend | None = None,
     *,
     source: str = "X",
@@ -173,6 +194,10 @@ def predict(
     predictor = Predictor(model, ranks.backend() if backend is None else backend)
     if ranks.size == 1:
         return predictor.predict(X, source=source)
+    if isinstance(X, Blocks):
+        which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
+        own = ranks.all_do(partial(predictor.predict_blocks, X, which))
+        return np.concatenate(ranks.gathered(own))
     X = _checked(model, X, source)
     part = part_of(len(X), ranks.rank, ranks.size)
     own = X[part.start : part.stop]
@@ -182,8 +207,8 @@ def predict(
 
 def evaluate(
     model: Model,
-    X: npt.ArrayLike,
-    y: npt.ArrayLike,
+    X: npt.ArrayLike | Blocks,
+    y: npt.ArrayLike | None = None,
     backend: Backend | None = None,
     *,
     source: str = "the data",
@@ -195,7 +220,9 @@ def evaluate(
     ----------
     model : Model
     X : see `predict_proba`
+        Or what `open_blocks` returns, with its labels, which is read while the device is at work.
     y : (rows,), the labels
+        To be left out of data that bring their own.
     backend : Backend, optional
         Default: `select_backend()`.
     source : str
@@ -210,14 +237,36 @@ def evaluate(
     """
     ranks = ranks_of(comm)
     backend = ranks.backend() if backend is None else checked_backend(backend)
+    shards: Iterable[Shard]
+    if isinstance(X, Blocks):
+        check_labelled(X, y)
+        _check_features(model, X.features, X.source)
+        which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
+        shards = BlockShards(X, model.classes, which, backend.shard_rows, backend)
+    else:
+        shards = _own_shards(model, X, y, source, backend, ranks)
+    with backend.explaining():
+        # What lies on the disk may fail one rank alone.
+        scores = ranks.all_do(lambda: score_shards(backend, _layers(model, backend), shards))
+        return evaluation(np.concatenate(ranks.gathered(scores)))
+
+
+def _own_shards(
+    model: Model,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike | None,
+    source: str,
+    backend: Backend,
+    ranks: Ranks,
+) -> Iterator[Shard]:
+    """Check images and labels, and return this rank's shards of them."""
+    if y is None:
+        raise DataError("There are no labels.", "Give them as y.")
     X = _checked(model, X, source)
     index = class_index(model.classes, checked_labels(y, len(X), source), source)
-    with backend.explaining():
-        layers = _layers(model, backend)
-        runs = list(slices(len(X), backend.shard_rows))
-        own = [runs[i] for i in part_of(len(runs), ranks.rank, ranks.size)]
-        scores = score_shards(backend, layers, _shards(X, index, own, backend))
-        return evaluation(np.concatenate(ranks.gathered(scores)))
+    runs = list(slices(len(X), backend.shard_rows))
+    own = [runs[i] for i in part_of(len(runs), ranks.rank, ranks.size)]
+    return _shards(X, index, own, backend)
 
 
 def score_shards(
@@ -261,37 +310,19 @@ def evaluation(scores: npt.NDArray[np.float64]) -> Evaluation:
     return Evaluation(rows, rows - hits, hits / rows, math.fsum(scores[:, 2]) / rows)
 
 
-def class_index(
-    classes: npt.NDArray[np.int64], y: npt.NDArray[np.int64], source: str
-) -> npt.NDArray[np.int32]:
-    """Return the position of each label among the classes, (rows,) int32.
-
-    Raises
-    ------
-    DataError
-        If a label is none of the classes, naming its row.
-    """
-    index = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-    unknown = classes[index] != y
-    if unknown.any():
-        row = int(np.argmax(unknown))
-        raise DataError(
-            f"{source}, row {row + 1}: the label {y[row]} is none of the {len(classes)} classes "
-            f"that the model knows ({classes[0]} to {classes[-1]}).",
-            "Train on data in which every class is present, or leave such rows out.",
-        )
-    return index.astype(np.int32)
-
-
 def _checked(model: Model, X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
     X = checked_pixels(X, source)
-    if X.shape[1] != model.features:
+    _check_features(model, X.shape[1], source)
+    return X
+
+
+def _check_features(model: Model, features: int, source: str) -> None:
+    if features != model.features:
         raise DataError(
-            f"The images of {source} have {X.shape[1]} pixels, the model was trained on "
+            f"The images of {source} have {features} pixels, the model was trained on "
             f"{model.features}.",
             "Give images of the size that the model was trained on.",
         )
-    return X
 
 
 def _layers(model: Model, backend: Backend) -> list[network.Layer]:

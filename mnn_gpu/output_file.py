@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,11 +42,17 @@ def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
         raise OutputError(f"{path} cannot be written: {_reason(error)}.", CURE) from error
 
 
-def write_atomically(path: str | Path, content: bytes) -> None:
+def write_atomically(path: str | Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file beside its place, flush it to the disk, rename it, flush the folder.
 
     A symbolic link is followed, an existing file keeps its permissions, and a device or
     pipe is simply written to.
+
+    Parameters
+    ----------
+    path : path
+    content : bytes, or iterable of bytes
+        All of it, or one part after the other.
 
     Raises
     ------
@@ -53,11 +60,13 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         If it cannot be written; what was there before is then still there.
     """
     path = _target(path)
+    parts = (content,) if isinstance(content, bytes) else content
     try:
         if _is_special(path):
-            path.write_bytes(content)
+            with path.open("wb") as file:
+                file.writelines(parts)
             return
-        temporary = _written_beside(path, content)
+        temporary = _written_beside(path, parts)
         try:
             os.replace(temporary, path)
         except BaseException:
@@ -101,12 +110,12 @@ def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _written_beside(path: Path, content: bytes) -> str:
+def _written_beside(path: Path, parts: Iterable[bytes]) -> str:
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, mode)

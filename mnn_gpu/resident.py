@@ -14,11 +14,16 @@ import numpy.typing as npt
 from mnn_gpu import network
 from mnn_gpu.augmentation import deformation_basis
 from mnn_gpu.backend import Backend
+from mnn_gpu.block_shards import BlockShards
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import checked_labels, checked_pixels, image_shape
+from mnn_gpu.data.dataset import (
+    checked_labels,
+    checked_pixels,
+    class_index,
+    image_shape,
+)
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.inference import class_index
 from mnn_gpu.shards import Shard, cut, cut_at, scaled
 from mnn_gpu.sharing import Sharing
 
@@ -139,10 +144,10 @@ def in_smaller_shards(
     data: Resident, shard_rows: int, lanes: int, sharing: Sharing | None = None
 ) -> Resident:
     """Return the same data in shards of at most so many rows, and none of them scaled ahead."""
-    if data.blocks is not None:
-        return data
-    shards = _own_shards(data.X, data.labels, shard_rows, lanes, sharing)
     held_out = [part for X, y in data.validation for part in cut(X.T, y, shard_rows)]
+    if isinstance(data.shards, BlockShards):
+        return replace(data, shards=replace(data.shards, rows=shard_rows), validation=held_out)
+    shards = _own_shards(data.X, data.labels, shard_rows, lanes, sharing)
     return replace(data, shards=shards, validation=held_out)
 
 

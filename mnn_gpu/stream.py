@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.blocks_base import Piece
 from mnn_gpu.randomness import MIXTURE, ORDER, generator
 from mnn_gpu.shards import even_start
 
@@ -82,7 +81,9 @@ class EpochOrder:
             block = int(self.order[place])
             first = int(self.ends[place] - self.sizes[block])
             until = min(int(self.ends[place]), stop)
-            yield Run(block, start - first, until - first)
+            # Of some blocks all rows are held out.
+            if start < until:
+                yield Run(block, start - first, until - first)
             start, place = until, place + 1
 
     def batch(self, place: int, m: int) -> npt.NDArray[np.int64]:
@@ -115,6 +116,8 @@ class EpochOrder:
 class ShardReader:
     """Reads the rows of one shard in an epoch's order.
 
+    It holds a window of them and a piece of what comes next, whatever the blocks' size.
+
     Parameters
     ----------
     order : EpochOrder
@@ -128,14 +131,12 @@ class ShardReader:
         self.shard = shard
         self.number, self.at = divmod(skip, order.window)
         self.windows = order.windows(shard)
-        self.loaded = -1
-        blocks = order.blocks
         longest = max((stop - start for start, stop in self.windows), default=0)
-        self.X = np.empty((longest, blocks.features), blocks.dtype)
+        self.X = np.empty((longest, order.blocks.features), order.blocks.dtype)
         self.y = np.empty(longest, np.int64)
         self.mixture = np.empty(0, np.int64)
-        self.block = -1
-        self.whole: Piece = (self.X, self.y)
+        self.pieces = self._pieces()
+        self.rest = self.X[:0], self.y[:0]
 
     def fill(self, X: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> None:
         """Write the next rows, as many as there is room for, and their labels.
@@ -144,10 +145,14 @@ class ShardReader:
         ----------
         X : (rows, features), contiguous
         y : (rows,)
+
+        Raises
+        ------
+        DataError
         """
         done = 0
         while done < len(y):
-            if self.number != self.loaded:
+            if not len(self.mixture):
                 self._load()
             rows = self.mixture[self.at : self.at + len(y) - done]
             # "clip" spares NumPy a buffer: the numbers are this class's own.
@@ -156,25 +161,25 @@ class ShardReader:
             done += len(rows)
             self.at += len(rows)
             if self.at == len(self.mixture):
-                self.number, self.at = self.number + 1, 0
+                self.number, self.at, self.mixture = self.number + 1, 0, self.mixture[:0]
 
     def _load(self) -> None:
+        """Fill the window with the rows that come next in the order."""
         start, stop = self.windows[self.number]
-        done = 0
-        for run in self.order.runs(start, stop):
-            here = slice(done, done + run.stop - run.start)
-            self.X[here], self.y[here] = self._read(run)  # type: ignore[assignment]
+        done, count = 0, stop - start
+        while done < count:
+            X, y = self.rest if len(self.rest[1]) else next(self.pieces)
+            taken = min(count - done, len(y))
+            here = slice(done, done + taken)
+            self.X[here], self.y[here] = X[:taken], y[:taken]
+            self.rest = X[taken:], y[taken:]
             done = here.stop
-        self.mixture = self.order.mixture(self.shard, self.number, stop - start)
-        self.loaded = self.number
+        self.mixture = self.order.mixture(self.shard, self.number, count)
 
-    def _read(self, run: Run) -> Piece:
-        blocks = self.order.blocks
-        if blocks.is_mapped:
-            return blocks.read(*run)
-        if self.block != run.block:
-            # The next window goes on with the rest of it.
-            self.block = run.block
-            self.whole = blocks.read(run.block, 0, int(self.order.sizes[run.block]))
-        X, y = self.whole
-        return X[run.start : run.stop], None if y is None else y[run.start : run.stop]
+    def _pieces(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
+        """Yield the shard's rows from the first window on, as they are read."""
+        start, stop = self.windows[self.number][0], self.order.starts[self.shard + 1]
+        for run in self.order.runs(start, stop):
+            for X, y in self.order.blocks.pieces(*run):
+                if y is not None:
+                    yield X, y

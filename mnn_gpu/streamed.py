@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.ahead import Ahead
 from mnn_gpu.backend import Backend
+from mnn_gpu.block_shards import BlockShards
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import checked_labels
+from mnn_gpu.data.dataset import checked_labels, class_index
 from mnn_gpu.draws import batch_draws, own_parts
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.inference import class_index
 from mnn_gpu.resident import Labelled, Resident, deformation, held_out_shards, input_scale
 from mnn_gpu.samples import Batch
-from mnn_gpu.shards import Shard, slices
 from mnn_gpu.sharing import Sharing
 from mnn_gpu.stream import EpochOrder, ShardReader
 
@@ -28,8 +25,8 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = Any
 
-SCALE_BLOCKS, SCALE_ROWS = 16, 256
-"""From so many rows of so many blocks the scale of the inputs is told."""
+SCALE_PLACES, SCALE_ROWS = 16, 256
+"""From so many places, and so many rows from each on, the scale of the inputs is told."""
 
 
 def placed_blocks(
@@ -45,12 +42,10 @@ def placed_blocks(
     Raises
     ------
     DataError
-        If the data have no labels, or the validation rows do not fit.
+        If the validation rows do not fit, or labels are none of ``classes``.
     UsageError
         If each batch is to be all of the data.
     """
-    if not blocks.labelled:
-        raise DataError(f"{blocks.source} has no labels.", "Training needs them.")
     if config.batch_size is None:
         raise UsageError(
             "Data that stay on the disk are trained on in batches.",
@@ -84,47 +79,16 @@ def placed_blocks(
 
 
 def _some_rows(blocks: Blocks) -> npt.NDArray[Any]:
-    count = len(blocks.bounds) - 1
-    chosen = sorted({count * i // SCALE_BLOCKS for i in range(SCALE_BLOCKS)})
-    sizes = np.diff(blocks.bounds)
-    some = [blocks.read(i, 0, int(min(sizes[i], SCALE_ROWS)))[0] for i in chosen]
-    return np.concatenate(some)
-
-
-@dataclass(frozen=True)
-class BlockShards:
-    """The rows of some blocks in shards, for scores; read anew whenever they are gone through.
-
-    Parameters
-    ----------
-    blocks : Blocks
-    classes : (classes,), int64
-    which : iterable of int
-        The numbers of the blocks.
-    rows : int
-        In a shard, at most.
-    backend : Backend
-    """
-
-    blocks: Blocks
-    classes: npt.NDArray[np.int64]
-    which: Iterable[int]
-    rows: int
-    backend: Backend
-
-    def __iter__(self) -> Iterator[Shard]:
-        for X, index in Ahead(self._pieces(), 2):
-            here = self.backend.asarray
-            for rows in slices(len(X), self.rows):
-                yield here(X[rows]).T, here(index[rows])
-
-    def _pieces(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int32]]]:
-        bounds = self.blocks.bounds
-        for block in self.which:
-            X, y = self.blocks.read(block, 0, int(bounds[block + 1] - bounds[block]))
-            if y is not None:
-                # A copy: what is mapped is read from the disk here, not where it is used.
-                yield np.array(X), class_index(self.classes, y, self.blocks.source)
+    """Read rows from places all over the data, even where these are one block."""
+    count = len(blocks)
+    parts = []
+    places = sorted({count * i // SCALE_PLACES for i in range(SCALE_PLACES)})
+    for place, following in pairwise([*places, count]):
+        block = int(np.searchsorted(blocks.bounds, place, side="right")) - 1
+        first, end = blocks.bounds[block : block + 2].tolist()
+        stop = min(place + SCALE_ROWS, following, end)
+        parts.append(blocks.read(block, place - first, stop - first)[0])
+    return np.concatenate(parts)
 
 
 class StreamedEpoch:
@@ -156,7 +120,17 @@ class StreamedEpoch:
                 reader.fill(X[step, part], y[step, part])
         augmentation = plan.config.augmentation
         half_turned = np.isin(y, () if augmentation is None else augmentation.half_turned)
-        labels = np.searchsorted(plan.data.classes, y).astype(np.int32)
-        asarray = plan.backend.asarray
+        labels, asarray = self._labels(y), plan.backend.asarray
         drawn = batch_draws(self.draws, parts, half_turned, plan.task, asarray)
         return Batch(scalars, None, *drawn, plan.share(m, steps), asarray(X), asarray(labels))
+
+    def _labels(self, y: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Return class indices; all labels have been seen when the training began."""
+        classes = self.plan.data.classes
+        labels = np.searchsorted(classes, y).astype(np.int32)
+        if (classes.take(labels, mode="clip") != y).any():
+            raise DataError(
+                f"{self.blocks.source} was changed while it was trained on.",
+                "Leave the data as they are until the training has ended.",
+            )
+        return labels

@@ -18,6 +18,7 @@ from mnn_gpu import network
 from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.backend.base import Run
 from mnn_gpu.batches import Plan
+from mnn_gpu.block_shards import check_labelled
 from mnn_gpu.checkpoint import Checkpoint
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.course import Course
@@ -65,7 +66,7 @@ def train(
         data larger than memory, with their labels, which are read while the device is at work;
         in batches, mixed within windows of some 64 MB of blocks in a random order.
     y : (rows,)
-        Labels: whole numbers from 0 up.
+        Labels: whole numbers from 0 up. To be left out of data that bring their own.
     config : TrainingConfig, optional
         Default: the notebook's recipe.
     backend : Backend, optional
@@ -98,7 +99,7 @@ def train(
     Raises
     ------
     DataError
-        If pixels or labels are not such.
+        If pixels or labels are not such; at any time of data that are read meanwhile.
     DivergedError
         If the loss stopped being finite; it has the last good parameters.
     DeviceError
@@ -195,6 +196,7 @@ class _Training:
         sharing = self._sharing()
         where = classes, config, backend, sharing
         if isinstance(X, Blocks):
+            check_labelled(X, y)
             data = placed_blocks(X, validation, *where)
         elif y is None:
             raise DataError("There are no labels.", "Give them as y.")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from mnn_gpu.cli.options import (
     add_data,
     add_device,
     add_json,
     add_model,
+    add_stream,
     chosen_backend,
+    is_streamed,
     print_json,
 )
+
+if TYPE_CHECKING:
+    from mnn_gpu import Evaluation, Model
+    from mnn_gpu.backend import Backend
 
 SUMMARY = "measure a model's accuracy on labelled data"
 DESCRIPTION = "Measure a model's accuracy and loss on labelled data."
@@ -26,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model(parser)
     add_data(parser, "the 10,000 test images of the bundled MNIST")
+    add_stream(parser)
     add_device(parser)
     add_json(parser)
 
@@ -34,24 +42,33 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate as the options say; return the exit code."""
     from dataclasses import asdict
 
-    from mnn_gpu import evaluate, load_model
-    from mnn_gpu.data import bundled_mnist, load_dataset
+    from mnn_gpu import load_model
 
-    ranks = args.ranks
     model = load_model(args.model)
-    backend = chosen_backend(args, ranks)
+    source, result = _evaluated(args, model, chosen_backend(args, args.ranks))
+    if args.json:
+        print_json({"model": str(args.model), "data": source, **asdict(result)})
+    else:
+        print(
+            f"{source}: {result.accuracy:.2%} right, {result.errors:,} of {result.rows:,} "
+            f"wrong, loss {result.loss:.4f}"
+        )
+    return 0
+
+
+def _evaluated(args: argparse.Namespace, model: Model, backend: Backend) -> tuple[str, Evaluation]:
+    """Return what the data are called, and how the model does on them."""
+    from mnn_gpu import evaluate, load_dataset, open_blocks
+    from mnn_gpu.data import bundled_mnist
+
+    if args.data is not None and is_streamed(args, args.data):
+        blocks = open_blocks(args.data[0], args.label_column)
+        return blocks.source, evaluate(model, blocks, None, backend, comm=args.ranks)
     if args.data is None:
         data = bundled_mnist("test")
     else:
         data = load_dataset(
             args.data, "test", label_column=args.label_column, features=model.features
         )
-    result = evaluate(model, data.X, data.labels(), backend, source=data.source, comm=ranks)
-    if args.json:
-        print_json({"model": str(args.model), "data": data.source, **asdict(result)})
-    else:
-        print(
-            f"{data.source}: {result.accuracy:.2%} right, {result.errors:,} of {result.rows:,} "
-            f"wrong, loss {result.loss:.4f}"
-        )
-    return 0
+    result = evaluate(model, data.X, data.labels(), backend, source=data.source, comm=args.ranks)
+    return data.source, result

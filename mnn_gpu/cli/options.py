@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -68,6 +68,33 @@ def add_label_column(parser: Options) -> None:
         help="the label's column in CSV or Parquet (default: the one called label, class, "
         "target, digit or y; without a header line the first)",
     )
+
+
+def add_stream(parser: Options) -> None:
+    parser.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="leave the data on the disk and read them meanwhile: a folder that convert wrote, or "
+        "a Parquet file (default: such folders)",
+    )
+
+
+def is_streamed(args: argparse.Namespace, paths: Sequence[str]) -> bool:
+    """Tell whether data are left on the disk, as ``--stream`` says.
+
+    Raises
+    ------
+    UsageError
+        If they are several files.
+    """
+    from mnn_gpu.data.folder_index import is_converted
+    from mnn_gpu.errors import UsageError
+
+    if args.stream and len(paths) > 1:
+        raise UsageError("--stream reads one file or folder.", "Convert the data first.")
+    if args.stream is None:
+        return len(paths) == 1 and is_converted(Path(paths[0]))
+    return bool(args.stream)
 
 
 def say(text: str) -> None:

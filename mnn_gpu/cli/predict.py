@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli import predict_pictures
 from mnn_gpu.cli.options import (
@@ -11,9 +14,20 @@ from mnn_gpu.cli.options import (
     add_json,
     add_label_column,
     add_model,
+    add_stream,
     chosen_backend,
+    is_streamed,
     print_json,
 )
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from mnn_gpu import Model
+    from mnn_gpu.backend import Backend
+
+ROWS = 1 << 16
+"""So many lines are made at a time."""
 
 SUMMARY = "label a data set, as a Kaggle submission, or pictures of handwritten digits"
 DESCRIPTION = """\
@@ -23,6 +37,7 @@ and print for every file the digit and its probability (needs the extra images).
 EPILOG = """\
 examples:
   mnn-gpu predict model.safetensors test.csv -o submission.csv
+  mnn-gpu predict model.safetensors converted/ -o submission.csv
   mnn-gpu predict record t10k-images-idx3-ubyte.gz | head
   mnn-gpu predict record photo.jpg drawing.png --show seen.png"""
 
@@ -48,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="save a sheet of the pictures, what the network saw of them, and the answers",
     )
     add_label_column(parser)
+    add_stream(parser)
     add_device(parser)
     add_json(parser)
 
@@ -57,13 +73,33 @@ def run(args: argparse.Namespace) -> int:
     ranks = args.ranks
     if predict_pictures.meant(args):
         return predict_pictures.run(args) if ranks.is_first else 0
-    from mnn_gpu import load_dataset, load_model, predict
+    from mnn_gpu import load_model
     from mnn_gpu.output_file import check_writable, write_atomically
 
     model = load_model(args.model)
     if args.output and ranks.is_first:
         check_writable(args.output)
-    backend = chosen_backend(args, ranks)
+    source, labels = _predicted(args, model, chosen_backend(args, ranks))
+    if not ranks.is_first:
+        return 0
+    if args.output:
+        write_atomically(args.output, (text.encode() for text in _csv(labels)))
+    if args.json:
+        print_json({"model": str(args.model), "images": source, "labels": labels.tolist()})
+    elif not args.output:
+        sys.stdout.writelines(_csv(labels))
+    return 0
+
+
+def _predicted(
+    args: argparse.Namespace, model: Model, backend: Backend
+) -> tuple[str, npt.NDArray[Any]]:
+    """Return what the images are called, and their labels."""
+    from mnn_gpu import load_dataset, open_blocks, predict
+
+    if is_streamed(args, args.images):
+        blocks = open_blocks(args.images[0], args.label_column)
+        return blocks.source, predict(model, blocks, backend, comm=args.ranks)
     data = load_dataset(
         args.images[0],
         "test",
@@ -71,15 +107,12 @@ def run(args: argparse.Namespace) -> int:
         labelled=False,
         features=model.features,
     )
-    labels = predict(model, data.X, backend, source=data.source, comm=ranks).tolist()
-    if not ranks.is_first:
-        return 0
-    lines = ["ImageId,Label", *(f"{i},{label}" for i, label in enumerate(labels, start=1))]
-    text = "\n".join(lines) + "\n"
-    if args.output:
-        write_atomically(args.output, text.encode())
-    if args.json:
-        print_json({"model": str(args.model), "images": data.source, "labels": labels})
-    elif not args.output:
-        print(text, end="")
-    return 0
+    return data.source, predict(model, data.X, backend, source=data.source, comm=args.ranks)
+
+
+def _csv(labels: npt.NDArray[Any]) -> Iterator[str]:
+    """Yield a submission, some lines at a time."""
+    yield "ImageId,Label\n"
+    for start in range(0, len(labels), ROWS):
+        some = labels[start : start + ROWS].tolist()
+        yield "".join(f"{i},{label}\n" for i, label in enumerate(some, start + 1))

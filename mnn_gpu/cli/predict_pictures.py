@@ -34,8 +34,10 @@ def run(args: argparse.Namespace) -> int:
     from mnn_gpu import load_model, predict_proba, prepare_digit
     from mnn_gpu.output_file import check_writable, write_atomically
 
-    if args.label_column is not None:
-        raise UsageError("--label-column is for data sets.", "Leave it out for pictures.")
+    for name in ("label_column", "stream"):
+        if getattr(args, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is for data sets.", "Leave it out for pictures.")
     model = load_model(args.model)
     _check_inputs(model)
     for path in filter(None, (args.output, args.show)):

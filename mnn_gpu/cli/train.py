@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import chosen_backend, notes, print_json, say
+from mnn_gpu.cli.options import chosen_backend, is_streamed, notes, print_json, say
 from mnn_gpu.cli.recipe_options import chosen_config
 from mnn_gpu.cli.train_options import add_arguments
 
@@ -161,22 +161,11 @@ def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset | Blocks, i
 
     if args.data is None:
         return bundled_mnist("train"), recipe.rows if args.rows is None else args.rows
-    if _is_streamed(args):
+    if is_streamed(args, args.data):
         return open_blocks(args.data[0], args.label_column), args.rows
     data = load_dataset(args.data, "train", label_column=args.label_column)
     data.labels()
     return data, args.rows
-
-
-def _is_streamed(args: argparse.Namespace) -> bool:
-    from mnn_gpu.data.folder_index import is_converted
-    from mnn_gpu.errors import UsageError
-
-    if args.stream and len(args.data) > 1:
-        raise UsageError("--stream reads one file or folder.", "Convert the data first.")
-    if args.stream is None:
-        return len(args.data) == 1 and is_converted(Path(args.data[0]))
-    return bool(args.stream)
 
 
 def _split(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnn_gpu.cli.options import add_data, add_device, add_json
+from mnn_gpu.cli.options import add_data, add_device, add_json, add_stream
 from mnn_gpu.cli.recipe_options import add_recipe
 
 
@@ -25,12 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of them, hold out N for validation (default: 1000)",
     )
-    data.add_argument(
-        "--stream",
-        action=argparse.BooleanOptionalAction,
-        help="leave the data on the disk and read them while training: a folder that convert "
-        "wrote, or a Parquet file (default: such folders)",
-    )
+    add_stream(data)
     add_recipe(parser)
     device = parser.add_argument_group("device")
     add_device(device)

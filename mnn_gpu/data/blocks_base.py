@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,8 +32,6 @@ class Blocks(ABC):
         Tells this data from other data, hexadecimal, without reading all of it.
     bounds : (blocks + 1,), int64
         Block i holds the rows bounds[i] to bounds[i + 1] of the whole.
-    is_mapped : bool
-        Whether reading a few rows of a block costs no more than those rows.
     """
 
     source: str
@@ -42,7 +41,6 @@ class Blocks(ABC):
     labelled: bool
     digest: str
     bounds: npt.NDArray[np.int64]
-    is_mapped: bool = False
 
     def __len__(self) -> int:
         return int(self.bounds[-1])
@@ -58,8 +56,8 @@ class Blocks(ABC):
         """
 
     @abstractmethod
-    def read(self, block: int, start: int, stop: int) -> Piece:
-        """Read rows of one block.
+    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Yield rows of one block in their order, a few megabytes at a time.
 
         Parameters
         ----------
@@ -67,14 +65,43 @@ class Blocks(ABC):
         start, stop : int
             From the beginning of the block, 0 <= start <= stop <= its rows.
 
-        Returns
-        -------
-        X : (stop - start, features), `dtype`
-            May be read-only; the memory is given free with the array.
-        y : (stop - start,), int64, or None
+        Yields
+        ------
+        X : (rows, features), `dtype`
+        y : (rows,), int64, or None
 
         Raises
         ------
         DataError
             If they are not what opening the data promised.
         """
+
+    def read(self, block: int, start: int, stop: int) -> Piece:
+        """Read rows of one block at once: (stop - start, features) and (stop - start,); see
+        `pieces`.
+        """
+        X = np.empty((stop - start, self.features), self.dtype)
+        y = np.empty(stop - start, np.int64) if self.labelled else None
+        done = 0
+        for pixels, labels in self.pieces(block, start, stop):
+            here = slice(done, done + len(pixels))
+            X[here] = pixels
+            if y is not None and labels is not None:
+                y[here] = labels
+            done = here.stop
+        return X, y
+
+    def whole(self, which: Iterable[int] | None = None) -> Generator[tuple[int, Piece], None, None]:
+        """Yield all rows of some blocks, by default of all, a few megabytes at a time.
+
+        Yields
+        ------
+        first : int
+            Which row of the data the first one is.
+        piece : Piece
+        """
+        for block in range(len(self.bounds) - 1) if which is None else which:
+            at, end = self.bounds[block : block + 2].tolist()
+            for X, y in self.pieces(block, 0, end - at):
+                yield at, (X, y)
+                at += len(X)

@@ -211,6 +211,37 @@ def checked_labels(
     return y.astype(np.int64)
 
 
+def class_index(
+    classes: npt.NDArray[np.int64], y: npt.NDArray[np.int64], source: str, first: int = 0
+) -> npt.NDArray[np.int32]:
+    """Return the position of each label among the classes, (rows,) int32.
+
+    Parameters
+    ----------
+    classes : (classes,), sorted
+    y : (rows,)
+    source : str
+        The file's name, for the message.
+    first : int
+        Which row of the file the first one is, for the message.
+
+    Raises
+    ------
+    DataError
+        If a label is none of the classes, naming its row.
+    """
+    index = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    unknown = classes[index] != y
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise DataError(
+            f"{source}, row {first + row + 1}: the label {y[row]} is none of the {len(classes)} "
+            f"classes that the model knows ({classes[0]} to {classes[-1]}).",
+            "Train on data in which every class is present, or leave such rows out.",
+        )
+    return index.astype(np.int32)
+
+
 def _plain_array(array: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
     """Return an array, refusing what NumPy would guess at or hide."""
     if isinstance(array, np.ma.MaskedArray) and array.mask.any():

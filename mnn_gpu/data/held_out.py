@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Generator
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,6 @@ class Remaining(Blocks):
         self.left_out = left_out
         self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
         self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
-        self.is_mapped = blocks.is_mapped
         self.bounds = blocks.bounds - np.searchsorted(left_out, blocks.bounds)
         told = f"{blocks.digest} {hashlib.blake2b(left_out.tobytes()).hexdigest()}"
         self.digest = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
@@ -39,16 +39,23 @@ class Remaining(Blocks):
         """The distinct labels of all rows, the held-out ones too."""
         return self.blocks.classes
 
-    def read(self, block: int, start: int, stop: int) -> Piece:
-        """Read rows of one block (see `Blocks`)."""
+    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Yield rows of one block (see `Blocks`)."""
+        if start == stop:
+            return
         first, last = self.blocks.bounds[block : block + 2]
         begin, end = np.searchsorted(self.left_out, (first, last))
-        if begin == end or start == stop:
-            return self.blocks.read(block, start, stop)
-        rows = np.delete(np.arange(last - first), self.left_out[begin:end] - first)[start:stop]
-        X, y = self.blocks.read(block, int(rows[0]), int(rows[-1]) + 1)
-        rows -= rows[0]
-        return X[rows], None if y is None else y[rows]
+        gaps = self.left_out[begin:end] - first
+        # So many rows of the block are kept before each that is not.
+        kept = gaps - np.arange(len(gaps))
+        at, until = (row + int(np.searchsorted(kept, row, "right")) for row in (start, stop - 1))
+        for X, y in self.blocks.pieces(block, at, until + 1):
+            here = gaps[slice(*np.searchsorted(gaps, (at, at + len(X))))] - at
+            at += len(X)
+            if len(here):
+                yield np.delete(X, here, 0), None if y is None else np.delete(y, here)
+            else:
+                yield X, y
 
 
 def split_blocks(blocks: Blocks, holdout: int, seed: int = 0) -> tuple[Blocks, Dataset]:
@@ -88,10 +95,13 @@ def _taken(blocks: Blocks, rows: npt.NDArray[np.int64]) -> Dataset:
     y = np.empty(len(rows), np.int64)
     ends = np.searchsorted(rows, blocks.bounds)
     for block in np.flatnonzero(np.diff(ends)).tolist():
-        begin, end = ends[block], ends[block + 1]
-        own = rows[begin:end] - blocks.bounds[block]
-        pixels, labels = blocks.read(block, int(own[0]), int(own[-1]) + 1)
-        X[begin:end] = pixels[own - own[0]]
-        if labels is not None:
-            y[begin:end] = labels[own - own[0]]
+        own = rows[ends[block] : ends[block + 1]] - blocks.bounds[block]
+        done, at = int(ends[block]), int(own[0])
+        for pixels, labels in blocks.pieces(block, at, int(own[-1]) + 1):
+            chosen = own[slice(*np.searchsorted(own, (at, at + len(pixels))))] - at
+            here = slice(done, done + len(chosen))
+            X[here] = pixels[chosen]
+            if labels is not None:
+                y[here] = labels[chosen]
+            done, at = here.stop, at + len(pixels)
     return Dataset(X, y if blocks.labelled else None, blocks.source, blocks.image_shape)

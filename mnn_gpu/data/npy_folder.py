@@ -1,8 +1,10 @@
-"""A folder that `mnn-gpu convert` wrote, read some rows at a time from mapped files."""
+"""A folder that `mnn-gpu convert` wrote, read some rows at a time."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,9 +27,8 @@ class NpyFolder(Blocks):
     """Images and labels in NumPy files beside an index.
 
     The header and the size of each file are held against the index when the folder is
-    opened; the digest is what the index says, and is not made again. A read maps its rows
-    alone, and anew each time: the memory of those that were read before is free again, and no
-    file stays open longer than its array.
+    opened; the digest is what the index says, and is not made again. Nothing stays open, and
+    nothing is mapped: a file that is cut off under a map ends the process that looks at it.
 
     Parameters
     ----------
@@ -38,8 +39,6 @@ class NpyFolder(Blocks):
     DataError
         If the index or a file is missing, damaged, or another than the index says.
     """
-
-    is_mapped = True
 
     def __init__(self, folder: Path) -> None:
         index = read_index(folder)
@@ -65,18 +64,22 @@ class NpyFolder(Blocks):
         """The distinct labels of all rows, sorted; empty where there are none."""
         return self._classes
 
+    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Yield rows of one block (see `Blocks`), in one piece."""
+        yield self.read(block, start, stop)
+
     def read(self, block: int, start: int, stop: int) -> Piece:
-        """Map rows of one block (see `Blocks`)."""
+        """Read rows of one block (see `Blocks`)."""
         first = int(self.bounds[block])
         number = int(np.searchsorted(self._firsts, first, side="right")) - 1
         at = first - int(self._firsts[number]) + start
         rows = stop - start
-        images = self._mapped(images_name(number), at, (rows, self.features), self.dtype)
+        images = self._rows(images_name(number), at, (rows, self.features), self.dtype)
         X = of_kind(images, self.dtype, str(self.folder / images_name(number)), at)
         return X, self._labels(number, at, rows) if self.labelled else None
 
     def _labels(self, number: int, at: int, rows: int) -> npt.NDArray[np.int64]:
-        y = np.array(self._mapped(labels_name(number), at, (rows,), np.dtype(np.int64)))
+        y: npt.NDArray[np.int64] = self._rows(labels_name(number), at, (rows,), np.dtype(np.int64))
         strange = ~np.isin(y, self._classes)
         if strange.any():
             row = int(np.argmax(strange))
@@ -88,7 +91,7 @@ class NpyFolder(Blocks):
         return y
 
     def _look_at(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        """See, before anything is mapped, that a file holds the array that the index says."""
+        """See, before anything is read, that a file holds the array that the index says."""
         path = self.folder / name
         if is_folder(path):
             raise DataError(f"{path} is a folder, not a NumPy file.", CURE)
@@ -105,20 +108,18 @@ class NpyFolder(Blocks):
         if size != (expected := begin + math.prod(shape) * dtype.itemsize):
             raise DataError(f"{path} has {size:,} bytes, and not {expected:,}.", CURE)
 
-    def _mapped(self, name: str, at: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """Map rows of a file; the map lives as long as the array."""
-        if shape[0] == 0:
-            return np.empty(shape, dtype)
-        path = self.folder / name
-        begin = self._begins[name] + at * math.prod(shape[1:]) * dtype.itemsize
+    def _rows(self, name: str, at: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """Read rows of a file, from row ``at`` on."""
+        path, array = self.folder / name, np.empty(shape, dtype)
         try:
-            # A map beyond the end of a file that became shorter is a ValueError here, and a
-            # dead process where it is read.
-            return np.asarray(np.memmap(path, dtype, "r", begin, shape))
+            with path.open("rb", buffering=0) as file:
+                file.seek(self._begins[name] + at * math.prod(shape[1:]) * dtype.itemsize)
+                _fill(file, array)
         except OSError as error:
             raise explain_os_error(error, path) from error
-        except ValueError as error:
-            raise DataError(f"{path} is shorter than it was ({error}).", CURE) from error
+        except EOFError as error:
+            raise DataError(f"{path} is shorter than it was.", CURE) from error
+        return array
 
 
 def read_folder(folder: Path, labelled: bool = True) -> Dataset:
@@ -159,6 +160,21 @@ def _begin(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> int
         order = " in Fortran's order" if fortran else ""
         raise ValueError(f"{kind} of shape {found}{order} instead of {dtype} of shape {shape}")
     return file.tell()
+
+
+def _fill(file: FileIO, array: npt.NDArray[Any]) -> None:
+    """Read an array; the system may hand it over in parts.
+
+    Raises
+    ------
+    EOFError
+    """
+    room = array.reshape(-1).view(np.uint8).data
+    while len(room):
+        got = file.readinto(room)
+        if not got:
+            raise EOFError
+        room = room[got:]
 
 
 def _bounds(files: tuple[int, ...], row_bytes: int) -> npt.NDArray[np.int64]:

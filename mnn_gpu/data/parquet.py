@@ -45,7 +45,7 @@ def read_parquet(path: Path, label_column: str | None = None, labelled: bool = T
 
 
 @contextmanager
-def open_parquet(path: Path, metadata: Any = None) -> Iterator[Any]:
+def open_parquet(path: Path, metadata: Any = None, buffer: int = 0) -> Iterator[Any]:
     """Open a Parquet file, and turn what reading it raises into a DataError.
 
     Parameters
@@ -53,6 +53,8 @@ def open_parquet(path: Path, metadata: Any = None) -> Iterator[Any]:
     path : Path
     metadata : pyarrow.parquet.FileMetaData, optional
         Of this file, if it is known: its footer is then not read again.
+    buffer : int
+        So many bytes of a column are read at a time; 0: all that a row group has of it.
 
     Returns
     -------
@@ -71,6 +73,7 @@ def open_parquet(path: Path, metadata: Any = None) -> Iterator[Any]:
             path,
             metadata=metadata,
             pre_buffer=False,
+            buffer_size=buffer,
             page_checksum_verification=True,
             arrow_extensions_enabled=False,
             thrift_container_size_limit=MOST_COLUMNS,

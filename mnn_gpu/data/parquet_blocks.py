@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,18 @@ SAMPLES = 16
 SAMPLE = 1 << 16
 """Bytes: so many, from so many places, are what the digest is made of."""
 
+BUFFER = 1 << 14
+"""Bytes of each column that are read at a time: what is packed is not all in memory."""
+
 
 class ParquetBlocks(Blocks):
     """A Parquet file of a label and pixels; a block is a row group.
+
+    A row group may have any size: its rows are unpacked some at a time, and whoever reads it
+    holds one page of each column, of a megabyte or less as most programs write them. But it is
+    gone through in its order, so that what a training mixes are its windows alone; each of its
+    shards reads it for itself; and who begins in its midst unpacks what is before. Row groups
+    of some thousand rows serve best.
 
     Opening it reads the footer and, where pixels may be fractions, the first rows; the
     classes are looked for when they are first asked for, in the column of labels alone.
@@ -98,44 +107,34 @@ class ParquetBlocks(Blocks):
                 )
         return found
 
-    def read(self, block: int, start: int, stop: int) -> Piece:
-        """Unpack rows of one row group (see `Blocks`)."""
-        X = np.empty((stop - start, self.features), self.dtype)
-        y = np.empty(stop - start, np.int64) if self.labelled else None
-        first = 0
-        for pixels, labels in self.pieces(block):
-            last = first + len(pixels)
-            here, there = max(first, start), min(last, stop)
-            if here < there:
-                X[here - start : there - start] = pixels[here - first : there - first]
-                if y is not None and labels is not None:
-                    y[here - start : there - start] = labels[here - first : there - first]
-            first = last
-            if first >= stop:
-                break
-        return X, y
-
-    def pieces(self, block: int) -> Iterator[Piece]:
-        """Yield all rows of a row group, some at a time."""
-        first, at = int(self.bounds[block]), int(self.bounds[block])
+    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Unpack rows of one row group (see `Blocks`), and those before them."""
+        first, last = self.bounds[block : block + 2].tolist()
+        at = 0
         for columns in self._columns(block):
-            labels = None if self._at is None else columns.pop(self._at)
-            X = of_kind(np.stack(columns, axis=1), self.dtype, self.source, at)
-            y = None if labels is None else checked_labels(labels, len(X), self.source, at)
-            at += len(X)
-            yield X, y
-        if at != self.bounds[block + 1]:
+            here = slice(max(start - at, 0), stop - at)
+            wanted = [column[here] for column in columns]
+            if len(wanted[0]):
+                yield self._piece(wanted, first + at + here.start)
+            at += len(columns[0])
+            if at >= stop:
+                break
+        if at < stop or first + at > last:
             raise DataError(
-                f"{self.source} promises {self.bounds[block + 1] - first} rows in a row group, "
-                f"but has {at - first}.",
+                f"{self.source} promises {last - first} rows in a row group, but has {at}.",
                 DAMAGE_CURE,
             )
+
+    def _piece(self, columns: list[npt.NDArray[Any]], first: int) -> Piece:
+        labels = None if self._at is None else columns.pop(self._at)
+        X = of_kind(np.stack(columns, axis=1), self.dtype, self.source, first)
+        return X, None if labels is None else checked_labels(labels, len(X), self.source, first)
 
     def _columns(
         self, block: int, names: list[str] | None = None
     ) -> Iterator[list[npt.NDArray[Any]]]:
         group, count = self._groups[block], len(names or self._names)
-        with open_parquet(self.path, self._metadata) as file:
+        with open_parquet(self.path, self._metadata, BUFFER) as file:
             if group not in self._looked_at:
                 check_pages(self.path, self._metadata, group)
                 self._looked_at.add(group)

@@ -72,10 +72,7 @@ def open_stream(
         return _of_csv(path, label_column, labelled, dtype)
     if len(paths) == 1 and name.endswith((".parquet", ".pq")):
         parquet = ParquetBlocks(path, label_column, dtype, labelled)
-        pieces = (
-            piece for block in range(len(parquet.bounds) - 1) for piece in parquet.pieces(block)
-        )
-        return Stream(parquet.source, None, pieces)
+        return Stream(parquet.source, None, (piece for _, piece in parquet.whole()))
     data = load_dataset(paths, part, labelled=labelled)
     return Stream(data.source, data.image_shape, _cut(data, dtype))
 
@@ -98,9 +95,8 @@ def _of_blocks(blocks: Blocks, dtype: npt.DTypeLike | None, labelled: bool) -> S
 
 
 def _read_on(blocks: Blocks, dtype: npt.DTypeLike) -> Iterator[Piece]:
-    for block, rows in enumerate(np.diff(blocks.bounds).tolist()):
-        X, y = blocks.read(block, 0, rows)
-        yield of_kind(X, dtype, blocks.source, int(blocks.bounds[block])), y
+    for first, (X, y) in blocks.whole():
+        yield of_kind(X, dtype, blocks.source, first), y
 
 
 def _cut(data: Dataset, dtype: npt.DTypeLike | None) -> Iterator[Piece]:

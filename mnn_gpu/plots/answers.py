@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from mnn_gpu.backend import Backend
 from mnn_gpu.checks import several, whole
-from mnn_gpu.data.dataset import checked_labels, image_shape
+from mnn_gpu.data.dataset import checked_labels, class_index, image_shape
 from mnn_gpu.errors import UsageError
-from mnn_gpu.inference import class_index, predict_proba
+from mnn_gpu.inference import predict_proba
 from mnn_gpu.model import Model
 
 Ints = npt.NDArray[np.intp]

@@ -1,0 +1,185 @@
+"""What is made in advance: all of it, in order, no more than may lie ready, and nothing left."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import count, islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnn_gpu.ahead import ahead
+
+NAME = "mnn_gpu ahead"
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == NAME]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    assert not threads()
+    yield
+    assert not threads()
+
+
+class Made:
+    """Numbers, with a note of how many were made, and whether their maker was closed."""
+
+    def __init__(self, numbers: Iterable[int], fault: BaseException | None = None) -> None:
+        self.numbers = numbers
+        self.fault = fault
+        self.so_many = 0
+        self.is_closed = False
+        self.changed = threading.Condition()
+
+    def items(self) -> Generator[int, None, None]:
+        try:
+            for number in self.numbers:
+                with self.changed:
+                    self.so_many += 1
+                    self.changed.notify()
+                yield number
+            if self.fault is not None:
+                raise self.fault
+        finally:
+            self.is_closed = True
+
+    def wait_for(self, number: int) -> None:
+        """Wait until so many were made."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.so_many >= number, 30)
+
+
+@given(
+    sizes=st.lists(st.integers(0, 9), max_size=30),
+    most=st.integers(0, 20),
+    stop=st.integers(0, 40),
+)
+@settings(deadline=None)
+def test_what_comes_is_what_is_made_in_its_order(sizes: list[int], most: int, stop: int) -> None:
+    made = Made(sizes)
+    with closing(ahead(made.items(), most, float)) as items:
+        assert list(islice(items, stop)) == sizes[:stop]
+    assert made.is_closed or stop == 0
+
+
+def test_it_is_made_in_another_thread() -> None:
+    def names() -> Generator[str, None, None]:
+        yield threading.current_thread().name
+
+    assert list(ahead(names(), 1)) == [NAME]
+
+
+def test_no_more_is_made_than_may_lie_ready() -> None:
+    made = Made(count())
+    with closing(ahead(made.items(), 3)) as items:
+        for taken in range(1, 6):
+            next(items)
+            # Three lie there, and one waits for room.
+            made.wait_for(taken + 4)
+            assert made.so_many == taken + 4
+
+
+def test_what_is_larger_than_all_room_lies_alone() -> None:
+    made = Made([100, 1, 100, 1])
+    with closing(ahead(made.items(), 5, float)) as items:
+        assert next(items) == 100
+        made.wait_for(3)
+        assert made.so_many == 3
+        assert list(items) == [1, 100, 1]
+
+
+@pytest.mark.parametrize("fault", [ValueError("spoilt"), MemoryError(), KeyboardInterrupt()])
+def test_an_error_comes_in_its_turn(fault: BaseException) -> None:
+    made = Made([1, 2, 3], fault)
+    items = ahead(made.items(), 10)
+    assert [next(items) for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(type(fault)) as caught:
+        next(items)
+    assert caught.value is fault
+    assert list(items) == []
+
+
+def test_what_the_size_of_an_item_raises_is_an_error_too() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(ahead(Made([1, 0]).items(), 10, lambda number: 1 / number))
+
+
+def test_the_thread_starts_with_the_first_item_that_is_wanted() -> None:
+    made = Made([1])
+    items = ahead(made.items(), 1)
+    assert not threads()
+    items.close()
+    assert made.so_many == 0
+
+
+def test_closing_ends_it_while_it_waits_for_room() -> None:
+    made = Made(count())
+    items = ahead(made.items(), 2)
+    next(items)
+    made.wait_for(4)
+    items.close()
+    assert made.is_closed
+    assert made.so_many == 4
+
+
+def test_closing_waits_for_the_item_in_the_making() -> None:
+    is_closing, made = threading.Event(), Made([])
+
+    def slowly() -> Generator[int, None, None]:
+        yield 1
+        assert is_closing.wait(30)
+        made.so_many = 2
+        yield 2
+
+    items = ahead(slowly(), 10)
+    next(items)
+    threading.Timer(0.05, is_closing.set).start()
+    items.close()
+    assert made.so_many == 2
+
+
+def test_dropping_it_ends_it() -> None:
+    made = Made(count())
+    items = ahead(made.items(), 2)
+    next(items)
+    del items
+    gc.collect()
+    assert made.is_closed
+
+
+def test_an_error_where_the_items_are_used_ends_it() -> None:
+    made = Made(count())
+
+    def use() -> None:
+        with closing(ahead(made.items(), 2)) as items:
+            for item in items:
+                if item == 3:
+                    raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        use()
+    assert made.is_closed
+
+
+def test_several_at_once_do_not_meet() -> None:
+    with closing(ahead(Made(count()).items(), 2)) as one:
+        other = ahead(Made(range(50)).items(), 2)
+        assert list(zip(other, one, strict=False)) == [(i, i) for i in range(50)]
+
+
+def test_overflows_are_treated_as_where_it_is_used() -> None:
+    def overflows() -> Generator[float, None, None]:
+        yield float(np.float32(1e38) * np.float32(1e38))
+
+    with np.errstate(over="ignore"):
+        assert list(ahead(overflows(), 1)) == [np.inf]
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        list(ahead(overflows(), 1))

@@ -54,8 +54,8 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
     """
     ranks: Ranks = estimator._ranks
     sharing = sharing_of(ranks, backend)
-    there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
     started_alike(estimator, None)
+    there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
     total = float(X.shape[0] if weights is None else weights.sum())
     step = _loss_and_gradient(there, X.shape[0], estimator.alpha / total)
     compile_ = backend.compile if there.is_dense else lambda *args: Backend.compile(backend, *args)

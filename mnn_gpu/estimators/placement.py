@@ -83,8 +83,7 @@ def placed(
     task = replace(task_of(estimator), clip=eps)
     labels = y.argmax(axis=1).astype(np.int32) if task.output == "softmax" else y.astype(dtype)
     is_weight = network.weight_mask(theta, task.layer_sizes)
-    wanted_dense = sharing is not None or (is_sparse(X) and _is_worth_it(X, backend))
-    if is_sparse(X) and wanted_dense and _fits(X, backend):
+    if is_sparse(X) and _fits(X, backend) and (sharing is not None or _is_worth_it(X, backend)):
         X = X.toarray()
     dense = not is_sparse(X)
     if sharing is not None and not dense:

@@ -58,7 +58,6 @@ def fit_stochastic(
         raise ValueError("partial_fit does not support early_stopping=True")
     ranks: Ranks = estimator._ranks
     sharing = sharing_of(ranks, backend)
-    there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
     folder = ranks.first_does(lambda: fit_checkpoint(estimator, X, y, weights, incremental))
     with folder or nullcontext() as kept:
         resumed = ranks.first_does(lambda: None if kept is None else kept.resumed())
@@ -66,6 +65,7 @@ def fit_stochastic(
         if split is None:
             split = _split(estimator, y)
             estimator.n_iter_ = 0
+        there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
         loop = _Loop(estimator, there, split, weights, incremental, backend)
         try:
             with FinishStep([signal.SIGINT]) as interrupt:

@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class FinishStep:
-    """While active, Ctrl-C and SIGTERM wait for `check`; a second one interrupts at once.
+    """While active, Ctrl-C and SIGTERM are only noted; a second one interrupts at once.
 
     Outside the main thread, where Python hears no signals, and where a signal is ignored
     or, SIGTERM, handled by the program, it does nothing.
@@ -56,8 +56,3 @@ class FinishStep:
         else:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-
-    def check(self) -> None:
-        """Raise a KeyboardInterrupt if there was a signal."""
-        if self.requested is not None:
-            raise KeyboardInterrupt

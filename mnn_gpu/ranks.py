@@ -68,9 +68,9 @@ class Ranks:
         """Do something that may fail on any rank; if it does, it fails on all."""
         return work()
 
-    def backend(self) -> Backend:
-        """Return the backend for this rank's share of the machine."""
-        return select_backend(local_rank=self.local_rank, sharers=self.sharers)
+    def backend(self, device: str | None = None) -> Backend:
+        """Return a device's backend for this rank's share of the machine."""
+        return select_backend(device, local_rank=self.local_rank, sharers=self.sharers)
 
     def default_shards(self) -> int | None:
         """Return into how many shards a batch is cut if nobody has said; None: as it suits."""
@@ -115,16 +115,21 @@ def ranks_of(comm: Any) -> Ranks:
 
 
 def shared_out(config: TrainingConfig, ranks: Ranks, backend: Backend) -> TrainingConfig:
-    """Return a recipe with the number of shards that the ranks share out.
+    """Return a recipe with the number of shards that the ranks share out; see `checked_shards`."""
+    return replace(config, shards=checked_shards(config.shards, ranks, backend))
+
+
+def checked_shards(wanted: int | None, ranks: Ranks, backend: Backend) -> int | None:
+    """Return into how many shards the ranks cut a batch, None if as it suits.
 
     Raises
     ------
     UsageError
         If there is nothing for some of them to do, or the backend cannot.
     """
-    shards = ranks.default_shards() if config.shards is None else config.shards
+    shards = ranks.default_shards() if wanted is None else wanted
     if shards is None:
-        return config
+        return None
     if shards < ranks.size:
         raise UsageError(
             f"{ranks.size} ranks are to share {shards} shards.",
@@ -134,11 +139,11 @@ def shared_out(config: TrainingConfig, ranks: Ranks, backend: Backend) -> Traini
         raise UsageError(
             "The JAX backend trains in one process.", "Leave out --backend, or start one process."
         )
-    return replace(config, shards=shards)
+    return shards
 
 
-def check_same(ranks: Ranks, digest: str) -> None:
-    """See that all ranks have the same data.
+def check_same(ranks: Ranks, digest: str, what: str = "data or labels") -> None:
+    """See that all ranks have the same data, or the same of something else.
 
     Raises
     ------
@@ -147,6 +152,6 @@ def check_same(ranks: Ranks, digest: str) -> None:
     others = [i for i, other in enumerate(ranks.gathered(digest)) if other != digest]
     if others:
         raise UsageError(
-            f"Ranks {ranks.rank} and {others[0]} have different data or labels.",
+            f"Ranks {ranks.rank} and {others[0]} have different {what}.",
             "Let all ranks read the same files and give them the same arguments.",
         )

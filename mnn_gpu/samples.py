@@ -94,6 +94,9 @@ class Batch(NamedTuple):
         The samples themselves, where the data do not have them.
     labels : (m,) or None
         Theirs.
+    scale : (), floating, or None
+        What the samples' weights are multiplied with, where these are only some of its
+        samples; None: what makes them 1 in the mean.
     """
 
     scalars: Array
@@ -103,6 +106,7 @@ class Batch(NamedTuple):
     share: Array | None = None
     X: Array | None = None
     labels: Array | None = None
+    scale: Array | None = None
 
 
 class Samples(NamedTuple):
@@ -165,7 +169,8 @@ def _cut(
     m, input_noise, hidden_noise, weights = X.shape[0], None, None, None
     if data.weights is not None:
         weights = xp.take(data.weights, batch.rows, axis=0)
-        weights = xp.reshape(weights * (m / xp.sum(weights)), (1, m))
+        scale = m / xp.sum(weights) if batch.scale is None else batch.scale
+        weights = xp.reshape(weights * scale, (1, m))
     if batch.noise is not None:
         inputs, hidden = task.regularisation.noise_sizes(task.layer_sizes)
         input_noise = xp.reshape(batch.noise[: m * inputs], (m, inputs))

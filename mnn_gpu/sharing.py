@@ -66,13 +66,17 @@ class Sharing:
         starts = [even_start(m, self.shards, i) for i in range(self.mine.start, self.mine.stop + 1)]
         return [slice(start, stop) for start, stop in pairwise(starts)]
 
+    def own_rows(self, m: int) -> slice:
+        """Return which samples of a batch of m are this rank's."""
+        parts = self.parts(m)
+        return slice(parts[0].start, parts[-1].stop)
+
     def runs(self, m: int, shard_rows: int) -> list[slice]:
         """Return which samples of m are worked on here, at most ``shard_rows`` at a time."""
-        own = self.parts(m)
-        first, count = own[0].start, own[-1].stop - own[0].start
+        own = self.own_rows(m)
         return [
-            slice(first + run.start, first + run.stop)
-            for leaf in leaf_slices(count, len(own), shard_rows)
+            slice(own.start + run.start, own.start + run.stop)
+            for leaf in leaf_slices(own.stop - own.start, len(self.mine), shard_rows)
             for run in leaf
         ]
 

@@ -34,7 +34,7 @@ WAYS = {"on the disk": "--stream", "in memory": "--no-stream"}
 def make(folder: Path, size: float) -> int:
     """Write a set of so many bytes; return its rows."""
     (X, y), _ = load_mnist()
-    copies = max(1, round(size / X.nbytes))
+    copies: int = max(1, round(size / X.nbytes))
     writer = FolderWriter(folder, "uint8", X.shape[1], labelled=True)
     for copy in range(copies):
         noise = np.random.default_rng(copy).integers(0, 32, X.shape, dtype=np.uint8)

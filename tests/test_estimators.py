@@ -43,6 +43,7 @@ THEIRS: dict[type, type] = {
     MLPClassifier: sklearn.neural_network.MLPClassifier,
     MLPRegressor: sklearn.neural_network.MLPRegressor,
 }
+OURS = ("device", "checkpoint", "comm")
 OLD = tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9)
 X, Y = load_digits(return_X_y=True)
 X, Y = X[:500] / 16, Y[:500]
@@ -420,9 +421,9 @@ def test_a_classifier_becomes_a_model(target: str) -> None:
 def test_every_parameter_of_scikit_learns_is_here_with_its_default() -> None:
     for ours, theirs in THEIRS.items():
         parameters = theirs().get_params()
-        assert ours().get_params() == parameters | {"device": None, "checkpoint": None}
+        assert ours().get_params() == parameters | dict.fromkeys(OURS)
         text = ours.__doc__ or ""
-        assert all(name in text for name in [*parameters, "device", "checkpoint"])
+        assert all(name in text for name in [*parameters, *OURS])
 
 
 @pytest.mark.parametrize("module", [classifier, regressor])

@@ -3,7 +3,7 @@
 `MLPClassifier` and `MLPRegressor` are scikit-learn's own classes, from their parameters to
 their warnings; only what computes is replaced: `stochastic.py` and `lbfgs.py` are the two
 ways to train, `perceptron.py` hooks them in, `device_arrays.py` lets arrays of a GPU stay
-where they are.
+where they are, `together.py` keeps the ranks of an MPI program alike.
 """
 
 from mnn_gpu.errors import UsageError

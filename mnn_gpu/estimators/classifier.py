@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn import neural_network
+from sklearn.utils._param_validation import HasMethods
 
 from mnn_gpu.estimators.device_arrays import DeviceRows
 from mnn_gpu.estimators.perceptron import DevicePerceptron
@@ -58,6 +59,15 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
         A folder in which "adam" and "sgd" keep the state of the fit after its last two
         epochs. With ``warm_start`` a fit that was cut goes on from there as if it had not
         been, and one that had ended is what the next one starts with.
+    comm : mpi4py.MPI.Comm, optional
+        The ranks of an MPI program that fit together, all of which call ``fit`` or
+        ``partial_fit`` with the same data and parameters: each works on some of every batch,
+        and all come to the same estimator, to the same bits for 1 to 8 ranks. Where
+        ``random_state`` differs, the first one's counts; it alone writes checkpoints and is
+        verbose. Predictions and scores each rank computes by itself. Clones have the same
+        communicator; pickles and copies, also those that joblib sends to other processes,
+        have none. Default: this process alone, also in a program of several ranks (which
+        then share a machine's processors as ``OMP_NUM_THREADS`` says).
 
     Attributes
     ----------
@@ -80,6 +90,7 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
         **neural_network.MLPClassifier._parameter_constraints,
         "device": [str, None],
         "checkpoint": [str, PathLike, None],
+        "comm": [HasMethods(["allgather", "bcast"]), None],
     }
 
     def __init__(
@@ -110,6 +121,7 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
         max_fun: int = 15000,
         device: str | None = None,
         checkpoint: str | PathLike[str] | None = None,
+        comm: Any = None,
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -138,6 +150,7 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
         )
         self.device = device
         self.checkpoint = checkpoint
+        self.comm = comm
 
     def predict(self, X: Any) -> Any:
         """Return the class of each row, (rows,), or (rows, classes) of 0 and 1 if multilabel."""

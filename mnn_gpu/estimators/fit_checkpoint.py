@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ from mnn_gpu.tensor_file import DAMAGE, data_digest, sealed, unsealed
 Host: TypeAlias = npt.NDArray[Any]
 
 FORMAT = "mnn_gpu fit 1"
-FREE = ("checkpoint", "device", "max_iter", "random_state", "verbose", "warm_start")
+FREE = ("checkpoint", "comm", "device", "max_iter", "random_state", "verbose", "warm_start")
 """Parameters that may be others when a fit goes on."""
 NUMBERS = ("steps", "place", "learning_rate")
 REMEMBERED = (
@@ -41,7 +41,7 @@ REMEMBERED = (
 
 def fit_checkpoint(
     estimator: Any, X: Any, y: Host, weights: Host | None, incremental: bool
-) -> AbstractContextManager[FitCheckpoint | None]:
+) -> FitCheckpoint | None:
     """Open the folder that the estimator's ``checkpoint`` names, if it does.
 
     Raises
@@ -50,28 +50,21 @@ def fit_checkpoint(
         If it is ``partial_fit``, which the caller repeats as it likes.
     """
     if estimator.checkpoint is None:
-        return nullcontext()
+        return None
     if incremental:
         raise UsageError(
             "partial_fit keeps no checkpoints.", "Pickle the estimator, or leave checkpoint out."
         )
-    return FitCheckpoint(estimator, _digest(X, y, weights))
+    return FitCheckpoint(estimator, digest_of(X, y, weights))
 
 
 class FitCheckpoint(SnapshotFolder):
-    """The snapshots of one estimator's fit, bound to its parameters and data.
-
-    Attributes
-    ----------
-    goes_on : bool
-        Whether this fit is one that was cut.
-    """
+    """The snapshots of one estimator's fit, bound to its parameters and data."""
 
     def __init__(self, estimator: Any, digest: str) -> None:
         super().__init__(estimator.checkpoint)
         self.estimator = estimator
         self.digest = digest
-        self.goes_on = False
         if not estimator.warm_start:
             try:
                 self.check_free("warm_start=True")
@@ -98,7 +91,7 @@ class FitCheckpoint(SnapshotFolder):
             arrays["best"] = as_theta(of._best_coefs, of._best_intercepts)
         metadata = {
             "format": FORMAT,
-            "settings": json.dumps(_settings(of)),
+            "settings": json.dumps(settings_of(of, FREE)),
             "data": self.digest,
             "finished": json.dumps(finished),
             "place": json.dumps(key["state"]["pos"]),
@@ -136,7 +129,6 @@ class FitCheckpoint(SnapshotFolder):
             of._random_state = check_random_state(of.random_state)
             return None
         set_parameters(of, arrays["theta"])
-        self.goes_on = True
         solver = of._optimizer
         solver.steps = told["steps"]
         solver.slots = [arrays[f"slot{i}"] for i in range(len(arrays)) if f"slot{i}" in arrays]
@@ -163,7 +155,7 @@ class FitCheckpoint(SnapshotFolder):
         return arrays, told
 
     def _check_same(self, path: Path, settings: Any, digest: str | None) -> None:
-        own = json.loads(json.dumps(_settings(self.estimator)))
+        own = json.loads(json.dumps(settings_of(self.estimator, FREE)))
         if settings != own:
             others = [name for name in own if settings.get(name) != own[name]]
             raise UsageError(
@@ -209,9 +201,9 @@ def _check(arrays: dict[str, Host], told: dict[str, Any], estimator: Any) -> Non
         raise ValueError("its numbers are none")
 
 
-def _settings(estimator: Any) -> dict[str, Any]:
-    """Return the parameters that make a fit, as JSON can hold them."""
-    settings = {k: v for k, v in estimator.get_params(deep=False).items() if k not in FREE}
+def settings_of(estimator: Any, free: Container[str]) -> dict[str, Any]:
+    """Return the parameters but for some, as JSON can hold them."""
+    settings = {k: v for k, v in estimator.get_params(deep=False).items() if k not in free}
     return {name: _plain(value) for name, value in settings.items()}
 
 
@@ -221,7 +213,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _digest(X: Any, y: Host, weights: Host | None) -> str:
+def digest_of(X: Any, y: Host, weights: Host | None) -> str:
     """Return what tells the data of a fit from others."""
     if isinstance(X, DeviceRows):
         parts = [X.backend.to_numpy(X.array)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,8 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.backend.blas import SharedLimit
 from mnn_gpu.estimators.penalised import loss_share, squared_length
 from mnn_gpu.estimators.placement import Placed, placed, set_parameters, theta_of
+from mnn_gpu.estimators.together import sharing_of, started_alike
+from mnn_gpu.ranks import Ranks
 from mnn_gpu.samples import Batch, Data
 
 Array: TypeAlias = Any
@@ -26,10 +29,12 @@ Host: TypeAlias = npt.NDArray[Any]
 
 
 class _Point(NamedTuple):
-    """Where loss and gradient are wanted, (parameters,), and of which rows; None: of all."""
+    """Where loss and gradient are wanted, (parameters,), and of which rows; see `Batch`."""
 
     theta: Array
     rows: Array | None
+    share: Array | None
+    scale: Array | None
 
 
 class _Found(NamedTuple):
@@ -47,41 +52,82 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
     Byrd, Lu, Nocedal, Zhu: A Limited Memory Algorithm for Bound Constrained Optimization,
     SIAM Journal on Scientific Computing 16 (1995).
     """
-    there = placed(estimator, X, y, weights, backend)
+    ranks: Ranks = estimator._ranks
+    sharing = sharing_of(ranks, backend)
+    started_alike(estimator, None)
+    there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
     total = float(X.shape[0] if weights is None else weights.sum())
     step = _loss_and_gradient(there, X.shape[0], estimator.alpha / total)
     compile_ = backend.compile if there.is_dense else lambda *args: Backend.compile(backend, *args)
     run = compile_(step, there.data)
     theta = theta_of(estimator)
-    all_rows = None
-    if weights is not None or not there.is_dense:
-        rows = np.arange(X.shape[0], dtype=np.int32)[None, :]
-        all_rows = backend.asarray(rows) if there.is_dense else rows
+    whole = _whole_batch(
+        there, X.shape[0], None if weights is None else total, theta.dtype, backend
+    )
     found = _Found(backend.asarray(np.zeros((), theta.dtype)), backend.asarray(theta * 0))
 
     def objective(point: Host) -> tuple[float, Host]:
         nonlocal found
         here = backend.asarray(point[None, :], dtype=theta.dtype)
-        found = run(found, _Point(here, all_rows))
+        found = run(found, whole._replace(theta=here))
         gradient = np.array(backend.to_numpy(found.gradient), dtype=np.float64)
         return float(backend.to_numpy(found.loss)), gradient
 
     with scipys_own_blas_single_threaded():
-        result = scipy.optimize.minimize(
-            objective,
-            theta.astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            options={
-                "maxfun": estimator.max_fun,
-                "maxiter": estimator.max_iter,
-                "gtol": estimator.tol,
-                **_get_additional_lbfgs_options_dict("iprint", 1 if estimator.verbose else -1),
-            },
-        )
+        result = _minimised(objective, theta.astype(np.float64), estimator)
     estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
     estimator.loss_ = result.fun
     set_parameters(estimator, result.x)
+
+
+def _whole_batch(
+    there: Placed, rows: int, total: float | None, dtype: Any, backend: Backend
+) -> _Point:
+    """Return which rows every step is made of, all of them; total: the sum of their weights."""
+    named: Array | None = None
+    share: Array | None = None
+    scale: Array | None = None
+    if total is not None or not there.is_dense:
+        of_all = np.arange(rows, dtype=np.int32)[None, :]
+        named = backend.asarray(of_all) if there.is_dense else of_all
+    if there.sharing is not None:
+        share = backend.asarray(np.full(1, 1 / rows), dtype=dtype)
+        if named is not None and total is not None:
+            named = named[:, there.sharing.own_rows(rows)]
+            scale = backend.asarray(np.full(1, rows / total), dtype=dtype)
+    return _Point(None, named, share, scale)
+
+
+def _minimised(objective: Callable[[Host], tuple[float, Host]], start: Host, estimator: Any) -> Any:
+    """Return SciPy's result; of several ranks the first one minimises, and the others help."""
+    ranks: Ranks = estimator._ranks
+
+    def lead() -> Any:
+        try:
+            result = scipy.optimize.minimize(
+                lambda point: objective(ranks.from_first(point)),
+                start,
+                method="L-BFGS-B",
+                jac=True,
+                options={
+                    "maxfun": estimator.max_fun,
+                    "maxiter": estimator.max_iter,
+                    "gtol": estimator.tol,
+                    **_get_additional_lbfgs_options_dict("iprint", 1 if estimator.verbose else -1),
+                },
+            )
+        finally:
+            ranks.from_first(None)
+        del result["hess_inv"]  # Nobody looks at it, and it is large.
+        return result
+
+    def help_out() -> None:
+        point: Any = ranks.from_first(None)
+        while point is not None:
+            objective(point)
+            point = ranks.from_first(None)
+
+    return ranks.from_first(ranks.all_do(lead if ranks.is_first else help_out))
 
 
 @cache
@@ -109,7 +155,8 @@ def _loss_and_gradient(there: Placed, rows: int, penalty: float) -> Any:
     def step(data: Data, _: _Found, batch: _Point) -> _Found:
         theta = batch.theta
         xp = array_namespace(theta)
-        sums = there.sums_of(theta, data, Batch(theta[:0], batch.rows))
+        own = Batch(theta[:0], batch.rows, share=batch.share, scale=batch.scale)
+        sums = there.sums_of(theta, data, own)
         loss = sums.loss * share + 0.5 * penalty * squared_length(theta, there.task.layer_sizes)
         gradient = xp.astype(sums.gradient, theta.dtype, copy=False)
         return _Found(loss, gradient + penalty * (data.is_weight * theta))

@@ -6,7 +6,10 @@ stop. Its loops over the data and its forward pass are replaced by those of this
 
 from __future__ import annotations
 
+import copy
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -22,7 +25,9 @@ from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse,
 from mnn_gpu.estimators.lbfgs import fit_lbfgs
 from mnn_gpu.estimators.placement import task_of, theta_of
 from mnn_gpu.estimators.stochastic import fit_stochastic
+from mnn_gpu.estimators.together import check_same_data, together
 from mnn_gpu.outputs import OUTPUTS
+from mnn_gpu.ranks import Ranks
 from mnn_gpu.shards import joined, shard_slices
 
 Array: TypeAlias = Any
@@ -33,23 +38,30 @@ class DevicePerceptron:
 
     device: str | None
     checkpoint: str | PathLike[str] | None
+    comm: Any
+    _ranks = Ranks()  # During a fit with ``comm`` they are its; at all other times this is alone.
 
     # ---- training: scikit-learn's hooks ----------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         weights = None if sample_weight is None else on_host(sample_weight)
         fit: Any = super()
-        with np.errstate(all="ignore"):  # What is not finite in the end is an error there.
+        # What is not finite in the end is an error there.
+        with np.errstate(all="ignore"), together(self, X, weights, incremental):
             return fit._fit(X, y, sample_weight=weights, incremental=incremental)
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         check: Any = super()
-        there = device_rows(X)
-        if there is None:
-            checked: tuple[Any, Any] = check._validate_input(X, on_host(y), incremental, reset)
-            return checked
-        _, y = check._validate_input(there.stand_in(), on_host(y), incremental, reset)
-        return there, y
+
+        def checked() -> tuple[Any, Any]:
+            there = device_rows(X)
+            seen = X if there is None else there.stand_in()
+            rows, targets = check._validate_input(seen, on_host(y), incremental, reset)
+            return rows if there is None else there, targets
+
+        data = self._ranks.all_do(checked)
+        check_same_data(self, *data)
+        return data
 
     def _fit_stochastic(
         self,
@@ -59,8 +71,7 @@ class DevicePerceptron:
         *buffers_sizes_and_incremental: Any,
     ) -> None:
         *_, incremental = buffers_sizes_and_incremental
-        backend = self._backend_of(X)
-        with backend.explaining():
+        with self._working(X) as backend:
             fit_stochastic(self, X, y, sample_weight, incremental, backend)
 
     def _fit_lbfgs(
@@ -68,12 +79,40 @@ class DevicePerceptron:
     ) -> None:
         if self.checkpoint is not None:
             raise UsageError("lbfgs keeps no checkpoints.", "Fit with adam or sgd, or without.")
-        backend = self._backend_of(X)
-        with backend.explaining():
+        with self._working(X) as backend:
             fit_lbfgs(self, X, y, sample_weight, backend)
 
-    def _backend_of(self, X: Any) -> Backend:
-        return X.backend if isinstance(X, DeviceRows) else select_backend(self.device)
+    @contextmanager
+    def _working(self, X: Any) -> Iterator[Backend]:
+        """Work on the device that the data are on, or that the parameters name."""
+        ranks, there = self._ranks, X.backend if isinstance(X, DeviceRows) else None
+        backend = ranks.all_do(lambda: there or ranks.backend(self.device))
+        # OpenBLAS adds up in another order for every number of threads that it is given.
+        one_thread = nullcontext() if self.comm is None else backend.single_threaded()
+        with backend.explaining(), one_thread:
+            yield backend
+
+    def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        scores: Any = super()
+        ranks = self._ranks
+        score: Any = ranks.first_does(lambda: scores._score(X, y, sample_weight=sample_weight))
+        found: float = ranks.from_first(score)
+        return found
+
+    # ---- copies -----------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: a model loads where there is no MPI, and works alone there."""
+        pickled: Any = super()
+        return {k: v for k, v in pickled.__getstate__().items() if k != "_ranks"} | {"comm": None}
+
+    def __sklearn_clone__(self) -> Any:
+        """Return a new estimator of these parameters, and of this very communicator."""
+        # mpi4py's can't be copied, but for COMM_WORLD.
+        alone: Any = super(DevicePerceptron, copy.copy(self))
+        new = alone.__sklearn_clone__()
+        new.comm = self.comm
+        return new
 
     def _get_doc_link(self) -> str:
         """Return the page of the class that this one stands for; its HTML links to it."""

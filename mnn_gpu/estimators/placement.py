@@ -11,11 +11,14 @@ import numpy.typing as npt
 
 from mnn_gpu import network
 from mnn_gpu.backend import Backend
+from mnn_gpu.errors import UsageError
 from mnn_gpu.estimators.device_arrays import DeviceRows, is_sparse
 from mnn_gpu.estimators.penalised import SumsOf
 from mnn_gpu.gradient import Sums, batch_sums, sums_of_inputs
-from mnn_gpu.samples import Batch, Data, Samples, Task, batch_samples
-from mnn_gpu.shards import cut
+from mnn_gpu.samples import Batch, Data, Samples, Task, batch_samples, leaf_samples
+from mnn_gpu.shards import Shard, cut, cut_at
+from mnn_gpu.shared_gradient import shared_sums
+from mnn_gpu.sharing import Sharing
 
 Array: TypeAlias = Any
 DENSE_SHARE = 0.25
@@ -36,16 +39,24 @@ class Placed:
         See `penalised.SumsOf`.
     is_dense : bool
         Whether steps can be compiled; with sparse data they cannot.
+    sharing : Sharing or None
+        What of each batch is this rank's; None: all, as the device likes.
     """
 
     task: Task
     data: Data
     sums_of: SumsOf
     is_dense: bool
+    sharing: Sharing | None = None
 
 
 def placed(
-    estimator: Any, X: Any, y: npt.NDArray[Any], weights: npt.NDArray[Any] | None, backend: Backend
+    estimator: Any,
+    X: Any,
+    y: npt.NDArray[Any],
+    weights: npt.NDArray[Any] | None,
+    backend: Backend,
+    sharing: Sharing | None = None,
 ) -> Placed:
     """Bring a fit's data to the device.
 
@@ -58,6 +69,12 @@ def placed(
         As scikit-learn has it: 0 and 1, or numbers.
     weights : (rows,) or None
     backend : Backend
+    sharing : Sharing, optional
+
+    Raises
+    ------
+    UsageError
+        If they are sparse, too large to be dense, and to be shared out.
     """
     dtype = np.dtype(X.dtype)
     theta = theta_of(estimator)
@@ -66,9 +83,14 @@ def placed(
     task = replace(task_of(estimator), clip=eps)
     labels = y.argmax(axis=1).astype(np.int32) if task.output == "softmax" else y.astype(dtype)
     is_weight = network.weight_mask(theta, task.layer_sizes)
-    if is_sparse(X) and _fits(X, backend) and _is_worth_it(X, backend):
+    if is_sparse(X) and _fits(X, backend) and (sharing is not None or _is_worth_it(X, backend)):
         X = X.toarray()
     dense = not is_sparse(X)
+    if sharing is not None and not dense:
+        raise UsageError(
+            "Sparse data that are too large to be dense cannot be shared out.",
+            "Fit without comm, or to fewer features.",
+        )
     if isinstance(X, DeviceRows):
         X = X.array
     elif dense:
@@ -77,10 +99,12 @@ def placed(
     data = Data(
         X,
         of_rows,
-        tuple(cut(X, of_rows, backend.shard_rows, backend.lanes)) if dense else (),
+        _shards(X, of_rows, backend, sharing) if dense else (),
         backend.asarray(is_weight, dtype=dtype),
         weights=None if weights is None else backend.asarray(weights, dtype=dtype),
     )
+    if sharing is not None:
+        return Placed(task, data, _shared_sums(task, backend, sharing), dense, sharing)
     return Placed(task, data, _dense_sums(task, backend) if dense else _sparse_sums(task), dense)
 
 
@@ -138,10 +162,26 @@ def _is_worth_it(X: Any, backend: Backend) -> bool:
     return not backend.is_host or X.nnz >= FILLED * X.shape[0] * X.shape[1]
 
 
+def _shards(
+    X: Array, labels: Array, backend: Backend, sharing: Sharing | None
+) -> tuple[Shard, ...]:
+    if sharing is None:
+        return tuple(cut(X, labels, backend.shard_rows, backend.lanes))
+    return tuple(cut_at(X, labels, sharing.runs(X.shape[0], backend.shard_rows)))
+
+
 def _dense_sums(task: Task, backend: Backend) -> SumsOf:
     def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
         shards = batch_samples(data, batch, task, backend.shard_rows, backend.lanes)
         return batch_sums(theta, task, shards, engine=backend)
+
+    return sums_of
+
+
+def _shared_sums(task: Task, backend: Backend, sharing: Sharing) -> SumsOf:
+    def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
+        parts = leaf_samples(data, batch, task, len(sharing.mine), backend.shard_rows)
+        return shared_sums(theta, task, parts, batch.share, sharing, engine=backend)
 
     return sums_of
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import warnings
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,7 +25,9 @@ from mnn_gpu.estimators.fit_checkpoint import FitCheckpoint, fit_checkpoint
 from mnn_gpu.estimators.penalised import FitState, penalised_step, penalties
 from mnn_gpu.estimators.placement import Placed, placed, theta_of, update_parameters
 from mnn_gpu.estimators.solver import SolverState, Split, solver_of
+from mnn_gpu.estimators.together import sharing_of, started_alike
 from mnn_gpu.interrupts import FinishStep
+from mnn_gpu.ranks import Ranks
 from mnn_gpu.samples import Batch
 
 Array: TypeAlias = Any
@@ -53,10 +56,16 @@ def fit_stochastic(
         estimator._optimizer = solver_of(estimator)
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
-    with fit_checkpoint(estimator, X, y, weights, incremental) as kept:
-        split = None if kept is None else kept.resumed()
-        split = _split(estimator, y) if split is None else split
-        there = placed(estimator, X, y, weights, backend)
+    ranks: Ranks = estimator._ranks
+    sharing = sharing_of(ranks, backend)
+    folder = ranks.first_does(lambda: fit_checkpoint(estimator, X, y, weights, incremental))
+    with folder or nullcontext() as kept:
+        resumed = ranks.first_does(lambda: None if kept is None else kept.resumed())
+        split = started_alike(estimator, resumed)
+        if split is None:
+            split = _split(estimator, y)
+            estimator.n_iter_ = 0
+        there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
         loop = _Loop(estimator, there, split, weights, incremental, backend)
         try:
             with FinishStep([signal.SIGINT]) as interrupt:
@@ -64,6 +73,8 @@ def fit_stochastic(
                     estimator, loop, _held_out(estimator, X, y, weights, split), interrupt, kept
                 )
         except KeyboardInterrupt:
+            if ranks.size > 1 and not loop.is_stopped:
+                raise  # In the midst of a step, for which the others wait.
             warnings.warn("Training interrupted by user.", stacklevel=2)
         loop.bring_back()
         if estimator.early_stopping:
@@ -113,8 +124,6 @@ def _epochs(
 ) -> None:
     """Go through the data until it is enough."""
     schedule, split = loop.solver.schedule, loop.split
-    if kept is None or not kept.goes_on:
-        estimator.n_iter_ = 0
     while estimator.n_iter_ < estimator.max_iter:
         if estimator.shuffle:
             split.order = shuffle(split.order, random_state=estimator._random_state)
@@ -172,6 +181,9 @@ class _Loop:
         self.weights = None if weights is None else weights[rows]
         self.incremental = incremental
         self.backend = backend
+        self.ranks: Ranks = estimator._ranks
+        self.steps_per_call = self.ranks.from_first(backend.steps_per_call)
+        self.is_stopped = False
         self.reshape = backend.xp.reshape if there.is_dense else np.reshape
         self.batch_size = _batch_size(estimator, len(rows))
         self.epochs = 1 if incremental else estimator.max_iter
@@ -202,25 +214,30 @@ class _Loop:
         self.state = self.state._replace(loss=zero)
         chosen = self.rows[order].astype(np.int32)
         on_device = chosen if not self.there.is_dense else self.backend.asarray(chosen)
-        scalars = self.backend.asarray(self._scalars(order), dtype=self.state_dtype)
+        batches = self._batches(order)
         whole = len(order) // size
         done = 0
         while done * size < len(order):
-            steps = min(self.backend.steps_per_call, whole - done) if done < whole else 1
+            steps = min(self.steps_per_call, whole - done) if done < whole else 1
             first, last = done * size, min((done + steps) * size, len(order))
             rows = self.reshape(on_device[first:last], (steps, -1))
-            self.state = self.run(self.state, Batch(scalars[done : done + steps, :], rows))
+            if self.there.sharing is not None:
+                rows = rows[:, self.there.sharing.own_rows((last - first) // steps)]
+            here = (None if of is None else of[done : done + steps, ...] for of in batches)
+            self.state = self.run(self.state, Batch(*here)._replace(rows=rows))
             done += steps
             self.solver.steps += steps
-            interrupt.check()
+            if self.ranks.largest(interrupt.requested or 0):
+                self.is_stopped = True
+                raise KeyboardInterrupt
         return float(self.backend.to_numpy(self.state.loss))
 
     @property
     def state_dtype(self) -> Any:
         return self.estimator.coefs_[0].dtype
 
-    def _scalars(self, order: Host) -> Host:
-        """Return penalties and optimizer's numbers of an epoch's steps, (steps, numbers)."""
+    def _batches(self, order: Host) -> Batch:
+        """Return what an epoch's batches have beside their rows, stacked."""
         starts = np.arange(0, len(order), self.batch_size)
         counts = np.diff(starts, append=len(order))
         sums = counts.astype(float)
@@ -228,6 +245,14 @@ class _Loop:
             sums = np.add.reduceat(self.weights[order].astype(float), starts)
         if not sums.all():
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        scalars = self._on_device(self._scalars(counts, sums))
+        if self.there.sharing is None:
+            return Batch(scalars)
+        scale = None if self.weights is None else self._on_device(counts / sums)
+        return Batch(scalars, share=self._on_device(1 / counts), scale=scale)
+
+    def _scalars(self, counts: Host, sums: Host) -> Host:
+        """Return penalties and optimizer's numbers of an epoch's steps, (steps, numbers)."""
         rate, first = self.solver.learning_rate, self.solver.steps + 1
         return np.array(
             [
@@ -235,6 +260,9 @@ class _Loop:
                 for i, (m, n) in enumerate(zip(counts.tolist(), sums.tolist(), strict=True))
             ]
         )
+
+    def _on_device(self, numbers: Host) -> Array:
+        return self.backend.asarray(numbers, dtype=self.state_dtype)
 
     def bring_back(self) -> None:
         """Give the estimator its parameters, and the solver its memory."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mnn_gpu import html
 from mnn_gpu.inference import Evaluation
+from mnn_gpu.interrupts import FinishStep
 from mnn_gpu.model import Model
 
 
@@ -86,6 +88,35 @@ class Hook:
 
     def on_end(self) -> None:
         """After the last update, also where the training broke off."""
+
+
+class Deferred(Hook):
+    """Tells hooks, and only notes it if one of them interrupts the training, as a signal does.
+
+    For the ranks of a job, which have to stop at the same step.
+
+    Parameters
+    ----------
+    hooks : sequence of Hook
+    interrupt : FinishStep
+    """
+
+    def __init__(self, hooks: Sequence[Hook], interrupt: FinishStep) -> None:
+        self.hooks = hooks
+        self.interrupt = interrupt
+
+    def on_step(self, iteration: int) -> None:
+        self._tell(lambda hook: hook.on_step(iteration))
+
+    def on_record(self, record: Record) -> None:
+        self._tell(lambda hook: hook.on_record(record))
+
+    def _tell(self, what: Callable[[Hook], None]) -> None:
+        for hook in self.hooks:
+            try:
+                what(hook)
+            except KeyboardInterrupt:
+                self.interrupt.requested = self.interrupt.requested or signal.SIGINT
 
 
 class TrainingInterrupted(KeyboardInterrupt):

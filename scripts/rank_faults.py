@@ -68,8 +68,8 @@ def job(kind: str, ranks: int) -> Ended:
 
 def fail(kind: str, moment: Path, arguments: list[str]) -> int:
     """Be the rank that fails."""
-    from mnn_gpu import training
     from mnn_gpu.cli.main import main
+    from mnn_gpu.compiled_step import CompiledStep
 
     def now() -> None:
         moment.write_text(str(time.time()))
@@ -78,7 +78,7 @@ def fail(kind: str, moment: Path, arguments: list[str]) -> int:
         now()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    after = training._Training._after
+    after = CompiledStep.after
 
     def failing(self: Any, *rest: Any) -> Any:
         if self.course.iteration >= FAILING_AT:
@@ -91,7 +91,7 @@ def fail(kind: str, moment: Path, arguments: list[str]) -> int:
         return after(self, *rest)
 
     timers: list[threading.Timer] = []
-    training._Training._after = failing  # type: ignore[method-assign, assignment]
+    CompiledStep.after = failing  # type: ignore[method-assign, assignment]
     if kind == "no data":
         now()
         arguments = [*arguments, "--data", str(moment.parent / "missing.csv")]

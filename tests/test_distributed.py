@@ -217,6 +217,27 @@ if comm.rank == 0:
     assert ranks.run_python(3, code, tmp_path) == "same 3\n"
 
 
+def test_a_hook_that_interrupts_stops_all_ranks_at_the_same_step(tmp_path: Path) -> None:
+    code = """
+from mpi4py import MPI
+import mnn_gpu, numpy as np
+comm = MPI.COMM_WORLD
+class Stop(mnn_gpu.Hook):
+    def on_step(self, iteration):
+        if iteration >= 40:
+            raise KeyboardInterrupt
+X, y = np.zeros((60, 9), np.uint8), np.arange(60) % 3
+config = mnn_gpu.TrainingConfig(hidden=(4,), batch_size=10, epochs=100)
+try:
+    mnn_gpu.train(X, y, config, hooks=[Stop()], comm=comm)
+except mnn_gpu.TrainingInterrupted as stop:
+    done = comm.gather(stop.history.iterations)
+    if comm.rank == 0:
+        print(done[0] >= 40, done[0] < 100, done[0] == done[1], stop.exit_code)
+"""
+    assert ranks.run_python(2, code, tmp_path) == "True True True 130\n"
+
+
 def test_what_fails_on_one_rank_fails_on_all(tmp_path: Path) -> None:
     code = """
 from mpi4py import MPI

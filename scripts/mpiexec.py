@@ -37,4 +37,5 @@ def library() -> str:
         text=True,
         check=True,
     )
-    return " ".join(told.stdout.split("\n")[0].replace(",", " ").split()[:3])
+    words = told.stdout.split("\n")[0].replace(",", " ").replace("Version:", " ").split()
+    return " ".join(words[: 3 if words[0] == "Open" else 2])

@@ -10,7 +10,9 @@ from typing import Any, cast
 
 import numpy.typing as npt
 
-from mnn_gpu.backend.base import Backend, Memory
+from mnn_gpu.backend import cuda_graphs
+from mnn_gpu.backend.base import Backend, Memory, Run, Step
+from mnn_gpu.backend.capture import Captured
 from mnn_gpu.backend.cures import is_out_of_memory
 from mnn_gpu.backend.probe import explain_running, probe
 from mnn_gpu.engine import Exchange
@@ -83,6 +85,19 @@ class CupyBackend(Backend):
                 stacklevel=2,
             )
         return None
+
+    def compile(self, step: Step, data: Any) -> Run:
+        """Run the step as it is; captured in CUDA graphs if MNN_CUDA_GRAPHS is 1."""
+        plain = super().compile(step, data)
+        if not cuda_graphs.are_wanted():
+            return plain
+        try:
+            with self.active():
+                graphs = cuda_graphs.CudaGraphs(self.cupy)
+        except (OSError, RuntimeError) as error:
+            warnings.warn(f"No CUDA graphs ({error}).", TrainingWarning, stacklevel=2)
+            return plain
+        return Captured(step, data, plain, graphs)
 
     def explain(self, error: BaseException) -> DeviceError | None:
         return explain_running(error, self.index)

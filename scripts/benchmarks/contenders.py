@@ -9,6 +9,7 @@ uses its library as its own documentation advises, data resident, no look at the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,24 +17,26 @@ import numpy as np
 
 from mnn_gpu import Model, Predictor, TrainingConfig, select_backend
 from mnn_gpu import network as mathematics
+from mnn_gpu.backend import cuda_graphs
 from mnn_gpu.optimizers import constant, step_scalars
 from mnn_gpu.resident import placed
 from mnn_gpu.samples import Batch, Data, Task
 from mnn_gpu.step import first_state, training_step
+from scripts.benchmarks.device import DEVICE
 from scripts.benchmarks.jax_peer import JaxScan, JaxStep
 from scripts.benchmarks.jobs import Problem
 from scripts.benchmarks.sklearn_peer import Sklearn
-from scripts.benchmarks.torch_peer import TorchCompiled, TorchEager
+from scripts.benchmarks.torch_peer import TorchCompiled, TorchEager, TorchGraphs
 
 
 class MnnGpu:
     """This package through its training loop's own parts: compiled step, planned batches."""
 
-    library = "numpy"
+    library = "auto"
 
     def __init__(self, problem: Problem) -> None:
         job = problem.job
-        backend = select_backend("cpu", self.library)
+        backend = select_backend(DEVICE, self.library)
         config = TrainingConfig(batch_size=job.batch_size, optimizer=job.optimizer)
         data = placed(problem.X, problem.y, None, None, config, backend)
         optimizer = config.make_optimizer()
@@ -81,11 +84,21 @@ class MnnGpuJax(MnnGpu):
         super().__init__(problem)
 
 
+class MnnGpuGraphs(MnnGpu):
+    """The same steps captured in CUDA graphs."""
+
+    def __init__(self, problem: Problem) -> None:
+        if DEVICE == "cpu":
+            raise NotImplementedError("CUDA graphs need CUDA")
+        os.environ[cuda_graphs.VARIABLE] = "1"
+        super().__init__(problem)
+
+
 class Notebook:
     """The notebook's formulas in float64 (with one bias gradient a unit, for equal work)."""
 
     def __init__(self, problem: Problem) -> None:
-        if problem.job.batch_size is not None:
+        if problem.job.batch_size is not None or len(problem.job.hidden) != 2:
             raise NotImplementedError("the notebook knows full batches only")
         self.job, self.X, self.y = problem.job, problem.X.T / 255.0, problem.y
 
@@ -132,3 +145,13 @@ CONTENDERS: dict[str, type[Any]] = {
     "JAX lax.scan": JaxScan,
     "scikit-learn": Sklearn,
 }
+ON_GPU: dict[str, type[Any]] = {
+    "mnn_gpu": MnnGpu,
+    "mnn_gpu, CUDA graphs": MnnGpuGraphs,
+    "mnn_gpu, JAX backend": MnnGpuJax,
+    "PyTorch eager": TorchEager,
+    "PyTorch CUDA graphs": TorchGraphs,
+    "JAX jitted step": JaxStep,
+    "JAX lax.scan": JaxScan,
+}
+"""Those that take part on a GPU; the notebook's formulas run on the CPU beside them."""

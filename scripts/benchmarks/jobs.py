@@ -90,6 +90,7 @@ JOBS = {
         Job("b", "Adam step, 784-10-10-10, batch 128", (10, 10), 128, "adam", 1e-3, 320),
         Job("c", "Adam step, 784-128-64-10, batch 128", (128, 64), 128, "adam", 1e-3, 160),
         Job("d", "Adam step, 784-1000-500-10, batch 256", (1000, 500), 256, "adam", 1e-3, 32),
+        Job("m", "SGD step, 784-1024-10, batch 32", (1024,), 32, "sgd", 0.01, 312, 10_000),
         Job("first", "first full-batch iteration, 784-10-10-10", (10, 10), None, "sgd", 0.1, 1),
     )
 }

@@ -26,6 +26,8 @@ class Sklearn:
         job = problem.job
         if problem.orders is None:
             raise NotImplementedError("its full-batch solver is another one (L-BFGS)")
+        if job.optimizer != "adam":
+            raise NotImplementedError("it is raced with Adam alone")
         self.job, self.data = job, problem
         self.classifier = MLPClassifier(
             hidden_layer_sizes=job.hidden,

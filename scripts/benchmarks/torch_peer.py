@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scripts.benchmarks.device import DEVICE
 from scripts.benchmarks.jobs import Problem
 
 
@@ -17,12 +18,13 @@ class TorchEager:
         import torch
 
         self.torch, self.job = torch, problem.job
+        self.device = torch.device(DEVICE)
         modules: list[Any] = []
         for inputs, outputs in problem.job.layers:
             modules += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
-        self.network = torch.nn.Sequential(*modules[:-1])
-        self.X = torch.from_numpy(problem.X).float() / 255
-        self.y = torch.from_numpy(problem.y)
+        self.network = torch.nn.Sequential(*modules[:-1]).to(self.device)
+        self.X = torch.from_numpy(problem.X).to(self.device).float() / 255
+        self.y = torch.from_numpy(problem.y).to(self.device)
         kind = torch.optim.Adam if self.job.optimizer == "adam" else torch.optim.SGD
         self.optimizer = kind(self.network.parameters(), lr=self.first_rate())
         self.follow = self._follow
@@ -33,14 +35,16 @@ class TorchEager:
     def start(self, theta: Any) -> None:
         torch = self.torch
         with torch.no_grad():
-            flat = torch.from_numpy(theta.copy())
+            flat = torch.from_numpy(theta.copy()).to(self.device)
             torch.nn.utils.vector_to_parameters(flat, self.network.parameters())
             for memory in self.optimizer.state.values():
                 for value in memory.values():
                     value.zero_()
 
     def prepare(self, orders: Any, rate: float) -> None:
-        self.orders = [None] * self.job.steps if orders is None else self.torch.from_numpy(orders)
+        self.orders: Any = [None] * self.job.steps
+        if orders is not None:
+            self.orders = self.torch.from_numpy(orders).to(self.device)
         for group in self.optimizer.param_groups:
             self.set_rate(group, rate)
 
@@ -58,18 +62,20 @@ class TorchEager:
                 self.follow(self.X, self.y)
             else:
                 self.follow(self.X[rows], self.y[rows])
+        if self.device.type == "cuda":
+            self.torch.cuda.synchronize()
 
     def theta(self) -> Any:
-        parts = [p.detach().numpy().reshape(-1) for p in self.network.parameters()]
+        parts = [p.detach().cpu().numpy().reshape(-1) for p in self.network.parameters()]
         return np.concatenate(parts)
 
     def predictor(self, images: Any) -> Callable[[], Any]:
-        X = self.torch.from_numpy(images).float() / 255
+        X = self.torch.from_numpy(images).to(self.device).float() / 255
         network = self.network.eval()
 
         def labels() -> Any:
             with self.torch.inference_mode():
-                return network(X).argmax(1).numpy()
+                return network(X).argmax(1).cpu().numpy()
 
         return labels
 
@@ -96,7 +102,43 @@ class TorchCompiled(TorchEager):
 
     def first_rate(self) -> Any:
         # A number would be compiled in, and every other one compiled anew.
-        return self.torch.tensor(self.job.learning_rate)
+        return self.torch.tensor(self.job.learning_rate, device=self.device)
 
     def set_rate(self, group: dict[str, Any], rate: float) -> None:
         group["lr"].fill_(rate)
+
+
+class TorchGraphs(TorchEager):
+    """A whole step in a CUDA graph, as "CUDA semantics" in its documentation advises."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        if self.device.type != "cuda":
+            raise NotImplementedError("CUDA graphs need CUDA")
+        torch, job = self.torch, self.job
+        for group in self.optimizer.param_groups:
+            group["capturable"] = True
+        m = job.batch_size or job.rows
+        self.place = self.X[:m].clone(), self.y[:m].clone()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self._follow(*self.place)
+        torch.cuda.current_stream().wait_stream(stream)
+        self.graph = torch.cuda.CUDAGraph()
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.cuda.graph(self.graph):
+            self._follow(*self.place)
+        self.follow = self._launched
+
+    def first_rate(self) -> Any:
+        return self.torch.tensor(self.job.learning_rate, device=self.device)
+
+    def set_rate(self, group: dict[str, Any], rate: float) -> None:
+        group["lr"].fill_(rate)
+
+    def _launched(self, X: Any, y: Any) -> None:
+        self.place[0].copy_(X)
+        self.place[1].copy_(y)
+        self.graph.replay()

@@ -21,12 +21,12 @@ class Work:
     """What a contender can be asked to do."""
 
     def __init__(self, contender: str, job: str) -> None:
-        from scripts.benchmarks.contenders import CONTENDERS
+        from scripts.benchmarks.contenders import CONTENDERS, ON_GPU
         from scripts.benchmarks.jobs import JOBS, RACES, Problem
 
         self.job = {**JOBS, **RACES}[job]
         self.problem = Problem.of(self.job)
-        self.runner: Any = CONTENDERS[contender](self.problem)
+        self.runner: Any = {**CONTENDERS, **ON_GPU}[contender](self.problem)
         self.runner.start(self.problem.theta)
         self.runner.prepare(self.problem.orders, self.job.learning_rate)
 

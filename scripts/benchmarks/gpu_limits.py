@@ -1,0 +1,55 @@
+"""What a GPU can do at most, measured through CuPy in the same run as the contenders."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mnn_gpu import select_backend
+
+REPEATS = 20
+
+
+def limits() -> dict[str, float]:
+    """Return copy bandwidth, the speed of a large product, and the time of an empty launch."""
+    backend: Any = select_backend("cuda")
+    cupy = backend.cupy
+    with backend.active():
+        x = cupy.ones(1 << 28, cupy.float32)
+        y = cupy.empty_like(x)
+        A = cupy.ones((8192, 8192), cupy.float32)
+        C = cupy.empty_like(A)
+        one = cupy.ones(1, cupy.float32)
+        copy = _seconds(cupy, lambda: cupy.copyto(y, x))
+        product = _seconds(cupy, lambda: cupy.matmul(A, A, out=C))
+        launch = _seconds(cupy, lambda: cupy.add(one, one, out=one), 1000)
+        host = x[: 1 << 24].get()
+        started = time.perf_counter()
+        cupy.asarray(host)
+        cupy.cuda.Device().synchronize()
+        upload = time.perf_counter() - started
+    return {
+        "copy_gigabytes_a_second": 2 * x.nbytes / copy / 1e9,
+        "sgemm_gflops": 2 * 8192**3 / product / 1e9,
+        "launch_microseconds": launch * 1e6,
+        "upload_gigabytes_a_second": host.nbytes / upload / 1e9,
+    }
+
+
+def _seconds(cupy: Any, work: Callable[[], object], repeats: int = REPEATS) -> float:
+    """Return the device's seconds of one of many in a row, by its own clock."""
+    for _ in range(3):
+        work()
+    start, stop = cupy.cuda.Event(), cupy.cuda.Event()
+    start.record()
+    for _ in range(repeats):
+        work()
+    stop.record()
+    stop.synchronize()
+    return float(cupy.cuda.get_elapsed_time(start, stop)) / 1e3 / repeats
+
+
+if __name__ == "__main__":
+    print(json.dumps(limits()))

@@ -90,7 +90,7 @@ def test_only_the_ranks_of_a_job_know_mpi() -> None:
         for path in PACKAGE.rglob("*.py")
         if "mpi4py" in imported(path)
     }
-    assert naming == {"distributed/mpi.py", "distributed/exchange.py"}
+    assert naming == {f"distributed/{name}.py" for name in ("exchange", "mpi", "start")}
 
 
 def test_every_public_name_is_there_and_is_documented() -> None:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import types
 import warnings
+from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from mnn_gpu import (
     DeviceError,
     FallbackWarning,
     TrainingConfig,
+    TrainingWarning,
     UsageError,
     diagnose,
     evaluate,
@@ -559,3 +562,33 @@ def test_running_out_of_memory_is_explained(monkeypatch: pytest.MonkeyPatch) -> 
     assert gpu.stage == "running"
     assert cpu is not None
     assert "5 TiB" in cpu.cause
+
+
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_each_process_of_a_machine_takes_the_next_gpu(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, standin(count=3))
+    taken = [select_backend(device, local_rank=rank).device for rank in range(5)]
+    assert taken == ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]
+    assert select_backend("cuda:2", local_rank=1).device == "cuda:2"
+
+
+def test_processes_that_share_the_processors_divide_them() -> None:
+    whole, parts = (select_backend("cpu", sharers=sharers).lanes for sharers in (1, 1000))
+    assert parts == 1 <= whole
+
+
+def test_cuda_graphs_are_asked_for_and_without_cublas_the_step_runs_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module: Any = standin()
+    module.cuda.Stream = lambda **_: SimpleNamespace(ptr=0)
+    module.cuda.MemoryPool = SimpleNamespace
+    install(monkeypatch, module)
+    backend = select_backend("cuda")
+    monkeypatch.setenv("MNN_CUDA_GRAPHS", "1")
+    with pytest.warns(TrainingWarning, match=r"No CUDA graphs \(cuBLAS is not loaded\)"):
+        run = backend.compile(lambda data, state, batch: state + batch.x + data, 1)
+    batches = namedtuple("Batches", "x")(np.arange(3))
+    assert run(10, batches) == 16

@@ -192,6 +192,22 @@ def test_launchers_are_known_by_their_variables(
     assert launched(environment) == expected
 
 
+def test_the_ranks_of_a_machine_divide_its_threads(tmp_path: Path) -> None:
+    code = """
+import os
+os.environ.pop("OMP_NUM_THREADS", None)
+from mnn_gpu.cli.job import Job
+ranks = Job().connect()
+from mnn_gpu.cores import available_cores, wanted_threads
+from mnn_gpu.backend.numpy_backend import NumpyBackend
+share = max(available_cores() // ranks.sharers, 1)
+assert os.environ["OMP_NUM_THREADS"] == str(share)
+assert NumpyBackend(ranks.sharers).lanes <= share
+print(ranks.sharers)
+"""
+    assert ranks.run_python(2, code, tmp_path) == "2\n"
+
+
 # ---- in a program of one's own ---------------------------------------------------------
 
 

@@ -49,9 +49,12 @@ class Job:
 
             self.ranks = Ranks()
         else:
-            from mnn_gpu.distributed.mpi import connect
+            from mnn_gpu.distributed.start import world
 
-            self.ranks = connect(self.launch)
+            comm = world(self.launch)
+            from mnn_gpu.distributed.mpi import MpiRanks
+
+            self.ranks = MpiRanks(comm)
         return self.ranks
 
     def fail(self, message: str, code: int) -> None:

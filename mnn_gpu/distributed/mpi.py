@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mnn_gpu.backend import Backend
-from mnn_gpu.cores import usable_cores, wanted_threads
 from mnn_gpu.distributed.exchange import HostExchange, StagedExchange
+from mnn_gpu.distributed.start import on_this_machine
 from mnn_gpu.engine import Exchange
-from mnn_gpu.errors import LaunchError, MnnGpuError, RankError
-from mnn_gpu.launcher import Launch
+from mnn_gpu.errors import MnnGpuError, RankError
 from mnn_gpu.ranks import Ranks
 from mnn_gpu.sharing import Sharing
 
@@ -36,11 +33,7 @@ class MpiRanks(Ranks):
         self.comm = comm
         self.rank, self.size = comm.rank, comm.size
         self._maximum = MPI.MAX
-        machine = comm.Split_type(MPI.COMM_TYPE_SHARED)
-        self.local_rank = machine.rank
-        mine = usable_cores()
-        self.sharers = sum(bool(mine & others) for others in machine.allgather(mine))
-        machine.Free()
+        self.local_rank, self.sharers = on_this_machine(comm)
 
     def gathered(self, value: T) -> list[T]:
         values: list[T] = self.comm.allgather(value)
@@ -88,46 +81,6 @@ class MpiRanks(Ranks):
         """End all ranks at once."""
         self.comm.Abort(code)
         os._exit(code)  # Where Abort should come back.
-
-
-def connect(launch: Launch) -> MpiRanks:
-    """Return the ranks that a launcher started.
-
-    Raises
-    ------
-    LaunchError
-        If there is no MPI, or one that does not know this launcher's ranks: they would all
-        do the same and overwrite each other's files.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Of a launcher and a library that do not belong together: seen, with a cure, below.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            from mpi4py import MPI
-    except ImportError as error:
-        raise LaunchError(
-            f"A launcher started this process as one of {launch.size or 'several'} ranks, and "
-            f"mpi4py cannot be imported ({error}).",
-            'Run pip install "mnn_gpu[mpi]" where there is an MPI library, else '
-            '"mnn_gpu[mpi-local]", which brings one.',
-        ) from error
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise LaunchError(
-            f"mpi4py finds no MPI library ({reason}).",
-            'Load the MPI module of the cluster, or run pip install "mnn_gpu[mpi-local]".',
-        ) from error
-    if launch.size is not None and launch.size != MPI.COMM_WORLD.size:
-        raise LaunchError(
-            f"The launcher started {launch.size} ranks, and MPI knows of {MPI.COMM_WORLD.size}.",
-            "Start them with the mpiexec that belongs to mpi4py's MPI library (python -m mpi4py "
-            "--mpi-lib-version names it), or with srun --mpi=pmix or --mpi=pmi2.",
-        )
-    ranks = MpiRanks(MPI.COMM_WORLD)
-    if "numpy" not in sys.modules:
-        # NumPy's own threads, too, are to be divided.
-        os.environ.setdefault("OMP_NUM_THREADS", str(wanted_threads(ranks.sharers)))
-    return ranks
 
 
 def _told(error: Exception) -> tuple[str, str, int]:

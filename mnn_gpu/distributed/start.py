@@ -47,8 +47,9 @@ def world(launch: Launch) -> Any:
             "Start them with the mpiexec that belongs to mpi4py's MPI library (python -m mpi4py "
             "--mpi-lib-version names it), or with srun --mpi=pmix or --mpi=pmi2.",
         )
+    # All ranks ask, whatever each has loaded.
+    _, sharers = on_this_machine(MPI.COMM_WORLD)
     if "numpy" not in sys.modules:
-        _, sharers = on_this_machine(MPI.COMM_WORLD)
         os.environ.setdefault("OMP_NUM_THREADS", str(wanted_threads(sharers)))
     return MPI.COMM_WORLD
 

@@ -17,8 +17,9 @@ from array_api_compat import array_namespace, device
 from mnn_gpu import TrainingConfig, TrainingWarning
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.capturable import Capturable, Namespace, unwrapped
-from mnn_gpu.backend.capture import Captured, leaves, mapped
+from mnn_gpu.backend.capture import Captured
 from mnn_gpu.backend.numpy_backend import NumpyBackend
+from mnn_gpu.backend.trees import leaves, mapped
 from tests.libraries import Library, library
 from tests.test_compile import EVERYTHING, problem
 

@@ -296,6 +296,15 @@ def test_some_rows_of_what_stays_on_the_disk_are_refused(path: Path) -> None:
     assert "--no-stream" in result.stderr
 
 
+@pytest.mark.parametrize("command", [("train",), ("evaluate", "record")])
+def test_what_comes_with_the_package_is_not_streamed(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = run(*command, "--stream", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "--stream reads a file or folder" in result.stderr
+
+
 def test_two_files_are_not_streamed(path: Path) -> None:
     result = run("train", "--data", path, path, "--stream", *JOB, cwd=path.parent)
     assert result.returncode == 2

@@ -8,16 +8,15 @@ memory that stays where it is, and then launched as a whole. The step is the pla
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
 from mnn_gpu.backend.base import Run, Step, entries
+from mnn_gpu.backend.trees import Tree, leaves, mapped
 from mnn_gpu.errors import TrainingWarning
 
 Array: TypeAlias = Any
-Tree: TypeAlias = Any
-"""An array, None, or a list or (named) tuple of trees."""
 
 
 class Graphs(Protocol):
@@ -114,20 +113,3 @@ class Captured:
         for batch in entries(mapped(self.graphs.capturable, places)):
             state = self.step(self.data, state, batch)
         self._overwrite(self.state, mapped(self.graphs.plain, state))
-
-
-def leaves(tree: Tree) -> Iterator[Array]:
-    """Yield the arrays of a tree."""
-    if isinstance(tree, (tuple, list)):
-        for branch in tree:
-            yield from leaves(branch)
-    elif tree is not None:
-        yield tree
-
-
-def mapped(function: Callable[[Array], Array], tree: Tree) -> Tree:
-    """Return the tree with a function of each of its arrays in their places."""
-    if isinstance(tree, (tuple, list)):
-        branches: Sequence[Tree] = [mapped(function, branch) for branch in tree]
-        return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)
-    return None if tree is None else function(tree)

@@ -9,7 +9,7 @@ otherwise.) The state is updated where it lies.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from contextvars import copy_context
@@ -25,10 +25,9 @@ from mnn_gpu.backend.blas import single_threaded
 from mnn_gpu.backend.layout import Layout, owner
 from mnn_gpu.backend.operations import PRODUCTS, Operation, aligned
 from mnn_gpu.backend.trace import Call, Tape
+from mnn_gpu.backend.trees import Tree, leaves, mapped
 
 NDArray: TypeAlias = npt.NDArray[Any]
-Tree: TypeAlias = Any
-"""An array, None, or a list or (named) tuple of trees."""
 
 
 class TornStepError(MemoryError):
@@ -52,7 +51,7 @@ class Replay:
     def __call__(self, state: Tree, batches: Tree) -> Tree:
         stacks = [stack for stack in batches if stack is not None]
         places, program = self._program_for(state, batches, stacks)
-        self._bring_in(_leaves(state))
+        self._bring_in(leaves(state))
         for i in range(len(stacks[0])):
             for place, stack in zip(places, stacks, strict=True):
                 place[...] = stack[i]
@@ -62,9 +61,9 @@ class Replay:
                 raise TornStepError(*error.args) from error
         return self.state
 
-    def _bring_in(self, leaves: Sequence[NDArray]) -> None:
+    def _bring_in(self, state: Iterable[NDArray]) -> None:
         """Copy what is not there already; one buffer may be wanted in the place of another."""
-        pairs = zip(leaves, self.buffers, strict=True)
+        pairs = zip(state, self.buffers, strict=True)
         strangers = [(np.array(leaf), buffer) for leaf, buffer in pairs if leaf is not buffer]
         for leaf, buffer in strangers:
             if (leaf.shape, leaf.dtype) != (buffer.shape, buffer.dtype):
@@ -76,8 +75,8 @@ class Replay:
     ) -> tuple[list[NDArray], Program]:
         """Return the program for batches of this shape, and where it finds its batch."""
         if not self.buffers:
-            self.buffers = [_own(leaf) for leaf in _leaves(state)]
-            self.state = _rebuilt(state, iter(self.buffers))
+            self.state = mapped(_own, state)
+            self.buffers = list(leaves(self.state))
         key = tuple((stack.shape[1:], stack.dtype) for stack in stacks)
         if key not in self.programs:
             places = [_own(stack[0, ...]) for stack in stacks]
@@ -86,36 +85,17 @@ class Replay:
 
     def _traced(self, batches: Tree, places: Sequence[NDArray]) -> Program:
         tape = Tape()
-        data, state, batch = (
-            _rebuilt(tree, map(tape.traced, leaves))
-            for tree, leaves in (
-                (self.data, _leaves(self.data)),
-                (self.state, self.buffers),
-                (batches, places),
-            )
-        )
+        data, state = (mapped(tape.traced, tree) for tree in (self.data, self.state))
+        at = iter(places)
+        batch = mapped(lambda _: tape.traced(next(at)), batches)
         result = self.step(data, state, batch)
-        return Program(tape.calls, [leaf.array for leaf in _leaves(result)], self.buffers)
+        return Program(tape.calls, [leaf.array for leaf in leaves(result)], self.buffers)
 
 
 def _own(array: NDArray) -> NDArray:
     copy = aligned(array.shape, array.dtype)
     copy[...] = array
     return copy
-
-
-def _leaves(tree: Tree) -> list[Any]:
-    if isinstance(tree, (tuple, list)):
-        return [leaf for branch in tree for leaf in _leaves(branch)]
-    return [] if tree is None else [tree]
-
-
-def _rebuilt(tree: Tree, leaves: Any) -> Tree:
-    """Return the tree with other leaves."""
-    if isinstance(tree, (tuple, list)):
-        branches = [_rebuilt(branch, leaves) for branch in tree]
-        return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)
-    return None if tree is None else next(leaves)
 
 
 class Program:

@@ -61,7 +61,7 @@ def _evaluated(args: argparse.Namespace, model: Model, backend: Backend) -> tupl
     from mnn_gpu import evaluate, load_dataset, open_blocks
     from mnn_gpu.data import bundled_mnist
 
-    if args.data is not None and is_streamed(args, args.data):
+    if is_streamed(args, args.data):
         blocks = open_blocks(args.data[0], args.label_column)
         return blocks.source, evaluate(model, blocks, None, backend, comm=args.ranks)
     if args.data is None:

@@ -79,17 +79,21 @@ def add_stream(parser: Options) -> None:
     )
 
 
-def is_streamed(args: argparse.Namespace, paths: Sequence[str]) -> bool:
+def is_streamed(args: argparse.Namespace, paths: Sequence[str] | None) -> bool:
     """Tell whether data are left on the disk, as ``--stream`` says.
 
     Raises
     ------
     UsageError
-        If they are several files.
+        If they are several files, or the bundled ones (None).
     """
     from mnn_gpu.data.folder_index import is_converted
     from mnn_gpu.errors import UsageError
 
+    if paths is None:
+        if args.stream:
+            raise UsageError("--stream reads a file or folder.", "Give it with --data.")
+        return False
     if args.stream and len(paths) > 1:
         raise UsageError("--stream reads one file or folder.", "Convert the data first.")
     if args.stream is None:

@@ -159,10 +159,10 @@ def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset | Blocks, i
     """Return the data, with labels, and how many rows of them to use (None: all)."""
     from mnn_gpu.data import bundled_mnist, load_dataset, open_blocks
 
-    if args.data is None:
-        return bundled_mnist("train"), recipe.rows if args.rows is None else args.rows
     if is_streamed(args, args.data):
         return open_blocks(args.data[0], args.label_column), args.rows
+    if args.data is None:
+        return bundled_mnist("train"), recipe.rows if args.rows is None else args.rows
     data = load_dataset(args.data, "train", label_column=args.label_column)
     data.labels()
     return data, args.rows

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,7 @@ import numpy as np
 
 from mnn_gpu import load_mnist
 from mnn_gpu.data.folder_writer import FolderWriter
-from scripts.benchmarks.harness import machine
+from scripts.benchmarks.harness import environment, machine
 
 RESULT = Path(__file__).parent / "results" / "larger-than-memory.json"
 NETWORK = ("--hidden", "128", "64", "--batch-size", "128", "--optimizer", "adam", "--lr", "0.001")
@@ -56,7 +55,7 @@ def trained(data: Path, way: str, iterations: int) -> dict[str, float]:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
-            env=os.environ,
+            env=environment(),
         )
     text, _, peak = result.stdout.strip().rpartition("\n")
     report = json.loads(text)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mnn_gpu.network import parameter_count
-from scripts.benchmarks.harness import machine
+from scripts.benchmarks.harness import environment, machine
 from scripts.mpiexec import launcher, library
 from scripts.scaling_report import plot, write_readme
 
@@ -97,7 +96,7 @@ def iteration(ranks: int, job: Job, *more: str) -> float:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**environment(), "OMP_NUM_THREADS": "1"},
         )
     report = json.loads(result.stdout)
     seconds: float = report["seconds"] / report["iterations"]
@@ -147,7 +146,7 @@ def constants(rounds: int) -> dict[str, Any]:
         text=True,
         check=True,
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**environment(), "OMP_NUM_THREADS": "1"},
     )
     of_size = {int(n): float(t) for n, t in (line.split() for line in told.stdout.splitlines())}
     latency = min(of_size.values())

@@ -50,6 +50,13 @@ def test_any_number_of_ranks_makes_the_same_file(name: str, folder: Path) -> Non
         assert (folder / "many").read_bytes() == (folder / "lone").read_bytes()
 
 
+def test_two_ranks_of_a_shard_each_make_the_same_file(folder: Path) -> None:
+    recipe = (*RECIPES["minibatches"], "--shards", "2", "-q")
+    program.run("train", *recipe, "--out", "lone", cwd=folder)
+    ranks.run(2, "train", *recipe, "--out", "many", cwd=folder)
+    assert (folder / "many").read_bytes() == (folder / "lone").read_bytes()
+
+
 def test_a_cut_training_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
     recipe = (*RECIPES["everything"], "--patience", "90", "--checkpoint", "kept", "--resume")
     whole = ranks.run(

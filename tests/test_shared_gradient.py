@@ -12,7 +12,7 @@ import pytest
 from mnn_gpu import TrainingConfig, UsageError, network, train
 from mnn_gpu.backend import Backend
 from mnn_gpu.engine import PLAIN
-from mnn_gpu.gradient import Sums, batch_sums
+from mnn_gpu.gradient import Sums, batch_sums, widened
 from mnn_gpu.samples import Batch, Data, Task, batch_samples, leaf_samples
 from mnn_gpu.shared_gradient import shared_sums
 from mnn_gpu.sharing import Sharing
@@ -68,7 +68,9 @@ def test_any_number_of_ranks_comes_to_the_same_bits(
             given.extend(zip(branches, map(lib.to_numpy, own), strict=True))
 
         of_rank(lib, m, "float32", replace(sharing, exchange=kept))
-    dtype = np.float64 if is_wide else np.float32
+    # Where a library computes in float32 unless it is told otherwise, as torch, that is wide.
+    wide = lib.to_numpy(widened(lib.asarray([0.0], "float32"))).dtype
+    dtype = wide if is_wide else np.dtype(np.float32)
     branches, vectors = zip(*given, strict=True)
     whole = total(branches, vectors, lambda a, b: np.add(a, b, dtype=dtype)).astype(np.float32)
     parameters = network.parameter_count(SIZES)

@@ -126,7 +126,7 @@ class HostExchange(PartwiseExchange):
 
     def add_up(self, rows: NDArray, out: NDArray) -> None:
         if len(rows) == 2:
-            np.add(*rows, out=out, dtype=self.wide, casting="same_kind")
+            np.add(rows[0], rows[1], out=out, dtype=self.wide, casting="same_kind")
         else:
             super().add_up(rows, out)
 

@@ -106,10 +106,7 @@ def placed(
     X_shape = np.shape(X)
     pixels = checked_pixels(X, "X")
     y = checked_labels(y, len(pixels), "y")
-    if classes is None:
-        known = np.unique(y)
-    else:
-        known = np.unique(checked_labels(classes, np.size(classes), "classes"))
+    known = np.unique(y) if classes is None else known_classes(classes)
     shard_rows = config.shard_rows or backend.shard_rows
     X, labels = backend.asarray(pixels), backend.asarray(class_index(known, y, "y"))
     shards = _own_shards(X, labels, shard_rows, backend.lanes, sharing)
@@ -138,6 +135,16 @@ def placed(
         half_turned,
         scale,
     )
+
+
+def known_classes(classes: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Check the labels that there may be; return each once, sorted.
+
+    Raises
+    ------
+    DataError
+    """
+    return np.unique(checked_labels(classes, np.size(classes), "classes"))
 
 
 def in_smaller_shards(

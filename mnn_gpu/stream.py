@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mnn_gpu.data.blocks import Blocks
 from mnn_gpu.randomness import MIXTURE, ORDER, generator
 from mnn_gpu.shards import even_start
+from mnn_gpu.sharing import Sharing
 
 WINDOW = 1 << 26
 """Bytes of images that are mixed at a time, by all shards of a batch together: 85,000 rows of
@@ -88,13 +89,13 @@ class EpochOrder:
 
     def batch(self, place: int, m: int) -> npt.NDArray[np.int64]:
         """Return which rows of the data are in a batch of m, by its place in the epoch."""
-        shards = len(self.starts) - 1
-        firsts = [
-            place * (even_start(self.size, shards, i + 1) - even_start(self.size, shards, i))
-            for i in range(shards)
+        sharing = Sharing(len(self.starts) - 1)
+        parts = [
+            self._numbers(shard, place * (whole.stop - whole.start), own.stop - own.start)
+            for shard, whole, own in zip(
+                sharing.mine, sharing.parts(self.size), sharing.parts(m), strict=True
+            )
         ]
-        counts = [even_start(m, shards, i + 1) - even_start(m, shards, i) for i in range(shards)]
-        parts = [self._numbers(i, firsts[i], counts[i]) for i in range(shards)]
         return np.concatenate(parts)
 
     def _numbers(self, shard: int, first: int, count: int) -> npt.NDArray[np.int64]:

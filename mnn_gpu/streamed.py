@@ -12,10 +12,17 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.block_shards import BlockShards
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import checked_labels, class_index
+from mnn_gpu.data.dataset import class_index
 from mnn_gpu.draws import batch_draws, own_parts
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.resident import Labelled, Resident, deformation, held_out_shards, input_scale
+from mnn_gpu.resident import (
+    Labelled,
+    Resident,
+    deformation,
+    held_out_shards,
+    input_scale,
+    known_classes,
+)
 from mnn_gpu.samples import Batch
 from mnn_gpu.sharing import Sharing
 from mnn_gpu.stream import EpochOrder, ShardReader
@@ -53,7 +60,7 @@ def placed_blocks(
         )
     known = blocks.classes
     if classes is not None:
-        known = np.unique(checked_labels(classes, np.size(classes), "classes"))
+        known = known_classes(classes)
         class_index(known, blocks.classes, blocks.source)
     images = (len(blocks), *(blocks.image_shape or (blocks.features,)))
     shape, basis = deformation(images, blocks.features, config, backend)

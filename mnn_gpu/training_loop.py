@@ -95,7 +95,7 @@ class TrainingLoop:
         self.optimizer = config.make_optimizer()
         plan = Plan(config, self.optimizer, data, task, backend, sharing)
         self.course = Course(config, backend, task, plan, data, ranks)
-        self.step = CompiledStep(config, self.course, self._with_exchange(sharing))
+        self.sharing = sharing
 
     def run(
         self,
@@ -107,6 +107,8 @@ class TrainingLoop:
         """Make all updates, telling the hooks."""
         course = self.course
         state = self.ranks.all_do(self._first_state)
+        # Not before all ranks have come as far as this: they may have to speak to each other.
+        self.step = CompiledStep(self.config, course, self._with_exchange(self.sharing))
         earlier_seconds = 0.0
         snapshot = self.ranks.from_first(
             self.ranks.first_does(lambda: self._looked_up(checkpoint, state, resume))

@@ -149,7 +149,7 @@ class StagedExchange:
         self.backend = backend
 
     def __call__(self, own: Sequence[Array], out: Array) -> None:
-        whole = np.empty(out.shape, str(np.dtype(self.backend.to_numpy(out[:0]).dtype)))
+        whole = np.empty(out.shape, self.backend.to_numpy(out[:0]).dtype)
         self.exchange([self.backend.to_numpy(branch) for branch in own], whole)
         out[...] = self.backend.asarray(whole)
 

@@ -61,8 +61,7 @@ def _fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees the user's device, nor a success that another test's GPU left behind."""
     monkeypatch.delenv("MNN_DEVICE", raising=False)
     yield
-    if not REQUIRE_GPU:
-        probe.cache_clear()
+    probe.cache_clear()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from mnn_gpu import (
     select_backend,
     train,
 )
-from mnn_gpu.backend import Backend
+from mnn_gpu.backend import Backend, cublas
 from mnn_gpu.backend.jax_backend import JaxBackend
 from mnn_gpu.backend.probe import STAGES, probe, probe_report
 from tests import standin_cupy as fake
@@ -585,6 +585,7 @@ def test_cuda_graphs_are_asked_for_and_without_cublas_the_step_runs_as_it_is(
     module: Any = standin()
     module.cuda.Stream = lambda **_: SimpleNamespace(ptr=0)
     module.cuda.MemoryPool = SimpleNamespace
+    monkeypatch.setattr(cublas, "LIBRARIES", ("no library",))
     install(monkeypatch, module)
     backend = select_backend("cuda")
     monkeypatch.setenv("MNN_CUDA_GRAPHS", "1")

@@ -207,7 +207,9 @@ def test_auto_without_cupy_trains_on_the_cpu_and_says_nothing(tmp_path: Path, cs
 
 
 def test_auto_with_a_broken_cupy_names_the_cause_in_one_line(tmp_path: Path, csv: Path) -> None:
-    (tmp_path / "site" / "cupy").mkdir(parents=True)
+    broken = tmp_path / "site" / "cupy"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('half of it is missing')")
     result = run(
         *("train", "--data", csv, "--holdout", 5, "--iterations", 5, "--device", "auto"),
         *("-q", "--out", tmp_path / "m"),

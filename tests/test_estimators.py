@@ -38,6 +38,7 @@ from mnn_gpu import (
 )
 from mnn_gpu.estimators import classifier, regressor
 from tests.libraries import Library
+from tests.standin_cupy import install
 
 THEIRS: dict[type, type] = {
     MLPClassifier: sklearn.neural_network.MLPClassifier,
@@ -401,6 +402,7 @@ def test_it_is_at_home_in_scikit_learns_tools() -> None:
 
 
 def test_a_model_of_a_gpu_is_used_on_a_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, None)
     for device in ("cuda", "cuda:7"):
         fitted, expected = pair(MLPClassifier, X, Y)
         fitted.device = device  # As if it came from there.

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from mnn_gpu import RECIPES, TrainingConfig, load_mnist, train
-from mnn_gpu.backend import Backend, cuda_graphs
+from mnn_gpu.backend import Backend
+from mnn_gpu.backend.graphs import cuda_graphs
 
 SMALL = TrainingConfig(batch_size=128, optimizer="adam", learning_rate=1e-3, iterations=2000)
 CONFIGS = {

@@ -28,7 +28,8 @@ from mnn_gpu import (
     select_backend,
     train,
 )
-from mnn_gpu.backend import Backend, cublas
+from mnn_gpu.backend import Backend
+from mnn_gpu.backend.graphs import cublas
 from mnn_gpu.backend.jax_backend import JaxBackend
 from mnn_gpu.backend.probe import STAGES, probe, probe_report
 from tests import standin_cupy as fake

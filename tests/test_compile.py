@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import namedtuple
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -21,6 +23,7 @@ from mnn_gpu.backend import Backend, joined, thin
 from mnn_gpu.backend.base import entries
 from mnn_gpu.backend.blas import has_small_kernels, single_threaded
 from mnn_gpu.backend.blocks import blockwise
+from mnn_gpu.backend.graphs.capture import Captured
 from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.operations import PRODUCTS
 from mnn_gpu.backend.replay import Lanes, Program, Replay
@@ -30,6 +33,7 @@ from mnn_gpu.optimizers import OPTIMIZERS, Adam
 from mnn_gpu.resident import placed
 from mnn_gpu.samples import Batch, Data, Task
 from mnn_gpu.step import State, first_state, training_step
+from tests.again import Again
 
 ROWS = 50
 
@@ -283,18 +287,28 @@ def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
         Replay(curious, ())((np.zeros(2),), Batch(rates))
 
 
-def replayed(step: Any, state: Any, batches: Any) -> list[Any]:
+def captured(step: Any, data: Any) -> Captured:
+    """Compile as for a GPU, with a stand-in for it that computes with NumPy."""
+    plain = Backend.compile(NumpyBackend(), step, data)
+    return Captured(step, data, plain, Again(), lambda _: False)
+
+
+COMPILERS: dict[str, Callable[[Any, Any], Any]] = {"replayed": Replay, "captured": captured}
+One = namedtuple("One", "x")
+
+
+def compiled_states(compiler: str, step: Any, state: Any, batches: Any) -> list[Any]:
     """Return the states that a compiled step hands back, one after the other."""
-    run = Replay(step, ())
+    run = COMPILERS[compiler](step, ())
     states = []
-    for i in range(len(batches[0])):
-        state = run(state, tuple(stack[i : i + 1] for stack in batches))
+    for batch in batches:
+        state = run(state, One(batch[None]))
         states.append(tuple(np.array(leaf) for leaf in state))
     return states
 
 
 def plain_step(step: Any, state: Any, batch: Any) -> Any:
-    return step((), state, (batch,))
+    return step((), state, One(batch))
 
 
 STEPS = {
@@ -321,16 +335,18 @@ def join(*parts: Any) -> Any:
     return array_namespace(parts[0]).concat(list(parts))
 
 
+@pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.filterwarnings("ignore:The step cannot be captured.*backwards")
 def test_the_state_is_updated_where_it_lies_only_where_that_is_safe(
-    name: str, order: Literal["C", "F"]
+    compiler: str, name: str, order: Literal["C", "F"]
 ) -> None:
     rng = np.random.default_rng(0)
     state = tuple(np.array(rng.random((4, 4)), order=order) for _ in range(2))
-    batches = (rng.random((5, 4, 4)),)
-    actual = replayed(STEPS[name], state, batches)
-    for batch, after in zip(batches[0], actual, strict=True):
+    batches = rng.random((5, 4, 4))
+    actual = compiled_states(compiler, STEPS[name], state, batches)
+    for batch, after in zip(batches, actual, strict=True):
         state = plain_step(STEPS[name], state, batch)
         for one, other in zip(state, after, strict=True):
             np.testing.assert_array_equal(one, other)
@@ -369,18 +385,20 @@ def follow(calls: Any, values: list[Any]) -> list[Any]:
     return values
 
 
-def assert_replayed_as_plain(step: Any, rtol: float) -> None:
+def assert_compiled_as_it_is(compiler: str, step: Any, rtol: float) -> None:
     rng = np.random.default_rng(0)
     state = tuple(rng.random((2, 4, 4)) / 4)
-    batches = (rng.random((3, 4, 4)) / 4,)
+    batches = rng.random((3, 4, 4)) / 4
     with np.errstate(all="ignore"):
-        actual = replayed(step, state, batches)
-        for batch, after in zip(batches[0], actual, strict=True):
+        actual = compiled_states(compiler, step, state, batches)
+        for batch, after in zip(batches, actual, strict=True):
             state = plain_step(step, state, batch)
             for one, other in zip(state, after, strict=True):
                 np.testing.assert_allclose(one, other, rtol=rtol)
 
 
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.filterwarnings("ignore:The step cannot be captured.*backwards")
 @given(
     program=st.lists(
         st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 9), st.integers(0, 9)),
@@ -390,14 +408,14 @@ def assert_replayed_as_plain(step: Any, rtol: float) -> None:
     outputs=st.tuples(st.integers(0, 9), st.integers(0, 9)),
 )
 @settings(deadline=None, max_examples=300)
-def test_any_program_is_replayed_as_it_is(
-    program: list[tuple[str, int, int]], outputs: tuple[int, int]
+def test_any_program_is_compiled_as_it_is(
+    compiler: str, program: list[tuple[str, int, int]], outputs: tuple[int, int]
 ) -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         values = follow(program, [*state, *batch])
         return tuple(values[-1 - i % len(values)] for i in outputs)
 
-    assert_replayed_as_plain(step, rtol=1e-12)
+    assert_compiled_as_it_is(compiler, step, rtol=1e-12)
 
 
 INDEX = st.integers(0, 9)
@@ -425,7 +443,7 @@ def test_lanes_of_any_program_are_replayed_as_they_are(
             values += results
         return tuple(values[-1 - i % len(values)] for i in outputs)
 
-    assert_replayed_as_plain(step, rtol=1e-10)
+    assert_compiled_as_it_is("replayed", step, rtol=1e-10)
 
 
 def test_what_other_lanes_read_is_not_overwritten() -> None:
@@ -508,14 +526,15 @@ def test_a_wide_thin_product_needs_little_memory(monkeypatch: pytest.MonkeyPatch
     assert max(call.result.size for call in tape.calls) == 10 * 100_000
 
 
-def test_buffers_may_change_places_and_strangers_are_refused() -> None:
-    run = Replay(lambda _, s, b: (s[0] + b[0], s[1] * b[0]), ())
-    first = run((np.ones(3), np.full(3, 2.0)), (np.full((1, 3), 2.0),))
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_buffers_may_change_places_and_strangers_are_refused(compiler: str) -> None:
+    run = COMPILERS[compiler](lambda _, s, b: (s[0] + b[0], s[1] * b[0]), ())
+    first = run((np.ones(3), np.full(3, 2.0)), One(np.full((1, 3), 2.0)))
     assert [leaf.tolist() for leaf in first] == [[3] * 3, [4] * 3]
-    second = run((first[1], first[0]), (np.full((1, 3), 10.0),))
+    second = run((first[1], first[0]), One(np.full((1, 3), 10.0)))
     assert [leaf.tolist() for leaf in second] == [[14] * 3, [30] * 3]
     with pytest.raises(ValueError, match="another shape"):
-        run((np.ones(1), np.ones(3)), (np.ones((1, 3)),))
+        run((np.ones(1), np.ones(3)), One(np.ones((1, 3))))
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import numpy.typing as npt
 
-from mnn_gpu.backend import cuda_graphs
 from mnn_gpu.backend.base import Backend, Memory, Run, Step
-from mnn_gpu.backend.capture import Captured
 from mnn_gpu.backend.cures import is_out_of_memory
+from mnn_gpu.backend.graphs import cuda_graphs
+from mnn_gpu.backend.graphs.capture import Captured
 from mnn_gpu.backend.probe import explain_running, probe
 from mnn_gpu.engine import Exchange
 from mnn_gpu.errors import DeviceError, TrainingWarning
@@ -97,7 +97,7 @@ class CupyBackend(Backend):
         except (OSError, RuntimeError) as error:
             warnings.warn(f"No CUDA graphs ({error}).", TrainingWarning, stacklevel=2)
             return plain
-        return Captured(step, data, plain, graphs)
+        return Captured(step, data, plain, graphs, self.is_out_of_memory)
 
     def explain(self, error: BaseException) -> DeviceError | None:
         return explain_running(error, self.index)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mnn_gpu.backend.operations import Operation, Own, aligned, into
 from mnn_gpu.backend.trace import Call
+from mnn_gpu.backend.views import address, owner
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -115,7 +116,7 @@ class Layout:
             return True
         target = self.target[root]
         i = self.index[id(result)]
-        start = _address(target) + offset
+        start = address(target) + offset
         for j, read in self.old_reads[id(target)]:
             low, high = _bounds(read)
             if low >= start + result.nbytes or high <= start:
@@ -251,7 +252,7 @@ class Layout:
         if id(source) not in self.index:
             return array
         root, start = self._root(id(source))
-        offset = start + _address(array) - _address(source)
+        offset = start + address(array) - address(source)
         raw = self.place[root].reshape(-1).view(np.uint8)
         return np.ndarray(array.shape, array.dtype, raw, offset, array.strides)
 
@@ -267,17 +268,6 @@ def _parts(join: Call) -> Iterator[tuple[NDArray, int]]:
     for part in join.arguments:
         yield part, offset
         offset += part.size * join.result.itemsize
-
-
-def owner(array: NDArray) -> NDArray:
-    """Return the array whose memory a view shows."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
-def _address(array: NDArray) -> int:
-    return int(array.__array_interface__["data"][0])
 
 
 def _bounds(array: NDArray) -> tuple[int, int]:

@@ -22,10 +22,11 @@ import numpy.typing as npt
 
 from mnn_gpu.backend.base import Step
 from mnn_gpu.backend.blas import single_threaded
-from mnn_gpu.backend.layout import Layout, owner
+from mnn_gpu.backend.layout import Layout
 from mnn_gpu.backend.operations import PRODUCTS, Operation, aligned
 from mnn_gpu.backend.trace import Call, Tape
 from mnn_gpu.backend.trees import Tree, leaves, mapped
+from mnn_gpu.backend.views import owner
 
 NDArray: TypeAlias = npt.NDArray[Any]
 

@@ -37,11 +37,19 @@ class Call(NamedTuple):
 
 
 class Tape:
-    """The operations of one run, in order; also the array-API namespace of its arrays."""
+    """The operations of one run, in order; also the array-API namespace of its arrays.
+
+    Parameters
+    ----------
+    for_host : bool
+        Whether NumPy itself is to do them, and thin products and numbers are written down in
+        the ways that are its fastest.
+    """
 
     __name__ = "mnn_gpu.backend.trace"
 
-    def __init__(self) -> None:
+    def __init__(self, *, for_host: bool = True) -> None:
+        self.for_host = for_host
         self.calls: list[Call] = []
         self.known: dict[Any, Traced] = {}
         self.constants: dict[Any, NDArray] = {}
@@ -105,16 +113,18 @@ class Tape:
         return x if x.dtype == dtype and not copy else self.do(Own.COPY, x, dtype=np.dtype(dtype))
 
     def maximum(self, x: Traced, y: Any) -> Traced:
-        return self.do(np.maximum, x, y if isinstance(y, Traced) else self._constant(x.array, y))
+        return self.do(np.maximum, x, self._operand(x.array, y))
 
     def minimum(self, x: Traced, y: Any) -> Traced:
-        return self.do(np.minimum, x, y if isinstance(y, Traced) else self._constant(x.array, y))
+        return self.do(np.minimum, x, self._operand(x.array, y))
 
-    def _constant(self, like: NDArray, value: float) -> NDArray:
+    def _operand(self, like: NDArray, value: Any) -> Any:
         """Return a number as an array, with which NumPy is several times as fast.
 
         Of a large array only a row, which stays in the cache.
         """
+        if isinstance(value, Traced) or not self.for_host:
+            return value
         shape = like.shape if like.size <= LARGE else (1,) * (like.ndim - 1) + like.shape[-1:]
         dtype = np.result_type(like, value)
         key = (shape, dtype, repr(value))
@@ -137,7 +147,7 @@ class Tape:
     def matmul(self, A: Any, B: Any) -> Traced:
         """Multiply; a product of few rows another way, which may round otherwise."""
         A, B = np.asarray(_plain(A)), np.asarray(_plain(B))
-        if not thin.is_thin(len(A), *B.shape):
+        if not self.for_host or not thin.is_thin(len(A), *B.shape):
             return self.do(np.dot, A, B)
 
         def do(*arguments: Any, **options: Any) -> NDArray:

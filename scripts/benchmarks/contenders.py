@@ -17,7 +17,7 @@ import numpy as np
 
 from mnn_gpu import Model, Predictor, TrainingConfig, select_backend
 from mnn_gpu import network as mathematics
-from mnn_gpu.backend import cuda_graphs
+from mnn_gpu.backend.graphs import cuda_graphs
 from mnn_gpu.optimizers import constant, step_scalars
 from mnn_gpu.resident import placed
 from mnn_gpu.samples import Batch, Data, Task

@@ -5,7 +5,7 @@ cuBLAS itself does not mind: its library, which CuPy has loaded, is called here 
 
 References
 ----------
-https://docs.nvidia.com/cuda/cublas: cublasSetWorkspace, cublas<t>gemm, and section 2.1.8 on
+https://docs.nvidia.com/cuda/cublas: cublasSetWorkspace, cublasGemmEx, and section 2.1.8 on
 CUDA graphs.
 """
 
@@ -20,10 +20,10 @@ Array: TypeAlias = Any
 LIBRARIES = ("libcublas.so.13", "libcublas.so.12", "cublas64_13.dll", "cublas64_12.dll")
 WORKSPACE = 1 << 25
 """Bytes; NVIDIA's advice for its newest GPUs."""
-NAMES = {
-    "float32": ("cublasSgemm_v2", ctypes.c_float),
-    "float64": ("cublasDgemm_v2", ctypes.c_double),
-}
+TYPES = {"float32": (0, 68, ctypes.c_float), "float64": (1, 70, ctypes.c_double)}
+"""cudaDataType, cublasComputeType, and the type of the factors."""
+DEFAULT = -1
+"""Of cublasGemmAlgo: cuBLAS chooses."""
 
 
 class Cublas:
@@ -56,40 +56,44 @@ class Cublas:
             )
         )
 
-    def product(self, A: Array, B: Array) -> Array:
-        """Return ``A @ B``, (rows, inner) times (inner, columns), in row-major order."""
+    def product(self, A: Array, B: Array, C: Array) -> None:
+        """Write ``A @ B``, (rows, inner) times (inner, columns), to C, which is row-major.
+
+        Raises
+        ------
+        NotImplementedError
+            If neither rows nor columns of an operand lie together.
+        """
         (rows, inner), columns = A.shape, B.shape[1]
-        C = self.cupy.empty((rows, columns), A.dtype)
-        if not C.size:
-            return C
-        name, scalar = NAMES[str(A.dtype)]
-        (A, flip_A, step_A), (B, flip_B, step_B) = (self._operand(M) for M in (A, B))
-        one, zero = scalar(1), scalar(0)
+        dtype, computed_in, scalar = TYPES[str(C.dtype)]
+        (flip_A, step_A), (flip_B, step_B) = _operand(A), _operand(B)
         # cuBLAS counts column by column, so to it this is the transposed product.
         self._check(
-            getattr(self.library, name)(
-                self.handle,
-                *(flip_B, flip_A, columns, rows, inner, ctypes.byref(one)),
-                *(ctypes.c_void_p(B.data.ptr), step_B, ctypes.c_void_p(A.data.ptr), step_A),
-                *(ctypes.byref(zero), ctypes.c_void_p(C.data.ptr), columns),
+            self.library.cublasGemmEx(
+                *(self.handle, flip_B, flip_A, columns, rows, inner, ctypes.byref(scalar(1))),
+                *(ctypes.c_void_p(B.data.ptr), dtype, step_B),
+                *(ctypes.c_void_p(A.data.ptr), dtype, step_A),
+                *(ctypes.byref(scalar(0)), ctypes.c_void_p(C.data.ptr), dtype, columns),
+                *(computed_in, DEFAULT),
             )
         )
-        return C
-
-    def _operand(self, M: Array) -> tuple[Array, int, int]:
-        """Return a matrix, whether it is transposed, and its rows' distance in elements."""
-        size = M.itemsize
-        down, along = (stride // size for stride in M.strides)
-        if along == 1 and down >= M.shape[1]:
-            return M, 0, down
-        if down == 1 and along >= M.shape[0]:
-            return M, 1, along
-        M = self.cupy.ascontiguousarray(M)
-        return M, 0, M.shape[1]
 
     def _check(self, status: int) -> None:
         if status:
             raise RuntimeError(f"cuBLAS refuses with status {status}")
+
+
+def _operand(M: Array) -> tuple[int, int]:
+    """Return whether a matrix is transposed, and its rows' distance in elements."""
+    (rows, columns), size = M.shape, M.itemsize
+    # How far it is to what is not there does not matter.
+    down = M.strides[0] // size if rows > 1 else columns
+    along = M.strides[1] // size if columns > 1 else rows
+    if (along == 1 or columns == 1) and down >= columns:
+        return 0, down
+    if (down == 1 or rows == 1) and along >= rows:
+        return 1, along
+    raise NotImplementedError(f"a matrix with strides {M.strides} can't be multiplied")
 
 
 def _loaded(names: Sequence[str]) -> Any:

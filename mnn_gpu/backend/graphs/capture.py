@@ -1,0 +1,151 @@
+"""`compile` for devices that launch what was asked of them once, such as CUDA graphs.
+
+A small network's step is some seventy operations of a microsecond or two, and to ask a GPU
+for one takes the host several. Here the plain step is traced on a tape, as it is for NumPy;
+its operations become few launches, see `fusion.py`, that work in memory which is laid out
+once, see `places.py`; and a whole run of steps is captured and launched as one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mnn_gpu.backend.base import Run, Step, entries
+from mnn_gpu.backend.graphs.device import Device
+from mnn_gpu.backend.graphs.order import Turn, dependencies, turns
+from mnn_gpu.backend.graphs.program import Program
+from mnn_gpu.backend.operations import Operation
+from mnn_gpu.backend.trees import Tree, leaves, mapped
+from mnn_gpu.errors import TrainingWarning
+
+
+class Captured:
+    """A compiled step: ``(state, batches) -> state``; see `Backend.compile`.
+
+    The first run of each form is launched one by one, which also compiles what the device
+    wants; the second is captured, and launched as one from then on. A state that this
+    returned is overwritten by the next run; one that comes from elsewhere is copied and left
+    alone. What can't be captured is run plainly, and a `TrainingWarning` says so, once.
+
+    Parameters
+    ----------
+    step : callable
+    data : tree of arrays
+    plain : callable
+        The step run plainly.
+    device : Device
+    is_out_of_memory : callable
+        `Backend.is_out_of_memory`: such an error is the caller's to mend.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        data: Tree,
+        plain: Run,
+        device: Device,
+        is_out_of_memory: Callable[[BaseException], bool],
+    ) -> None:
+        self.step = step
+        self.data = data
+        self.plain = plain
+        self.device = device
+        self.is_out_of_memory = is_out_of_memory
+        self.state: Tree = None
+        self.can_capture = True
+        self.programs: dict[Any, Program] = {}
+        self.runs: dict[Any, _Run] = {}
+
+    def __call__(self, state: Tree, batches: Tree) -> Tree:
+        if not self.can_capture:
+            return self.plain(state, batches)
+        with self.device.active():
+            self._bring_in(state)
+            form = _form(batches)
+            run = self.runs.get(form)
+            try:
+                if run is None:
+                    run = self.runs[form] = self._prepared(batches)
+                _overwrite(self.device, run.places, batches)
+                run.go()
+            except Exception as error:
+                self.runs.pop(form, None)
+                if self.is_out_of_memory(error):
+                    raise
+                return self._given_up(error, batches)
+        return self.state
+
+    def _prepared(self, batches: Tree) -> _Run:
+        first = next(entries(batches))
+        form = _form(first)
+        if form not in self.programs:
+            self.programs[form] = Program(self.step, self.data, self.state, first, self.device)
+        program, places = self.programs[form], mapped(self.device.copy, batches)
+        steps = [program.bound(batch) for batch in entries(places)]
+        waiting = dependencies(program.accesses * len(steps))
+        return _Run(places, [o for step in steps for o in step], turns(waiting), self)
+
+    def _given_up(self, error: Exception, batches: Tree) -> Tree:
+        self.can_capture = False
+        self.runs.clear()
+        self.programs.clear()
+        warnings.warn(
+            f"The step cannot be captured ({type(error).__name__}: {error}): it runs as it is.",
+            TrainingWarning,
+            stacklevel=2,
+        )
+        return self.plain(self.state, batches)
+
+    def _bring_in(self, state: Tree) -> None:
+        """Copy what is not there already; what is may be wanted in another place."""
+        if self.state is None:
+            self.state = mapped(self.device.copy, state)
+            return
+        pairs = list(zip(leaves(self.state), leaves(state), strict=True))
+        if any(_form(place) != _form(leaf) for place, leaf in pairs):
+            raise ValueError("a compiled step is given a state of another shape or dtype")
+        strangers = [(p, self.device.copy(leaf)) for p, leaf in pairs if leaf is not p]
+        for place, leaf in strangers:
+            self.device.overwrite(place, leaf)
+
+
+class _Run:
+    """Steps of batches of one form, the next time's in the same places."""
+
+    def __init__(
+        self, places: Tree, operations: Sequence[Operation], turns: Sequence[Turn], of: Captured
+    ) -> None:
+        self.places = places
+        self.operations = operations
+        self.turns = turns
+        self.state = of.state
+        self.device = of.device
+        self.times = 0
+        self.launch: Operation = self._one_by_one
+
+    def go(self) -> None:
+        """Make the steps; on an error the state is what it was, unless the device is lost."""
+        if self.times == 1:
+            self.launch = self.device.captured(self.operations, self.turns)
+        self.times += 1
+        self.launch()
+
+    def _one_by_one(self) -> None:
+        before = mapped(self.device.copy, self.state)
+        try:
+            for operation in self.operations:
+                operation()
+        except Exception:
+            _overwrite(self.device, self.state, before)
+            raise
+
+
+def _overwrite(device: Device, places: Tree, arrays: Tree) -> None:
+    for place, array in zip(leaves(places), leaves(arrays), strict=True):
+        device.overwrite(place, array)
+
+
+def _form(tree: Tree) -> Any:
+    return tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves(tree))

@@ -1,0 +1,155 @@
+"""CUDA graphs through CuPy, for `capture`: a thin layer that has not run on a GPU yet.
+
+So it is only taken where the environment variable MNN_CUDA_GRAPHS is 1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from mnn_gpu.backend.graphs import cuda_source
+from mnn_gpu.backend.graphs.cublas import Cublas
+from mnn_gpu.backend.graphs.device import Launcher
+from mnn_gpu.backend.graphs.expressions import Expression
+from mnn_gpu.backend.graphs.launches import Product, Reduction, What
+from mnn_gpu.backend.graphs.order import LANES, Turn
+from mnn_gpu.backend.operations import Operation
+
+Array: TypeAlias = Any
+
+VARIABLE = "MNN_CUDA_GRAPHS"
+
+
+def are_wanted() -> bool:
+    """Return whether the user has asked for them."""
+    return os.environ.get(VARIABLE) == "1"
+
+
+class CudaGraphs:
+    """One GPU's kernels and graphs, on streams of their own; see `device.Device`.
+
+    Parameters
+    ----------
+    cupy : module
+
+    Raises
+    ------
+    OSError, RuntimeError
+        If there is no cuBLAS that can be captured.
+    """
+
+    def __init__(self, cupy: Any) -> None:
+        self.cupy = cupy
+        self.lanes = [cupy.cuda.Stream(non_blocking=True) for _ in range(LANES)]
+        self.stream = self.lanes[0]
+        # Each lane has a handle and a workspace of its own, or products would not come to the
+        # same bits each time.
+        self.cublas = {lane.ptr: Cublas(cupy, lane) for lane in self.lanes}
+
+    def memory(self, size: int) -> Array:
+        return self.cupy.empty(size, np.uint8)
+
+    def view(
+        self,
+        home: Array,
+        offset: int,
+        shape: Sequence[int],
+        dtype: np.dtype[Any],
+        strides: Sequence[int],
+    ) -> Array:
+        return self.cupy.ndarray(tuple(shape), dtype, home.data + offset, tuple(strides))
+
+    def copy(self, array: Array) -> Array:
+        return self.cupy.array(array, copy=True, order="C")
+
+    def overwrite(self, place: Array, array: Array) -> None:
+        place[...] = array
+
+    def launcher(self, what: What) -> Launcher:
+        if isinstance(what, Product):
+            return self._multiply
+        kernel = _kernel(self.cupy, what)
+        if isinstance(what, Reduction):
+            # Of one input CuPy would make a kernel of CUB's, which allocates; so there are two.
+            return lambda inputs, outputs: kernel(
+                *inputs, inputs[0], out=outputs[0], axis=what.axes
+            )
+        return lambda inputs, outputs: kernel(*inputs, *outputs)
+
+    def captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation:
+        with self.cupy.cuda.using_allocator(_refused):
+            self.stream.begin_capture()
+            try:
+                self._deal_out(operations, turns)
+            finally:
+                graph = self.stream.end_capture()
+        graph.upload(self.stream)
+        return lambda: graph.launch(self.stream)
+
+    def _deal_out(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> None:
+        """Ask for operations on streams that wait for each other only where they must."""
+        awaited = {number for turn in turns for number in turn.after}
+        used = {turn.lane for turn in turns if turn.lane}
+        for lane in used:
+            self.lanes[lane].wait_event(self._event(0))
+        events: dict[int, Any] = {}
+        for number, (operation, turn) in enumerate(zip(operations, turns, strict=True)):
+            for earlier in turn.after:
+                self.lanes[turn.lane].wait_event(events[earlier])
+            with self.lanes[turn.lane]:
+                operation()
+            if number in awaited:
+                events[number] = self._event(turn.lane)
+        for lane in used:
+            self.stream.wait_event(self._event(lane))
+
+    def _event(self, lane: int) -> Any:
+        return self.lanes[lane].record(self.cupy.cuda.Event(disable_timing=True))
+
+    def _multiply(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        here = self.cupy.cuda.get_current_stream().ptr
+        self.cublas[here].product(*inputs, *outputs)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Work on the stream of graphs, after what was asked for before and before what is next."""
+        outside = self.cupy.cuda.get_current_stream()
+        self.stream.wait_event(outside.record())
+        with self.stream:
+            yield
+        outside.wait_event(self.stream.record())
+
+
+def _refused(size: int) -> Any:
+    """Refuse memory, since what a graph works in must stay its own."""
+    raise RuntimeError(f"{size} bytes are asked for within a capture")
+
+
+@cache
+def _kernel(cupy: Any, what: Expression | Reduction) -> Any:
+    """Return the kernel that CuPy compiles, for all arrays and shapes."""
+    if isinstance(what, Reduction):
+        expression = what.expression
+        dtype = expression.operations[expression.outputs[0]].dtype
+        return cupy.ReductionKernel(
+            f"{cuda_source.input_parameters(expression)}, {expression.inputs[0]} again",
+            cuda_source.output_parameters(expression),
+            cuda_source.computed(expression),
+            cuda_source.REDUCE[what.function],
+            "y0 = a",
+            cuda_source.IDENTITY[what.function],
+            "mnn_gpu_reduction",
+            cuda_source.TYPES[dtype],
+        )
+    return cupy.ElementwiseKernel(
+        cuda_source.input_parameters(what),
+        cuda_source.output_parameters(what),
+        cuda_source.statements(what) + "\n" + cuda_source.assignments(what),
+        "mnn_gpu_elementwise",
+    )

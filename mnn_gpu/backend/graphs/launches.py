@@ -1,0 +1,89 @@
+"""What a device is asked for at once, as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.backend.graphs.expressions import Expression, as_it_is
+from mnn_gpu.backend.views import all_in_shape
+
+NDArray: TypeAlias = npt.NDArray[Any]
+
+LONG = 4096
+"""Entries: a sum of so many is done in two launches."""
+
+
+class Reduction(NamedTuple):
+    """An expression whose values are added up, or of which the largest are kept.
+
+    Attributes
+    ----------
+    expression : Expression
+        Of one output.
+    function : str
+        "add" or "maximum".
+    axes : tuple of int
+    """
+
+    expression: Expression
+    function: str
+    axes: tuple[int, ...]
+
+
+class Product(NamedTuple):
+    """``A @ B``."""
+
+
+What: TypeAlias = Expression | Reduction | Product
+
+
+class Launch(NamedTuple):
+    """A device's work on arrays.
+
+    Attributes
+    ----------
+    what : Expression, Reduction or Product
+    inputs : sequence of array
+        An expression's have the shape of its outputs, but those it takes rows of.
+    outputs : sequence of array
+        Whole results; an expression's row-major.
+    """
+
+    what: What
+    inputs: Sequence[NDArray]
+    outputs: Sequence[NDArray]
+
+
+class Joined(NamedTuple):
+    """Arrays end to end along the first axis: work only where they do not lie so already."""
+
+    inputs: Sequence[NDArray]
+    outputs: Sequence[NDArray]
+
+
+def stages(what: Reduction, inputs: Sequence[NDArray], output: NDArray) -> list[Launch]:
+    """Return a reduction; a long one as two, since one block of threads makes one result."""
+    shape = inputs[0].shape
+    kept = shape[: len(shape) - len(what.axes)]
+    length = math.prod(shape[len(kept) :])
+    if length >= LONG and what.axes == tuple(range(len(kept), len(shape))):
+        parts = _even_parts(length)
+        cut = all_in_shape(list(inputs), (*kept, parts, length // parts))
+        if parts > 1 and cut is not None:
+            between = np.empty((*kept, parts), output.dtype)
+            rest = Reduction(as_it_is(str(output.dtype)), what.function, (len(kept),))
+            return [
+                Launch(what._replace(axes=(len(kept) + 1,)), cut, [between]),
+                Launch(rest, [between], [output]),
+            ]
+    return [Launch(what, inputs, [output])]
+
+
+def _even_parts(length: int) -> int:
+    """Return how many parts, all of one size, are about as many as each is long."""
+    return max(n for n in range(1, math.isqrt(length) + 1) if length % n == 0)

@@ -1,0 +1,106 @@
+"""Which launches may be under way at once: those that do not wait for each other.
+
+A small network's kernels fill a few of a GPU's hundred processors each, and half of them do
+not depend on the other half: a layer's gradient and the layers before it, the loss and the
+update. So they are dealt out to a few lanes, in each of which one follows the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+LANES = 4
+"""More gain little: so many launches of a network's step are ready at most, most of the time."""
+
+
+class Access(NamedTuple):
+    """Bytes that a launch reads or writes.
+
+    Attributes
+    ----------
+    home : hashable
+        Which piece of memory.
+    start, stop : int
+    is_write : bool
+    """
+
+    home: Any
+    start: int
+    stop: int
+    is_write: bool
+
+
+class Turn(NamedTuple):
+    """When a launch may begin: after the one before it in its lane, and after others.
+
+    Attributes
+    ----------
+    lane : int
+    after : tuple of int
+        The numbers of launches of other lanes.
+    """
+
+    lane: int
+    after: tuple[int, ...]
+
+
+def dependencies(launches: Iterable[Sequence[Access]]) -> list[set[int]]:
+    """Return which earlier launches each must wait for.
+
+    Those that write what it reads, and those that read or write what it writes; of these
+    only the last ones, where they wait for the others themselves.
+    """
+    known: dict[Any, list[tuple[int, Access]]] = {}
+    result: list[set[int]] = []
+    for number, accesses in enumerate(launches):
+        wanted: set[int] = set()
+        for access in accesses:
+            earlier = known.setdefault(access.home, [])
+            wanted |= {n for n, other in earlier if _must_wait(access, other)}
+        for access in accesses:
+            earlier = known[access.home]
+            if access.is_write:
+                # Whoever waits for this one waits for those that it covers, too.
+                earlier[:] = [e for e in earlier if not _covers(access, e[1])]
+            earlier.append((number, access))
+        result.append(wanted - {number})
+    return result
+
+
+def turns(waiting: Sequence[set[int]], lanes: int = LANES) -> list[Turn]:
+    """Deal launches out to lanes, by what each must wait for.
+
+    A launch goes on with the lane of one that it waits for, if that is the lane's last;
+    otherwise it takes the lane whose last one is ready the soonest. Nobody waits for what
+    is done anyway once others are that it waits for.
+    """
+    last = [-1] * lanes
+    depth: list[int] = []
+    # Of each launch, the last one in every lane that is done when it is: itself in its own.
+    done: list[list[int]] = []
+    result: list[Turn] = []
+    for number, wanted in enumerate(waiting):
+        depths = [0 if end < 0 else depth[end] for end in last]
+        own = [lane for lane in range(lanes) if last[lane] in wanted]
+        lane = max(own, key=depths.__getitem__) if own else depths.index(min(depths))
+        clock = done[last[lane]] if last[lane] >= 0 else [-1] * lanes
+        after = []
+        for earlier in sorted(wanted, reverse=True):
+            if clock[result[earlier].lane] < earlier:
+                after.append(earlier)
+                clock = list(map(max, clock, done[earlier]))
+        done.append([number if other == lane else end for other, end in enumerate(clock)])
+        depth.append(1 + max([depths[lane], *(depth[earlier] for earlier in after)]))
+        result.append(Turn(lane, tuple(after)))
+        last[lane] = number
+    return result
+
+
+def _must_wait(access: Access, other: Access) -> bool:
+    overlap = access.start < other.stop and other.start < access.stop
+    return overlap and (access.is_write or other.is_write)
+
+
+def _covers(access: Access, other: Access) -> bool:
+    return access.start <= other.start and other.stop <= access.stop

@@ -1,0 +1,102 @@
+"""A step as a device's launches, bound to memory that is laid out once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.backend.base import Step
+from mnn_gpu.backend.graphs.device import Device
+from mnn_gpu.backend.graphs.fusion import fused
+from mnn_gpu.backend.graphs.launches import Launch
+from mnn_gpu.backend.graphs.order import Access
+from mnn_gpu.backend.graphs.places import Places
+from mnn_gpu.backend.operations import Operation
+from mnn_gpu.backend.trace import Tape
+from mnn_gpu.backend.trees import Tree, leaves, mapped
+from mnn_gpu.backend.views import span
+
+Array: TypeAlias = Any
+NDArray: TypeAlias = npt.NDArray[Any]
+
+
+class Program:
+    """A step for batches of one form, traced and laid out in a device's memory.
+
+    Parameters
+    ----------
+    step : callable
+    data, state, batch : trees of the device's arrays
+        The state, row-major, is what the step's result is written to.
+    device : Device
+    """
+
+    def __init__(self, step: Step, data: Tree, state: Tree, batch: Tree, device: Device) -> None:
+        self.device = device
+        traced = [mapped(_standin, tree) for tree in (data, state, batch)]
+        there = zip(leaves(traced[:2]), leaves([data, state]), strict=True)
+        self.there = {id(standin): array for standin, array in there}
+        self.of_batch = {id(standin): n for n, standin in enumerate(leaves(traced[2]))}
+        # What an `id` is of must not be forgotten.
+        self.kept = traced
+        tape = Tape(for_host=False)
+        result = step(*(mapped(tape.traced, tree) for tree in traced))
+        outputs = [leaf.array for leaf in leaves(result)]
+        self.places = Places(fused(tape.calls, outputs), outputs, list(leaves(traced[1])))
+        self.pieces = [device.memory(size) for size in self.places.sizes]
+        self.launchers = [device.launcher(launch.what) for launch in self.places.launches]
+        self.accesses = [self._accesses(launch) for launch in self.places.launches]
+
+    def bound(self, batch: Tree) -> list[Operation]:
+        """Return all launches of the step on a batch that lies, row-major, where it lies."""
+        arrays = list(leaves(batch))
+        operations: list[Operation] = []
+        for launch, launcher in zip(self.places.launches, self.launchers, strict=True):
+            inputs, outputs = (
+                [self._on_device(view, arrays) for view in views]
+                for views in (launch.inputs, launch.outputs)
+            )
+            operations.append(partial(launcher, inputs, outputs))
+        return operations
+
+    def _accesses(self, launch: Launch) -> list[Access]:
+        """Return what a launch reads and writes of all that is ever written."""
+        state = {id(leaf) for leaf in leaves(self.kept[1])}
+        found = []
+        for views, is_write in ((launch.inputs, False), (launch.outputs, True)):
+            for view in views:
+                _check_forwards(view)
+                home, start = self.places.place(view)
+                if isinstance(home, int) or id(home) in state:
+                    name = home if isinstance(home, int) else ("state", id(home))
+                    found.append(Access(name, start, start + span(view), is_write))
+        return found
+
+    def _on_device(self, view: NDArray, batch: Sequence[Array]) -> Array:
+        home, offset = self.places.place(view)
+        if isinstance(home, int):
+            there = self.pieces[home]
+        elif id(home) in self.of_batch:
+            there = batch[self.of_batch[id(home)]]
+        else:
+            if id(home) not in self.there:  # A constant of the step's.
+                self.there[id(home)] = self.device.copy(home)
+            there = self.there[id(home)]
+        return self.device.view(there, offset, view.shape, view.dtype, view.strides)
+
+
+def _standin(array: Array) -> NDArray:
+    """Return memory of the host's of an array's form, which is never touched."""
+    _check_forwards(array)
+    # No array of NumPy's, so that this one counts as the owner of its memory.
+    memory = bytearray(span(array))
+    return np.ndarray(array.shape, array.dtype, memory, 0, array.strides)
+
+
+def _check_forwards(array: Array) -> None:
+    if min(array.strides, default=0) < 0:
+        raise NotImplementedError("arrays that run backwards can't be captured")

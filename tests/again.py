@@ -1,0 +1,121 @@
+"""A device that does again what it was asked for, with NumPy: as a GPU's graphs do with kernels."""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from mnn_gpu.backend.graphs.expressions import CAST, TAKE, Expression, Input, Number, Operation
+from mnn_gpu.backend.graphs.launches import Product, Reduction, What
+from mnn_gpu.backend.graphs.order import Turn
+
+
+class Again:
+    """See `device.Device`; the lanes of what is captured overtake each other at random."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.launched: list[What] = []
+        self.refused: Exception | None = None
+        self.random = random.Random(0)
+
+    def memory(self, size: int) -> Any:
+        return np.full(size, 0xFF, np.uint8)  # No numbers, should anybody read before writing.
+
+    def view(self, home: Any, offset: int, shape: Any, dtype: Any, strides: Any) -> Any:
+        span = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+        address = home.__array_interface__["data"][0] + offset
+        memory = (ctypes.c_char * (span + dtype.itemsize)).from_address(address)
+        return np.ndarray(shape, dtype, memory, 0, strides)
+
+    def copy(self, array: Any) -> Any:
+        return np.array(array, order="C")
+
+    def overwrite(self, place: Any, array: Any) -> None:
+        place[...] = array
+
+    def launcher(self, what: What) -> Callable[[Sequence[Any], Sequence[Any]], None]:
+        def launch(inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+            self.launched.append(what)
+            for place, result in zip(outputs, results(what, inputs), strict=True):
+                assert (place.shape, place.dtype) == (result.shape, result.dtype)
+                place[...] = result
+
+        return launch
+
+    def captured(
+        self, operations: Sequence[Callable[[], object]], turns: Sequence[Turn]
+    ) -> Callable[[], None]:
+        if self.refused is not None:
+            raise self.refused
+
+        def launch() -> None:
+            self.runs += 1
+            for number in any_order(turns, self.random):
+                operations[number]()
+
+        return launch
+
+    def active(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+
+def any_order(turns: Sequence[Turn], choice: random.Random) -> Iterator[int]:
+    """Yield the numbers of turns in an order in which a device might take them."""
+    lanes: dict[int, deque[int]] = {}
+    for number, turn in enumerate(turns):
+        lanes.setdefault(turn.lane, deque()).append(number)
+    done: set[int] = set()
+    while len(done) < len(turns):
+        ready = [lane for lane in lanes.values() if lane and done.issuperset(turns[lane[0]].after)]
+        number = choice.choice(ready).popleft()
+        done.add(number)
+        yield number
+
+
+def results(what: What, inputs: Sequence[Any]) -> list[Any]:
+    """Return what a launch writes to its outputs."""
+    if isinstance(what, Product):
+        A, B = inputs
+        return [np.dot(A, B)]
+    if isinstance(what, Reduction):
+        (values,) = evaluated(what.expression, inputs)
+        return [getattr(np, what.function).reduce(values, axis=what.axes, dtype=values.dtype)]
+    return evaluated(what, inputs)
+
+
+def evaluated(expression: Expression, inputs: Sequence[Any]) -> list[Any]:
+    """Compute an expression with NumPy, operation by operation."""
+    assert tuple(str(array.dtype) for array in inputs) == expression.inputs
+    shape = next(a.shape for n, a in enumerate(inputs) if n not in expression.rows_of)
+    values: list[Any] = []
+    for operation in expression.operations:
+        values.append(value_of(operation, inputs, values, shape))
+        assert str(values[-1].dtype) == operation.dtype
+    return [np.broadcast_to(values[number], shape) for number in expression.outputs]
+
+
+def value_of(operation: Operation, inputs: Sequence[Any], values: Sequence[Any], shape: Any) -> Any:
+    def operand(one: Any) -> Any:
+        if isinstance(one, Number):
+            return ast.literal_eval(one.text)
+        return inputs[one.number] if isinstance(one, Input) else values[one.number]
+
+    operands = [operand(one) for one in operation.operands]
+    if operation.name == TAKE:
+        x, row, width = operands
+        column = np.arange(row.size).reshape(shape) % width
+        return x[row.astype(np.int64) * width + column]
+    brought = [
+        np.asarray(o).astype(d) for o, d in zip(operands, operation.computed_in, strict=True)
+    ]
+    if operation.name == CAST:
+        return brought[0].astype(operation.dtype)
+    return np.asarray(getattr(np, operation.name)(*brought))

@@ -1,0 +1,338 @@
+"""A step that is captured and launched is the plain step, in fewer launches, some at once.
+
+Where there is no GPU, a stand-in launches the same with NumPy, and lets lanes overtake each
+other at random (`again.py`). What CUDA's kernels make of it is for machines that have one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, namedtuple
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnn_gpu import RECIPES, TrainingConfig, TrainingWarning, select_backend
+from mnn_gpu.backend import Backend
+from mnn_gpu.backend.graphs import cuda_graphs, cuda_source
+from mnn_gpu.backend.graphs.capture import Captured
+from mnn_gpu.backend.graphs.expressions import Expression
+from mnn_gpu.backend.graphs.launches import Product, Reduction
+from mnn_gpu.backend.graphs.order import Access, Turn, dependencies, turns
+from mnn_gpu.backend.graphs.places import LARGE
+from mnn_gpu.backend.graphs.program import Program
+from mnn_gpu.backend.numpy_backend import NumpyBackend
+from mnn_gpu.backend.trees import leaves, mapped
+from tests.again import Again, any_order
+from tests.test_compile import EVERYTHING, problem
+
+Batches = namedtuple("Batches", "x")
+
+
+def captured(step: Any, data: Any, device: Again) -> Captured:
+    plain = Backend.compile(NumpyBackend(), step, data)
+    return Captured(step, data, plain, device, lambda error: isinstance(error, MemoryError))
+
+
+def both(config: TrainingConfig, device: Again) -> tuple[Any, Any]:
+    """Return the last state of a training, run plainly and captured."""
+    backend = NumpyBackend()
+    step, data, state, batches = problem(backend, config)
+    plain, run = Backend.compile(backend, step, data), captured(step, data, device)
+    one, other = state, state
+    for batch in batches:
+        one, other = plain(one, batch), run(other, batch)
+    return one, other
+
+
+def assert_same(one: Any, other: Any) -> None:
+    for a, b in zip(leaves(one), leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def program_of(config: TrainingConfig) -> Program:
+    """Return what a training's step is launched as."""
+    step, data, state, batches = problem(NumpyBackend(), config)
+    first = mapped(lambda stack: stack[0, ...], batches[0])
+    return Program(step, data, mapped(np.array, state), first, Again())
+
+
+# ---- the plain step --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [None, 8, 25])
+@pytest.mark.parametrize("shard_rows", [None, 7])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
+@pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_a_captured_step_is_the_plain_step(
+    batch_size: int | None, shard_rows: int | None, optimizer: str, more: dict[str, Any]
+) -> None:
+    config = TrainingConfig(
+        hidden=(6, 5),
+        optimizer=optimizer,
+        batch_size=batch_size,
+        shard_rows=shard_rows,
+        epochs=5,
+        learning_rate=0.01,
+        **more,
+    )
+    device = Again()
+    assert_same(*both(config, device))
+    assert device.runs > 0
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_has_its_kernels(name: str) -> None:
+    program = program_of(replace(RECIPES[name].config, hidden=(6, 5), batch_size=10))
+    for launch in program.places.launches:
+        what = launch.what.expression if isinstance(launch.what, Reduction) else launch.what
+        if isinstance(what, Expression):
+            lines = cuda_source.statements(what).splitlines()
+            assert len(lines) == len(what.operations)
+
+
+def test_long_sums_are_done_in_two_launches() -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        xp = batch.x.__array_namespace__()
+        total = xp.sum(batch.x * 2, axis=1)
+        return (state[0] + total, state[1] + xp.sum(xp.astype(batch.x > 0.5, xp.int32)))
+
+    rng = np.random.default_rng(0)
+    batches = Batches(rng.random((1, 3, 6000)))
+    device = Again()
+    sums, count = captured(step, (), device)((np.zeros(3), np.int64(0)), batches)
+    np.testing.assert_allclose(sums, 2 * batches.x[0].sum(axis=1))
+    assert count == (batches.x > 0.5).sum()
+    reductions = [what for what in device.launched if isinstance(what, Reduction)]
+    assert len(reductions) == 4
+    with_a_prime = Batches(rng.random((1, 3, 6007)))
+    captured(step, (), Again())((np.zeros(3), np.int64(0)), with_a_prime)
+
+
+# ---- few launches, in few places -------------------------------------------------------
+
+
+def test_a_step_is_few_launches() -> None:
+    config = TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)
+    kinds = Counter(type(launch.what) for launch in program_of(config).places.launches)
+    # Batch and labels; two hidden layers forth and back; the output; Adam; the metrics.
+    # Sums: three bias gradients, two for the softmax, three for the metrics.
+    assert kinds == {Product: 8, Expression: 9, Reduction: 8}
+
+
+def test_half_of_them_need_not_wait_for_the_other_half() -> None:
+    accesses = program_of(TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)).accesses
+    dealt = turns(dependencies(accesses * 10))
+    assert length(dealt) < 0.6 * len(dealt)
+    assert length(turns(dependencies(accesses * 10), lanes=1)) == len(dealt)
+
+
+def length(dealt: list[Turn]) -> int:
+    """Return of how many launches, one after the other, the longest chain is made."""
+    ends: dict[int, int] = {}
+    depth: list[int] = []
+    for turn in dealt:
+        depth.append(1 + max([ends.get(turn.lane, 0), *(depth[n] for n in turn.after)]))
+        ends[turn.lane] = depth[-1]
+    return max(depth)
+
+
+def test_the_state_is_written_where_it_lies_and_large_memory_is_shared() -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        x = batch.x
+        for _ in range(5):
+            x = x @ x
+        return (state[0] - x,)
+
+    side = 600
+    state = (np.zeros((side, side)),)
+    program = Program(step, (), state, Batches(np.zeros((side, side))), Again())
+    assert len(program.places.launches) == 6
+    assert program.places.sizes == [side * side * 8 // 256 * 256] * 2 > [LARGE] * 2
+
+
+accesses = st.builds(
+    lambda home, start, size, is_write: Access(home, start, start + size, is_write),
+    *(st.integers(0, 2), st.integers(0, 9), st.integers(1, 5), st.booleans()),
+)
+
+
+@given(
+    st.lists(st.lists(accesses, max_size=3), max_size=20), st.integers(1, 4), st.integers(0, 999)
+)
+@settings(deadline=None)
+def test_whatever_is_read_is_written_before_in_any_order_of_the_lanes(
+    launches: list[list[Access]], lanes: int, seed: int
+) -> None:
+    waiting = dependencies(launches)
+    done: list[int] = []
+    for number in any_order(turns(waiting, lanes), random.Random(seed)):
+        for other in range(number):
+            clash = any(
+                one.home == two.home
+                and max(one.start, two.start) < min(one.stop, two.stop)
+                and (one.is_write or two.is_write)
+                for one in launches[number]
+                for two in launches[other]
+            )
+            assert other in done or not clash
+        done.append(number)
+    assert sorted(done) == list(range(len(launches)))
+
+
+# ---- what can go wrong -----------------------------------------------------------------
+
+
+def test_what_cannot_be_captured_runs_as_it_is_and_says_so_once() -> None:
+    device = Again()
+    device.refused = NotImplementedError("not during capture")
+    config = TrainingConfig(hidden=(5,), batch_size=8, epochs=6)
+    with pytest.warns(TrainingWarning, match=r"cannot be captured \(NotImplemented") as warned:
+        assert_same(*both(config, device))
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (lambda _, s, b: (s[0] + b.x[::-1],), "run backwards"),
+        (lambda _, s, b: (s[0] + b.x.__array_namespace__().argmax(b.x),), "argmax cannot be"),
+        (lambda _, s, b: (s[0] + b.x * float("inf"),), "inf is no number"),
+        (lambda _, s, b: (s[0] + 1 if b.x[:1] > 0 else s[0],), "may not decide"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_what_has_no_kernel_runs_as_it_is(step: Any, reason: str) -> None:
+    x = np.arange(1.0, 3.0)
+    with pytest.warns(TrainingWarning, match=reason):
+        (after,) = captured(step, (), Again())((np.zeros(2),), Batches(x[None]))
+    np.testing.assert_array_equal(after, step((), (np.zeros(2),), Batches(x))[0])
+
+
+class Failing(Again):
+    """A device whose third launch fails."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def launcher(self, what: Any) -> Any:
+        plain = super().launcher(what)
+
+        def launch(inputs: Any, outputs: Any) -> None:
+            plain(inputs, outputs)
+            if len(self.launched) == 3:
+                raise self.error
+
+        return launch
+
+
+def twice(_: Any, state: Any, batch: Any) -> Any:
+    """Change the state with each of two launches."""
+    return state[0] + batch.x @ batch.x, state[1] @ batch.x + 1
+
+
+def test_a_failure_in_the_first_run_leaves_the_state_as_it_was() -> None:
+    state, batches = (np.eye(2), np.eye(2)), Batches(np.ones((2, 2, 2)))
+    with pytest.warns(TrainingWarning, match=r"RuntimeError: lost"):
+        found = captured(twice, (), Failing(RuntimeError("lost")))(state, batches)
+    assert_same(found, Backend.compile(NumpyBackend(), twice, ())(state, batches))
+
+
+def test_want_of_memory_is_told_and_leaves_the_state_as_it_was() -> None:
+    run = captured(twice, (), Failing(MemoryError("not enough")))
+    state, batches = (np.eye(2), np.eye(2)), Batches(np.ones((2, 2, 2)))
+    with pytest.raises(MemoryError, match="not enough"):
+        run(state, batches)
+    assert_same(run(state, batches), Backend.compile(NumpyBackend(), twice, ())(state, batches))
+
+
+def test_a_state_from_elsewhere_is_left_alone() -> None:
+    step, data, state, batches = problem(
+        NumpyBackend(), TrainingConfig(hidden=(5,), batch_size=25, epochs=3)
+    )
+    run = captured(step, data, Again())
+    first = mapped(np.array, run(state, batches[0]))
+    theta = np.array(first.theta)
+    one = np.array(run(first, batches[1]).theta)
+    np.testing.assert_array_equal(first.theta, theta)
+    # Another state in between, then the first one once more.
+    run(state, batches[2])
+    np.testing.assert_array_equal(run(first, batches[1]).theta, one)
+
+
+# ---- CUDA's kernels --------------------------------------------------------------------
+
+
+def test_every_operation_of_a_tape_is_cudas_too() -> None:
+    names = {*cuda_source.INFIX, *cuda_source.FUNCTIONS, *cuda_source.CHOICES}
+    assert all(hasattr(np, name) for name in names)
+    with pytest.raises(NotImplementedError, match="sin has no counterpart"):
+        cuda_source.statements(expression_of("sin"))
+    with pytest.raises(NotImplementedError, match="complex64 is no dtype"):
+        cuda_source.statements(expression_of("exp", "complex64"))
+
+
+def expression_of(name: str, dtype: str = "float32") -> Expression:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        tape = batch.x.__array_namespace__()
+        return (state[0] + tape.do(getattr(np, name), batch.x),)
+
+    x = np.ones(2, dtype)
+    (launch,) = Program(step, (), (x.copy(),), Batches(x), Again()).places.launches
+    assert isinstance(launch.what, Expression)
+    return launch.what
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("batch_size", [None, 8, 25])
+@pytest.mark.parametrize("shard_rows", [None, 7])
+@pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_cuda_graphs_come_to_what_the_plain_step_does(
+    monkeypatch: pytest.MonkeyPatch,
+    batch_size: int | None,
+    shard_rows: int | None,
+    more: dict[str, Any],
+) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    config = TrainingConfig(
+        hidden=(6, 5),
+        optimizer="adam",
+        batch_size=batch_size,
+        shard_rows=shard_rows,
+        epochs=5,
+        learning_rate=0.01,
+        dtype="float64",
+        **more,
+    )
+    gpu = select_backend("cuda")
+    step, data, state, batches = problem(gpu, config)
+    plain, run = Backend.compile(gpu, step, data), gpu.compile(step, data)
+    assert isinstance(run, Captured)
+    one, other = state, state
+    for batch in batches:
+        one, other = plain(one, batch), run(other, batch)
+    for a, b in zip(leaves(one), leaves(other), strict=True):
+        np.testing.assert_allclose(gpu.to_numpy(a), gpu.to_numpy(b), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.gpu
+def test_cuda_graphs_come_to_the_same_bits_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    gpu = select_backend("cuda")
+    config = TrainingConfig(hidden=(40, 30), optimizer="adam", batch_size=10, epochs=6)
+
+    def theta() -> Any:
+        step, data, state, batches = problem(gpu, config)
+        run = gpu.compile(step, data)
+        for batch in batches:
+            state = run(state, batch)
+        return gpu.to_numpy(state.theta)
+
+    np.testing.assert_array_equal(theta(), theta())

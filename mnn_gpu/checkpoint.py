@@ -70,8 +70,9 @@ class Checkpoint(SnapshotFolder):
         return snapshot
 
     def _check_same(self, path: Path, config: dict[str, Any], digest: str) -> None:
+        config = asdict(TrainingConfig()) | config  # What an older version did not know of.
         for name, value in self.config.items():
-            before = config.get(name)
+            before = config[name]
             if name not in FREE and before != value:
                 raise UsageError(
                     f"{path} is of a training with {name} {before!r}, not {value!r}.",

@@ -19,6 +19,7 @@ from mnn_gpu.optimizers import (
     make_optimizer,
     warmed_up,
 )
+from mnn_gpu.precision import FULL, MATMUL_PRECISIONS
 from mnn_gpu.regularisation import LEVELS, Regularisation
 
 DEFAULT_ITERATIONS = 1000
@@ -96,6 +97,11 @@ class TrainingConfig:
         Decides everything that is random: parameters, order, deformations, dropout.
     dtype : {"float32", "float64"}
         Of the parameters and of all arithmetic.
+    matmul_precision : {"full", "tf32", "bf16"}
+        To how many significant bits the operands of the network's matrix products are rounded
+        in training, before they are multiplied and added up in float32: not at all, 11, or 8.
+        On a GPU its tensor cores are used then; elsewhere it shows what that costs in accuracy.
+        Records and predictions have all bits.
     report_every : int, optional
         Iterations between two records of the history. Default: 100 with full batches,
         one epoch with minibatches.
@@ -135,6 +141,7 @@ class TrainingConfig:
     fast_reduce: bool = False
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
+    matmul_precision: Literal["full", "tf32", "bf16"] = "full"
     report_every: int | None = None
 
     def __post_init__(self) -> None:
@@ -176,6 +183,12 @@ class TrainingConfig:
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
         one_of("dtype", self.dtype, ("float32", "float64"))
+        one_of("matmul_precision", self.matmul_precision, MATMUL_PRECISIONS)
+        if self.matmul_precision != FULL and self.dtype != "float32":
+            raise UsageError(
+                f"Products of {self.dtype} cannot be {self.matmul_precision}.",
+                'Take dtype "float32", or matmul_precision "full".',
+            )
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

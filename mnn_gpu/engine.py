@@ -8,11 +8,15 @@ from typing import Any, Protocol, TypeAlias
 
 from array_api_compat import array_namespace
 
+from mnn_gpu.precision import short_product
+
 Array: TypeAlias = Any
 OfPart: TypeAlias = Callable[[Array, Sequence[Any]], Any]
 Update: TypeAlias = Callable[..., tuple[Array, ...]]
 Exchange: TypeAlias = Callable[[Sequence[Array], Array], None]
 """Takes the sums of this rank's branches and writes the sum of everyone's to an array."""
+ShortProduct: TypeAlias = Callable[[Array, Array, int], Array]
+"""See `precision.short_product`."""
 
 
 class Engine(Protocol):
@@ -27,6 +31,7 @@ class Engine(Protocol):
     def fuse(self, update: Update, /) -> Update: ...
     def spread(self, function: OfPart, array: Array, items: Sequence[Any], /) -> list[Any]: ...
     def exchanged(self, exchange: Exchange, own: Sequence[Array], dtype: Any, /) -> Array: ...
+    def short_product(self, A: Array, B: Array, bits: int, /) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,12 @@ class Plain:
     shard_rows: int = 2**31
     cached: int = 2**31
     lanes: int = 1
+    short_product: ShortProduct = short_product
+
+    @classmethod
+    def within(cls, engine: Engine) -> Plain:
+        """Return how a part of a step is done that an engine has spread."""
+        return cls(cached=engine.cached, short_product=engine.short_product)
 
     def fuse(self, update: Update) -> Update:
         return update

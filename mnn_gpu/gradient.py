@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial, reduce
-from operator import add
+from operator import add, matmul
 from typing import Any, NamedTuple, TypeAlias
 
 from array_api_compat import array_namespace
@@ -13,6 +13,7 @@ from mnn_gpu import network
 from mnn_gpu.activations import ACTIVATIONS
 from mnn_gpu.engine import PLAIN, Engine, Plain
 from mnn_gpu.outputs import OUTPUTS, wanted_of
+from mnn_gpu.precision import FULL, SIGNIFICANT_BITS
 from mnn_gpu.regularisation import hidden_masks, smoothed
 from mnn_gpu.samples import Samples, Task, inputs_of
 
@@ -46,11 +47,16 @@ def shard_sums(
 ) -> Sums:
     """Return one shard's part of the mean gradient, its loss and its right answers."""
     X = inputs_of(samples, task, basis, theta.dtype, engine)
-    return sums_of_inputs(theta, task, share, X, samples)
+    return sums_of_inputs(theta, task, share, X, samples, engine)
 
 
 def sums_of_inputs(
-    theta: Array, task: Task, share: float | Array, X: Array, samples: Samples
+    theta: Array,
+    task: Task,
+    share: float | Array,
+    X: Array,
+    samples: Samples,
+    engine: Engine = PLAIN,
 ) -> Sums:
     """Return the same where the network's inputs, (features, m), are there already.
 
@@ -65,10 +71,18 @@ def sums_of_inputs(
     if samples.hidden_noise is not None and regularisation.dropout:
         masks = hidden_masks(samples.hidden_noise, sizes, regularisation.dropout, theta.dtype)
     hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output]
-    Z, A = network.forward(layers, X, masks, hidden, output.function)
+    product = _product(task, engine)
+    Z, A = network.forward(layers, X, masks, hidden, output.function, product)
     wanted = smoothed(Y, regularisation.label_smoothing) if regularisation.label_smoothing else Y
-    gradient = network.backward(layers, Z, A, X, wanted, of_each, masks, hidden)
+    gradient = network.backward(layers, Z, A, X, wanted, of_each, masks, hidden, product)
     return Sums(network.flatten(gradient), *output.score(Z[-1], Y, weights, task.clip))
+
+
+def _product(task: Task, engine: Engine) -> Callable[[Array, Array], Array]:
+    if task.matmul_precision == FULL:
+        return matmul
+    bits = SIGNIFICANT_BITS[task.matmul_precision]
+    return lambda A, B: engine.short_product(A, B, bits)
 
 
 def batch_sums(
@@ -88,7 +102,7 @@ def batch_sums(
     if len(shards) == 1:
         return shard_sums(theta, task, share, shards[0], basis, engine)
     # Within a lane there are no more lanes.
-    alone = Plain(cached=engine.cached)
+    alone = Plain.within(engine)
 
     def part_sums(theta: Array, part: Sequence[Samples]) -> Sums:
         of_shard = partial(shard_sums, theta, task, share, basis=basis, engine=alone)

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from math import log, log1p, sqrt
+from operator import matmul
 from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace, device
@@ -35,6 +36,9 @@ Array: TypeAlias = Any
 
 Layer: TypeAlias = tuple[Array, Array]
 """``(W, b)``: (outputs, inputs) and (outputs, 1)."""
+
+Product: TypeAlias = Callable[[Array, Array], Array]
+"""``A @ B``, or nearly so: see `precision`."""
 
 
 INITS = ("notebook", "he", "glorot")
@@ -164,6 +168,7 @@ def forward(
     masks: Sequence[Array] = (),
     hidden: Activation = RELU,
     output: Callable[[Array], Array] = softmax,
+    product: Product = matmul,
 ) -> tuple[list[Array], list[Array]]:
     """Run the network forward.
 
@@ -178,6 +183,7 @@ def forward(
         Of the hidden layers.
     output : callable ``Z -> A``
         Of the last layer.
+    product : callable ``(A, B) -> A @ B``
 
     Returns
     -------
@@ -187,7 +193,7 @@ def forward(
     Z, A = [], []
     inputs = X
     for l, (W, b) in enumerate(layers, start=1):
-        Z.append(W @ inputs + b)
+        Z.append(product(W, inputs) + b)
         A.append(hidden.function(Z[-1]) if l < len(layers) else output(Z[-1]))
         inputs = A[-1] * masks[l - 1] if masks and l < len(layers) else A[-1]
     return Z, A
@@ -202,6 +208,7 @@ def backward(
     share: float | Array = 1.0,
     masks: Sequence[Array] = (),
     hidden: Activation = RELU,
+    product: Product = matmul,
 ) -> list[Layer]:
     """Return ``m share dW[l], m share db[l]`` of every layer: the sums over the samples.
 
@@ -218,7 +225,7 @@ def backward(
     Y : (classes, m), each column's sum 1 (one-hot, say), the dtype of ``X``
     share : float, or (1, m)
         How much a sample weighs: ``1/m`` for the mean of a batch, 1 for the sums.
-    masks, hidden
+    masks, hidden, product
         Those that `forward` was given.
 
     Returns
@@ -233,10 +240,10 @@ def backward(
         inputs = A[l - 1] if l > 0 else X
         if l > 0 and masks:
             inputs = inputs * masks[l - 1]
-        gradient.append((dZ @ inputs.T, xp.sum(dZ, axis=1, keepdims=True)))
+        gradient.append((product(dZ, inputs.T), xp.sum(dZ, axis=1, keepdims=True)))
         if l > 0:
             W, _ = layers[l]
-            dZ = (W.T @ dZ) * hidden.prime(Z[l - 1], A[l - 1])
+            dZ = product(W.T, dZ) * hidden.prime(Z[l - 1], A[l - 1])
             if masks:
                 dZ = dZ * masks[l - 1]
     return gradient[::-1]

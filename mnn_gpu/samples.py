@@ -12,6 +12,7 @@ from array_api_compat import array_namespace
 from mnn_gpu import network
 from mnn_gpu.augmentation import deform
 from mnn_gpu.engine import PLAIN, Engine
+from mnn_gpu.precision import FULL
 from mnn_gpu.regularisation import NONE, Regularisation, keep_mask
 from mnn_gpu.shards import Shard, joined, leaf_slices, shard_slices
 
@@ -34,6 +35,8 @@ class Task:
         Of the hidden layers, one of `activations.ACTIVATIONS`.
     output : str
         Of the last layer, with its loss; one of `outputs.OUTPUTS`.
+    matmul_precision : str
+        Of the network's products, one of `precision.MATMUL_PRECISIONS`.
     clip : float
         The least probability, and the least from 1, that a loss is told of; see
         `network.clipped`.
@@ -46,6 +49,7 @@ class Task:
     activation: str = "relu"
     output: str = "softmax"
     clip: float = 0.0
+    matmul_precision: str = FULL
 
 
 class Data(NamedTuple):

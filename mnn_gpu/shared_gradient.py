@@ -54,7 +54,7 @@ def shared_sums(
         In theta's dtype.
     """
     # Within a lane there are no more lanes.
-    alone = Plain(cached=engine.cached)
+    alone = Plain.within(engine)
     of_samples = partial(shard_sums, theta, task, share, basis=basis, engine=alone)
 
     numbers = theta.shape[0] + METRICS

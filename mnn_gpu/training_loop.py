@@ -91,6 +91,7 @@ class TrainingLoop:
             regularisation=config.regularisation,
             image_shape=data.image_shape,
             input_scale=data.input_scale,
+            matmul_precision=config.matmul_precision,
         )
         self.optimizer = config.make_optimizer()
         plan = Plan(config, self.optimizer, data, task, backend, sharing)

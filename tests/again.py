@@ -15,6 +15,7 @@ import numpy as np
 from mnn_gpu.backend.graphs.expressions import CAST, TAKE, Expression, Input, Number, Operation
 from mnn_gpu.backend.graphs.launches import Product, Reduction, What
 from mnn_gpu.backend.graphs.order import Turn
+from mnn_gpu.precision import rounded
 
 
 class Again:
@@ -84,6 +85,8 @@ def results(what: What, inputs: Sequence[Any]) -> list[Any]:
     """Return what a launch writes to its outputs."""
     if isinstance(what, Product):
         A, B = inputs
+        if what.bits is not None:
+            A, B = rounded(A, what.bits), rounded(B, what.bits)
         return [np.dot(A, B)]
     if isinstance(what, Reduction):
         (values,) = evaluated(what.expression, inputs)

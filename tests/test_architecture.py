@@ -21,6 +21,7 @@ MATHEMATICS = [
     "network.py",
     "optimizers.py",
     "outputs.py",
+    "precision.py",
     "regularisation.py",
     "samples.py",
     "shared_gradient.py",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from mnn_gpu import (
     TrainingInterrupted,
     TrainingWarning,
     UsageError,
+    checkpoint,
     select_backend,
     train,
 )
@@ -95,6 +96,22 @@ def alone(folder: Path) -> Path:
     for other in others:
         other.unlink()
     return last
+
+
+def test_what_an_older_version_did_not_know_of_had_its_default(
+    images: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_an_older_version(config: TrainingConfig) -> dict[str, Any]:
+        return {name: v for name, v in asdict(config).items() if name != "matmul_precision"}
+
+    with monkeypatch.context() as older:
+        older.setattr(checkpoint, "asdict", as_an_older_version)
+        train(images["X"], images["y"], TrainingConfig(iterations=2), checkpoint=tmp_path)
+    again: dict[str, Any] = {"checkpoint": tmp_path, "resume": True}
+    train(images["X"], images["y"], TrainingConfig(iterations=2), **again)
+    config = TrainingConfig(iterations=2, matmul_precision="bf16")
+    with pytest.raises(UsageError, match="matmul_precision 'full', not 'bf16'"):
+        train(images["X"], images["y"], config, **again)
 
 
 def held_out(images: dict[str, Any]) -> tuple[Any, Any]:

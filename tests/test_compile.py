@@ -50,6 +50,7 @@ def problem(backend: Backend, config: TrainingConfig) -> tuple[Any, Any, State, 
         regularisation=config.regularisation,
         image_shape=data.image_shape,
         input_scale=data.input_scale,
+        matmul_precision=config.matmul_precision,
     )
     step = training_step(task, optimizer, backend, config.shard_rows)
     theta = network.flatten(network.init_parameters(sizes, rng))

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from array_api_compat import array_namespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu import RECIPES, TrainingConfig, TrainingWarning, select_backend
+from mnn_gpu import RECIPES, TrainingConfig, TrainingWarning, select_backend, train
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.graphs import cuda_graphs, cuda_source
 from mnn_gpu.backend.graphs.capture import Captured
@@ -26,7 +27,9 @@ from mnn_gpu.backend.graphs.order import Access, Turn, dependencies, turns
 from mnn_gpu.backend.graphs.places import LARGE
 from mnn_gpu.backend.graphs.program import Program
 from mnn_gpu.backend.numpy_backend import NumpyBackend
+from mnn_gpu.backend.trace import Tape
 from mnn_gpu.backend.trees import leaves, mapped
+from mnn_gpu.precision import SIGNIFICANT_BITS
 from tests.again import Again, any_order
 from tests.test_compile import EVERYTHING, problem
 
@@ -38,9 +41,11 @@ def captured(step: Any, data: Any, device: Again) -> Captured:
     return Captured(step, data, plain, device, lambda error: isinstance(error, MemoryError))
 
 
-def both(config: TrainingConfig, device: Again) -> tuple[Any, Any]:
+def both(
+    config: TrainingConfig, device: Again, backend: NumpyBackend | None = None
+) -> tuple[Any, Any]:
     """Return the last state of a training, run plainly and captured."""
-    backend = NumpyBackend()
+    backend = backend or NumpyBackend()
     step, data, state, batches = problem(backend, config)
     plain, run = Backend.compile(backend, step, data), captured(step, data, device)
     one, other = state, state
@@ -83,6 +88,28 @@ def test_a_captured_step_is_the_plain_step(
     device = Again()
     assert_same(*both(config, device))
     assert device.runs > 0
+
+
+class TensorCores(NumpyBackend):
+    """Leaves the rounding of products to the device, once a step is traced."""
+
+    def short_product(self, A: Any, B: Any, bits: int) -> Any:
+        xp = array_namespace(A)
+        if isinstance(xp, Tape):
+            return xp.short_product(A, B, bits)
+        return super().short_product(A, B, bits)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize("backend", [NumpyBackend(), TensorCores()], ids=["kernels", "products"])
+def test_products_are_as_short_as_in_the_plain_step(precision: Any, backend: NumpyBackend) -> None:
+    config = TrainingConfig(
+        hidden=(6, 5), batch_size=8, epochs=5, optimizer="adam", matmul_precision=precision
+    )
+    device = Again()
+    assert_same(*both(config, device, backend))
+    bits = {what.bits for what in device.launched if isinstance(what, Product)}
+    assert bits == ({SIGNIFICANT_BITS[precision]} if type(backend) is TensorCores else {None})
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -318,6 +345,23 @@ def test_cuda_graphs_come_to_what_the_plain_step_does(
         one, other = plain(one, batch), run(other, batch)
     for a, b in zip(leaves(one), leaves(other), strict=True):
         np.testing.assert_allclose(gpu.to_numpy(a), gpu.to_numpy(b), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("graphs", ["0", "1"])
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_tensor_cores_round_as_the_mathematics_says(
+    monkeypatch: pytest.MonkeyPatch, graphs: str, precision: Any
+) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, graphs)
+    gpu, cpu, thetas = select_backend("cuda"), select_backend("cpu"), []
+    X, y = np.random.default_rng(0).integers(0, 256, (200, 64), np.uint8), np.arange(200) % 4
+    full = TrainingConfig(hidden=(32,), iterations=1)
+    short = replace(full, matmul_precision=precision)
+    for backend, config in ((gpu, short), (cpu, short), (gpu, full)):
+        thetas.append(train(X, y, config, backend=backend)[0].theta)
+    ours, emulated, exact = thetas
+    assert np.linalg.norm(ours - emulated) < 0.2 * np.linalg.norm(ours - exact)
 
 
 @pytest.mark.gpu

@@ -71,6 +71,7 @@ OVERRIDES: dict[str, tuple[tuple[str, ...], Any]] = {
     "fast_reduce": (("--fast-reduce",), True),
     "seed": (("--seed", "7"), 7),
     "dtype": (("--dtype", "float64"), "float64"),
+    "matmul_precision": (("--matmul-precision", "bf16"), "bf16"),
     "report_every": (("--report-every", "7"), 7),
 }
 

@@ -351,6 +351,8 @@ def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
         {"seed": -1},
         {"seed": 1.5},
         {"dtype": "float16"},
+        {"matmul_precision": "fp8"},
+        {"matmul_precision": "tf32", "dtype": "float64"},
         {"init": "zeros"},
         {"scale_inputs": 2.0},
         {"momentum": 1},

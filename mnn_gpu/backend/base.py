@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mnn_gpu.engine import Exchange, OfPart, Update, exchanged
 from mnn_gpu.errors import DeviceError, MnnGpuError
+from mnn_gpu.precision import short_product
 
 Step: TypeAlias = Callable[[Any, Any, Any], Any]
 Run: TypeAlias = Callable[[Any, Any], Any]
@@ -155,6 +156,10 @@ class Backend(ABC):
     def exchanged(self, exchange: Exchange, own: Sequence[Any], dtype: Any) -> Any:
         """Return what an exchange with other ranks makes of this rank's sums, as ``dtype``."""
         return exchanged(exchange, own, dtype)
+
+    def short_product(self, A: Any, B: Any, bits: int) -> Any:
+        """Return ``A @ B`` of operands with so many significant bits, see `precision`."""
+        return short_product(A, B, bits)
 
     def direct_exchange(self, ranks: Any, sharing: Any, dtype: str) -> Exchange | None:  # noqa: ARG002
         """Return the exchange between the devices of all ranks, None if it goes by the host."""

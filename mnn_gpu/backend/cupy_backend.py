@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy.typing as npt
+from array_api_compat import array_namespace
 
 from mnn_gpu.backend.base import Backend, Memory, Run, Step
 from mnn_gpu.backend.cures import is_out_of_memory
 from mnn_gpu.backend.graphs import cuda_graphs
 from mnn_gpu.backend.graphs.capture import Captured
+from mnn_gpu.backend.graphs.cublas import Cublas
 from mnn_gpu.backend.probe import explain_running, probe
+from mnn_gpu.backend.trace import Tape
 from mnn_gpu.engine import Exchange
 from mnn_gpu.errors import DeviceError, TrainingWarning
 
@@ -33,6 +36,7 @@ class CupyBackend(Backend):
 
     index: int = 0
     cupy: Any = field(default=None, repr=False)
+    handles: dict[int, Cublas] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def connect(cls, index: int) -> CupyBackend:
@@ -70,6 +74,26 @@ class CupyBackend(Backend):
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         return is_out_of_memory(error)
+
+    def short_product(self, A: Any, B: Any, bits: int) -> Any:
+        """Multiply in cuBLAS, whose tensor cores round the operands themselves."""
+        xp = array_namespace(A)
+        if isinstance(xp, Tape):
+            return xp.short_product(A, B, bits)
+        try:
+            cublas = self._cublas()
+        except OSError:
+            return super().short_product(A, B, bits)
+        C = self.cupy.empty((A.shape[0], B.shape[1]), A.dtype)
+        cublas.product(A, B, C, bits)
+        return C
+
+    def _cublas(self) -> Cublas:
+        """Return cuBLAS for the current stream."""
+        stream = self.cupy.cuda.get_current_stream()
+        if stream.ptr not in self.handles:
+            self.handles[stream.ptr] = Cublas(self.cupy, stream)
+        return self.handles[stream.ptr]
 
     def direct_exchange(self, ranks: Any, sharing: Any, dtype: str) -> Exchange | None:
         """Return NCCL's exchange, if every rank has it and a GPU of its own."""

@@ -22,6 +22,8 @@ INSTALL = 'Run pip install "mnn_gpu[jax]", or leave --backend out.'
 SHARD_ROWS = 65536
 STEPS_PER_CALL = 32
 
+PRESETS = {11: "TF32_TF32_F32", 8: "BF16_BF16_F32"}
+
 
 @dataclass(frozen=True)
 class JaxBackend(Backend):
@@ -90,6 +92,12 @@ class JaxBackend(Backend):
                 "Lower --batch-size, --shard-rows or --rows.",
             )
         return None
+
+    def short_product(self, A: Any, B: Any, bits: int) -> Any:
+        """Leave the rounding to the device, where it has tensor cores."""
+        if self.jax_device.platform == "cpu":
+            return super().short_product(A, B, bits)
+        return self.xp.matmul(A, B, precision=self.jax.lax.DotAlgorithmPreset[PRESETS[bits]])
 
     def compile(self, step: Step, data: Any) -> Run:
         """Compile with `jax.jit`, the state donated, `STEPS_PER_CALL` steps to a call.

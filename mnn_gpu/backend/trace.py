@@ -155,6 +155,10 @@ class Tape:
 
         return Traced(self, thin.product(do, A, B, in_lane=self.lane > 0))
 
+    def short_product(self, A: Any, B: Any, bits: int) -> Traced:
+        """Multiply operands that a device rounds to so many significant bits itself."""
+        return self.do(np.dot, A, B, bits=bits)
+
     def concat(self, arrays: Sequence[Traced]) -> Traced:
         return self.do(Own.JOIN, *arrays)
 

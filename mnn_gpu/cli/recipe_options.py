@@ -101,6 +101,12 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--dtype", choices=["float32", "float64"], help="of all arithmetic (default: float32)"
     )
+    recipe.add_argument(
+        "--matmul-precision",
+        choices=["full", "tf32", "bf16"],
+        help="round what the network multiplies in training, for a GPU's tensor cores "
+        "(default: full: not at all)",
+    )
     _add_deformations(parser.add_argument_group("deformed images"))
 
 
@@ -147,6 +153,7 @@ def chosen_config(args: argparse.Namespace, recipe: Recipe) -> TrainingConfig:
         "schedule",
         "seed",
         "dtype",
+        "matmul_precision",
         "image_shape",
     ]
     names += ["iterations", "epochs", "shard_rows", "shards", "fast_reduce", "report_every"]

@@ -20,8 +20,10 @@ Array: TypeAlias = Any
 LIBRARIES = ("libcublas.so.13", "libcublas.so.12", "cublas64_13.dll", "cublas64_12.dll")
 WORKSPACE = 1 << 25
 """Bytes; NVIDIA's advice for its newest GPUs."""
-TYPES = {"float32": (0, 68, ctypes.c_float), "float64": (1, 70, ctypes.c_double)}
-"""cudaDataType, cublasComputeType, and the type of the factors."""
+TYPES = {"float32": (0, ctypes.c_float), "float64": (1, ctypes.c_double)}
+"""cudaDataType, and the type of the factors."""
+COMPUTE = {("float32", None): 68, ("float32", 11): 77, ("float32", 8): 75, ("float64", None): 70}
+"""cublasComputeType: 32F, 32F_FAST_TF32, 32F_FAST_16BF, 64F."""
 DEFAULT = -1
 """Of cublasGemmAlgo: cuBLAS chooses."""
 
@@ -56,8 +58,14 @@ class Cublas:
             )
         )
 
-    def product(self, A: Array, B: Array, C: Array) -> None:
+    def product(self, A: Array, B: Array, C: Array, bits: int | None = None) -> None:
         """Write ``A @ B``, (rows, inner) times (inner, columns), to C, which is row-major.
+
+        Parameters
+        ----------
+        A, B, C : arrays of two dimensions
+        bits : int, optional
+            How many significant bits of the operands are enough, 11 or 8. Default: all.
 
         Raises
         ------
@@ -65,7 +73,7 @@ class Cublas:
             If neither rows nor columns of an operand lie together.
         """
         (rows, inner), columns = A.shape, B.shape[1]
-        dtype, computed_in, scalar = TYPES[str(C.dtype)]
+        dtype, scalar = TYPES[str(C.dtype)]
         (flip_A, step_A), (flip_B, step_B) = _operand(A), _operand(B)
         # cuBLAS counts column by column, so to it this is the transposed product.
         self._check(
@@ -74,7 +82,7 @@ class Cublas:
                 *(ctypes.c_void_p(B.data.ptr), dtype, step_B),
                 *(ctypes.c_void_p(A.data.ptr), dtype, step_A),
                 *(ctypes.byref(scalar(0)), ctypes.c_void_p(C.data.ptr), dtype, columns),
-                *(computed_in, DEFAULT),
+                *(COMPUTE[str(C.dtype), bits], DEFAULT),
             )
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -73,7 +73,7 @@ class CudaGraphs:
 
     def launcher(self, what: What) -> Launcher:
         if isinstance(what, Product):
-            return self._multiply
+            return partial(self._multiply, what)
         kernel = _kernel(self.cupy, what)
         if isinstance(what, Reduction):
             # Of one input CuPy would make a kernel of CUB's, which allocates; so there are two.
@@ -112,9 +112,10 @@ class CudaGraphs:
     def _event(self, lane: int) -> Any:
         return self.lanes[lane].record(self.cupy.cuda.Event(disable_timing=True))
 
-    def _multiply(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+    def _multiply(self, what: Product, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        (A, B), (C,) = inputs, outputs
         here = self.cupy.cuda.get_current_stream().ptr
-        self.cublas[here].product(*inputs, *outputs)
+        self.cublas[here].product(A, B, C, what.bits)
 
     @contextmanager
     def active(self) -> Iterator[None]:

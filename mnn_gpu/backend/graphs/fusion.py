@@ -86,7 +86,7 @@ class _Fusion:
         if not call.result.size:
             raise NotImplementedError("nothing is computed with empty arrays")
         if function is np.dot:
-            self._add_other(index, Launch(Product(), call.arguments, [call.result]))
+            self._add_other(index, Launch(Product(**call.options), call.arguments, [call.result]))
         elif function is Own.JOIN:
             self._add_other(index, Joined(call.arguments, [call.result]))
         elif function in REDUCTIONS:

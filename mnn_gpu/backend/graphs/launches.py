@@ -36,7 +36,15 @@ class Reduction(NamedTuple):
 
 
 class Product(NamedTuple):
-    """``A @ B``."""
+    """``A @ B``.
+
+    Attributes
+    ----------
+    bits : int or None
+        To how many significant bits the operands are rounded, if at all.
+    """
+
+    bits: int | None = None
 
 
 What: TypeAlias = Expression | Reduction | Product

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace
 
 from mnn_gpu.ahead import ahead
 from mnn_gpu.backend import Backend
@@ -28,7 +29,7 @@ RUN_BYTES = 1 << 24
 """Of images that are read: so many are handed over at a time."""
 
 READY_BYTES = 1 << 25
-"""So many may lie ready, read before they are wanted; warps and noise come on top."""
+"""So many may lie ready before they are wanted."""
 
 SEGMENT = 4096
 """Steps whose scalars are computed and brought to the device at a time."""
@@ -70,9 +71,15 @@ class Plan:
         self.interval = config.reporting_interval(data.rows)
 
     def batches(self, done: int = 0, pause: int | None = None) -> Runs:
-        """Yield runs of steps, see `_runs`; of data that are read, some are read in advance."""
+        """Yield runs of steps, see `_runs`, some made in advance if that takes the host long.
+
+        That is so for data that are read, and for random numbers that are drawn while another
+        device than the host works.
+        """
         runs = self._runs(done, pause)
-        return runs if self.data.blocks is None else ahead(runs, READY_BYTES, _bytes)
+        is_read = self.data.blocks is not None
+        is_drawn = self.config.is_random and not self.backend.is_host
+        return ahead(runs, READY_BYTES, _bytes) if is_read or is_drawn else runs
 
     def _runs(self, done: int, pause: int | None) -> Runs:
         """Yield runs of steps: how many, and their batches, stacked along the first axis.
@@ -168,9 +175,14 @@ class Plan:
 
 
 def _bytes(run: tuple[int, Batch]) -> float:
-    """Return how much memory a run's images take."""
-    X: Array = run[1].X
-    return float(math.prod(X.shape) * X.dtype.itemsize)
+    """Return how much memory a run's arrays take."""
+    return sum(_bits(array) / 8 for array in run[1] if array is not None)
+
+
+def _bits(array: Array) -> float:
+    xp = array_namespace(array)
+    info = xp.iinfo if xp.isdtype(array.dtype, "integral") else xp.finfo
+    return float(math.prod(array.shape) * info(array.dtype).bits)
 
 
 class _Epoch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from mnn_gpu import (
     TrainingConfig,
     TrainingInterrupted,
     UsageError,
+    batches,
     evaluate,
     load_mnist,
     network,
@@ -29,8 +31,11 @@ from mnn_gpu import (
     train,
 )
 from mnn_gpu.backend import Backend, Memory
+from mnn_gpu.backend.plain_backend import PlainBackend
+from mnn_gpu.draws import batch_draws
 from mnn_gpu.randomness import PARAMETERS, generator
 from tests import oracle
+from tests.libraries import library
 
 SMALL = TrainingConfig(hidden=(8,), learning_rate=0.5, iterations=200)
 
@@ -466,3 +471,30 @@ def test_probabilities_are_those_of_the_prediction(
     )
     with pytest.raises(DataError, match="11 pixels, the model was trained on 12"):
         predict(model, images["X"][:, 1:], backend)
+
+
+@pytest.mark.parametrize("name", ["numpy", "array_api_strict"])
+def test_random_numbers_are_drawn_while_another_device_works(
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], name: str
+) -> None:
+    drawn_by = set()
+
+    def noted(*arguments: Any) -> Any:
+        drawn_by.add(threading.current_thread().name)
+        return batch_draws(*arguments)
+
+    monkeypatch.setattr(batches, "batch_draws", noted)
+    config = TrainingConfig(
+        hidden=(6,),
+        batch_size=10,
+        epochs=4,
+        dropout=0.25,
+        augmentation=Augmentation(),
+        image_shape=(3, 4),
+    )
+    there = PlainBackend.of(library(name).asarray([0.0]))
+    model, _ = train(images["X"], images["y"], config, backend=there)
+    expected, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
+    assert drawn_by == {"mnn_gpu ahead", "MainThread"}
+    assert "mnn_gpu ahead" not in [thread.name for thread in threading.enumerate()]
+    np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-6)

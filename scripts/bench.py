@@ -60,6 +60,8 @@ def show(figures: dict[str, Any]) -> None:
         if "flops" in figures:
             line += f"  {figures['flops'] / row['median'] / 1e9:4.0f} GFLOP/s"
             line += f"  loss {row['loss']:.5f}"
+        if row.get("by_its_clock") is not None:
+            line += f"  by the GPU's clock {duration(row['by_its_clock'])}"
         print(line)
     if "slope" in figures:
         for count, seconds in zip(figures["sizes"], figures["medians"], strict=True):

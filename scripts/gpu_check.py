@@ -3,8 +3,8 @@
     scripts/gpu-check             run it all; needs an NVIDIA GPU, CuPy and pytest
     scripts/gpu-check --dry-run   only list what it would do
 
-Prints a table and writes scripts/results/<gpu>-<date>.json. Exits with 1 if a check fails
-and with 3 if no GPU works.
+Prints each outcome and writes scripts/results/<gpu>-<date>.json, and .md to read, after every
+check. Exits with 1 if a check fails and with 3 if no GPU works.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import numpy as np
 from mnn_gpu import RECIPES, TrainingConfig, diagnose, load_mnist, select_backend, train
 from mnn_gpu.backend import Backend
 from mnn_gpu.data import bundled_mnist, split
-from scripts import gpu_arrays, gpu_faults, gpu_graphs, gpu_ranks
+from scripts import gpu_arrays, gpu_faults, gpu_graphs, gpu_ranks, gpu_report
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "scripts" / "results"
@@ -270,18 +270,20 @@ def main() -> int:
     if not any(gpu.stages[-1].passed for gpu in report.gpus):
         return 3
     gpu = select_backend("cuda")
-    results = {}
+    results: dict[str, Any] = {}
+    record = {"date": time.strftime("%Y-%m-%d"), "machine": report.as_dict(), "checks": results}
+    card = re.sub(r"[^a-z0-9]+", "-", (report.gpus[0].name or "gpu").lower()).strip("-")
+    path = RESULTS / f"{card}-{record['date']}.json"
     for name, check in checks.items():
         started = time.perf_counter()
         results[name] = _tried(check, gpu) | {"seconds": time.perf_counter() - started}
         print(
             f"{'PASS' if results[name]['passed'] else 'FAIL'}  {name}: {results[name]}", flush=True
         )
-    card = re.sub(r"[^a-z0-9]+", "-", (report.gpus[0].name or "gpu").lower()).strip("-")
-    path = RESULTS / f"{card}-{time.strftime('%Y-%m-%d')}.json"
-    record = {"date": time.strftime("%Y-%m-%d"), "machine": report.as_dict(), "checks": results}
-    path.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"written to {path.relative_to(ROOT)}")
+        # Each time: the machine may be taken away before the end.
+        path.write_text(json.dumps(record, indent=2) + "\n")
+        path.with_suffix(".md").write_text(gpu_report.page(record))
+    print(f"\n{gpu_report.page(record)}\nwritten to {path.relative_to(ROOT)} and .md")
     return 0 if all(result["passed"] for result in results.values()) else 1
 
 

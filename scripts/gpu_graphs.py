@@ -19,6 +19,12 @@ CONFIGS = {
     "784-10-10-10, batch 128": SMALL,
     "784-128-64-10, batch 128": replace(SMALL, hidden=(128, 64)),
     "784-1000-500-10, deformed": replace(RECIPES["accurate"].config, epochs=1),
+    "784-1000-500-10, deformed, tf32": replace(
+        RECIPES["accurate"].config, epochs=1, matmul_precision="tf32"
+    ),
+    "784-1000-500-10, deformed, bf16": replace(
+        RECIPES["accurate"].config, epochs=1, matmul_precision="bf16"
+    ),
 }
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,8 +82,11 @@ class JaxBackend(Backend):
         total = stats.get("bytes_limit")
         return Memory(total and total - stats.get("bytes_in_use", 0), total)
 
-    def active(self) -> AbstractContextManager[Any]:
-        return cast("AbstractContextManager[Any]", self.jax.default_device(self.jax_device))
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Make arrays there; multiply float32 as such, which JAX rounds for a GPU otherwise."""
+        with self.jax.default_device(self.jax_device), self.jax.default_matmul_precision("float32"):
+            yield
 
     def explain(self, error: BaseException) -> DeviceError | None:
         if "RESOURCE_EXHAUSTED" in str(error) or isinstance(error, MemoryError):

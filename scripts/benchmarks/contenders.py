@@ -3,7 +3,8 @@
 A contender is a class made with a `Problem`. ``start(theta)`` puts it at the beginning,
 ``prepare(orders, rate)`` tells the rows and the learning rate of the next ``job.steps``
 steps, ``advance()`` makes them and waits until they are done, ``theta()`` returns all
-parameters as one vector, ``predictor(images)`` a function that returns their labels. Each
+parameters as one vector, ``predictor(images)`` a function that returns their labels;
+``by_its_clock(work)``, where there is such, the seconds of the work by the GPU's clock. Each
 uses its library as its own documentation advises, data resident, no look at the loss.
 """
 
@@ -22,7 +23,7 @@ from mnn_gpu.optimizers import constant, step_scalars
 from mnn_gpu.resident import placed
 from mnn_gpu.samples import Batch, Data, Task
 from mnn_gpu.step import first_state, training_step
-from scripts.benchmarks.device import DEVICE
+from scripts.benchmarks.device import DEVICE, cupy_seconds
 from scripts.benchmarks.jax_peer import JaxScan, JaxStep
 from scripts.benchmarks.jobs import Problem
 from scripts.benchmarks.sklearn_peer import Sklearn
@@ -53,7 +54,7 @@ class MnnGpu:
         self.orders = None if orders is None else self.backend.asarray(orders, dtype=np.int32)
 
     def advance(self) -> None:
-        chunk = self.backend.steps_per_call if self.orders is not None else 1
+        chunk = self.backend.steps_per_call
         for start in range(0, self.job.steps, chunk):
             stop = min(start + chunk, self.job.steps)
             coming = range(self.t + start, self.t + stop)
@@ -63,6 +64,10 @@ class MnnGpu:
             self.state = self.run(self.state, Batch(scalars, rows))
         self.t += self.job.steps
         self.backend.to_numpy(self.state.loss)
+
+    def by_its_clock(self, work: Callable[[], object]) -> float | None:
+        cupy = getattr(self.backend, "cupy", None)
+        return None if cupy is None else cupy_seconds(cupy, work)
 
     def theta(self) -> Any:
         return np.array(self.backend.to_numpy(self.state.theta))

@@ -3,6 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 VARIABLE = "MNN_BENCH_DEVICE"
 DEVICE = os.environ.get(VARIABLE, "cpu")
+
+STEPS_TIMES = 1 if DEVICE == "cpu" else 10
+"""A GPU's steps are so short that a measurement takes so many times as many."""
+
+
+def cupy_seconds(cupy: Any, work: Callable[[], object]) -> float:
+    """Return the seconds of some work by the GPU's own clock, between two of CuPy's events."""
+    start, stop = cupy.cuda.Event(), cupy.cuda.Event()
+    start.record()
+    work()
+    stop.record()
+    stop.synchronize()
+    return float(cupy.cuda.get_elapsed_time(start, stop)) / 1e3
+
+
+def torch_seconds(torch: Any, work: Callable[[], object]) -> float:
+    """Return the same between two of PyTorch's."""
+    start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    work()
+    stop.record()
+    stop.synchronize()
+    return float(start.elapsed_time(stop)) / 1e3

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mnn_gpu import select_backend
+from scripts.benchmarks.device import cupy_seconds
 
 REPEATS = 20
 
@@ -42,13 +43,12 @@ def _seconds(cupy: Any, work: Callable[[], object], repeats: int = REPEATS) -> f
     """Return the device's seconds of one of many in a row, by its own clock."""
     for _ in range(3):
         work()
-    start, stop = cupy.cuda.Event(), cupy.cuda.Event()
-    start.record()
-    for _ in range(repeats):
-        work()
-    stop.record()
-    stop.synchronize()
-    return float(cupy.cuda.get_elapsed_time(start, stop)) / 1e3 / repeats
+
+    def many() -> None:
+        for _ in range(repeats):
+            work()
+
+    return cupy_seconds(cupy, many) / repeats
 
 
 if __name__ == "__main__":

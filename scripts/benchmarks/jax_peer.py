@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnn_gpu import network as mathematics
+from scripts.benchmarks.device import DEVICE
 from scripts.benchmarks.jobs import Problem
 
 
@@ -20,6 +21,9 @@ class JaxStep:
         import jax
         import jax.numpy as jnp
 
+        if DEVICE != "cpu":
+            # What JAX takes for float32 on a GPU otherwise are products of 11 bits.
+            jax.config.update("jax_default_matmul_precision", "float32")
         job = problem.job
         if self.scan and job.batch_size is None:
             raise NotImplementedError("a full-batch step is long enough by itself")

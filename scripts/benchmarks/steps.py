@@ -28,14 +28,18 @@ def measure(name: str, contenders: Sequence[str], rounds: int) -> dict[str, Any]
         for worker in team.rounds(rounds):
             worker.ask("warm_up")
             seconds[worker.contender].append(worker.ask("advance") / job.steps)
-        memory = team.ask("memory")
+        by_its_clock = team.ask("by_its_clock")
+        setup, memory = team.ask("setup"), team.ask("memory")
     rows = compared(seconds)
     for contender, row in rows.items():
         row |= {
+            "setup": setup[contender],
             "first_call": first_calls[contender],
             "loss": losses[contender],
             "peak_memory": memory[contender],
         }
+        if by_its_clock[contender] is not None:
+            row["by_its_clock"] = by_its_clock[contender] / job.steps
     return {
         "title": job.title,
         "steps": job.steps,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.benchmarks.device import DEVICE
+from scripts.benchmarks.device import DEVICE, torch_seconds
 from scripts.benchmarks.jobs import Problem
 
 
@@ -64,6 +64,9 @@ class TorchEager:
                 self.follow(self.X[rows], self.y[rows])
         if self.device.type == "cuda":
             self.torch.cuda.synchronize()
+
+    def by_its_clock(self, work: Callable[[], object]) -> float | None:
+        return torch_seconds(self.torch, work) if self.device.type == "cuda" else None
 
     def theta(self) -> Any:
         parts = [p.detach().cpu().numpy().reshape(-1) for p in self.network.parameters()]

@@ -24,11 +24,13 @@ class Work:
         from scripts.benchmarks.contenders import CONTENDERS, ON_GPU
         from scripts.benchmarks.jobs import JOBS, RACES, Problem
 
+        started = time.perf_counter()
         self.job = {**JOBS, **RACES}[job]
         self.problem = Problem.of(self.job)
         self.runner: Any = {**CONTENDERS, **ON_GPU}[contender](self.problem)
         self.runner.start(self.problem.theta)
         self.runner.prepare(self.problem.orders, self.job.learning_rate)
+        self.setup_seconds = time.perf_counter() - started
 
     def warm_up(self) -> None:
         self.runner.advance()
@@ -38,6 +40,15 @@ class Work:
         started = time.perf_counter()
         self.runner.advance()
         return time.perf_counter() - started
+
+    def by_its_clock(self) -> float | None:
+        """Return the seconds that they take by the GPU's own clock, None if it is not asked."""
+        clock = getattr(self.runner, "by_its_clock", None)
+        return None if clock is None else clock(self.runner.advance)
+
+    def setup(self) -> float:
+        """Return the seconds until the first step could begin: imports, data, uploads."""
+        return self.setup_seconds
 
     def loss(self) -> float:
         return self.problem.loss(self.runner.theta())

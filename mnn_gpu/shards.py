@@ -96,4 +96,5 @@ def scaled(shards: Sequence[Shard], dtype: Any, free: int | None) -> list[Shard]
     samples = sum(X.shape[0] * X.shape[1] for X, _ in shards)
     if free is not None and samples * 8 > free // 2:
         return list(shards)
-    return [(network.unit_range(X, dtype), labels) for X, labels in shards]
+    # Sample by sample, as they lie: not all libraries keep the order of a transposed array.
+    return [(network.unit_range(X.T, dtype).T, labels) for X, labels in shards]

@@ -13,7 +13,7 @@ from mnn_gpu import RECIPES, TrainingConfig, load_mnist, train
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.graphs import cuda_graphs
 
-SMALL = TrainingConfig(batch_size=128, optimizer="adam", learning_rate=1e-3, iterations=2000)
+SMALL = TrainingConfig(batch_size=128, optimizer="adam", learning_rate=1e-3, iterations=640)
 CONFIGS = {
     "784-10-10-10, full batches": TrainingConfig(iterations=300),
     "784-10-10-10, batch 128": SMALL,

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from scripts.benchmarks.report import duration, ratio, table
 
-GRAPHS = "mnn_gpu, CUDA graphs"
 MOST_SECONDS = 0.15
 """From the first step to 98 %, once everything is compiled, on a large GPU."""
 
@@ -79,15 +78,13 @@ def goals(jobs: dict[str, Any], limits: dict[str, float]) -> str:
 
 
 def ours(rows: dict[str, Any]) -> float:
-    """Return this package's median, in CUDA graphs if they took part."""
-    return float(rows.get(GRAPHS, rows["mnn_gpu"])["median"])
+    """Return this package's median."""
+    return float(rows["mnn_gpu"]["median"])
 
 
 def times_as_fast(rows: dict[str, Any], contender: str) -> float | None:
-    """Return how many times as fast as a contender, by the medians of the ratios in turn."""
-    if contender not in rows:
-        return None
-    return float(rows[contender]["ratio"] / rows.get(GRAPHS, {"ratio": 1.0})["ratio"])
+    """Return how many times as fast as a contender, by the median of the ratios in turn."""
+    return float(rows[contender]["ratio"]) if contender in rows else None
 
 
 def clocks(jobs: dict[str, Any]) -> str:

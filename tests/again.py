@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mnn_gpu.backend.graphs.columns import computed
 from mnn_gpu.backend.graphs.expressions import CAST, TAKE, Expression, Input, Number, Operation
-from mnn_gpu.backend.graphs.launches import Product, Reduction, What
+from mnn_gpu.backend.graphs.launches import Columns, Product, Reduction, ThinRows, ThinSlices, What
 from mnn_gpu.backend.graphs.order import Turn
 from mnn_gpu.precision import rounded
 
@@ -46,8 +47,8 @@ class Again:
         def launch(inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
             self.launched.append(what)
             for place, result in zip(outputs, results(what, inputs), strict=True):
-                assert (place.shape, place.dtype) == (result.shape, result.dtype)
-                place[...] = result
+                assert (place.size, place.dtype) == (result.size, result.dtype)
+                place[...] = result.reshape(place.shape)
 
         return launch
 
@@ -87,11 +88,27 @@ def results(what: What, inputs: Sequence[Any]) -> list[Any]:
         A, B = inputs
         if what.bits is not None:
             A, B = rounded(A, what.bits), rounded(B, what.bits)
-        return [np.dot(A, B)]
+        return [A @ B]
     if isinstance(what, Reduction):
         (values,) = evaluated(what.expression, inputs)
         return [getattr(np, what.function).reduce(values, axis=what.axes, dtype=values.dtype)]
+    if isinstance(what, ThinRows):
+        return [inputs[0] @ inputs[1]]
+    if isinstance(what, ThinSlices):
+        A, B = inputs
+        cuts = range(0, what.inner, what.slice)
+        return [np.stack([A[:, k : k + what.slice] @ B[k : k + what.slice] for k in cuts])]
+    if isinstance(what, Columns):
+        return column_results(what, inputs)
     return evaluated(what, inputs)
+
+
+def column_results(what: Columns, inputs: Sequence[Any]) -> list[Any]:
+    """Compute what a thread does for all columns at once."""
+    assert [(str(a.dtype), a.strides[-1] // a.itemsize) for a in inputs] == [
+        (x.dtype, x.along) for x in what.inputs
+    ]
+    return computed(what, inputs, lambda operation, operands: value_of(operation, operands, ()))
 
 
 def evaluated(expression: Expression, inputs: Sequence[Any]) -> list[Any]:
@@ -99,26 +116,27 @@ def evaluated(expression: Expression, inputs: Sequence[Any]) -> list[Any]:
     assert tuple(str(array.dtype) for array in inputs) == expression.inputs
     shape = next(a.shape for n, a in enumerate(inputs) if n not in expression.rows_of)
     values: list[Any] = []
+
+    def operand(one: Any) -> Any:
+        if isinstance(one, Number):
+            return one
+        return inputs[one.number] if isinstance(one, Input) else values[one.number]
+
     for operation in expression.operations:
-        values.append(value_of(operation, inputs, values, shape))
+        values.append(value_of(operation, [operand(one) for one in operation.operands], shape))
         assert str(values[-1].dtype) == operation.dtype
     return [np.broadcast_to(values[number], shape) for number in expression.outputs]
 
 
-def value_of(operation: Operation, inputs: Sequence[Any], values: Sequence[Any], shape: Any) -> Any:
-    def operand(one: Any) -> Any:
-        if isinstance(one, Number):
-            return ast.literal_eval(one.text)
-        return inputs[one.number] if isinstance(one, Input) else values[one.number]
-
-    operands = [operand(one) for one in operation.operands]
+def value_of(operation: Operation, operands: Sequence[Any], shape: Any) -> Any:
+    """Compute an operation with NumPy, of arrays and Numbers."""
+    operands = [ast.literal_eval(o.text) if isinstance(o, Number) else o for o in operands]
     if operation.name == TAKE:
         x, row, width = operands
-        column = np.arange(row.size).reshape(shape) % width
+        column = np.arange(row.size).reshape(shape) % width if width > 1 else 0
         return x[row.astype(np.int64) * width + column]
-    brought = [
-        np.asarray(o).astype(d) for o, d in zip(operands, operation.computed_in, strict=True)
-    ]
+    pairs = zip(operands, operation.computed_in, strict=True)
+    brought = [np.asarray(number).astype(dtype) for number, dtype in pairs]
     if operation.name == CAST:
         return brought[0].astype(operation.dtype)
     return np.asarray(getattr(np, operation.name)(*brought))

@@ -167,6 +167,7 @@ def standin(
 def install(monkeypatch: pytest.MonkeyPatch, module: types.ModuleType | None) -> None:
     """Put the stand-in in CuPy's place; None: as if CuPy were not installed."""
     monkeypatch.setitem(sys.modules, "cupy", module)
+    monkeypatch.setenv("MNN_CUDA_GRAPHS", "0")
     if module is not None:
         # The namespace that a backend carries; its arrays are NumPy's here.
         namespace = importlib.import_module("array_api_compat.numpy")

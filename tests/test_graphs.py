@@ -22,9 +22,9 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.backend.graphs import cuda_graphs, cuda_source
 from mnn_gpu.backend.graphs.capture import Captured
 from mnn_gpu.backend.graphs.expressions import Expression
-from mnn_gpu.backend.graphs.launches import Product, Reduction
+from mnn_gpu.backend.graphs.launches import Columns, Product, Reduction, ThinRows, ThinSlices
 from mnn_gpu.backend.graphs.order import Access, Turn, dependencies, turns
-from mnn_gpu.backend.graphs.places import LARGE
+from mnn_gpu.backend.graphs.places import MOST_UNSHARED
 from mnn_gpu.backend.graphs.program import Program
 from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.trace import Tape
@@ -146,9 +146,9 @@ def test_long_sums_are_done_in_two_launches() -> None:
 def test_a_step_is_few_launches() -> None:
     config = TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)
     kinds = Counter(type(launch.what) for launch in program_of(config).places.launches)
-    # Batch and labels; two hidden layers forth and back; the output; Adam; the metrics.
-    # Sums: three bias gradients, two for the softmax, three for the metrics.
-    assert kinds == {Product: 8, Expression: 9, Reduction: 8}
+    # The batch; Adam; the metrics. The gradients of the weights. Sums: three gradients of
+    # biases, the loss, the right answers. All the rest is done column by column.
+    assert kinds == {Expression: 3, Product: 3, Reduction: 5, Columns: 1}
 
 
 def test_half_of_them_need_not_wait_for_the_other_half() -> None:
@@ -175,11 +175,12 @@ def test_the_state_is_written_where_it_lies_and_large_memory_is_shared() -> None
             x = x @ x
         return (state[0] - x,)
 
-    side = 600
+    side = 2000
     state = (np.zeros((side, side)),)
     program = Program(step, (), state, Batches(np.zeros((side, side))), Again())
     assert len(program.places.launches) == 6
-    assert program.places.sizes == [side * side * 8 // 256 * 256] * 2 > [LARGE] * 2
+    assert program.places.sizes == [side * side * 8 // 256 * 256] * 2
+    assert sum(program.places.sizes) < MOST_UNSHARED < 5 * side * side * 8
 
 
 accesses = st.builds(
@@ -345,6 +346,50 @@ def test_cuda_graphs_come_to_what_the_plain_step_does(
         one, other = plain(one, batch), run(other, batch)
     for a, b in zip(leaves(one), leaves(other), strict=True):
         np.testing.assert_allclose(gpu.to_numpy(a), gpu.to_numpy(b), rtol=1e-6, atol=1e-9)
+
+
+def product(A: Any, B: Any, device: Any) -> tuple[Any, Any]:
+    """Return a product as a device's program makes it, and the first launch it is made by."""
+
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        return (state[0] * 0 + batch.x @ state[1], state[1])
+
+    with device.active():
+        state = device.copy(np.zeros((A.shape[0], B.shape[1]), A.dtype)), B
+        batch = Batches(device.copy(A))
+        program = Program(step, (), state, batch, device)
+        for operation in program.bound(batch):
+            operation()
+    return state[0], program.places.launches[0].what
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 3, 7, 10, 16])
+@pytest.mark.parametrize(
+    ("inner", "columns"), [(784, 4100), (301, 4097), (4100, 784), (4099, 301), (200, 30)]
+)
+@pytest.mark.parametrize("transposed", [True, False])
+def test_thin_products_are_products(
+    dtype: str, rows: int, inner: int, columns: int, transposed: bool
+) -> None:
+    gpu: Any = select_backend("cuda")
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((rows, inner)).astype(dtype)
+    B = rng.standard_normal((columns, inner) if transposed else (inner, columns)).astype(dtype)
+    there = gpu.asarray(B)
+    with gpu.active():
+        device = cuda_graphs.CudaGraphs(gpu.cupy)
+    C, what = product(A, there.T if transposed else there, device)
+    fits = A.nbytes <= 40 << 10
+    if transposed and columns > 4000 and fits:
+        assert isinstance(what, ThinRows)
+    elif inner > 4000 and not transposed:
+        assert isinstance(what, ThinSlices)
+    else:
+        assert isinstance(what, Product)
+    expected = A.astype(float) @ (B.T if transposed else B).astype(float)
+    np.testing.assert_allclose(gpu.to_numpy(C), expected, atol=1e-3 if dtype == "float32" else 1e-9)
 
 
 @pytest.mark.gpu

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -16,14 +17,17 @@ from mnn_gpu.backend.cures import is_out_of_memory
 from mnn_gpu.backend.graphs import cuda_graphs
 from mnn_gpu.backend.graphs.capture import Captured
 from mnn_gpu.backend.graphs.cublas import Cublas
+from mnn_gpu.backend.graphs.program import NotForGraphsError
 from mnn_gpu.backend.probe import explain_running, probe
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.engine import Exchange
 from mnn_gpu.errors import DeviceError, TrainingWarning
+from mnn_gpu.precision import rounded
 
 # A GPU wants few, large launches: 65,536 rows of 784 float32 are 196 MiB.
 SHARD_ROWS = 65536
 STEPS_PER_CALL = 64
+TENSOR_CORE_BITS = 11
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,12 @@ class CupyBackend(Backend):
         return is_out_of_memory(error)
 
     def short_product(self, A: Any, B: Any, bits: int) -> Any:
-        """Multiply in cuBLAS, whose tensor cores round the operands themselves."""
+        """Multiply by tensor cores, which round operands to 11 bits themselves.
+
+        Those of 8 bits are rounded before: of float32 operands cuBLAS makes no fewer than 11.
+        """
+        if bits < TENSOR_CORE_BITS:
+            A, B, bits = rounded(A, bits), rounded(B, bits), TENSOR_CORE_BITS
         xp = array_namespace(A)
         if isinstance(xp, Tape):
             return xp.short_product(A, B, bits)
@@ -95,6 +104,12 @@ class CupyBackend(Backend):
             self.handles[stream.ptr] = Cublas(self.cupy, stream)
         return self.handles[stream.ptr]
 
+    def exchanged(self, exchange: Exchange, own: Sequence[Any], dtype: Any) -> Any:
+        """Leave a step alone that speaks to other ranks."""
+        if isinstance(array_namespace(own[0]), Tape):
+            raise NotForGraphsError("gradients are exchanged with other ranks")
+        return super().exchanged(exchange, own, dtype)
+
     def direct_exchange(self, ranks: Any, sharing: Any, dtype: str) -> Exchange | None:
         """Return NCCL's exchange, if every rank has it and a GPU of its own."""
         from mnn_gpu.backend.nccl import NcclExchange, can_all_use
@@ -111,7 +126,7 @@ class CupyBackend(Backend):
         return None
 
     def compile(self, step: Step, data: Any) -> Run:
-        """Run the step as it is; captured in CUDA graphs if MNN_CUDA_GRAPHS is 1."""
+        """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `graphs`."""
         plain = super().compile(step, data)
         if not cuda_graphs.are_wanted():
             return plain

@@ -9,7 +9,7 @@ from typing import Any
 VARIABLE = "MNN_BENCH_DEVICE"
 DEVICE = os.environ.get(VARIABLE, "cpu")
 
-STEPS_TIMES = 1 if DEVICE == "cpu" else 10
+STEPS_TIMES = 1 if DEVICE == "cpu" else 3
 """A GPU's steps are so short that a measurement takes so many times as many."""
 
 

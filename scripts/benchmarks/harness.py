@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,12 @@ SETTLE_SECONDS = 0.2
 
 
 def environment() -> dict[str, str]:
-    """Return the environment without settings of OpenBLAS: each library chooses for itself."""
-    return {name: v for name, v in os.environ.items() if not name.startswith("OPENBLAS_")}
+    """Return the environment without settings of OpenBLAS: each library chooses for itself.
+
+    JAX takes no more of a GPU's memory than it needs: several contenders are there at once.
+    """
+    kept = {name: v for name, v in os.environ.items() if not name.startswith("OPENBLAS_")}
+    return kept | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -52,12 +57,21 @@ class Worker:
             cwd=ROOT,
             env=environment(),
         )
-        self.left_out: str | None = self._answer().get("left_out")
+
+    @cached_property
+    def left_out(self) -> str | None:
+        """Why it cannot take part, if so; known once it has set itself up."""
+        reason: str | None = self._answer().get("left_out")
+        return reason
 
     def ask(self, command: str, **arguments: Any) -> Any:
         assert self.process.stdin is not None
+        assert self.left_out is None
         print(json.dumps([command, arguments]), file=self.process.stdin, flush=True)
-        return self._answer()["result"]
+        answer = self._answer()
+        if "left_out" in answer:
+            raise LeftOutError(answer["left_out"])
+        return answer["result"]
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -108,11 +122,10 @@ class Team:
     """The workers of a job, and who was left out."""
 
     def __init__(self, contenders: Sequence[str], job: str) -> None:
-        self.workers: list[Worker] = []
+        # They set themselves up side by side.
+        self.workers = [Worker(contender, job) for contender in contenders]
         self.left_out: dict[str, str] = {}
-        for contender in contenders:
-            worker = Worker(contender, job)
-            self.workers.append(worker)
+        for worker in list(self.workers):
             if worker.left_out:
                 self.refuse(worker, worker.left_out)
 
@@ -129,8 +142,14 @@ class Team:
         worker.end()
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """Ask every worker, one after the other."""
-        return {w.contender: w.ask(command, **arguments) for w in self.workers}
+        """Ask every worker, one after the other; who fails is refused."""
+        answers = {}
+        for worker in list(self.workers):
+            try:
+                answers[worker.contender] = worker.ask(command, **arguments)
+            except LeftOutError as error:
+                self.refuse(worker, str(error))
+        return answers
 
     def refuse_unlike(self, values: dict[str, Any], like: Callable[[Any], bool], what: str) -> None:
         """Refuse who did other work than this package."""

@@ -18,6 +18,7 @@ def measure(name: str, contenders: Sequence[str], rounds: int) -> dict[str, Any]
     problem = Problem.of(job)
     start = problem.loss(problem.theta)
     with Team(contenders, name) as team:
+        steps = team.ask("steps")[OURS]  # On a GPU more than here.
         first_calls = team.ask("advance")
         losses = team.ask("loss")
         gained = start - losses[OURS]
@@ -27,22 +28,22 @@ def measure(name: str, contenders: Sequence[str], rounds: int) -> dict[str, Any]
         seconds: dict[str, list[float]] = {worker.contender: [] for worker in team.workers}
         for worker in team.rounds(rounds):
             worker.ask("warm_up")
-            seconds[worker.contender].append(worker.ask("advance") / job.steps)
+            seconds[worker.contender].append(worker.ask("advance") / steps)
         by_its_clock = team.ask("by_its_clock")
         setup, memory = team.ask("setup"), team.ask("memory")
     rows = compared(seconds)
     for contender, row in rows.items():
         row |= {
-            "setup": setup[contender],
+            "setup": setup.get(contender),
             "first_call": first_calls[contender],
             "loss": losses[contender],
-            "peak_memory": memory[contender],
+            "peak_memory": memory.get(contender),
         }
-        if by_its_clock[contender] is not None:
-            row["by_its_clock"] = by_its_clock[contender] / job.steps
+        if by_its_clock.get(contender) is not None:
+            row["by_its_clock"] = by_its_clock[contender] / steps
     return {
         "title": job.title,
-        "steps": job.steps,
+        "steps": steps,
         "flops": job.flops,
         "start_loss": start,
         "contenders": rows,

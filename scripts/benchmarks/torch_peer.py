@@ -35,8 +35,11 @@ class TorchEager:
     def start(self, theta: Any) -> None:
         torch = self.torch
         with torch.no_grad():
+            # Where they lie: a captured graph looks nowhere else.
+            parts = list(self.network.parameters())
             flat = torch.from_numpy(theta.copy()).to(self.device)
-            torch.nn.utils.vector_to_parameters(flat, self.network.parameters())
+            for part, values in zip(parts, flat.split([p.numel() for p in parts]), strict=True):
+                part.copy_(values.view_as(part))
             for memory in self.optimizer.state.values():
                 for value in memory.values():
                     value.zero_()
@@ -121,19 +124,17 @@ class TorchGraphs(TorchEager):
         torch, job = self.torch, self.job
         for group in self.optimizer.param_groups:
             group["capturable"] = True
-        m = job.batch_size or job.rows
-        self.place = self.X[:m].clone(), self.y[:m].clone()
+        self.rows = torch.arange(job.batch_size or job.rows, device=self.device)
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(3):
-                self._follow(*self.place)
+                self._follow(self.X[self.rows], self.y[self.rows])
         torch.cuda.current_stream().wait_stream(stream)
         self.graph = torch.cuda.CUDAGraph()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.cuda.graph(self.graph):
-            self._follow(*self.place)
-        self.follow = self._launched
+            self._follow(self.X[self.rows], self.y[self.rows])
 
     def first_rate(self) -> Any:
         return self.torch.tensor(self.job.learning_rate, device=self.device)
@@ -141,7 +142,9 @@ class TorchGraphs(TorchEager):
     def set_rate(self, group: dict[str, Any], rate: float) -> None:
         group["lr"].fill_(rate)
 
-    def _launched(self, X: Any, y: Any) -> None:
-        self.place[0].copy_(X)
-        self.place[1].copy_(y)
-        self.graph.replay()
+    def advance(self) -> None:
+        for rows in self.orders:
+            if rows is not None:
+                self.rows.copy_(rows)
+            self.graph.replay()
+        self.torch.cuda.synchronize()

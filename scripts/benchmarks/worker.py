@@ -50,6 +50,10 @@ class Work:
         """Return the seconds until the first step could begin: imports, data, uploads."""
         return self.setup_seconds
 
+    def steps(self) -> int:
+        """Return how many steps an advance makes."""
+        return int(self.job.steps)
+
     def loss(self) -> float:
         return self.problem.loss(self.runner.theta())
 

@@ -15,7 +15,7 @@ from typing import Any
 from mnn_gpu.backend.base import Run, Step, entries
 from mnn_gpu.backend.graphs.device import Device
 from mnn_gpu.backend.graphs.order import Turn, dependencies, turns
-from mnn_gpu.backend.graphs.program import Program
+from mnn_gpu.backend.graphs.program import NotForGraphsError, Program
 from mnn_gpu.backend.operations import Operation
 from mnn_gpu.backend.trees import Tree, leaves, mapped
 from mnn_gpu.errors import TrainingWarning
@@ -91,11 +91,12 @@ class Captured:
         self.can_capture = False
         self.runs.clear()
         self.programs.clear()
-        warnings.warn(
-            f"The step cannot be captured ({type(error).__name__}: {error}): it runs as it is.",
-            TrainingWarning,
-            stacklevel=2,
-        )
+        if not isinstance(error, NotForGraphsError):
+            warnings.warn(
+                f"The step cannot be captured ({type(error).__name__}: {error}): it runs as it is.",
+                TrainingWarning,
+                stacklevel=2,
+            )
         return self.plain(self.state, batches)
 
     def _bring_in(self, state: Tree) -> None:
@@ -122,14 +123,17 @@ class _Run:
         self.turns = turns
         self.state = of.state
         self.device = of.device
-        self.times = 0
-        self.launch: Operation = self._one_by_one
+        self.is_tried = False
+        self.launch: Operation | None = None
 
     def go(self) -> None:
         """Make the steps; on an error the state is what it was, unless the device is lost."""
-        if self.times == 1:
+        if not self.is_tried:
+            self._one_by_one()
+            self.is_tried = True
+            return
+        if self.launch is None:
             self.launch = self.device.captured(self.operations, self.turns)
-        self.times += 1
         self.launch()
 
     def _one_by_one(self) -> None:

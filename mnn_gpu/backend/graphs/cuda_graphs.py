@@ -1,6 +1,6 @@
-"""CUDA graphs through CuPy, for `capture`: a thin layer that has not run on a GPU yet.
+"""CUDA graphs through CuPy, for `capture`.
 
-So it is only taken where the environment variable MNN_CUDA_GRAPHS is 1.
+Where the environment variable MNN_CUDA_GRAPHS is 0 there are none.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mnn_gpu.backend.graphs import cuda_source
+from mnn_gpu.backend.graphs import cuda_source, cuda_thin
 from mnn_gpu.backend.graphs.cublas import Cublas
 from mnn_gpu.backend.graphs.device import Launcher
 from mnn_gpu.backend.graphs.expressions import Expression
-from mnn_gpu.backend.graphs.launches import Product, Reduction, What
+from mnn_gpu.backend.graphs.launches import Columns, Product, Reduction, ThinRows, ThinSlices, What
 from mnn_gpu.backend.graphs.order import LANES, Turn
 from mnn_gpu.backend.operations import Operation
 
@@ -25,10 +25,14 @@ Array: TypeAlias = Any
 
 VARIABLE = "MNN_CUDA_GRAPHS"
 
+WARP, BLOCK = 32, 128
+"""Threads of a block: few where there are few columns, so that these are on many processors."""
+MANY = 8192
+
 
 def are_wanted() -> bool:
-    """Return whether the user has asked for them."""
-    return os.environ.get(VARIABLE) == "1"
+    """Return whether the user has not refused them."""
+    return os.environ.get(VARIABLE) != "0"
 
 
 class CudaGraphs:
@@ -74,7 +78,13 @@ class CudaGraphs:
     def launcher(self, what: What) -> Launcher:
         if isinstance(what, Product):
             return partial(self._multiply, what)
+        if isinstance(what, ThinRows | ThinSlices):
+            return partial(_multiply_thin, self.cupy, what)
         kernel = _kernel(self.cupy, what)
+        if isinstance(what, Columns):
+            threads = BLOCK if what.columns > MANY else WARP
+            blocks = -(-what.columns // threads)
+            return lambda inputs, outputs: kernel((blocks,), (threads,), (*inputs, *outputs))
         if isinstance(what, Reduction):
             # Of one input CuPy would make a kernel of CUB's, which allocates; so there are two.
             return lambda inputs, outputs: kernel(
@@ -132,9 +142,38 @@ def _refused(size: int) -> Any:
     raise RuntimeError(f"{size} bytes are asked for within a capture")
 
 
+def _multiply_thin(
+    cupy: Any, what: ThinRows | ThinSlices, inputs: Sequence[Array], outputs: Sequence[Array]
+) -> None:
+    """Multiply by a kernel that reads sixteen bytes at once, where all lies on such."""
+    size = outputs[0].itemsize
+    vector = 16 // size
+    lengths = (what.inner, what.step) if isinstance(what, ThinRows) else (what.columns,)
+    places = [array.data.ptr // size for array in (*inputs, *outputs)]
+    if any(number % vector for number in (*lengths, *places)):
+        vector = 1
+    if isinstance(what, ThinRows):
+        *grid, threads = cuda_thin.rows_grid(what)
+    else:
+        *grid, threads = cuda_thin.slices_grid(what, vector)
+    kernel = _thin_kernel(cupy, what, cuda_source.TYPES[str(outputs[0].dtype)], vector)
+    kernel(tuple(grid), (threads,), (*inputs, *outputs))
+
+
 @cache
-def _kernel(cupy: Any, what: Expression | Reduction) -> Any:
-    """Return the kernel that CuPy compiles, for all arrays and shapes."""
+def _thin_kernel(cupy: Any, what: ThinRows | ThinSlices, dtype: str, vector: int) -> Any:
+    name = "mnn_gpu_thin_product"
+    if isinstance(what, ThinRows):
+        return cupy.RawKernel(cuda_thin.rows_kernel(what, dtype, vector, name), name)
+    return cupy.RawKernel(cuda_thin.slices_kernel(what, dtype, vector, name), name)
+
+
+@cache
+def _kernel(cupy: Any, what: Expression | Reduction | Columns) -> Any:
+    """Return the kernel that CuPy compiles."""
+    if isinstance(what, Columns):
+        name = "mnn_gpu_columns"
+        return cupy.RawKernel(cuda_source.column_kernel(what, name), name)
     if isinstance(what, Reduction):
         expression = what.expression
         dtype = expression.operations[expression.outputs[0]].dtype

@@ -28,12 +28,26 @@ from mnn_gpu.backend.graphs.expressions import (
     restricted,
 )
 from mnn_gpu.backend.graphs.groups import Group
-from mnn_gpu.backend.graphs.launches import Joined, Launch, Product, Reduction, stages
+from mnn_gpu.backend.graphs.launches import (
+    Joined,
+    Launch,
+    Product,
+    Reduction,
+    ThinRows,
+    ThinSlices,
+    stages,
+)
+from mnn_gpu.backend.graphs.splitting import cut, parts_of, thin
 from mnn_gpu.backend.operations import REDUCTIONS, Own
 from mnn_gpu.backend.trace import Call
 from mnn_gpu.backend.views import all_in_shape, in_shape, is_row_major, order, owner, row_major
 
 NDArray: TypeAlias = npt.NDArray[Any]
+
+MOST_INPUTS = 24
+"""Of a group: all of them must be kept until it is done, and a kernel takes so many arguments."""
+MOST_ADDED = 16
+"""Parts of a product that a kernel adds up on its way; more are a reduction."""
 
 
 def fused(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Launch | Joined]:
@@ -86,7 +100,7 @@ class _Fusion:
         if not call.result.size:
             raise NotImplementedError("nothing is computed with empty arrays")
         if function is np.dot:
-            self._add_other(index, Launch(Product(**call.options), call.arguments, [call.result]))
+            self._add_product(index, call)
         elif function is Own.JOIN:
             self._add_other(index, Joined(call.arguments, [call.result]))
         elif function in REDUCTIONS:
@@ -103,12 +117,43 @@ class _Fusion:
         writes was not read before.
         """
         groups = [(group.last, group.launch()) for group in self.groups]
-        return [launch for _, launch in sorted([*groups, *self.others], key=lambda pair: pair[0])]
+        # What is no group comes first: of a call that becomes several, groups read the others.
+        return [launch for _, launch in sorted([*self.others, *groups], key=lambda pair: pair[0])]
 
     def _add_other(self, index: int, launch: Launch | Joined) -> None:
         for array in launch.inputs:
             self._close(array)
         self.others.append((index, launch))
+
+    def _add_product(self, index: int, call: Call) -> None:
+        A, B = call.arguments
+        what = Product(**call.options)
+        of_few_rows = None if call.options else thin(A, B)
+        if isinstance(of_few_rows, ThinRows):
+            self._add_other(index, Launch(of_few_rows, [A, B], [call.result]))
+            return
+        if isinstance(of_few_rows, ThinSlices):
+            slices = -(-of_few_rows.inner // of_few_rows.slice)
+            sums = np.empty((slices, *call.result.shape), call.result.dtype)
+            self._add_other(index, Launch(of_few_rows, [A, B], [sums]))
+            self.others.append((index, _summed(sums, call.result)))
+            return
+        parts = parts_of(A.shape[0], A.shape[1], B.shape[1])
+        if parts == 1:
+            self._add_other(index, Launch(what, [A, B], [call.result]))
+            return
+        sums = np.empty((parts, *call.result.shape), call.result.dtype)
+        self._add_other(index, Launch(what, cut(A, B, parts), [sums]))
+        if parts > MOST_ADDED:
+            self.others.append((index, _summed(sums, call.result)))
+            return
+        # One by one, as part of whatever is done with the result.
+        total = sums[0]
+        for part in range(1, parts):
+            result = call.result if part == parts - 1 else np.empty_like(total)
+            one = call._replace(function=np.add, arguments=(total, sums[part]), options={})
+            self._add_elementwise(index, one._replace(result=result))
+            total = result
 
     def _value(self, view: NDArray) -> tuple[Group, int] | None:
         """Return the open group and the number of a result that is seen here as it lies."""
@@ -172,6 +217,8 @@ class _Fusion:
     ) -> Group | None:
         """Make groups one in a shape in which all of their inputs can be seen, if there is one."""
         strangers = [array for array in _arrays(operands) if self._value(array) is None]
+        if sum(len(group.inputs) for group in groups) + len(strangers) > MOST_INPUTS:
+            return None
         shapes = {group.shape for group in groups} | {shape}
         for wanted in sorted(shapes, key=len, reverse=True):
             inputs = [seen for group in groups if (seen := group.inputs_in(wanted)) is not None]
@@ -220,6 +267,11 @@ class _Fusion:
                 return alone
         self._close(view)
         return as_it_is(str(view.dtype)), [view]
+
+
+def _summed(sums: NDArray, result: NDArray) -> Launch:
+    """Return the sum of parts, along the first axis."""
+    return Launch(Reduction(as_it_is(str(sums.dtype)), "add", (0,)), [sums], [result])
 
 
 # ---- calls -----------------------------------------------------------------------------

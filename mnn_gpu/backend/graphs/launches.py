@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.graphs.expressions import Expression, as_it_is
+from mnn_gpu.backend.graphs.expressions import Expression, Input, Operation, Value, as_it_is
 from mnn_gpu.backend.views import all_in_shape
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -36,7 +36,7 @@ class Reduction(NamedTuple):
 
 
 class Product(NamedTuple):
-    """``A @ B``.
+    """``A @ B``, or a stack of such.
 
     Attributes
     ----------
@@ -47,7 +47,105 @@ class Product(NamedTuple):
     bits: int | None = None
 
 
-What: TypeAlias = Expression | Reduction | Product
+class Matrix(NamedTuple):
+    """``A @ v``: a matrix by a column.
+
+    Attributes
+    ----------
+    matrix : Input
+    shape : (rows, inner)
+    column : Input or Value
+    dtype : str
+    """
+
+    matrix: Input
+    shape: tuple[int, int]
+    column: Input | Value
+    dtype: str
+
+
+class Folded(NamedTuple):
+    """A column's numbers added up, or the largest of them.
+
+    Attributes
+    ----------
+    function : str
+        "add" or "maximum".
+    column : Value
+    rows : int
+    dtype : str
+    """
+
+    function: str
+    column: Value
+    rows: int
+    dtype: str
+
+
+class Lying(NamedTuple):
+    """How an input lies: its dtype, and elements from row to row and from column to column."""
+
+    dtype: str
+    down: int
+    along: int
+
+
+class Columns(NamedTuple):
+    """A computation that is done for each column alone.
+
+    Attributes
+    ----------
+    columns : int
+    inputs : tuple of Lying
+        Of matrices, and of what entries are taken of, too.
+    operations : tuple of (Operation, Matrix or Folded)
+        Each may use the results of those before it.
+    rows : tuple of int
+        Of each operation's result.
+    outputs : tuple of int
+        Which operations' results are wanted; they lie row-major.
+    """
+
+    columns: int
+    inputs: tuple[Lying, ...]
+    operations: tuple[Operation | Matrix | Folded, ...]
+    rows: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+class ThinRows(NamedTuple):
+    """``A @ B`` of few rows and row-major A, where the columns of B lie together.
+
+    Attributes
+    ----------
+    rows, inner, columns : int
+    step : int
+        Elements from one column of B to the next.
+    """
+
+    rows: int
+    inner: int
+    columns: int
+    step: int
+
+
+class ThinSlices(NamedTuple):
+    """``A[:, s] @ B[s]`` of few rows, both row-major, for each slice of the inner dimension.
+
+    Attributes
+    ----------
+    rows, inner, columns : int
+    slice : int
+        Length of the slices; the last one may be shorter.
+    """
+
+    rows: int
+    inner: int
+    columns: int
+    slice: int
+
+
+What: TypeAlias = Expression | Reduction | Product | Columns | ThinRows | ThinSlices
 
 
 class Launch(NamedTuple):
@@ -55,7 +153,7 @@ class Launch(NamedTuple):
 
     Attributes
     ----------
-    what : Expression, Reduction or Product
+    what : Expression, Reduction, Product, Columns, ThinRows or ThinSlices
     inputs : sequence of array
         An expression's have the shape of its outputs, but those it takes rows of.
     outputs : sequence of array

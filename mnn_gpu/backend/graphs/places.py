@@ -22,8 +22,9 @@ NDArray: TypeAlias = npt.NDArray[Any]
 LINE = 256
 """Bytes: pieces of memory are whole multiples of it, as CUDA's own are."""
 
-LARGE = 1 << 20
-"""Bytes: smaller pieces are not shared, so that nobody waits for a place to be free."""
+MOST_UNSHARED = 1 << 26
+"""Bytes: if all results together have no more, each has a place of its own, so that no launch
+waits for a place to be free."""
 
 
 class Place(NamedTuple):
@@ -157,13 +158,14 @@ class Places:
                     first.setdefault(id(whole), i)
                     last[id(whole)] = i
                     sizes[id(whole)] = -(-whole.nbytes // LINE) * LINE
+        is_shared = sum(sizes.values()) > MOST_UNSHARED
         free: dict[int, list[int]] = {}
         for i in range(len(self.launches)):
             # What a launch reads must not lie where it writes something else.
             for name in [name for name, start in first.items() if start == i]:
                 self.piece[name] = self._piece(sizes[name], free)
             for name in [name for name, end in last.items() if end == i]:
-                if sizes[name] >= LARGE:
+                if is_shared:
                     free.setdefault(sizes[name], []).append(self.piece[name])
 
     def _piece(self, size: int, free: dict[int, list[int]]) -> int:

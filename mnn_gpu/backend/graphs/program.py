@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backend.base import Step
+from mnn_gpu.backend.graphs.columns import gathered
 from mnn_gpu.backend.graphs.device import Device
 from mnn_gpu.backend.graphs.fusion import fused
 from mnn_gpu.backend.graphs.launches import Launch
@@ -22,6 +23,14 @@ from mnn_gpu.backend.views import span
 
 Array: TypeAlias = Any
 NDArray: TypeAlias = npt.NDArray[Any]
+
+
+MOST_CALLS = 5000
+"""Of so long a step, of a batch in hundreds of shards, the launches are the least part."""
+
+
+class NotForGraphsError(Exception):
+    """A step that is not to be captured; it runs plainly, and nothing is said."""
 
 
 class Program:
@@ -45,8 +54,11 @@ class Program:
         self.kept = traced
         tape = Tape(for_host=False)
         result = step(*(mapped(tape.traced, tree) for tree in traced))
+        if len(tape.calls) > MOST_CALLS:
+            raise NotForGraphsError(f"{len(tape.calls)} operations are too many for a graph")
         outputs = [leaf.array for leaf in leaves(result)]
-        self.places = Places(fused(tape.calls, outputs), outputs, list(leaves(traced[1])))
+        launches = gathered(fused(tape.calls, outputs), outputs)
+        self.places = Places(launches, outputs, list(leaves(traced[1])))
         self.pieces = [device.memory(size) for size in self.places.sizes]
         self.launchers = [device.launcher(launch.what) for launch in self.places.launches]
         self.accesses = [self._accesses(launch) for launch in self.places.launches]

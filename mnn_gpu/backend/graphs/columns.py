@@ -1,0 +1,271 @@
+"""What is done sample by sample as one launch: a thread takes a column through all of it.
+
+Behind a network's last layers there is little to compute for each sample, in many steps: ten
+sums, the largest of them, exponentials, their sum, a loss, a gradient. Each of these is a launch
+of a microsecond or two, whose results the next one reads. But the columns do not depend on each
+other, so one launch can do it all: elementwise operations, sums over the rows, and products with
+small matrices from the left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.backend.graphs.expressions import TAKE, Expression, Input, Number, Operation, Value
+from mnn_gpu.backend.graphs.launches import (
+    Columns,
+    Folded,
+    Joined,
+    Launch,
+    Lying,
+    Matrix,
+    Product,
+    Reduction,
+)
+from mnn_gpu.backend.views import is_row_major, owner
+
+NDArray: TypeAlias = npt.NDArray[Any]
+
+MOST_ROWS = 64
+"""So many numbers a thread may have of each result."""
+MOST_LAUNCHES = 24
+"""A batch in many shards would make a kernel that takes minutes to compile."""
+MOST_OF_A_PRODUCT = 1024
+MOST_INNER = 128
+"""Multiplications of a thread, and how many after each other: others are better spread."""
+
+
+Work: TypeAlias = Launch | Joined
+
+
+def gathered(launches: Sequence[Work], wanted: Sequence[NDArray]) -> list[Work]:
+    """Return the launches, many of those that work column by column made one.
+
+    Parameters
+    ----------
+    launches : sequence of Launch and Joined
+    wanted : sequence of array
+        Results that are needed besides by launches.
+    """
+    left = list(launches)
+    alone: list[Work] = []
+    while True:
+        open_ones = [launch for launch in left if not _is_among(launch, alone)]
+        sizes = Counter(size for one in open_ones if (size := _columns_of(one)) is not None)
+        ((columns, count),) = sizes.most_common(1) or [(0, 0)]
+        if count < 2:
+            return left
+        inside, after = _parted(left, columns, alone)
+        if len(inside) > 1:
+            left = _with_one(left, inside, after, columns, wanted)
+        else:
+            alone += inside
+
+
+def _with_one(
+    launches: Sequence[Work],
+    inside: Sequence[Launch],
+    after: Sequence[Work],
+    columns: int,
+    wanted: Sequence[NDArray],
+) -> list[Work]:
+    """Return the launches, those inside as one in the place of their last."""
+    outside = [launch for launch in launches if not _is_among(launch, inside)]
+    needed = {id(owner(array)) for launch in outside for array in launch.inputs}
+    needed |= {id(owner(array)) for array in wanted}
+    # Not before the last, so that what they make is not kept longer than it must.
+    (place,) = (number for number, launch in enumerate(launches) if launch is inside[-1])
+    before = [one for one in launches[:place] if not _is_among(one, (*inside, *after))]
+    waiting = [one for one in launches[:place] if _is_among(one, after)]
+    return [*before, _Builder(columns).whole(inside, needed), *waiting, *launches[place + 1 :]]
+
+
+def _is_among(launch: Work, others: Sequence[Work]) -> bool:
+    return any(launch is other for other in others)
+
+
+def _parted(
+    launches: Sequence[Work], columns: int, alone: Sequence[Work]
+) -> tuple[list[Launch], list[Work]]:
+    """Return the launches that become one, and those that can only come after them."""
+    inside: list[Launch] = []
+    after: list[Work] = []
+    made_inside: set[int] = set()
+    made_after: set[int] = set()
+    for launch in launches:
+        sources = {id(owner(array)) for array in launch.inputs}
+        results = {id(owner(array)) for array in launch.outputs}
+        fits = isinstance(launch, Launch) and _columns_of(launch) == columns
+        fits = fits and not sources & made_after and not _is_among(launch, alone)
+        fits = fits and len(inside) < MOST_LAUNCHES and _reads_whole(launch, made_inside)
+        if fits and isinstance(launch, Launch):
+            inside.append(launch)
+            made_inside |= results
+        elif sources & (made_inside | made_after):
+            after.append(launch)
+            made_after |= results
+    return inside, after
+
+
+def _columns_of(launch: Work) -> int | None:
+    """Return how many columns a launch works on, None if it is none of this kind."""
+    if isinstance(launch, Joined):
+        return None
+    what = launch.what
+    if isinstance(what, Expression):
+        shapes = {output.shape for output in launch.outputs}
+        takes = any(o.name == TAKE and o.operands[-1] != Number("1") for o in what.operations)
+        (shape,) = shapes if len(shapes) == 1 else ((),)
+        fits = _is_thin(shape) and not takes and all(o.flags.c_contiguous for o in launch.outputs)
+        return shape[-1] if fits else None
+    if isinstance(what, Reduction):
+        shape = launch.inputs[0].shape
+        return shape[-1] if what.axes == (0,) and len(shape) == 2 and _is_thin(shape) else None
+    if isinstance(what, Product):
+        A, B = launch.inputs
+        fits = A.ndim == 2 and what.bits is None and _is_thin(launch.outputs[0].shape)
+        fits = fits and A.size <= MOST_OF_A_PRODUCT and A.shape[1] <= MOST_INNER
+        return B.shape[1] if fits else None
+    return None
+
+
+def _is_thin(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 1 or (len(shape) == 2 and shape[0] <= MOST_ROWS)
+
+
+def _reads_whole(launch: Work, made: set[int]) -> bool:
+    """Return whether all it reads of results made inside are columns, entry for entry."""
+    if isinstance(launch, Joined):
+        return False
+    matrices = launch.inputs[:1] if isinstance(launch.what, Product) else []
+    rows = launch.what.rows_of if isinstance(launch.what, Expression) else frozenset()
+    whole_only = [*matrices, *(launch.inputs[n] for n in rows)]
+    if any(id(owner(array)) in made for array in whole_only):
+        return False
+    return all(_is_column(array) for array in launch.inputs if id(owner(array)) in made)
+
+
+def _is_column(view: NDArray) -> bool:
+    """Return whether a view shows a result as it lies, or its one row in place of several."""
+    return is_row_major(_one_row(view), owner(view))
+
+
+def _one_row(view: NDArray) -> NDArray:
+    return view[0] if view.ndim == 2 and view.strides[0] == 0 and view.shape[0] > 1 else view
+
+
+class _Builder:
+    """A launch of columns in the making."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.arrays: list[NDArray] = []
+        self.places: list[Lying] = []
+        self.operations: list[Operation | Matrix | Folded] = []
+        self.rows: list[int] = []
+        self.made: dict[int, int] = {}
+
+    def whole(self, launches: Sequence[Launch], needed: set[int]) -> Launch:
+        """Return one launch that does what these do; what is needed outside is written."""
+        outputs: list[tuple[int, NDArray]] = []
+        for launch in launches:
+            values = self._done(launch)
+            for value, output in zip(values, launch.outputs, strict=True):
+                self.made[id(owner(output))] = value
+                if id(owner(output)) in needed:
+                    outputs.append((value, output))
+        what = Columns(
+            self.columns,
+            tuple(self.places),
+            tuple(self.operations),
+            tuple(self.rows),
+            tuple(value for value, _ in outputs),
+        )
+        return Launch(what, self.arrays, [output for _, output in outputs])
+
+    def _done(self, launch: Launch) -> list[int]:
+        """Take over what a launch does; return the values of its outputs."""
+        what = launch.what
+        if isinstance(what, Product):
+            A, B = launch.inputs
+            dtype = str(launch.outputs[0].dtype)
+            product = Matrix(self._input(A), (A.shape[0], A.shape[1]), self._operand(B), dtype)
+            return [self._add(product, A.shape[0])]
+        if isinstance(what, Reduction):
+            (value,) = self._computed(what.expression, launch.inputs)
+            rows, dtype = launch.inputs[0].shape[0], str(launch.outputs[0].dtype)
+            return [self._add(Folded(what.function, Value(value), rows, dtype), 1)]
+        return self._computed(what, launch.inputs) if isinstance(what, Expression) else []
+
+    def _computed(self, expression: Expression, inputs: Sequence[NDArray]) -> list[int]:
+        whole = expression.rows_of
+        shape = next(a.shape for n, a in enumerate(inputs) if n not in whole)
+        rows = shape[0] if len(shape) == 2 else 1
+        operands = [
+            self._input(array) if number in whole else self._operand(array)
+            for number, array in enumerate(inputs)
+        ]
+        start = len(self.operations)
+
+        def moved(operand: Any) -> Any:
+            if isinstance(operand, Input):
+                return operands[operand.number]
+            return Value(operand.number + start) if isinstance(operand, Value) else operand
+
+        for operation in expression.operations:
+            self._add(operation._replace(operands=tuple(map(moved, operation.operands))), rows)
+        return [start + value for value in expression.outputs]
+
+    def _add(self, operation: Operation | Matrix | Folded, rows: int) -> int:
+        self.operations.append(operation)
+        self.rows.append(rows)
+        return len(self.operations) - 1
+
+    def _operand(self, array: NDArray) -> Input | Value:
+        if id(owner(array)) in self.made:
+            return Value(self.made[id(owner(array))])
+        return self._input(array)
+
+    def _input(self, array: NDArray) -> Input:
+        size = array.itemsize
+        down = array.strides[0] // size if array.ndim == 2 else 0
+        self.arrays.append(array)
+        self.places.append(Lying(str(array.dtype), down, array.strides[-1] // size))
+        return Input(len(self.arrays) - 1)
+
+
+def computed(
+    what: Columns, inputs: Sequence[Any], elementwise: Callable[[Operation, list[Any]], Any]
+) -> list[Any]:
+    """Return what the outputs are to be, of NumPy arrays; the reference for devices' kernels.
+
+    Parameters
+    ----------
+    what : Columns
+    inputs : sequence of array
+    elementwise : callable
+        Computes an operation of its operands.
+    """
+    values: list[Any] = []
+
+    def operand(one: Any) -> Any:
+        return inputs[one.number] if isinstance(one, Input) else values[one.number]
+
+    for operation, rows in zip(what.operations, what.rows, strict=True):
+        if isinstance(operation, Matrix):
+            column = operand(operation.column)
+            values.append(operand(operation.matrix) @ column.reshape(-1, what.columns))
+        elif isinstance(operation, Folded):
+            column = np.broadcast_to(operand(operation.column), (operation.rows, what.columns))
+            function = getattr(np, operation.function)
+            values.append(function.reduce(column, axis=0, keepdims=True, dtype=operation.dtype))
+        else:
+            operands = [one if isinstance(one, Number) else operand(one) for one in operation[1]]
+            result = elementwise(operation, operands)
+            values.append(np.broadcast_to(result, (rows, what.columns)))
+    return [values[number] for number in what.outputs]

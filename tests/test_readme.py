@@ -80,11 +80,11 @@ def test_the_formulas_are_in_the_code() -> None:
         Path(str(module.__file__)).read_text(encoding="utf-8") for module in (activations, network)
     )
     for code in (
-        "W @ inputs + b",
+        "product(W, inputs) + b",
         "xp.maximum(Z, 0)",
         "A[-1] - Y",
-        "(W.T @ dZ) * hidden.prime(Z[l - 1], A[l - 1])",
-        "dZ @ inputs.T",
+        "product(W.T, dZ) * hidden.prime(Z[l - 1], A[l - 1])",
+        "product(dZ, inputs.T)",
         "xp.sum(dZ, axis=1, keepdims=True)",
         "theta - alpha * d_theta",
     ):

@@ -60,11 +60,27 @@ def gathered(launches: Sequence[Work], wanted: Sequence[NDArray]) -> list[Work]:
         ((columns, count),) = sizes.most_common(1) or [(0, 0)]
         if count < 2:
             return left
-        inside, after = _parted(left, columns, alone)
+        inside, _ = _parted(left, columns, alone)
+        # Other shards' would only be kept waiting.
+        others = [one for one in inside if not _is_among(one, _connected(inside))]
+        inside, after = _parted(left, columns, [*alone, *others])
         if len(inside) > 1:
             left = _with_one(left, inside, after, columns, wanted)
         else:
             alone += inside
+
+
+def _connected(launches: Sequence[Launch]) -> list[Launch]:
+    """Return the most of the launches that all have to do with each other's results."""
+    families: list[tuple[set[int], list[Launch]]] = []
+    for launch in launches:
+        names = {id(owner(array)) for array in launch.outputs}
+        sources = {id(owner(array)) for array in launch.inputs}
+        kin = [family for family in families if family[0] & sources]
+        families = [family for family in families if not family[0] & sources]
+        results = names.union(*(made for made, _ in kin))
+        families.append((results, [*(one for _, ones in kin for one in ones), launch]))
+    return max((ones for _, ones in families), key=len, default=[])
 
 
 def _with_one(

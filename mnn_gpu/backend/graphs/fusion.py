@@ -9,6 +9,7 @@ tape's, and tell shapes, strides and which memory is whose.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -44,8 +45,10 @@ from mnn_gpu.backend.views import all_in_shape, in_shape, is_row_major, order, o
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
-MOST_INPUTS = 24
+MOST_INPUTS, MOST_LARGE_INPUTS = 24, 8
 """Of a group: all of them must be kept until it is done, and a kernel takes so many arguments."""
+LARGE = 1 << 18
+"""Entries from which on the second holds."""
 MOST_ADDED = 16
 """Parts of a product that a kernel adds up on its way; more are a reduction."""
 
@@ -217,7 +220,8 @@ class _Fusion:
     ) -> Group | None:
         """Make groups one in a shape in which all of their inputs can be seen, if there is one."""
         strangers = [array for array in _arrays(operands) if self._value(array) is None]
-        if sum(len(group.inputs) for group in groups) + len(strangers) > MOST_INPUTS:
+        most = MOST_INPUTS if math.prod(shape) < LARGE else MOST_LARGE_INPUTS
+        if sum(len(group.inputs) for group in groups) + len(strangers) > most:
             return None
         shapes = {group.shape for group in groups} | {shape}
         for wanted in sorted(shapes, key=len, reverse=True):

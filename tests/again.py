@@ -12,9 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu.backend.graphs.columns import computed
 from mnn_gpu.backend.graphs.expressions import CAST, TAKE, Expression, Input, Number, Operation
-from mnn_gpu.backend.graphs.launches import Columns, Product, Reduction, ThinRows, ThinSlices, What
+from mnn_gpu.backend.graphs.launches import (
+    Columns,
+    Folded,
+    Matrix,
+    Product,
+    Reduction,
+    ThinRows,
+    ThinSlices,
+    What,
+)
 from mnn_gpu.backend.graphs.order import Turn
 from mnn_gpu.precision import rounded
 
@@ -108,7 +116,26 @@ def column_results(what: Columns, inputs: Sequence[Any]) -> list[Any]:
     assert [(str(a.dtype), a.strides[-1] // a.itemsize) for a in inputs] == [
         (x.dtype, x.along) for x in what.inputs
     ]
-    return computed(what, inputs, lambda operation, operands: value_of(operation, operands, ()))
+    values: list[Any] = []
+
+    def operand(one: Any) -> Any:
+        if isinstance(one, Number):
+            return one
+        return inputs[one.number] if isinstance(one, Input) else values[one.number]
+
+    for operation, rows in zip(what.operations, what.rows, strict=True):
+        if isinstance(operation, Matrix):
+            column = operand(operation.column)
+            values.append(operand(operation.matrix) @ column.reshape(-1, what.columns))
+        elif isinstance(operation, Folded):
+            column = np.broadcast_to(operand(operation.column), (operation.rows, what.columns))
+            function = getattr(np, operation.function)
+            values.append(function.reduce(column, axis=0, keepdims=True, dtype=operation.dtype))
+        else:
+            result = value_of(operation, [operand(one) for one in operation.operands], ())
+            values.append(np.broadcast_to(result, (rows, what.columns)))
+        assert str(values[-1].dtype) == operation.dtype
+    return [values[number] for number in what.outputs]
 
 
 def evaluated(expression: Expression, inputs: Sequence[Any]) -> list[Any]:

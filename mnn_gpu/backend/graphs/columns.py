@@ -10,10 +10,9 @@ small matrices from the left.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backend.graphs.expressions import TAKE, Expression, Input, Number, Operation, Value
@@ -253,35 +252,3 @@ class _Builder:
         self.arrays.append(array)
         self.places.append(Lying(str(array.dtype), down, array.strides[-1] // size))
         return Input(len(self.arrays) - 1)
-
-
-def computed(
-    what: Columns, inputs: Sequence[Any], elementwise: Callable[[Operation, list[Any]], Any]
-) -> list[Any]:
-    """Return what the outputs are to be, of NumPy arrays; the reference for devices' kernels.
-
-    Parameters
-    ----------
-    what : Columns
-    inputs : sequence of array
-    elementwise : callable
-        Computes an operation of its operands.
-    """
-    values: list[Any] = []
-
-    def operand(one: Any) -> Any:
-        return inputs[one.number] if isinstance(one, Input) else values[one.number]
-
-    for operation, rows in zip(what.operations, what.rows, strict=True):
-        if isinstance(operation, Matrix):
-            column = operand(operation.column)
-            values.append(operand(operation.matrix) @ column.reshape(-1, what.columns))
-        elif isinstance(operation, Folded):
-            column = np.broadcast_to(operand(operation.column), (operation.rows, what.columns))
-            function = getattr(np, operation.function)
-            values.append(function.reduce(column, axis=0, keepdims=True, dtype=operation.dtype))
-        else:
-            operands = [one if isinstance(one, Number) else operand(one) for one in operation[1]]
-            result = elementwise(operation, operands)
-            values.append(np.broadcast_to(result, (rows, what.columns)))
-    return [values[number] for number in what.outputs]

@@ -291,7 +291,7 @@ def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
 def captured(step: Any, data: Any) -> Captured:
     """Compile as for a GPU, with a stand-in for it that computes with NumPy."""
     plain = Backend.compile(NumpyBackend(), step, data)
-    return Captured(step, data, plain, Again(), lambda _: False)
+    return Captured(step, data, plain, Again())
 
 
 COMPILERS: dict[str, Callable[[Any, Any], Any]] = {"replayed": Replay, "captured": captured}

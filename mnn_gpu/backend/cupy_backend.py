@@ -91,7 +91,7 @@ class CupyBackend(Backend):
             return xp.short_product(A, B, bits)
         try:
             cublas = self._cublas()
-        except OSError:
+        except (OSError, RuntimeError):
             return super().short_product(A, B, bits)
         C = self.cupy.empty((A.shape[0], B.shape[1]), A.dtype)
         cublas.product(A, B, C, bits)
@@ -133,10 +133,10 @@ class CupyBackend(Backend):
         try:
             with self.active():
                 graphs = cuda_graphs.CudaGraphs(self.cupy)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, MemoryError) as error:
             warnings.warn(f"No CUDA graphs ({error}).", TrainingWarning, stacklevel=2)
             return plain
-        return Captured(step, data, plain, graphs, self.is_out_of_memory)
+        return Captured(step, data, plain, graphs)
 
     def explain(self, error: BaseException) -> DeviceError | None:
         return explain_running(error, self.index)

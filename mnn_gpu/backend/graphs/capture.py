@@ -9,7 +9,7 @@ once, see `places.py`; and a whole run of steps is captured and launched as one.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mnn_gpu.backend.base import Run, Step, entries
@@ -27,7 +27,8 @@ class Captured:
     The first run of each form is launched one by one, which also compiles what the device
     wants; the second is captured, and launched as one from then on. A state that this
     returned is overwritten by the next run; one that comes from elsewhere is copied and left
-    alone. What can't be captured is run plainly, and a `TrainingWarning` says so, once.
+    alone. What can't be captured, for want of memory too, is run plainly, and a
+    `TrainingWarning` says so, once; but not of a `NotForGraphsError`.
 
     Parameters
     ----------
@@ -36,23 +37,13 @@ class Captured:
     plain : callable
         The step run plainly.
     device : Device
-    is_out_of_memory : callable
-        `Backend.is_out_of_memory`: such an error is the caller's to mend.
     """
 
-    def __init__(
-        self,
-        step: Step,
-        data: Tree,
-        plain: Run,
-        device: Device,
-        is_out_of_memory: Callable[[BaseException], bool],
-    ) -> None:
+    def __init__(self, step: Step, data: Tree, plain: Run, device: Device) -> None:
         self.step = step
         self.data = data
         self.plain = plain
         self.device = device
-        self.is_out_of_memory = is_out_of_memory
         self.state: Tree = None
         self.can_capture = True
         self.programs: dict[Any, Program] = {}
@@ -71,18 +62,17 @@ class Captured:
                 _overwrite(self.device, run.places, batches)
                 run.go()
             except Exception as error:
-                self.runs.pop(form, None)
-                if self.is_out_of_memory(error):
-                    raise
                 return self._given_up(error, batches)
         return self.state
 
     def _prepared(self, batches: Tree) -> _Run:
-        first = next(entries(batches))
+        # Of the copies, which are row-major: others may lie otherwise.
+        places = mapped(self.device.copy, batches)
+        first = next(entries(places))
         form = _form(first)
         if form not in self.programs:
             self.programs[form] = Program(self.step, self.data, self.state, first, self.device)
-        program, places = self.programs[form], mapped(self.device.copy, batches)
+        program = self.programs[form]
         steps = [program.bound(batch) for batch in entries(places)]
         waiting = dependencies(program.accesses * len(steps))
         return _Run(places, [o for step in steps for o in step], turns(waiting), self)
@@ -91,13 +81,16 @@ class Captured:
         self.can_capture = False
         self.runs.clear()
         self.programs.clear()
+        # First, since it may fail too: for want of memory, which is for others to mend.
+        following = self.plain(self.state, batches)
+        self.state = None
         if not isinstance(error, NotForGraphsError):
             warnings.warn(
                 f"The step cannot be captured ({type(error).__name__}: {error}): it runs as it is.",
                 TrainingWarning,
                 stacklevel=2,
             )
-        return self.plain(self.state, batches)
+        return following
 
     def _bring_in(self, state: Tree) -> None:
         """Copy what is not there already; what is may be wanted in another place."""
@@ -127,7 +120,7 @@ class _Run:
         self.launch: Operation | None = None
 
     def go(self) -> None:
-        """Make the steps; on an error the state is what it was, unless the device is lost."""
+        """Make the steps; after an exception the state is what it was, if the device is there."""
         if not self.is_tried:
             self._one_by_one()
             self.is_tried = True
@@ -152,4 +145,4 @@ def _overwrite(device: Device, places: Tree, arrays: Tree) -> None:
 
 
 def _form(tree: Tree) -> Any:
-    return tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves(tree))
+    return mapped(lambda leaf: (tuple(leaf.shape), str(leaf.dtype)), tree)

@@ -26,7 +26,7 @@ from mnn_gpu.backend.graphs.launches import (
     Product,
     Reduction,
 )
-from mnn_gpu.backend.views import is_row_major, owner
+from mnn_gpu.backend.views import address, form, is_row_major, owner
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -36,7 +36,8 @@ MOST_LAUNCHES = 24
 """A batch in many shards would make a kernel that takes minutes to compile."""
 MOST_OF_A_PRODUCT = 1024
 MOST_INNER = 128
-"""Multiplications of a thread, and how many after each other: others are better spread."""
+"""Entries of a matrix, and how many in a row: each is a thread's multiplication, and products with
+larger ones are better spread over several."""
 
 
 Work: TypeAlias = Launch | Joined
@@ -247,6 +248,9 @@ class _Builder:
         return self._input(array)
 
     def _input(self, array: NDArray) -> Input:
+        for number, known in enumerate(self.arrays):
+            if (address(known), form(known)) == (address(array), form(array)):
+                return Input(number)
         size = array.itemsize
         down = array.strides[0] // size if array.ndim == 2 else 0
         self.arrays.append(array)

@@ -12,8 +12,10 @@ CUDA graphs.
 from __future__ import annotations
 
 import ctypes
+import os
 import weakref
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, TypeAlias
 
 Array: TypeAlias = Any
@@ -115,9 +117,12 @@ def _operand(M: Array) -> tuple[int, int]:
 
 
 def _loaded(names: Sequence[str]) -> Any:
-    for name in names:
+    """Return the library that CuPy has loaded, where the system can tell; else the first found."""
+    already = getattr(os, "RTLD_NOLOAD", None)
+    modes = [ctypes.DEFAULT_MODE] if already is None else [already, ctypes.DEFAULT_MODE]
+    for mode, name in product(modes, names):
         try:
-            return ctypes.CDLL(name)
+            return ctypes.CDLL(name, mode)
         except OSError:
             continue
     raise OSError("cuBLAS is not loaded")

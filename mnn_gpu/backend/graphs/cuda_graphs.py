@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import Any, TypeAlias
 
@@ -97,8 +97,12 @@ class CudaGraphs:
             self.stream.begin_capture()
             try:
                 self._deal_out(operations, turns)
-            finally:
-                graph = self.stream.end_capture()
+            except BaseException:
+                # Which complains of what is not complete, and would hide the reason.
+                with suppress(Exception):
+                    self.stream.end_capture()
+                raise
+            graph = self.stream.end_capture()
         graph.upload(self.stream)
         return lambda: graph.launch(self.stream)
 
@@ -132,9 +136,11 @@ class CudaGraphs:
         """Work on the stream of graphs, after what was asked for before and before what is next."""
         outside = self.cupy.cuda.get_current_stream()
         self.stream.wait_event(outside.record())
-        with self.stream:
-            yield
-        outside.wait_event(self.stream.record())
+        try:
+            with self.stream:
+                yield
+        finally:
+            outside.wait_event(self.stream.record())
 
 
 def _refused(size: int) -> Any:

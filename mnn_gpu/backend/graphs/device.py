@@ -40,7 +40,7 @@ class Device(Protocol):
         """Write an array to a place of its shape."""
 
     def launcher(self, what: What) -> Launcher:
-        """Return what asks for this once; it may allocate nothing."""
+        """Return what asks for this, at each call; it may allocate nothing."""
 
     def captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation:
         """Return what does the operations in their turns; here none may be done."""

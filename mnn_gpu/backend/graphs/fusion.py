@@ -41,7 +41,7 @@ from mnn_gpu.backend.graphs.launches import (
 from mnn_gpu.backend.graphs.splitting import cut, parts_of, thin
 from mnn_gpu.backend.operations import REDUCTIONS, Own
 from mnn_gpu.backend.trace import Call
-from mnn_gpu.backend.views import all_in_shape, in_shape, is_row_major, order, owner, row_major
+from mnn_gpu.backend.views import all_in_shape, is_row_major, order, owner, row_major
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -130,6 +130,8 @@ class _Fusion:
 
     def _add_product(self, index: int, call: Call) -> None:
         A, B = call.arguments
+        if not A.dtype == B.dtype == call.result.dtype:
+            raise NotImplementedError("a product of two dtypes")
         what = Product(**call.options)
         of_few_rows = None if call.options else thin(A, B)
         if isinstance(of_few_rows, ThinRows):
@@ -311,10 +313,9 @@ def _taken(call: Call) -> tuple[NDArray | None, int]:
     if call.function is not Own.TAKE:
         return None, 0
     x = call.arguments[0]
-    vector = in_shape(x, (x.size,))
-    if call.options["axis"] != 0 or vector is None:
+    if call.options["axis"] != 0 or not x.flags.c_contiguous:
         raise NotImplementedError("only rows of row-major arrays are taken")
-    return vector, x[:1].size
+    return x.reshape(-1), x[:1].size
 
 
 def _arrays(operands: Iterable[Any]) -> list[NDArray]:

@@ -97,7 +97,7 @@ class Columns(NamedTuple):
     ----------
     columns : int
     inputs : tuple of Lying
-        Of matrices, and of what entries are taken of, too.
+        All of them: columns, matrices, and what entries are taken of, which lies in one piece.
     operations : tuple of (Operation, Matrix or Folded)
         Each may use the results of those before it.
     rows : tuple of int
@@ -157,7 +157,7 @@ class Launch(NamedTuple):
     inputs : sequence of array
         An expression's have the shape of its outputs, but those it takes rows of.
     outputs : sequence of array
-        Whole results; an expression's row-major.
+        Whole results, or parts of one that is joined; an expression's row-major.
     """
 
     what: What

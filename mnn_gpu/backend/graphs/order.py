@@ -72,8 +72,8 @@ def turns(waiting: Sequence[set[int]], lanes: int = LANES) -> list[Turn]:
     """Deal launches out to lanes, by what each must wait for.
 
     A launch goes on with the lane of one that it waits for, if that is the lane's last;
-    otherwise it takes the lane whose last one is ready the soonest. Nobody waits for what
-    is done anyway once others are that it waits for.
+    otherwise it takes the lane whose last one is ready the soonest. A wait is left out if
+    another one implies it.
     """
     last = [-1] * lanes
     depth: list[int] = []

@@ -56,8 +56,8 @@ class Places:
     Attributes
     ----------
     launches : list of Launch
-        Expressions, reductions and products: what is joined lies together from the start
-        or is copied there, and so are outputs to their targets.
+        With copies for what is joined and does not lie together from the start, and for
+        outputs that are not written to their targets at once.
     sizes : list of int
         How many bytes each piece of memory has.
     """

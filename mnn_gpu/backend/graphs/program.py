@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -58,7 +59,11 @@ class Program:
             raise NotForGraphsError(f"{len(tape.calls)} operations are too many for a graph")
         outputs = [leaf.array for leaf in leaves(result)]
         launches = gathered(fused(tape.calls, outputs), outputs)
-        self.places = Places(launches, outputs, list(leaves(traced[1])))
+        targets = list(leaves(traced[1]))
+        pairs = zip(outputs, targets, strict=True)
+        if any((one.shape, one.dtype) != (other.shape, other.dtype) for one, other in pairs):
+            raise NotImplementedError("a step whose state changes its form")
+        self.places = Places(launches, outputs, targets)
         self.pieces = [device.memory(size) for size in self.places.sizes]
         self.launchers = [device.launcher(launch.what) for launch in self.places.launches]
         self.accesses = [self._accesses(launch) for launch in self.places.launches]
@@ -96,16 +101,18 @@ class Program:
             there = batch[self.of_batch[id(home)]]
         else:
             if id(home) not in self.there:  # A constant of the step's.
+                if not home.flags.c_contiguous:
+                    raise NotImplementedError("a constant that is not row-major")
                 self.there[id(home)] = self.device.copy(home)
             there = self.there[id(home)]
         return self.device.view(there, offset, view.shape, view.dtype, view.strides)
 
 
 def _standin(array: Array) -> NDArray:
-    """Return memory of the host's of an array's form, which is never touched."""
+    """Return memory of the host's of an array's form: addresses, of which none is touched."""
     _check_forwards(array)
     # No array of NumPy's, so that this one counts as the owner of its memory.
-    memory = bytearray(span(array))
+    memory = mmap.mmap(-1, span(array))
     return np.ndarray(array.shape, array.dtype, memory, 0, array.strides)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
@@ -43,6 +43,31 @@ larger ones are better spread over several."""
 Work: TypeAlias = Launch | Joined
 
 
+class _Known(NamedTuple):
+    """A launch, with what is asked of it again and again.
+
+    Attributes
+    ----------
+    launch : Launch or Joined
+    columns : int or None
+        See `_columns_of`.
+    sources, results : set of int
+        What it reads and makes, by the identity of its owner.
+    """
+
+    launch: Work
+    columns: int | None
+    sources: set[int]
+    results: set[int]
+
+
+def _known(launch: Work) -> _Known:
+    sources, results = (
+        {id(owner(array)) for array in arrays} for arrays in (launch.inputs, launch.outputs)
+    )
+    return _Known(launch, _columns_of(launch), sources, results)
+
+
 def gathered(launches: Sequence[Work], wanted: Sequence[NDArray]) -> list[Work]:
     """Return the launches, many of those that work column by column made one.
 
@@ -52,80 +77,73 @@ def gathered(launches: Sequence[Work], wanted: Sequence[NDArray]) -> list[Work]:
     wanted : sequence of array
         Results that are needed besides by launches.
     """
-    left = list(launches)
-    alone: list[Work] = []
+    left = [_known(launch) for launch in launches]
+    needed = {id(owner(array)) for array in wanted}
     while True:
-        open_ones = [launch for launch in left if not _is_among(launch, alone)]
-        sizes = Counter(size for one in open_ones if (size := _columns_of(one)) is not None)
+        sizes = Counter(one.columns for one in left if one.columns is not None)
         ((columns, count),) = sizes.most_common(1) or [(0, 0)]
         if count < 2:
-            return left
-        inside, _ = _parted(left, columns, alone)
+            return [one.launch for one in left]
+        inside, _ = _parted(left, columns, None)
         # Other shards' would only be kept waiting.
-        others = [one for one in inside if not _is_among(one, _connected(inside))]
-        inside, after = _parted(left, columns, [*alone, *others])
+        kin = {id(one) for one in _connected(inside)}
+        inside, after = _parted(left, columns, kin)
         if len(inside) > 1:
-            left = _with_one(left, inside, after, columns, wanted)
+            left = _with_one(left, inside, after, columns, needed)
         else:
-            alone += inside
-
-
-def _connected(launches: Sequence[Launch]) -> list[Launch]:
-    """Return the most of the launches that all have to do with each other's results."""
-    families: list[tuple[set[int], list[Launch]]] = []
-    for launch in launches:
-        names = {id(owner(array)) for array in launch.outputs}
-        sources = {id(owner(array)) for array in launch.inputs}
-        kin = [family for family in families if family[0] & sources]
-        families = [family for family in families if not family[0] & sources]
-        results = names.union(*(made for made, _ in kin))
-        families.append((results, [*(one for _, ones in kin for one in ones), launch]))
-    return max((ones for _, ones in families), key=len, default=[])
-
-
-def _with_one(
-    launches: Sequence[Work],
-    inside: Sequence[Launch],
-    after: Sequence[Work],
-    columns: int,
-    wanted: Sequence[NDArray],
-) -> list[Work]:
-    """Return the launches, those inside as one in the place of their last."""
-    outside = [launch for launch in launches if not _is_among(launch, inside)]
-    needed = {id(owner(array)) for launch in outside for array in launch.inputs}
-    needed |= {id(owner(array)) for array in wanted}
-    # Not before the last, so that what they make is not kept longer than it must.
-    (place,) = (number for number, launch in enumerate(launches) if launch is inside[-1])
-    before = [one for one in launches[:place] if not _is_among(one, (*inside, *after))]
-    waiting = [one for one in launches[:place] if _is_among(one, after)]
-    return [*before, _Builder(columns).whole(inside, needed), *waiting, *launches[place + 1 :]]
-
-
-def _is_among(launch: Work, others: Sequence[Work]) -> bool:
-    return any(launch is other for other in others)
+            alone = {id(one) for one in inside}
+            left = [one._replace(columns=None) if id(one) in alone else one for one in left]
 
 
 def _parted(
-    launches: Sequence[Work], columns: int, alone: Sequence[Work]
-) -> tuple[list[Launch], list[Work]]:
+    launches: Sequence[_Known], columns: int, among: set[int] | None
+) -> tuple[list[_Known], list[_Known]]:
     """Return the launches that become one, and those that can only come after them."""
-    inside: list[Launch] = []
-    after: list[Work] = []
+    inside: list[_Known] = []
+    after: list[_Known] = []
     made_inside: set[int] = set()
     made_after: set[int] = set()
-    for launch in launches:
-        sources = {id(owner(array)) for array in launch.inputs}
-        results = {id(owner(array)) for array in launch.outputs}
-        fits = isinstance(launch, Launch) and _columns_of(launch) == columns
-        fits = fits and not sources & made_after and not _is_among(launch, alone)
-        fits = fits and len(inside) < MOST_LAUNCHES and _reads_whole(launch, made_inside)
-        if fits and isinstance(launch, Launch):
-            inside.append(launch)
-            made_inside |= results
-        elif sources & (made_inside | made_after):
-            after.append(launch)
-            made_after |= results
+    for one in launches:
+        fits = one.columns == columns and len(inside) < MOST_LAUNCHES
+        fits = fits and (among is None or id(one) in among) and not one.sources & made_after
+        if fits and _reads_whole(one.launch, made_inside):
+            inside.append(one)
+            made_inside |= one.results
+        elif one.sources & (made_inside | made_after):
+            after.append(one)
+            made_after |= one.results
     return inside, after
+
+
+def _connected(launches: Sequence[_Known]) -> list[_Known]:
+    """Return the most of the launches that all have to do with each other's results."""
+    families: list[tuple[set[int], list[_Known]]] = []
+    for one in launches:
+        kin = [family for family in families if family[0] & one.sources]
+        families = [family for family in families if not family[0] & one.sources]
+        results = one.results.union(*(made for made, _ in kin))
+        families.append((results, [*(other for _, others in kin for other in others), one]))
+    return max((members for _, members in families), key=len, default=[])
+
+
+def _with_one(
+    launches: Sequence[_Known],
+    inside: Sequence[_Known],
+    after: Sequence[_Known],
+    columns: int,
+    wanted: set[int],
+) -> list[_Known]:
+    """Return the launches, those inside as one in the place of their last."""
+    inner, late = {id(one) for one in inside}, {id(one) for one in after}
+    needed = wanted.union(*(one.sources for one in launches if id(one) not in inner))
+    members = [one.launch for one in inside if isinstance(one.launch, Launch)]
+    whole = _known(_Builder(columns).whole(members, needed))
+    # Not before the last, so that what they make is not kept longer than it must.
+    place = max(number for number, one in enumerate(launches) if id(one) in inner)
+    outside = [one for one in launches[:place] if id(one) not in inner]
+    before = [one for one in outside if id(one) not in late]
+    waiting = [one for one in outside if id(one) in late]
+    return [*before, whole, *waiting, *launches[place + 1 :]]
 
 
 def _columns_of(launch: Work) -> int | None:

@@ -160,11 +160,16 @@ class Places:
                     sizes[id(whole)] = -(-whole.nbytes // LINE) * LINE
         is_shared = sum(sizes.values()) > MOST_UNSHARED
         free: dict[int, list[int]] = {}
+        begins: dict[int, list[int]] = {}
+        ends: dict[int, list[int]] = {}
+        for name in first:
+            begins.setdefault(first[name], []).append(name)
+            ends.setdefault(last[name], []).append(name)
         for i in range(len(self.launches)):
             # What a launch reads must not lie where it writes something else.
-            for name in [name for name, start in first.items() if start == i]:
+            for name in begins.get(i, []):
                 self.piece[name] = self._piece(sizes[name], free)
-            for name in [name for name, end in last.items() if end == i]:
+            for name in ends.get(i, []):
                 if is_shared:
                     free.setdefault(sizes[name], []).append(self.piece[name])
 

@@ -178,6 +178,20 @@ def test_any_csv_is_read_or_refused_as_load_dataset_does(
             assert_same(folder / "out", folder / "d.csv")
 
 
+@pytest.mark.parametrize("block", [1, 8, 1 << 19])
+def test_an_empty_cell_too_many_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(csv_digits, "BLOCK", block)
+    for text, line in (("label,p\n9,9\n 1, 1,\n", 3), ("label,p\n 1, 1,\n 1, 1,\n", 2)):
+        (tmp_path / "d.csv").write_text(text)
+        cause = f"line {line}: 3 cells, where the file starts with 2"
+        with pytest.raises(DataError, match=cause):
+            convert(tmp_path / "d.csv", tmp_path / "out")
+        with pytest.raises(DataError, match=cause):
+            load_dataset(tmp_path / "d.csv")
+
+
 def test_a_test_set_has_no_labels(tmp_path: Path) -> None:
     path = tmp_path / "test.csv"
     path.write_text("p,q\n1,2\n3,4\n")

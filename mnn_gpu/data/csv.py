@@ -60,6 +60,9 @@ def _read(path: Path, layout: Layout) -> Dataset:
     if any(cell.strip().lower() in ("true", "false") for cell in layout.first):
         # pandas would take a column of these for 1 and 0.
         raise find_fault(path, names, label_at, layout.header)
+    if len(layout.first) > len(names):
+        # It would overlook an empty cell too many, if all lines have one.
+        raise find_fault(path, names, label_at, layout.header)
     cells = read_digits(path, len(names), layout.header)
     if cells is not None and len(cells) and len(names) > (label_at is not None):
         if label_at is None:

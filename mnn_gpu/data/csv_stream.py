@@ -31,6 +31,9 @@ from mnn_gpu.errors import DataError
 TRUTH = re.compile(rb"true|false", re.IGNORECASE)
 """pandas would take a column of these for 1 and 0."""
 
+EMPTY_AT_END = re.compile(rb",[ \t]*\r?$", re.MULTILINE)
+"""pandas would overlook an empty cell too many, if all lines it is given have one."""
+
 ODD = 1 << 23
 """Bytes, about, that pandas is given at once: it takes milliseconds for the columns alone."""
 KINDS = {"uint8": np.uint8, "float32": np.float64}
@@ -122,7 +125,7 @@ class _Reader:
             nothing = np.empty((0, columns), np.uint8)
             return self._parted(nothing)
         check_columns(self.path, self.layout)
-        if TRUTH.search(block):
+        if TRUTH.search(block) or EMPTY_AT_END.search(block):
             return None
         kinds = (np.uint8, np.float64) if self.dtype is None else (KINDS[str(self.dtype)],)
         for dtype in kinds:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 STAGGER = 0.2
 """Seconds that each rank waits for those before it: what all would say, the first one says."""
 LONGEST = 2.0
+HEARD = 0.1
+"""Seconds: what a busy launcher has not read by then, it throws away when all are ended."""
 
 
 class Job:
@@ -78,5 +80,6 @@ class Job:
             message = f"rank {self.launch.rank} on {platform.node()}: {message}"
         if message and (self.is_first or self.ranks is not None):
             say(message)
+            time.sleep(HEARD)
         if self.ranks is not None:
             self.ranks.abort(code)

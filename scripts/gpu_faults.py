@@ -27,7 +27,10 @@ class Cut(Hook):
 
 
 def want_of_memory(gpu: Backend) -> dict[str, Any]:
-    """Train in too large shards for CuPy's pool, limited: halved, with the same result."""
+    """Train in too large shards for CuPy's pool, limited: halved, with the same result.
+
+    Where only a graph lacks the memory, that is said too.
+    """
     import cupy
 
     (X, y), _ = load_mnist()
@@ -45,7 +48,11 @@ def want_of_memory(gpu: Backend) -> dict[str, Any]:
         pool.set_limit(size=0)
     apart = float(np.linalg.norm(model.theta - expected.theta) / np.linalg.norm(expected.theta))
     said = [str(warning.message) for warning in caught]
-    return {"passed": apart < 1e-4 and len(said) == 1, "relative_difference": apart, "said": said}
+    return {
+        "passed": apart < 1e-4 and 0 < len(said) <= 2,
+        "relative_difference": apart,
+        "said": said,
+    }
 
 
 def another_device(gpu: Backend) -> dict[str, Any]:

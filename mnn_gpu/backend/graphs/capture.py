@@ -54,16 +54,25 @@ class Captured:
             return self.plain(state, batches)
         with self.device.active():
             self._bring_in(state)
-            form = _form(batches)
-            run = self.runs.get(form)
-            try:
-                if run is None:
-                    run = self.runs[form] = self._prepared(batches)
-                _overwrite(self.device, run.places, batches)
-                run.go()
-            except Exception as error:
-                return self._given_up(error, batches)
-        return self.state
+            hindrance = self._hindered(batches)
+        if hindrance is None:
+            return self.state
+        return self._given_up(hindrance, batches)
+
+    def _hindered(self, batches: Tree) -> str | None:
+        """Make the steps of these batches; return what hinders that, empty if it is no news."""
+        form = _form(batches)
+        run = self.runs.get(form)
+        try:
+            if run is None:
+                run = self.runs[form] = self._prepared(batches)
+            _overwrite(self.device, run.places, batches)
+            run.go()
+        except NotForGraphsError:
+            return ""
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return None
 
     def _prepared(self, batches: Tree) -> _Run:
         # Of the copies, which are row-major: others may lie otherwise.
@@ -77,16 +86,18 @@ class Captured:
         waiting = dependencies(program.accesses * len(steps))
         return _Run(places, [o for step in steps for o in step], turns(waiting), self)
 
-    def _given_up(self, error: Exception, batches: Tree) -> Tree:
+    def _given_up(self, hindrance: str, batches: Tree) -> Tree:
         self.can_capture = False
+        # All memory is the plain step's from now on; it may lack some all the same, which is
+        # for others to mend, so that it comes first.
         self.runs.clear()
         self.programs.clear()
-        # First, since it may fail too: for want of memory, which is for others to mend.
+        del self.device
         following = self.plain(self.state, batches)
         self.state = None
-        if not isinstance(error, NotForGraphsError):
+        if hindrance:
             warnings.warn(
-                f"The step cannot be captured ({type(error).__name__}: {error}): it runs as it is.",
+                f"The step cannot be captured ({hindrance}): it runs as it is.",
                 TrainingWarning,
                 stacklevel=2,
             )

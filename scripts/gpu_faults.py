@@ -29,7 +29,7 @@ class Cut(Hook):
 def want_of_memory(gpu: Backend) -> dict[str, Any]:
     """Train in too large shards for CuPy's pool, limited: halved, with the same result.
 
-    Where only a graph lacks the memory, that is said too.
+    Where a graph alone lacks the memory, that is said too.
     """
     import cupy
 

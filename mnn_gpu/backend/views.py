@@ -34,6 +34,11 @@ def form(array: NDArray) -> tuple[Any, ...]:
     return array.dtype, array.shape, array.strides
 
 
+def is_same(one: NDArray, other: NDArray) -> bool:
+    """Return whether two arrays show the same memory in the same way."""
+    return address(one) == address(other) and form(one) == form(other)
+
+
 def order(array: NDArray) -> list[int]:
     """Return an array's axes in the order of its memory."""
     return sorted(range(array.ndim), key=lambda axis: -array.strides[axis])

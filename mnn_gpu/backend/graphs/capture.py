@@ -66,7 +66,8 @@ class Captured:
         try:
             if run is None:
                 run = self.runs[form] = self._prepared(batches)
-            _overwrite(self.device, run.places, batches)
+            else:
+                _overwrite(self.device, run.places, batches)
             run.go()
         except NotForGraphsError:
             return ""
@@ -107,6 +108,8 @@ class Captured:
         """Copy what is not there already; what is may be wanted in another place."""
         if self.state is None:
             self.state = mapped(self.device.copy, state)
+            return
+        if state is self.state:
             return
         pairs = list(zip(leaves(self.state), leaves(state), strict=True))
         if any(_form(place) != _form(leaf) for place, leaf in pairs):

@@ -15,7 +15,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
-from mnn_gpu.backend.graphs.expressions import TAKE, Expression, Input, Number, Operation, Value
+from mnn_gpu.backend.graphs.expressions import (
+    TAKE,
+    Expression,
+    Input,
+    Number,
+    Operation,
+    Value,
+    renumbered,
+)
 from mnn_gpu.backend.graphs.launches import (
     Columns,
     Folded,
@@ -26,7 +34,7 @@ from mnn_gpu.backend.graphs.launches import (
     Product,
     Reduction,
 )
-from mnn_gpu.backend.views import address, form, is_row_major, owner
+from mnn_gpu.backend.views import is_row_major, is_same, owner
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -245,14 +253,8 @@ class _Builder:
             for number, array in enumerate(inputs)
         ]
         start = len(self.operations)
-
-        def moved(operand: Any) -> Any:
-            if isinstance(operand, Input):
-                return operands[operand.number]
-            return Value(operand.number + start) if isinstance(operand, Value) else operand
-
         for operation in expression.operations:
-            self._add(operation._replace(operands=tuple(map(moved, operation.operands))), rows)
+            self._add(renumbered(operation, operands.__getitem__, start.__add__), rows)
         return [start + value for value in expression.outputs]
 
     def _add(self, operation: Operation | Matrix | Folded, rows: int) -> int:
@@ -267,7 +269,7 @@ class _Builder:
 
     def _input(self, array: NDArray) -> Input:
         for number, known in enumerate(self.arrays):
-            if (address(known), form(known)) == (address(array), form(array)):
+            if is_same(known, array):
                 return Input(number)
         size = array.itemsize
         down = array.strides[0] // size if array.ndim == 2 else 0

@@ -6,7 +6,7 @@ shape, is its caller's affair. So equal computations at other places are equal e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 CAST = "cast"
@@ -97,6 +97,19 @@ def converted(expression: Expression, dtype: str) -> Expression:
     return Expression(inputs, (*operations, cast), (len(operations),))
 
 
+def renumbered(
+    operation: Operation, input_of: Callable[[int], Operand], value_of: Callable[[int], int]
+) -> Operation:
+    """Return the operation among others: what its inputs are there, and its values' numbers."""
+
+    def there(operand: Operand) -> Operand:
+        if isinstance(operand, Input):
+            return input_of(operand.number)
+        return Value(value_of(operand.number)) if isinstance(operand, Value) else operand
+
+    return operation._replace(operands=tuple(map(there, operation.operands)))
+
+
 def restricted(
     inputs: Sequence[str], operations: Sequence[Operation], outputs: Iterable[int]
 ) -> tuple[Expression, list[int]]:
@@ -111,15 +124,10 @@ def restricted(
     new_input = {old: new for new, old in enumerate(used)}
     new_value = {old: new for new, old in enumerate(kept)}
 
-    def renumbered(operand: Operand) -> Operand:
-        if isinstance(operand, Input):
-            return Input(new_input[operand.number])
-        return Value(new_value[operand.number]) if isinstance(operand, Value) else operand
-
     expression = Expression(
         tuple(inputs[old] for old in used),
         tuple(
-            operations[n]._replace(operands=tuple(map(renumbered, operations[n].operands)))
+            renumbered(operations[n], lambda i: Input(new_input[i]), new_value.__getitem__)
             for n in kept
         ),
         tuple(new_value[output] for output in outputs),

@@ -36,6 +36,7 @@ from mnn_gpu.backend.graphs.launches import (
     Reduction,
     ThinRows,
     ThinSlices,
+    What,
     stages,
 )
 from mnn_gpu.backend.graphs.splitting import cut, parts_of, thin
@@ -132,25 +133,15 @@ class _Fusion:
         A, B = call.arguments
         if not A.dtype == B.dtype == call.result.dtype:
             raise NotImplementedError("a product of two dtypes")
-        what = Product(**call.options)
-        of_few_rows = None if call.options else thin(A, B)
-        if isinstance(of_few_rows, ThinRows):
-            self._add_other(index, Launch(of_few_rows, [A, B], [call.result]))
-            return
-        if isinstance(of_few_rows, ThinSlices):
-            slices = -(-of_few_rows.inner // of_few_rows.slice)
-            sums = np.empty((slices, *call.result.shape), call.result.dtype)
-            self._add_other(index, Launch(of_few_rows, [A, B], [sums]))
-            self.others.append((index, _summed(sums, call.result)))
-            return
-        parts = parts_of(A.shape[0], A.shape[1], B.shape[1])
+        what, inputs, parts = _multiplied(call)
         if parts == 1:
-            self._add_other(index, Launch(what, [A, B], [call.result]))
+            self._add_other(index, Launch(what, inputs, [call.result]))
             return
         sums = np.empty((parts, *call.result.shape), call.result.dtype)
-        self._add_other(index, Launch(what, cut(A, B, parts), [sums]))
+        self._add_other(index, Launch(what, inputs, [sums]))
         if parts > MOST_ADDED:
-            self.others.append((index, _summed(sums, call.result)))
+            whole = Reduction(as_it_is(str(sums.dtype)), "add", (0,))
+            self.others.append((index, Launch(whole, [sums], [call.result])))
             return
         # One by one, as part of whatever is done with the result.
         total = sums[0]
@@ -275,12 +266,19 @@ class _Fusion:
         return as_it_is(str(view.dtype)), [view]
 
 
-def _summed(sums: NDArray, result: NDArray) -> Launch:
-    """Return the sum of parts, along the first axis."""
-    return Launch(Reduction(as_it_is(str(sums.dtype)), "add", (0,)), [sums], [result])
-
-
 # ---- calls -----------------------------------------------------------------------------
+
+
+def _multiplied(call: Call) -> tuple[What, Sequence[NDArray], int]:
+    """Return how a product is made, of what, and in how many parts that are to be added up."""
+    A, B = call.arguments
+    of_few_rows = None if call.options else thin(A, B)
+    if isinstance(of_few_rows, ThinRows):
+        return of_few_rows, [A, B], 1
+    if isinstance(of_few_rows, ThinSlices):
+        return of_few_rows, [A, B], -(-of_few_rows.inner // of_few_rows.slice)
+    parts = parts_of(A.shape[0], A.shape[1], B.shape[1])
+    return Product(**call.options), [A, B] if parts == 1 else cut(A, B, parts), parts
 
 
 def _what(call: Call) -> tuple[str, tuple[str, ...]]:

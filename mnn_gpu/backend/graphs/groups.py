@@ -10,13 +10,12 @@ import numpy.typing as npt
 from mnn_gpu.backend.graphs.expressions import (
     Expression,
     Input,
-    Operand,
     Operation,
-    Value,
+    renumbered,
     restricted,
 )
 from mnn_gpu.backend.graphs.launches import Launch
-from mnn_gpu.backend.views import address, all_in_shape, form, in_shape, row_major
+from mnn_gpu.backend.views import all_in_shape, in_shape, is_same, row_major
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -54,9 +53,8 @@ class Group:
 
     def input(self, array: NDArray, *, rows: bool = False) -> Input:
         """Return the number of an input, a new one or known."""
-        same = (address(array), form(array), rows)
         for number, known in enumerate(self.inputs):
-            if (address(known), form(known), number in self.rows) == same:
+            if is_same(known, array) and (number in self.rows) == rows:
                 return Input(number)
         self.inputs.append(array)
         if rows:
@@ -78,14 +76,8 @@ class Group:
             self.input(array, rows=number in other.rows) for number, array in enumerate(inputs)
         ]
         start = len(self.operations)
-
-        def moved(operand: Operand) -> Operand:
-            if isinstance(operand, Input):
-                return numbers[operand.number]
-            return Value(operand.number + start) if isinstance(operand, Value) else operand
-
         self.operations += [
-            operation._replace(operands=tuple(map(moved, operation.operands)))
+            renumbered(operation, numbers.__getitem__, start.__add__)
             for operation in other.operations
         ]
         self.results += other.results

@@ -64,7 +64,7 @@ def dependencies(launches: Iterable[Sequence[Access]]) -> list[set[int]]:
                 # Whoever waits for this one waits for those that it covers, too.
                 earlier[:] = [e for e in earlier if not _covers(access, e[1])]
             earlier.append((number, access))
-        result.append(wanted - {number})
+        result.append(wanted)
     return result
 
 

@@ -66,7 +66,8 @@ class Program:
         self.places = Places(launches, outputs, targets)
         self.pieces = [device.memory(size) for size in self.places.sizes]
         self.launchers = [device.launcher(launch.what) for launch in self.places.launches]
-        self.accesses = [self._accesses(launch) for launch in self.places.launches]
+        in_state = {id(target) for target in targets}
+        self.accesses = [self._accesses(launch, in_state) for launch in self.places.launches]
 
     def bound(self, batch: Tree) -> list[Operation]:
         """Return all launches of the step on a batch that lies, row-major, where it lies."""
@@ -80,15 +81,14 @@ class Program:
             operations.append(partial(launcher, inputs, outputs))
         return operations
 
-    def _accesses(self, launch: Launch) -> list[Access]:
+    def _accesses(self, launch: Launch, in_state: set[int]) -> list[Access]:
         """Return what a launch reads and writes of all that is ever written."""
-        state = {id(leaf) for leaf in leaves(self.kept[1])}
         found = []
         for views, is_write in ((launch.inputs, False), (launch.outputs, True)):
             for view in views:
                 _check_forwards(view)
                 home, start = self.places.place(view)
-                if isinstance(home, int) or id(home) in state:
+                if isinstance(home, int) or id(home) in in_state:
                     name = home if isinstance(home, int) else ("state", id(home))
                     found.append(Access(name, start, start + span(view), is_write))
         return found

@@ -4,9 +4,10 @@ Same names, arguments and orientation as the cells of the "MNIST from scratch" n
 ``X`` is (784, m) with values from 0 to 1, labels are (m,). The arrays decide the device,
 so ``X_train = cupy.asarray(X_train)`` is all it takes to run on a GPU; NumPy, CuPy, torch,
 JAX and array_api_strict arrays keep their dtype and device. The mathematics is
-`mnn_gpu.network`'s.
+`mnn_gpu.network`'s. Other shapes, dtypes and (where a function is called once) values raise
+a `UsageError` that says what to write instead; pandas objects are taken as arrays.
 
-Four slips of the original are mended: ``db`` holds one value a unit instead of one sum
+Four slips of the original are fixed: ``db`` holds one value per unit instead of one sum
 over all units, softmax does not overflow, ``one_hot`` does not depend on the largest label
 present, and the initial parameters are seeded.
 """
@@ -17,7 +18,7 @@ from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace, device
 
-from mnn_gpu import activations, network
+from mnn_gpu import activations, network, notebook_inputs
 from mnn_gpu.errors import UsageError
 from mnn_gpu.randomness import PARAMETERS, generator
 
@@ -64,6 +65,7 @@ def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
     arrays = tuple(array for layer in layers for array in layer)
     if like is None:
         return arrays
+    notebook_inputs.floating("like", like)
     xp = array_namespace(like)
     return tuple(
         xp.asarray(array.tolist(), dtype=like.dtype, device=device(like)) for array in arrays
@@ -81,7 +83,12 @@ def deriv_ReLU(Z: Array) -> Array:
 
 
 def one_hot(Y: Array, classes: int = 10, dtype: Any = None) -> Array:
-    """Return labels (m,) as columns (classes, m) of 0 and 1, by default float64."""
+    """Return labels (m,), from 0 to classes - 1, as columns (classes, m) of 0 and 1.
+
+    The dtype is by default float64. A UsageError is raised for other labels.
+    """
+    Y = notebook_inputs.labels("Y", notebook_inputs.array(Y))
+    notebook_inputs.within(Y, classes)
     xp = array_namespace(Y)
     return network.one_hot(Y, classes, xp.float64 if dtype is None else dtype)
 
@@ -93,7 +100,13 @@ def forward_prop(W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Arra
     -------
     Z1, A1, Z2, A2, Z3, A3
         (10, m) each; A3 holds the probabilities.
+
+    Raises
+    ------
+    UsageError
+        If X is not (features, m), as W1 has (units, features).
     """
+    X = notebook_inputs.inputs(X, W1, b1)
     Z, A = network.forward([(W1, b1), (W2, b2), (W3, b3)], X)
     return Z[0], A[0], Z[1], A[1], Z[2], A[2]
 
@@ -124,8 +137,15 @@ def back_prop(
     -------
     dW1, db1, dW2, db2, dW3, db3
         In the shapes of the parameters.
+
+    Raises
+    ------
+    UsageError
+        If Y is not (m,) of numbers. Its values are not read: see `one_hot`.
     """
+    X = notebook_inputs.like("X", X, A3)
     m = X.shape[1]
+    Y = notebook_inputs.labels("Y", notebook_inputs.like("Y", Y, A3), m)
     Y = network.one_hot(Y, A3.shape[0], A3.dtype)
     # The gradient does not depend on the biases, so they may stay unnamed here.
     layers = [(W1, None), (W2, None), (W3, None)]
@@ -162,16 +182,42 @@ def get_predictions(A3: Array) -> Array:
 
 
 def get_accuracy(predictions: Array, Y: Array) -> float:
-    """Return the share of right predictions, from 0 to 1."""
-    xp = array_namespace(predictions)
-    return float(xp.mean(xp.astype(predictions == Y, xp.float32)))
+    """Return the share of right predictions, from 0 to 1: their number divided by m.
+
+    Parameters
+    ----------
+    predictions : (m,), class indices
+    Y : (m,) or (m, 1), labels
+
+    Raises
+    ------
+    UsageError
+        If one of them is text, one-hot or probabilities, or they are not equally many.
+    """
+    predictions = notebook_inputs.labels("predictions", notebook_inputs.array(predictions))
+    m: int = predictions.shape[0]
+    Y = notebook_inputs.labels("Y", notebook_inputs.like("Y", Y, predictions), m)
+    if m == 0:
+        raise UsageError("There are no predictions.", "Give at least one.")
+    xp = array_namespace(Y)
+    if xp.isdtype(Y.dtype, "integral") != xp.isdtype(predictions.dtype, "integral"):
+        Y, predictions = xp.astype(Y, xp.float32), xp.astype(predictions, xp.float32)
+    return int(xp.sum(xp.astype(predictions == Y, xp.int32))) / m
 
 
 def make_predictions(
     X: Array, W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Array
 ) -> Array:
-    """Return the most probable class of every column of X, (m,)."""
+    """Return the most probable class of every column of X, (m,).
+
+    Raises
+    ------
+    UsageError
+        If X is not (features, m), or, for the notebook's network, not from 0 to 1.
+    """
     *_, A3 = forward_prop(W1, b1, W2, b2, W3, b3, X)
+    if W1.shape == LAYER_SIZES[1::-1]:  # Others may have been trained on any range.
+        notebook_inputs.scaled(notebook_inputs.array(X))
     return get_predictions(A3)
 
 
@@ -194,11 +240,17 @@ def gradient_descent(X: Array, Y: Array, iterations: int, alpha: float, *, seed:
     Raises
     ------
     UsageError
-        If ``X`` holds integers, which the original would have divided by 255 before.
+        If X is not (784, m), not floating or not scaled, Y is not (m,) of whole numbers
+        from 0 to 9, or iterations and alpha are exchanged.
     """
-    if not array_namespace(X).isdtype(X.dtype, "real floating"):
-        raise UsageError(f"X holds {X.dtype}, not floats.", "Divide the pixels by 255 first.")
+    iterations, alpha = notebook_inputs.steps(iterations, alpha)
+    X = notebook_inputs.array(X)
+    notebook_inputs.floating("X", X)
     parameters = init_params(like=X, seed=seed)
+    X = notebook_inputs.inputs(X, *parameters[:2])
+    notebook_inputs.scaled(X)
+    Y = notebook_inputs.labels("Y", notebook_inputs.like("Y", Y, X), X.shape[1])
+    notebook_inputs.within(Y, LAYER_SIZES[-1])
     for i in range(1, iterations + 1):
         activations = forward_prop(*parameters, X)
         gradients = back_prop(*activations, *parameters[::2], X, Y)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mnn_gpu import UsageError, notebook
 from tests import oracle
@@ -137,3 +141,218 @@ def test_the_seed_decides_the_parameters() -> None:
     first, again, other = (notebook.init_params(seed=s)[0] for s in (5, 5, 6))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+# ---- mistakes of cells -----------------------------------------------------------------
+
+
+def digits(m: int = 30) -> tuple[Any, Any]:
+    """X, (784, m) from 0 to 1, and Y, (m,), with all ten classes."""
+    return np.random.default_rng(3).random((784, m)), np.arange(m) % 10
+
+
+@pytest.mark.parametrize(
+    ("mistake", "cause", "cure"),
+    [
+        (lambda X, Y: (X * 255, Y), "from 0.* to 25", "X / 255"),
+        (lambda X, Y: (X * 16, Y), "from 0.* to 1[56]", "largest value"),
+        (lambda X, Y: (X * 255 - 128, Y), "from -12", "X / 255"),
+        (lambda X, Y: (np.where(X > 0.99, np.nan, X), Y), "NaN or infinity", "missing"),
+        (lambda X, Y: (X * np.inf, Y), "NaN or infinity", "missing"),
+        (lambda X, Y: (X.T, Y), r"shape \(30, 784\)", r"X\.T"),
+        (lambda X, Y: (np.vstack([Y, X]), Y), r"shape \(785, 30\)", r"X\[1:\]"),
+        (lambda X, Y: (np.vstack([Y, X]).T, Y), r"shape \(30, 785\)", r"X\[:, 1:\]\.T"),
+        (lambda X, Y: (X.T.reshape(30, 28, 28), Y), r"\(30, 28, 28\)", r"reshape\(len\(X\), -1\)"),
+        (lambda X, Y: (X[:, 0], Y), r"shape \(784,\)", r"X\[:, None\]"),
+        (lambda X, Y: (X[:100], Y), r"shape \(100, 30\)", "as many features as W1 has columns"),
+        (lambda X, Y: (X[:, :0], Y[:0]), r"shape \(784, 0\)", "at least one sample"),
+        (lambda X, Y: (X, Y + 1), "labels go from 1 to 10", "Y - 1"),
+        (lambda X, Y: (X, Y - 1), "labels go from -1 to 8", r"Y \+ 1"),
+        (lambda X, Y: (X, np.arange(30) % 26), "from 0 to 25", "mnn_gpu.train"),
+        (lambda X, Y: (X, Y / 255), "fractions", "not the labels"),
+        (lambda X, Y: (X, np.where(Y == 3, np.nan, Y)), "from nan to nan", "other labels"),
+        (lambda X, Y: (X, np.eye(10)[Y]), r"Y has shape \(30, 10\)", r"Y\.argmax\(1\)"),
+        (lambda X, Y: (X, np.eye(10)[Y].T), r"Y has shape \(10, 30\)", r"Y\.argmax\(0\)"),
+        (lambda X, Y: (X, Y[:-1]), "30 samples and 29 values", "one label for each"),
+    ],
+)
+def test_data_that_would_train_to_nonsense_are_refused_with_the_cure(
+    lib: Library, mistake: Any, cause: str, cure: str
+) -> None:
+    X, Y = map(lib.asarray, mistake(*digits()))
+    with pytest.raises(UsageError, match=cause) as caught:
+        notebook.gradient_descent(X, Y, 1, 0.1)
+    assert re.search(cure, caught.value.cure)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "alpha", "cure"),
+    [
+        (0.10, 100, r"iterations=100, alpha=0\.1"),
+        (1, 500, "iterations=500, alpha=1"),
+        (0.10, 100.0, "whole number"),
+        ("10", 0.1, "whole number"),
+        (-1, 0.1, "whole number"),
+        (1, np.nan, "such as 0.1"),
+        (1, "0.1", "such as 0.1"),
+    ],
+)
+def test_exchanged_or_impossible_settings_are_refused(
+    iterations: Any, alpha: Any, cure: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        notebook.gradient_descent(*digits(), iterations, alpha)
+    assert re.search(cure, caught.value.cure)
+
+
+def test_settings_in_numpys_types_are_taken(lib: Library) -> None:
+    X, Y = map(lib.asarray, digits(3))
+    expected = notebook.gradient_descent(X, Y, 2, 0.5)
+    iterations: Any = np.int64(2)
+    actual = notebook.gradient_descent(X, Y, iterations, np.float64(0.5))
+    for one, other in zip(actual, expected, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(lib.to_numpy(one), lib.to_numpy(other))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda Y: Y[:, None], lambda Y: Y[None], lambda Y: Y.astype(float)]
+)
+def test_labels_in_a_column_a_row_or_as_whole_floats_are_labels(lib: Library, change: Any) -> None:
+    X, Y = digits(12)
+    expected = notebook.gradient_descent(lib.asarray(X), lib.asarray(Y), 2, 0.1)
+    actual = notebook.gradient_descent(lib.asarray(X), lib.asarray(change(Y)), 2, 0.1)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(lib.to_numpy(one), lib.to_numpy(other))
+    predictions = lib.asarray(np.where(Y == 3, 0, Y))
+    assert notebook.get_accuracy(predictions, lib.asarray(change(Y))) == 11 / 12
+
+
+def test_pandas_objects_and_lists_are_taken_as_arrays(lib: Library) -> None:
+    """As in ``X, Y = frame.drop(columns="label").T / 255, frame["label"]``."""
+    X, Y = digits(12)
+    expected = notebook.gradient_descent(lib.asarray(X), lib.asarray(Y), 2, 0.1)
+    series = pd.Series(Y, index=range(100, 112))
+    for X_given, Y_given in (
+        (lib.asarray(X), series),
+        (lib.asarray(X), Y.tolist()),
+        (lib.asarray(X), Y),
+    ):
+        actual = notebook.gradient_descent(X_given, Y_given, 2, 0.1)
+        assert lib.owns(actual[0])
+        np.testing.assert_array_equal(lib.to_numpy(actual[0]), lib.to_numpy(expected[0]))
+    assert notebook.get_accuracy(lib.asarray(Y), series) == 1
+    A3 = notebook.forward_prop(*expected, pd.DataFrame(X))[-1]
+    assert lib.owns(A3)
+
+
+def test_a_data_frame_trains_as_its_values() -> None:
+    X, Y = digits(12)
+    expected = notebook.gradient_descent(X, Y, 2, 0.1)
+    actual = notebook.gradient_descent(pd.DataFrame(X), pd.Series(Y), 2, 0.1)
+    np.testing.assert_array_equal(actual[0], expected[0])
+    with pytest.raises(UsageError, match=r"shape \(12, 784\)"):
+        notebook.gradient_descent(pd.DataFrame(X.T), pd.Series(Y), 2, 0.1)
+
+
+def test_text_is_no_label() -> None:
+    X, Y = digits(12)
+    for text in (Y.astype(str), pd.Series(Y.astype(str)), Y.astype(str).tolist()):
+        with pytest.raises(UsageError, match="Y holds") as caught:
+            notebook.get_accuracy(Y, text)
+        assert "Y.astype(int)" in caught.value.cure
+        with pytest.raises(UsageError, match="Y holds"):
+            notebook.gradient_descent(X, text, 1, 0.1)
+    with pytest.raises(UsageError, match="predictions holds"):
+        notebook.get_accuracy(Y.astype(str), Y)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "Y", "cause"),
+    [
+        (np.arange(5), np.eye(5), r"Y has shape \(5, 5\)"),
+        (np.eye(5), np.arange(5), r"predictions has shape \(5, 5\)"),
+        (np.arange(5), np.arange(4), "5 samples and 4 values"),
+        (np.arange(5), np.arange(1), "5 samples and 1 values"),
+        (np.arange(0), np.arange(0), "no predictions"),
+    ],
+)
+def test_what_cannot_be_compared_has_no_accuracy(
+    lib: Library, predictions: Any, Y: Any, cause: str
+) -> None:
+    with pytest.raises(UsageError, match=cause):
+        notebook.get_accuracy(lib.asarray(predictions), lib.asarray(Y))
+
+
+@given(st.integers(1, 400), st.data())
+def test_accuracy_is_the_exact_ratio(m: int, data: Any) -> None:
+    right = data.draw(st.integers(0, m))
+    predictions = np.zeros(m, int)
+    assert notebook.get_accuracy(predictions, np.arange(m) >= right) == right / m
+
+
+def test_one_image_is_a_column(lib: Library) -> None:
+    X, _ = digits(3)
+    parameters = notebook.init_params(like=lib.asarray(X))
+    for function in (
+        lambda x: notebook.forward_prop(*parameters, x),
+        lambda x: notebook.make_predictions(x, *parameters),
+    ):
+        with pytest.raises(UsageError, match=r"shape \(784,\)") as caught:
+            function(lib.asarray(X[:, 0]))
+        assert "X[:, None]" in caught.value.cure
+    every = lib.to_numpy(notebook.make_predictions(lib.asarray(X), *parameters))
+    one = notebook.make_predictions(lib.asarray(X[:, 1:2]), *parameters)
+    assert lib.to_numpy(one).tolist() == [every[1]]
+
+
+def test_pixels_that_are_not_divided_are_not_predicted(lib: Library) -> None:
+    X, _ = digits(3)
+    parameters = notebook.init_params(like=lib.asarray(X))
+    with pytest.raises(UsageError, match="ranges from"):
+        notebook.make_predictions(lib.asarray(X * 255), *parameters)
+
+
+def test_parameters_cannot_be_integers(lib: Library) -> None:
+    with pytest.raises(UsageError, match="like holds"):
+        notebook.init_params(like=lib.asarray(np.arange(3)))
+
+
+def test_one_hot_refuses_labels_beyond_its_classes(lib: Library) -> None:
+    assert notebook.one_hot(lib.asarray([0, 25]), 26).shape == (26, 2)
+    for labels, cure in (([1, 10], "Y - 1"), ([-1, 8], "Y + 1"), ([0, 25], "mnn_gpu.train")):
+        with pytest.raises(UsageError, match="labels go from") as caught:
+            notebook.one_hot(lib.asarray(labels))
+        assert cure in caught.value.cure
+
+
+def arrays_of(
+    lib: Library, rng: np.random.Generator, shapes: list[tuple[int, int]]
+) -> notebook.Six:
+    W1, b1, W2, b2, W3, b3 = (lib.asarray(rng.normal(size=shape)) for shape in shapes)
+    return W1, b1, W2, b2, W3, b3
+
+
+def test_a_network_of_any_size_classes_and_range_runs(lib: Library) -> None:
+    """Its own sizes are a reader's own business: only shapes must fit."""
+    rng = np.random.default_rng(0)
+    shapes = [(6, 4), (6, 1), (5, 6), (5, 1), (3, 5), (3, 1)]
+    parameters = arrays_of(lib, rng, shapes)
+    X, Y = lib.asarray(rng.normal(50, 100, (4, 9))), lib.asarray(np.arange(9) % 3)
+    activations = notebook.forward_prop(*parameters, X)
+    gradients = notebook.back_prop(*activations, *parameters[::2], X, Y)
+    updated = notebook.update_params(*parameters, *gradients, 0.1)
+    assert [tuple(array.shape) for array in updated] == shapes
+    assert notebook.make_predictions(X, *updated).shape == (9,)
+    with pytest.raises(UsageError, match=r"takes \(4, m\)"):
+        notebook.forward_prop(*parameters, lib.asarray(rng.normal(size=(9, 4))))
+
+
+def test_standardised_inputs_train(lib: Library) -> None:
+    """Of mean 0 and deviation 1, however far single pixels lie out."""
+    X, Y = digits(50)
+    X[0] = 0
+    X[0, 7] = 1
+    X = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+    assert X.max() > 5
+    notebook.gradient_descent(lib.asarray(X), lib.asarray(Y), 1, 0.1)

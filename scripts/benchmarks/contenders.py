@@ -24,7 +24,7 @@ from mnn_gpu.resident import placed
 from mnn_gpu.samples import Batch, Data, Task
 from mnn_gpu.step import first_state, training_step
 from scripts.benchmarks.device import DEVICE, cupy_seconds
-from scripts.benchmarks.jax_peer import JaxScan, JaxStep
+from scripts.benchmarks.jax_peer import JaxScan, JaxScanTf32, JaxStep
 from scripts.benchmarks.jobs import Problem
 from scripts.benchmarks.sklearn_peer import Sklearn
 from scripts.benchmarks.torch_peer import TorchCompiled, TorchEager, TorchGraphs
@@ -34,6 +34,7 @@ class MnnGpu:
     """This package through its training loop's own parts: compiled step, planned batches."""
 
     library = "auto"
+    matmul_precision = "full"
 
     def __init__(self, problem: Problem) -> None:
         job = problem.job
@@ -41,7 +42,8 @@ class MnnGpu:
         config = TrainingConfig(batch_size=job.batch_size, optimizer=job.optimizer)
         data = placed(problem.X, problem.y, None, None, config, backend)
         optimizer = config.make_optimizer()
-        step = training_step(Task(layer_sizes=job.sizes), optimizer, backend)
+        task = Task(layer_sizes=job.sizes, matmul_precision=self.matmul_precision)
+        step = training_step(task, optimizer, backend)
         self.run = backend.compile(step, Data(data.X, data.labels, tuple(data.shards)))
         self.job, self.backend, self.optimizer, self.dtype = job, backend, optimizer, config.dtype
 
@@ -101,6 +103,12 @@ class MnnGpuPlain(MnnGpu):
         super().__init__(problem)
 
 
+class MnnGpuTf32(MnnGpu):
+    """The same steps with products on tensor cores."""
+
+    matmul_precision = "tf32"
+
+
 class Notebook:
     """The notebook's formulas in float64 (with one bias gradient a unit, for equal work)."""
 
@@ -155,10 +163,12 @@ CONTENDERS: dict[str, type[Any]] = {
 ON_GPU: dict[str, type[Any]] = {
     "mnn_gpu": MnnGpu,
     "mnn_gpu, plain CuPy": MnnGpuPlain,
+    "mnn_gpu, TF32": MnnGpuTf32,
     "mnn_gpu, JAX backend": MnnGpuJax,
     "PyTorch eager": TorchEager,
     "PyTorch CUDA graphs": TorchGraphs,
     "JAX jitted step": JaxStep,
     "JAX lax.scan": JaxScan,
+    "JAX lax.scan, TF32": JaxScanTf32,
 }
 """Those that take part on a GPU; the notebook's formulas run on the CPU beside them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import statistics
@@ -151,16 +152,23 @@ class Team:
                 self.refuse(worker, str(error))
         return answers
 
-    def refuse_unlike(self, values: dict[str, Any], like: Callable[[Any], bool], what: str) -> None:
-        """Refuse who did other work than this package."""
+    def refuse_unlike(
+        self, values: dict[str, Any], like: Callable[[str, Any], bool], what: str
+    ) -> None:
+        """Refuse contenders that did other work than this package."""
         for worker in list(self.workers):
             value = values[worker.contender]
-            if not like(value):
+            if not like(worker.contender, value):
                 self.refuse(worker, f"other work: {what} {value}, not {values[OURS]}")
 
-    def rounds(self, count: int) -> Iterator[Worker]:
-        """Yield the workers in turn, each time with another one first."""
+    def rounds(self, count: int, deadline: float = math.inf) -> Iterator[Worker]:
+        """Yield the workers in turn, each time with another one first.
+
+        After the deadline, by `time.monotonic`, no second or later round is begun.
+        """
         for i in range(count):
+            if i and time.monotonic() > deadline:
+                return
             first = i % len(self.workers)
             for worker in self.workers[first:] + self.workers[:first]:
                 # The threads of the one before spin on for a while after its work.

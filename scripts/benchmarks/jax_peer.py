@@ -16,6 +16,7 @@ class JaxStep:
     """One jitted step a call."""
 
     scan = False
+    precision = "float32"
 
     def __init__(self, problem: Problem) -> None:
         import jax
@@ -23,9 +24,9 @@ class JaxStep:
 
         if DEVICE != "cpu":
             # What JAX takes for float32 on a GPU otherwise are products of 11 bits.
-            jax.config.update("jax_default_matmul_precision", "float32")
+            jax.config.update("jax_default_matmul_precision", self.precision)
         job = problem.job
-        if self.scan and job.batch_size is None:
+        if self.scan and job.batch_size is None and DEVICE == "cpu":
             raise NotImplementedError("a full-batch step is long enough by itself")
 
         def loss(parameters: Any, X: Any, y: Any) -> Any:
@@ -59,7 +60,8 @@ class JaxStep:
             return follow(state, jax.grad(loss)(state[0], X, y), rate)
 
         def scanned(state: Any, rate: Any, X: Any, y: Any, orders: Any) -> Any:
-            return jax.lax.scan(lambda s, r: (step(s, rate, X, y, r), None), state, orders)[0]
+            many = job.steps if orders is None else None
+            return jax.lax.scan(lambda s, r: (step(s, rate, X, y, r), None), state, orders, many)[0]
 
         self.compiled = jax.jit(scanned if self.scan else step, donate_argnums=0)
 
@@ -82,7 +84,7 @@ class JaxStep:
 
     def prepare(self, orders: Any, rate: float) -> None:
         self.rate = self.jnp.float32(rate)
-        self.orders: Any = [None] * self.job.steps
+        self.orders: Any = None if self.scan else [None] * self.job.steps
         if orders is not None:
             self.orders = self.jnp.asarray(orders, self.jnp.int32)
             if not self.scan:
@@ -109,3 +111,14 @@ class JaxScan(JaxStep):
     """The same with all steps in one `lax.scan`."""
 
     scan = True
+
+
+class JaxScanTf32(JaxScan):
+    """The same with products on tensor cores."""
+
+    precision = "tensorfloat32"
+
+    def __init__(self, problem: Problem) -> None:
+        if DEVICE == "cpu":
+            raise NotImplementedError("TF32 needs a GPU")
+        super().__init__(problem)

@@ -17,7 +17,7 @@ def measure(job: str, images: int, contenders: Sequence[str], rounds: int) -> di
         team.ask("predict", images=images, calls=1)
         digests = team.ask("digest")
         if images == 1:  # Of more, rounding may turn one or the other.
-            team.refuse_unlike(digests, lambda digest: digest == digests[OURS], "labels")
+            team.refuse_unlike(digests, lambda _, digest: digest == digests[OURS], "labels")
         seconds: dict[str, list[float]] = {worker.contender: [] for worker in team.workers}
         for worker in team.rounds(rounds):
             seconds[worker.contender].append(

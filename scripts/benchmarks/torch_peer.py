@@ -137,10 +137,16 @@ class TorchGraphs(TorchEager):
             self._follow(self.X[self.rows], self.y[self.rows])
 
     def first_rate(self) -> Any:
+        # SGD cannot be captured with a rate that is a tensor; a number is captured as it is.
+        if self.job.optimizer == "sgd":
+            return self.job.learning_rate
         return self.torch.tensor(self.job.learning_rate, device=self.device)
 
     def set_rate(self, group: dict[str, Any], rate: float) -> None:
-        group["lr"].fill_(rate)
+        if self.job.optimizer == "adam":
+            group["lr"].fill_(rate)
+        elif rate != group["lr"]:
+            raise NotImplementedError("a captured SGD step keeps its learning rate")
 
     def advance(self) -> None:
         for rows in self.orders:

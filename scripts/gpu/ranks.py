@@ -7,27 +7,29 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mnn_gpu.backend import Backend
 from mnn_gpu.backend.nccl import NcclExchange, nccl_of
 from mnn_gpu.ranks import Ranks
 from mnn_gpu.sharing import Sharing
+from scripts.gpu.faults import with_cupy
+from scripts.gpu.outcome import Findings, NotRunError
+from scripts.gpu.record import ROOT
 from scripts.mpiexec import launcher
 
 TRAINING = (
-    *("train", "--device", "cuda:0", "--rows", "3000", "--batch-size", "256", "--iterations", "50"),
-    *("--hidden", "64", "32", "--optimizer", "adam", "--lr", "0.003", "--shards", "8", "-q"),
+    *("--rows", "3000", "--batch-size", "256", "--iterations", "50", "--shards", "8", "-q"),
+    *("--hidden", "64", "32", "--optimizer", "adam", "--lr", "0.003"),
 )
 
 
-def nccl(gpu: Any) -> dict[str, Any]:
-    """Exchange float32 and float64 sums over NCCL, one rank with itself; see that none changes."""
+def nccl(device: str) -> Findings:
+    """Exchange float32 and float64 sums over NCCL, one rank with itself: none changes."""
+    gpu = with_cupy(device)
     library = nccl_of(gpu.cupy)
     if library is None:
-        return {"passed": True, "outcome": "not run: NCCL is not installed"}
+        raise NotRunError("NCCL is not installed")
     same = {}
     with gpu.active():
         for dtype in ("float32", "float64"):
@@ -37,25 +39,32 @@ def nccl(gpu: Any) -> dict[str, Any]:
             for _ in range(3):
                 exchange([gpu.asarray(host)], out)
             same[dtype] = bool(np.array_equal(gpu.to_numpy(out), host.astype("float32")))
-    return {"passed": all(same.values()), "version": library.get_version(), "same": same}
+    yield {"version": library.get_version(), "same": same, "passed": all(same.values())}
 
 
-def two_ranks(_: Backend) -> dict[str, Any]:
+def two_ranks(device: str) -> Findings:
     """Train on two ranks that share the GPU, and on none: the same bytes."""
     if importlib.util.find_spec("mpi4py") is None:
-        return {"passed": True, "outcome": "not run: mpi4py is not installed"}
+        raise NotRunError("mpi4py is not installed")
+    try:
+        ranks = [*launcher(), "-n", "2"]
+    except FileNotFoundError as error:
+        raise NotRunError(str(error)) from error
+    where = device if device == "cpu" else f"{device}:0"
     models = []
-    for start in ([], [*launcher(), "-n", "2"]):
+    for start in ([], ranks):
         with tempfile.TemporaryDirectory() as folder:
-            model = Path(folder) / "model"
+            model = Path(folder) / "m.safetensors"
+            command = [sys.executable, "-m", "mnn_gpu", "train", "--device", where, *TRAINING]
             result = subprocess.run(
-                [*start, sys.executable, "-m", "mnn_gpu", *TRAINING, "--out", str(model)],
+                [*start, *command, "--out", str(model)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
+                cwd=ROOT,
                 check=False,
             )
             if result.returncode:
-                return {"passed": False, "outcome": result.stderr[-500:]}
+                raise RuntimeError(result.stderr.strip()[-400:])
             models.append(model.read_bytes())
-    return {"passed": models[0] == models[1]}
+    yield {"passed": models[0] == models[1]}

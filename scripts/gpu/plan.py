@@ -1,0 +1,51 @@
+"""The checks in their order and the seconds that each may take: what never passed comes first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scripts.gpu import arrays, bench, faults, graphs, ranks, starts
+from scripts.gpu.outcome import Check
+
+
+class Planned(NamedTuple):
+    """A check and the seconds that it may take on a machine lent for a quarter of an hour."""
+
+    seconds: float
+    check: Check
+
+
+HEAD = "machine"
+PLAIN, JAX_BACKEND = "mnn_gpu, plain CuPy", "mnn_gpu, JAX backend"
+TF32 = ("mnn_gpu, TF32", "JAX lax.scan, TF32")
+
+
+def _job(seconds: float, name: str, *contenders: str) -> Planned:
+    return Planned(seconds, bench.steps_of(name, contenders, seconds))
+
+
+PLAN = {
+    HEAD: Planned(15, starts.machine),
+    "cold and warm start": Planned(45, starts.start),
+    "out of memory": Planned(20, faults.out_of_memory),
+    "memory given back": Planned(15, faults.memory_given_back),
+    "predictor of 8 sizes": Planned(15, faults.predictor_sizes),
+    "threads that synchronise": Planned(15, faults.threads_synchronise),
+    "graphs agree": Planned(25, graphs.graphs_agree),
+    "same bits": Planned(15, graphs.same_bits),
+    "CPU and GPU agree": Planned(15, graphs.agreement),
+    "job c": _job(40, "c", *bench.PEERS, PLAIN, JAX_BACKEND),
+    "job a": _job(40, "a", *bench.PEERS, PLAIN, "notebook float64"),
+    "job d": _job(40, "d", *bench.PEERS, *TF32),
+    "job m": _job(25, "m", *bench.PEERS),
+    "job b": _job(25, "b", *bench.PEERS),
+    "98 % test": Planned(30, bench.race),
+    "record recipe": Planned(35, bench.record_recipe),
+    "MLPClassifier": Planned(20, arrays.estimator),
+    "others' arrays": Planned(15, arrays.others_arrays),
+    "NCCL": Planned(10, ranks.nccl),
+    "two ranks, one GPU": Planned(15, ranks.two_ranks),
+    "moved elsewhere": Planned(10, faults.another_device),
+    "recipes": Planned(30, starts.recipes),
+    "GPU tests": Planned(90, starts.tests),
+}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -73,8 +74,8 @@ class Predictor:
     Notes
     -----
     Images are worked on in shards. A number of images that comes a second time is
-    compiled for, see `Backend.compile`, from when on the last bits may be others. Not for
-    use by several threads at once.
+    compiled for, see `Backend.compile`, from when on the last bits may be others. Threads may share
+    a predictor: they are answered one after the other.
     """
 
     def __init__(self, model: Model, backend: Backend | None = None) -> None:
@@ -84,6 +85,8 @@ class Predictor:
             self._theta = self.backend.asarray(model.theta)
         self._seen: set[int] = set()
         self._compiled: dict[int, tuple[Run, Array]] = {}
+        # A compiled program works in memory of its own, its result included.
+        self._lock = Lock()
 
     def predict(self, X: npt.ArrayLike | Blocks, *, source: str = "X") -> npt.NDArray[np.int64]:
         """Return the most probable label of every image, (rows,); see `predict_proba`.
@@ -134,7 +137,7 @@ class Predictor:
         """Return the last layer's Z, (rows, classes), on the host."""
         pixels = _checked(self.model, X, source)
         scores = np.empty((len(pixels), self.model.layer_sizes[-1]), self.model.theta.dtype)
-        with self.backend.explaining():
+        with self._lock, self.backend.explaining():
             for rows in shard_slices(len(pixels), self.backend.lanes * self.backend.shard_rows):
                 here = self.backend.asarray(pixels[rows])
                 scores[rows] = self.backend.to_numpy(self._device_scores(here))

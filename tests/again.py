@@ -27,6 +27,10 @@ from mnn_gpu.backend.graphs.order import Turn
 from mnn_gpu.precision import rounded
 
 
+class GpuLostError(Exception):
+    """A stand-in for a CUDA error after which all calls fail."""
+
+
 class Again:
     """See `device.Device`; the lanes of what is captured overtake each other at random."""
 
@@ -72,6 +76,9 @@ class Again:
                 operations[number]()
 
         return launch
+
+    def is_lost(self, error: Exception) -> bool:
+        return isinstance(error, GpuLostError)
 
     def active(self) -> AbstractContextManager[Any]:
         return nullcontext()

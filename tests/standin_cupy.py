@@ -103,6 +103,8 @@ class StandinArray(np.ndarray[Any, Any]):
 class Device:
     """A context, as CuPy's."""
 
+    compute_capability = "90"
+
     def __init__(self, index: int | None = None) -> None:
         self.id = index
 
@@ -160,7 +162,12 @@ def standin(
         },
         memGetInfo=lambda: (6 << 30, 8 << 30),
     )
-    module.cuda = types.SimpleNamespace(runtime=runtime, Device=Device)
+    stream = types.SimpleNamespace(
+        ptr=0, synchronize=lambda: StandinArray.faults.strike("synchronise")
+    )
+    module.cuda = types.SimpleNamespace(
+        runtime=runtime, Device=Device, get_current_stream=lambda: stream
+    )
     return cast("types.ModuleType", module)
 
 

@@ -586,7 +586,7 @@ def test_without_cublas_there_are_no_cuda_graphs_and_the_step_runs_as_it_is(
     module: Any = standin()
     module.cuda.Stream = lambda **_: SimpleNamespace(ptr=0)
     module.cuda.MemoryPool = SimpleNamespace
-    monkeypatch.setattr(cublas, "LIBRARIES", ("no library",))
+    monkeypatch.setattr(cublas, "library_names", lambda version: ("no library",))
     install(monkeypatch, module)
     backend = select_backend("cuda")
     monkeypatch.delenv("MNN_CUDA_GRAPHS")

@@ -30,7 +30,7 @@ from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.backend.trees import leaves, mapped
 from mnn_gpu.precision import SIGNIFICANT_BITS
-from tests.again import Again, any_order
+from tests.again import Again, GpuLostError, any_order
 from tests.test_compile import EVERYTHING, problem
 
 Batches = namedtuple("Batches", "x")
@@ -283,6 +283,26 @@ def test_for_want_of_memory_a_step_runs_as_it_is_or_says_nothing_but_that() -> N
     run = Captured(twice, (), too_large, Failing(MemoryError("not enough")))
     with pytest.raises(MemoryError, match="nor for this"):
         run(state, batches)
+
+
+def test_after_an_error_that_loses_the_gpu_nothing_is_run_plainly() -> None:
+    state, batches = (np.eye(2), np.eye(2)), Batches(np.ones((2, 2, 2)))
+    run = captured(twice, (), Failing(GpuLostError("illegal address")))
+    with pytest.raises(GpuLostError, match="illegal address"):
+        run(state, batches)
+
+
+def test_runs_of_any_number_of_steps_make_few_graphs() -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        return (state[0] * 0.5 + batch.x,)
+
+    run, plain = captured(step, (), Again()), Backend.compile(NumpyBackend(), step, ())
+    one = other = (np.zeros(3),)
+    for steps in (*range(1, 17), *range(16, 0, -1)):
+        batches = Batches(np.random.default_rng(steps).random((steps, 3)))
+        one, other = plain(one, batches), run(other, batches)
+        np.testing.assert_array_equal(one[0], other[0])
+    assert len(run.runs) == 5
 
 
 @pytest.mark.parametrize("form", ["F", "sliced", "transposed"])

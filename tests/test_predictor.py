@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +58,33 @@ def test_answers_stay_what_they_are_when_the_next_are_given(
         kept = first.copy()
         predictor.predict_proba(images["X"][5:10])
         np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("threads", [2, 8])
+def test_threads_may_share_a_predictor(
+    backend: Backend, images: dict[str, Any], model: Model, threads: int
+) -> None:
+    predictor = Predictor(model, backend)
+
+    def answer(start: int) -> Any:
+        return predictor.predict_proba(images["X"][start : start + 1 + start % 2])
+
+    starts = list(range(28)) * 8
+    alone = [answer(start) for start in starts]
+    with ThreadPoolExecutor(threads) as pool:
+        for one, other in zip(alone, pool.map(answer, starts), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_asyncio_may_answer_in_its_executor(images: dict[str, Any], model: Model) -> None:
+    predictor = Predictor(model)
+    expected = predictor.predict(images["X"])
+
+    async def answers() -> Any:
+        rows = (asyncio.to_thread(predictor.predict, X[None]) for X in images["X"])
+        return await asyncio.gather(*rows)
+
+    np.testing.assert_array_equal(np.concatenate(asyncio.run(answers())), expected)
 
 
 def test_pixels_may_be_bytes_or_fractions_in_turn(images: dict[str, Any], model: Model) -> None:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 import numpy.typing as npt
@@ -16,7 +17,8 @@ from mnn_gpu.backend.base import Backend, Memory, Run, Step
 from mnn_gpu.backend.cures import is_out_of_memory
 from mnn_gpu.backend.graphs import cuda_graphs
 from mnn_gpu.backend.graphs.capture import Captured
-from mnn_gpu.backend.graphs.cublas import Cublas
+from mnn_gpu.backend.graphs.cublas import Cublas, CublasError
+from mnn_gpu.backend.graphs.cuda_graphs import CudaGraphs
 from mnn_gpu.backend.graphs.program import NotForGraphsError
 from mnn_gpu.backend.probe import explain_running, probe
 from mnn_gpu.backend.trace import Tape
@@ -28,6 +30,8 @@ from mnn_gpu.precision import rounded
 SHARD_ROWS = 65536
 STEPS_PER_CALL = 64
 TENSOR_CORE_BITS = 11
+AMPERE = 80
+"""Compute capability."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,6 @@ class CupyBackend(Backend):
 
     index: int = 0
     cupy: Any = field(default=None, repr=False)
-    handles: dict[int, Cublas] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def connect(cls, index: int) -> CupyBackend:
@@ -64,7 +67,9 @@ class CupyBackend(Backend):
             return cast("npt.NDArray[Any]", self.cupy.asnumpy(array))
 
     def synchronize(self) -> None:
-        self.cupy.cuda.Device(self.index).synchronize()
+        # The stream, not the device: that would end another thread's capture of a graph.
+        with self.active():
+            self.cupy.cuda.get_current_stream().synchronize()
 
     def memory(self) -> Memory:
         """Return the GPU's free memory, CuPy's own reserve counted as free, and its total."""
@@ -83,26 +88,33 @@ class CupyBackend(Backend):
         """Multiply by tensor cores, which round operands to 11 bits themselves.
 
         Those of 8 bits are rounded before: of float32 operands cuBLAS makes no fewer than 11.
+        GPUs before Ampere have no such tensor cores.
         """
+        if not self.has_tensor_cores:
+            return super().short_product(A, B, bits)
         if bits < TENSOR_CORE_BITS:
             A, B, bits = rounded(A, bits), rounded(B, bits), TENSOR_CORE_BITS
         xp = array_namespace(A)
         if isinstance(xp, Tape):
             return xp.short_product(A, B, bits)
         try:
-            cublas = self._cublas()
-        except (OSError, RuntimeError):
+            cublas = Cublas.current(self.cupy)
+        except (OSError, CublasError):
             return super().short_product(A, B, bits)
         C = self.cupy.empty((A.shape[0], B.shape[1]), A.dtype)
         cublas.product(A, B, C, bits)
         return C
 
-    def _cublas(self) -> Cublas:
-        """Return cuBLAS for the current stream."""
-        stream = self.cupy.cuda.get_current_stream()
-        if stream.ptr not in self.handles:
-            self.handles[stream.ptr] = Cublas(self.cupy, stream)
-        return self.handles[stream.ptr]
+    @cached_property
+    def has_tensor_cores(self) -> bool:
+        """Whether the GPU multiplies float32 operands rounded to 11 bits (TF32)."""
+        return int(self.cupy.cuda.Device(self.index).compute_capability) >= AMPERE
+
+    @cached_property
+    def graphs(self) -> CudaGraphs:
+        """Streams, cuBLAS's handles and workspaces of all compiled steps, 270 MB."""
+        with self.active():
+            return CudaGraphs(self.cupy)
 
     def exchanged(self, exchange: Exchange, own: Sequence[Any], dtype: Any) -> Any:
         """Leave a step alone that speaks to other ranks."""
@@ -131,8 +143,7 @@ class CupyBackend(Backend):
         if not cuda_graphs.are_wanted():
             return plain
         try:
-            with self.active():
-                graphs = cuda_graphs.CudaGraphs(self.cupy)
+            graphs = self.graphs
         except (OSError, RuntimeError, MemoryError) as error:
             warnings.warn(f"No CUDA graphs ({error}).", TrainingWarning, stacklevel=2)
             return plain

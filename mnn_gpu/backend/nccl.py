@@ -61,6 +61,7 @@ class NcclExchange(PartwiseExchange):
     def __init__(self, cupy: Any, ranks: Ranks, sharing: Sharing, dtype: str) -> None:
         super().__init__(sharing, dtype)
         self.cupy = cupy
+        self.device = cupy.cuda.Device().id
         self.nccl = nccl_of(cupy)
         name = self.nccl.get_unique_id() if ranks.is_first else None
         self.comm = self.nccl.NcclCommunicator(ranks.size, ranks.from_first(name), ranks.rank)
@@ -88,11 +89,14 @@ class NcclExchange(PartwiseExchange):
         kind, stream = self._kind(self.dtype), self._stream
         first = 0
         self.nccl.groupStart()
-        for peer, count in enumerate(self.counts):
-            self.comm.send(packed[peer].data.ptr, own * part, kind, peer, stream)
-            self.comm.recv(received[first:].data.ptr, count * part, kind, peer, stream)
-            first += count
-        self.nccl.groupEnd()
+        try:
+            for peer, count in enumerate(self.counts):
+                self.comm.send(packed[peer].data.ptr, own * part, kind, peer, stream)
+                self.comm.recv(received[first:].data.ptr, count * part, kind, peer, stream)
+                first += count
+        finally:
+            # Without it, all later calls of this thread would join the group.
+            self.nccl.groupEnd()
         return received
 
     def gather(self, out: Array) -> None:
@@ -114,9 +118,11 @@ def _waiting_for(exchange: NcclExchange | None) -> object:
     """Return the number of the oldest exchange that the GPU has not done, None without one."""
     if exchange is None:
         return None
-    exchange.comm.check_async_error()
-    events = list(exchange.events)
-    return next((number for number, event in events if not event.done), None)
+    # The watchdog's thread would otherwise make a context on the first GPU.
+    with exchange.cupy.cuda.Device(exchange.device):
+        exchange.comm.check_async_error()
+        events = list(exchange.events)
+        return next((number for number, event in events if not event.done), None)
 
 
 def _giving_up(ranks: Ranks) -> Callable[[str], None]:

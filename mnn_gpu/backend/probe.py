@@ -6,6 +6,7 @@ import ctypes
 import functools
 import importlib
 import importlib.metadata
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mnn_gpu.backend.cures import Evidence, explain
+from mnn_gpu.backend.graphs.cublas import CublasError
 from mnn_gpu.errors import DeviceError
 
 STAGES = (
@@ -156,7 +158,8 @@ def _device_error(stage: str, error: Exception, index: int) -> DeviceError:
 def probe(index: int) -> Any:
     """Return the cupy module after every stage passed on GPU ``index``.
 
-    Success is remembered; a failure is tried afresh, since the user may have mended it.
+    Success is remembered; a failure is tried afresh, since the user may have cured it, and so is
+    every GPU in a forked child, where CUDA does not work.
 
     Raises
     ------
@@ -172,6 +175,10 @@ def probe(index: int) -> Any:
     return importlib.import_module("cupy")
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=probe.cache_clear)
+
+
 def probe_report(index: int) -> list[Stage]:
     """Return the stages of a probe of GPU ``index`` up to the first that fails."""
     try:
@@ -185,7 +192,8 @@ def probe_report(index: int) -> list[Stage]:
 
 def explain_running(error: BaseException, index: int) -> DeviceError | None:
     """Return what an error during training means, or None if it is not the GPU's."""
-    from_cuda = type(error).__module__.partition(".")[0] in ("cupy", "cupy_backends", "cuda")
-    if isinstance(error, Exception) and from_cuda:
+    module = type(error).__module__
+    from_cuda = module.partition(".")[0] in ("cupy", "cupy_backends", "cuda")
+    if isinstance(error, Exception) and (from_cuda or isinstance(error, CublasError)):
         return _device_error("running", error, index)
     return None

@@ -8,8 +8,9 @@ once, see `places.py`; and a whole run of steps is captured and launched as one.
 
 from __future__ import annotations
 
+import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mnn_gpu.backend.base import Run, Step, entries
@@ -25,7 +26,8 @@ class Captured:
     """A compiled step: ``(state, batches) -> state``; see `Backend.compile`.
 
     The first run of each form is launched one by one, which also compiles what the device
-    wants; the second is captured, and launched as one from then on. A state that this
+    wants; the second is captured, and launched as one from then on. Runs whose number of steps is
+    no power of two are done as several. A state that this
     returned is overwritten by the next run; one that comes from elsewhere is copied and left
     alone. What can't be captured, for want of memory too, is run plainly, and a
     `TrainingWarning` says so, once; but not of a `NotForGraphsError`.
@@ -50,6 +52,11 @@ class Captured:
         self.runs: dict[Any, _Run] = {}
 
     def __call__(self, state: Tree, batches: Tree) -> Tree:
+        for part in _in_powers_of_two(batches):
+            state = self._steps(state, part)
+        return state
+
+    def _steps(self, state: Tree, batches: Tree) -> Tree:
         if not self.can_capture:
             return self.plain(state, batches)
         with self.device.active():
@@ -72,6 +79,8 @@ class Captured:
         except NotForGraphsError:
             return ""
         except Exception as error:
+            if self.device.is_lost(error):
+                raise
             return f"{type(error).__name__}: {error}"
         return None
 
@@ -151,6 +160,16 @@ class _Run:
         except Exception:
             _overwrite(self.device, self.state, before)
             raise
+
+
+def _in_powers_of_two(batches: Tree) -> Iterator[Tree]:
+    """Cut a run of steps into few lengths, since each length is a graph that is kept."""
+    count, start = batches[0].shape[0], 0
+    while start < count:
+        stop = start + (1 << (count - start).bit_length() - 1)
+        here = operator.itemgetter(slice(start, stop))
+        yield batches if stop - start == count else mapped(here, batches)
+        start = stop
 
 
 def _overwrite(device: Device, places: Tree, arrays: Tree) -> None:

@@ -14,13 +14,11 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from collections.abc import Sequence
 from itertools import product
 from typing import Any, TypeAlias
 
 Array: TypeAlias = Any
 
-LIBRARIES = ("libcublas.so.13", "libcublas.so.12", "cublas64_13.dll", "cublas64_12.dll")
 WORKSPACE = 1 << 25
 """Bytes; NVIDIA's advice for its newest GPUs."""
 TYPES = {"float32": (0, ctypes.c_float), "float64": (1, ctypes.c_double)}
@@ -31,37 +29,79 @@ DEFAULT = -1
 """Of cublasGemmAlgo: cuBLAS chooses."""
 
 
+STATUSES = {
+    1: "CUBLAS_STATUS_NOT_INITIALIZED",
+    3: "CUBLAS_STATUS_ALLOC_FAILED",
+    7: "CUBLAS_STATUS_INVALID_VALUE",
+    8: "CUBLAS_STATUS_ARCH_MISMATCH",
+    11: "CUBLAS_STATUS_MAPPING_ERROR",
+    13: "CUBLAS_STATUS_EXECUTION_FAILED",
+    14: "CUBLAS_STATUS_INTERNAL_ERROR",
+    15: "CUBLAS_STATUS_NOT_SUPPORTED",
+}
+"""cublasStatus_t."""
+
+
+class CublasError(RuntimeError):
+    """A call of cuBLAS failed; the text names its status."""
+
+
 class Cublas:
-    """The products of one stream.
+    """Products by a handle of cuBLAS.
 
     Parameters
     ----------
     cupy : module
         Which has multiplied before, so that the library is loaded.
-    stream : cupy.cuda.Stream
+    handle : int
+        A ``cublasHandle_t`` of the current device.
 
     Raises
     ------
     OSError
         If the library is not found.
-    RuntimeError
-        If it refuses.
     """
 
-    def __init__(self, cupy: Any, stream: Any) -> None:
-        self.cupy = cupy
-        self.library = _loaded(LIBRARIES)
-        self.handle = ctypes.c_void_p()
-        self._check(self.library.cublasCreate_v2(ctypes.byref(self.handle)))
-        # A handle has memory of its own on the GPU.
-        weakref.finalize(self, self.library.cublasDestroy_v2, self.handle)
-        self._check(self.library.cublasSetStream_v2(self.handle, ctypes.c_void_p(stream.ptr)))
-        self.workspace = cupy.cuda.alloc(WORKSPACE)
-        self._check(
-            self.library.cublasSetWorkspace_v2(
-                self.handle, ctypes.c_void_p(self.workspace.ptr), ctypes.c_size_t(WORKSPACE)
-            )
-        )
+    def __init__(self, cupy: Any, handle: int) -> None:
+        self.library = _loaded(cupy)
+        self.handle = ctypes.c_void_p(handle)
+        self.workspace: Any = None
+
+    @classmethod
+    def current(cls, cupy: Any) -> Cublas:
+        """Return CuPy's own handle, of this thread and device, on the current stream.
+
+        Raises
+        ------
+        OSError, CublasError
+        """
+        cublas = cls(cupy, cupy.cuda.device.get_cublas_handle())
+        cublas.set_stream(cupy.cuda.get_current_stream())
+        return cublas
+
+    @classmethod
+    def for_capture(cls, cupy: Any, stream: Any) -> Cublas:
+        """Return a new handle for one stream, with a workspace that can be captured.
+
+        Raises
+        ------
+        OSError, CublasError
+        """
+        cublas = cls(cupy, 0)
+        cublas._check(cublas.library.cublasCreate_v2(ctypes.byref(cublas.handle)))
+        # At the end of the process the driver takes back everything.
+        destroy = (cupy.cuda.Device().id, os.getpid(), cublas.library, cublas.handle)
+        weakref.finalize(cublas, _destroy, cupy, *destroy).atexit = False
+        cublas.set_stream(stream)
+        cublas.workspace = cupy.cuda.alloc(WORKSPACE)
+        workspace = (ctypes.c_void_p(cublas.workspace.ptr), ctypes.c_size_t(WORKSPACE))
+        cublas._check(cublas.library.cublasSetWorkspace_v2(cublas.handle, *workspace))
+        return cublas
+
+    def set_stream(self, stream: Any) -> None:
+        """Multiply on this stream from now on."""
+        pointer = ctypes.c_void_p(stream.ptr)
+        self._check(self.library.cublasSetStream_v2(self.handle, pointer))
 
     def product(self, A: Array, B: Array, C: Array, bits: int | None = None) -> None:
         """Write ``A @ B``, (rows, inner) times (inner, columns), to C, which is row-major.
@@ -95,7 +135,14 @@ class Cublas:
 
     def _check(self, status: int) -> None:
         if status:
-            raise RuntimeError(f"cuBLAS refuses with status {status}")
+            raise CublasError(f"cuBLAS failed: {STATUSES.get(status, f'status {status}')}")
+
+
+def _destroy(cupy: Any, device: int, process: int, library: Any, handle: Any) -> None:
+    """Destroy a handle on its own device; a forked child has no part in its parent's."""
+    if os.getpid() == process:
+        with cupy.cuda.Device(device):
+            library.cublasDestroy_v2(handle)
 
 
 def _distance(M: Array) -> tuple[Any, ...]:
@@ -116,8 +163,15 @@ def _operand(M: Array) -> tuple[int, int]:
     raise NotImplementedError(f"a matrix with strides {M.strides} can't be multiplied")
 
 
-def _loaded(names: Sequence[str]) -> Any:
-    """Return the library that CuPy has loaded, where the system can tell; else the first found."""
+def library_names(version: int) -> tuple[str, str]:
+    """Return cuBLAS's file names on Linux and Windows for a CUDA version, 12040 for 12.4."""
+    major = version // 1000
+    return f"libcublas.so.{major}", f"cublas64_{major}.dll"
+
+
+def _loaded(cupy: Any) -> Any:
+    """Return the library that CuPy has loaded; others, such as PyTorch, may have another one."""
+    names = library_names(cupy.cuda.runtime.runtimeGetVersion())
     already = getattr(os, "RTLD_NOLOAD", None)
     modes = [ctypes.DEFAULT_MODE] if already is None else [already, ctypes.DEFAULT_MODE]
     for mode, name in product(modes, names):

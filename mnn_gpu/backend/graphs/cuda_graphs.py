@@ -5,7 +5,9 @@ Where the environment variable MNN_CUDA_GRAPHS is 0 there are none.
 
 from __future__ import annotations
 
+import gc
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
@@ -35,8 +37,17 @@ def are_wanted() -> bool:
     return os.environ.get(VARIABLE) != "0"
 
 
+CAPTURE_ERRORS = range(900, 908)
+"""cudaErrorStreamCaptureUnsupported to cudaErrorCapturedEvent."""
+ATTEMPTS = 3
+LOST = {214, *range(700, 704), *range(710, 720)} - {701}
+"""Numbers of cudaError after which all calls of the process fail, such as an illegal address."""
+
+
 class CudaGraphs:
     """One GPU's kernels and graphs, on streams of their own; see `device.Device`.
+
+    Compiled steps share it: their work follows one another on the first stream.
 
     Parameters
     ----------
@@ -44,7 +55,7 @@ class CudaGraphs:
 
     Raises
     ------
-    OSError, RuntimeError
+    OSError, CublasError
         If there is no cuBLAS that can be captured.
     """
 
@@ -54,7 +65,9 @@ class CudaGraphs:
         self.stream = self.lanes[0]
         # Each lane has a handle and a workspace of its own, or products would not come to the
         # same bits each time.
-        self.cublas = {lane.ptr: Cublas(cupy, lane) for lane in self.lanes}
+        self.cublas = {lane.ptr: Cublas.for_capture(cupy, lane) for lane in self.lanes}
+        # Another thread's launches must not come into a capture on the same stream.
+        self.lock = threading.RLock()
 
     def memory(self, size: int) -> Array:
         return self.cupy.empty(size, np.uint8)
@@ -93,7 +106,18 @@ class CudaGraphs:
         return lambda inputs, outputs: kernel(*inputs, *outputs)
 
     def captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation:
-        with self.cupy.cuda.using_allocator(_refused):
+        for attempt in range(ATTEMPTS):
+            try:
+                return self._captured(operations, turns)
+            except Exception as error:
+                # Another thread that synchronises the device ends a capture: try again.
+                ended = getattr(error, "status", None) in CAPTURE_ERRORS
+                if not ended or attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    def _captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation:
+        with self.cupy.cuda.using_allocator(_refused), _no_collection():
             self.stream.begin_capture()
             try:
                 self._deal_out(operations, turns)
@@ -131,16 +155,32 @@ class CudaGraphs:
         here = self.cupy.cuda.get_current_stream().ptr
         self.cublas[here].product(A, B, C, what.bits)
 
+    def is_lost(self, error: Exception) -> bool:
+        return getattr(error, "status", None) in LOST
+
     @contextmanager
     def active(self) -> Iterator[None]:
         """Work on the stream of graphs, after what was asked for before and before what is next."""
         outside = self.cupy.cuda.get_current_stream()
-        self.stream.wait_event(outside.record())
-        try:
-            with self.stream:
-                yield
-        finally:
-            outside.wait_event(self.stream.record())
+        with self.lock:
+            self.stream.wait_event(outside.record())
+            try:
+                with self.stream:
+                    yield
+            finally:
+                outside.wait_event(self.stream.record())
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect no garbage: to free memory of the GPU or a handle ends a capture."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _refused(size: int) -> Any:

@@ -45,5 +45,8 @@ class Device(Protocol):
     def captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation:
         """Return what does the operations in their turns; here none may be done."""
 
+    def is_lost(self, error: Exception) -> bool:
+        """Return whether nothing can be done on the device any more after this error."""
+
     def active(self) -> AbstractContextManager[Any]:
         """Return the context in which all this is done."""

@@ -129,11 +129,15 @@ class TrainingLoop:
             course.check_finite(stop.state)
             if checkpoint:  # First: whoever interrupts may not wait for the scores.
                 checkpoint.save(course.snapshot(stop.state))
-            raise TrainingInterrupted(*course.result(stop.state), stop.number) from None
+            raise TrainingInterrupted(*self._result(stop.state), stop.number) from None
         finally:
             for hook in hooks:
                 hook.on_end()
-        return course.result(state)
+        return self._result(state)
+
+    def _result(self, state: State) -> tuple[Model, History]:
+        # The last scores may need memory that the compiled step holds.
+        return self.step.within_memory(lambda: self.course.result(state))
 
     def _loop(
         self,

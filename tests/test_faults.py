@@ -94,6 +94,20 @@ def test_out_of_memory_halves_the_shards(
     assert len(other.records) == len(history.records)
 
 
+def test_out_of_memory_in_the_last_scores_halves_the_shards_too(images: dict[str, Any]) -> None:
+    class Full(Hook):
+        def on_end(self) -> None:
+            Few.most = 3
+
+    expected, history = train(images["X"], images["y"], MINIBATCHES)
+    with pytest.warns(TrainingWarning, match="has no memory for"):
+        model, other = train(
+            images["X"], images["y"], MINIBATCHES, hooks=[Full()], backend=Cramped(1000)
+        )
+    np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-5)
+    assert len(other.records) == len(history.records)
+
+
 def test_without_memory_for_one_sample_it_gives_up(images: dict[str, Any]) -> None:
     with pytest.raises(DeviceError, match="ran out of memory") as caught:
         train(images["X"], images["y"], MINIBATCHES, backend=Cramped(0))

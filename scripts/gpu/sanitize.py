@@ -21,7 +21,7 @@ from scripts.gpu.outcome import write
 from scripts.gpu.record import ROOT
 
 OURS = "mnn_gpu|cupy_"
-SANITIZER = ("compute-sanitizer", "--error-exitcode", "9", "--kernel-regex", f"kre={OURS}")
+SANITIZER = ("compute-sanitizer", "--error-exitcode", "9", "--kernel-name", f"regex={OURS}")
 METRICS = (
     "gpu__time_duration.sum",
     "dram__bytes.sum",

@@ -16,7 +16,7 @@ class Planned(NamedTuple):
 
 
 HEAD = "machine"
-PLAIN, JAX_BACKEND = "mnn_gpu, plain CuPy", "mnn_gpu, JAX backend"
+PLAIN = "mnn_gpu, plain CuPy"
 TF32 = ("mnn_gpu, TF32", "JAX lax.scan, TF32")
 
 
@@ -34,7 +34,7 @@ PLAN = {
     "graphs agree": Planned(20, graphs.graphs_agree),
     "same bits": Planned(15, graphs.same_bits),
     "CPU and GPU agree": Planned(15, graphs.agreement),
-    "job c": _job(60, "c", *bench.PEERS, PLAIN, JAX_BACKEND),
+    "job c": _job(40, "c", *bench.PEERS),
     "job a": _job(40, "a", *bench.PEERS, PLAIN, "notebook float64"),
     "job d": _job(40, "d", *bench.PEERS, *TF32),
     "job m": _job(25, "m", *bench.PEERS),

@@ -25,6 +25,7 @@ from mnn_gpu.backend import select_backend
 from mnn_gpu.data import bundled_mnist
 from scripts.handwriting.scenes import DRAWN, PHOTOGRAPHED, lit, name_of, painted, paper_texture
 from scripts.handwriting.scenes import pictures as made
+from scripts.handwriting.surroundings import KINDS as SURROUNDINGS
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "tests" / "handwriting"
@@ -100,6 +101,17 @@ def of_mnist(count: int = 1000) -> dict[str, int]:
     return {"digits": count, "right as they are": int((answers == labels).sum()), "on paper": laid}
 
 
+def of_surroundings(count: int = 60) -> dict[str, list[int]]:
+    """Return [right, of] by what surrounds MNIST's test digits: see `surroundings`."""
+    data = bundled_mnist("test")
+    digits, labels = data.X[:count].reshape(-1, 28, 28), data.labels()[:count]
+    result = {}
+    for name, scene in SURROUNDINGS.items():
+        images = [scene(x, np.random.default_rng([SEED, i])) for i, x in enumerate(digits)]
+        result[name] = [read(images, labels), count]
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", action="store_true", help="make tests/handwriting anew")
@@ -112,6 +124,7 @@ def main() -> None:
         "tests/handwriting": {"all": total, **by_style},
         "more of the same styles": of_fresh(),
         "MNIST's test digits on paper": of_mnist(),
+        "MNIST's test digits in surroundings": of_surroundings(),
     }
     # A pair stays on one line.
     text = re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", json.dumps(result, indent=1))

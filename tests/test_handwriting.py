@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from mnn_gpu import DataError, prepare_digit
 from mnn_gpu.data import bundled_mnist
@@ -147,6 +147,108 @@ def test_a_digit_that_touches_the_border_is_one() -> None:
     rows, columns = (np.flatnonzero((coverage > 0.5).any(axis=axis)) for axis in (1, 0))
     tight = coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     assert apart(prepare_digit(on_paper(tight)), PLAIN) < 0.2
+
+
+def ringed(coverage: Pixels, shape: str, *box: int, width: int = 3) -> Pixels:
+    """Draw a shape of ImageDraw around a digit."""
+    image = Image.fromarray(np.rint(coverage * 255).astype(np.uint8))
+    getattr(ImageDraw.Draw(image), shape)(box, outline=255, width=width)
+    return np.asarray(image) / 255
+
+
+@pytest.mark.parametrize("shape", ["rectangle", "ellipse"])
+@pytest.mark.parametrize("box", [(35, 5, 155, 145), (20, 3, 180, 156), (-3, -3, 190, 150)])
+@pytest.mark.parametrize("width", [1, 5])
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_box_or_circle_around_it_makes_no_difference(
+    shape: str, box: tuple[int, ...], width: int, invert: bool
+) -> None:
+    image = on_paper(ringed(drawn(), shape, *box, width=width))
+    digit = prepare_digit(ImageOps.invert(image) if invert else image)
+    assert apart(digit, PLAIN) < 0.15
+
+
+def test_other_fields_of_a_form_make_no_difference() -> None:
+    form = np.zeros((160, 600))
+    form[:, 200:400] = drawn()
+    for left in (0, 200, 400):
+        form = ringed(form, "rectangle", left + 4, 4, left + 196, 156)
+    assert apart(prepare_digit(on_paper(form)), PLAIN) < 0.15
+
+
+@pytest.mark.parametrize("sides", ["left bottom right", "bottom", "top", "top bottom"])
+def test_lines_around_it_make_no_difference(sides: str) -> None:
+    coverage = drawn()
+    for side in sides.split():
+        rows = {"top": slice(8, 11), "bottom": slice(148, 151)}.get(side, slice(8, 151))
+        columns = {"left": slice(15, 18), "right": slice(183, 186)}.get(side, slice(15, 186))
+        coverage[rows, columns] = 1
+    assert apart(prepare_digit(on_paper(coverage)), PLAIN) < 0.15
+
+
+@pytest.mark.parametrize(
+    "margins", [(40, 40, 40, 40), (5, 5, 5, 5), (200, 90, 150, 30), (0, 80, 0, 0), (60, 0, 60, 0)]
+)
+@pytest.mark.parametrize("table", [[60, 45, 30], [120, 120, 120], [10, 10, 10]])
+def test_the_table_around_a_sheet_makes_no_difference(
+    margins: tuple[int, int, int, int], table: list[int]
+) -> None:
+    sheet = np.asarray(on_paper(drawn()))
+    top, bottom, left, right = margins
+    page = np.empty((160 + top + bottom, 200 + left + right, 3), np.uint8)
+    page[:] = table
+    page[top : top + 160, left : left + 200] = sheet
+    assert apart(prepare_digit(page), PLAIN) < 0.2
+    assert apart(prepare_digit(ringed_sheet(page, margins)), PLAIN) < 0.2
+
+
+def ringed_sheet(page: Pixels, margins: tuple[int, int, int, int]) -> Pixels:
+    """Print a box on the sheet too."""
+    top, _, left, _ = margins
+    image = Image.fromarray(page)
+    ImageDraw.Draw(image).rectangle((left + 25, top + 10, left + 170, top + 140), outline="black")
+    return np.asarray(image)
+
+
+def test_a_digit_may_touch_its_box() -> None:
+    coverage = drawn()
+    bottom = int(np.flatnonzero((coverage > 0.5).any(axis=1))[-1])
+    boxed = on_paper(ringed(coverage, "rectangle", 30, 8, 160, bottom + 1))
+    assert apart(prepare_digit(boxed), PLAIN) < 0.5
+
+
+@pytest.mark.parametrize("colours", [([0, 0, 0], [255] * 3), ([230, 230, 230], [20, 50, 20])])
+@pytest.mark.parametrize("kind", [(0, "oval"), (3, "round"), (4, "open"), (8, "two rings")])
+def test_a_digit_may_fill_the_picture(colours: Any, kind: tuple[int, str]) -> None:
+    coverage = drawn(*kind)
+    rows, columns = (np.flatnonzero((coverage > 0.5).any(axis=axis)) for axis in (1, 0))
+    tight = coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    plain = prepare_digit(on_paper(coverage))
+    assert apart(prepare_digit(coloured(tight, *colours)), plain) < 0.2
+    bold = np.asarray(Image.fromarray(tight).filter(ImageFilter.MaxFilter(9)))
+    assert prepare_digit(coloured(bold, *colours)).max() == 255
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.integers(0, 8),
+)
+def test_any_picture_becomes_a_digit_or_is_refused(
+    seed: int, size: tuple[int, int], rectangles: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pixels = np.full(size, rng.integers(256))
+    for _ in range(rectangles):
+        (top, bottom), (left, right) = (np.sort(rng.integers(0, side + 1, 2)) for side in size)
+        pixels[top:bottom, left:right] = rng.integers(256)
+    try:
+        digit = prepare_digit(pixels.astype(np.uint8))
+    except DataError as error:
+        assert "nothing drawn" in error.cause
+    else:
+        assert (digit.shape, digit.max()) == ((28, 28), 255)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from mnn_gpu.errors import DataError
 from mnn_gpu.handwriting.decode import Picture, colours, opened, pillow
-from mnn_gpu.handwriting.ink import ink_of, otsu
+from mnn_gpu.handwriting.ink import ink_of, otsu, with_margin
+from mnn_gpu.handwriting.pieces import digit_of
+from mnn_gpu.handwriting.surroundings import without_surroundings
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -22,15 +24,14 @@ MIDDLE = 14
 LEAST_PEN = 0.11
 """A thinner line, in parts of the digit's longer side, is widened: it would vanish in 20 pixels."""
 
-LEAST_PART = 0.04
-"""Ink apart from the largest piece is a speck if it is less than this part of it."""
-
 
 def prepare_digit(image: Picture) -> npt.NDArray[np.uint8]:
     """Prepare a picture of one handwritten digit as MNIST's makers prepared theirs.
 
     The ink is found, whether dark on light or light on dark, on transparent, unevenly lit
-    or ruled paper; cropped, scaled into 20 x 20 pixels with its proportions kept, and
+    or ruled paper. A table around the paper, a printed box, circle or underline, a
+    screenshot's rim and what else lies along the border are left out; a digit may reach the
+    picture's edges. It is cropped, scaled into 20 x 20 pixels with its proportions kept, and
     placed in 28 x 28 with its centre of mass in the middle. Lines too thin to be seen at
     that size are widened, which MNIST's makers had no need to do.
 
@@ -58,36 +59,17 @@ def prepare_digit(image: Picture) -> npt.NDArray[np.uint8]:
     Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
     """
     picture, source = opened(image)
-    ink = ink_of(colours(picture))
-    marked = None if ink is None else _without_specks(ink > otsu(np.clip(ink, 0, 1)))
+    paper = without_surroundings(colours(picture))
+    ink = ink_of(paper)
+    if ink is None and (padded := with_margin(paper)) is not None:
+        ink = ink_of(padded)
+    marked = None if ink is None else digit_of(ink > otsu(np.clip(ink, 0, 1)))
     if ink is None or marked is None:
         raise DataError(
             f"There is nothing drawn in {source}.",
             "Give a picture of one digit that stands out clearly from its background.",
         )
     return _centred(_scaled(*_cropped(ink, marked)))
-
-
-def _without_specks(marked: Array) -> Array | None:
-    """Keep the largest piece of ink and what is not far smaller; None if there is none."""
-    from scipy.ndimage import label
-
-    pieces, count = label(marked, np.ones((3, 3)))
-    if count == 0:
-        return None
-    sizes = np.bincount(pieces.ravel())[1:]
-    inside = _inside(pieces, count)
-    # The table's edge or a shadow reaches the border; a digit that fills the picture may too.
-    if sizes[inside].max(initial=0) > 0.1 * sizes.max():
-        sizes = sizes * inside
-    keep = np.flatnonzero(sizes >= LEAST_PART * sizes.max()) + 1
-    return np.isin(pieces, keep)
-
-
-def _inside(pieces: Array, count: int) -> Array:
-    """Say which pieces do not touch the border, (count,)."""
-    border = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
-    return ~np.isin(np.arange(1, count + 1), border)
 
 
 def _cropped(ink: Array, marked: Array) -> tuple[Array, Array]:

@@ -15,6 +15,10 @@ THUMB = 40
 LEAST_CONTRAST = 0.06
 LEAST_CLARITY = 7.0
 """How far ink must lie from the paper: of white to black, and in the noise's deviations."""
+LEAST_PARTED = 0.8
+LEAST_STEP = 0.2
+"""Where ink fills the picture: the part of the greys' variance that lies between ink and paper,
+and how far apart they are."""
 
 
 def ink_of(colours: Array) -> Array | None:
@@ -44,6 +48,30 @@ def ink_of(colours: Array) -> Array | None:
     direction = relative[strong].mean(axis=0)
     ink: Array = (relative @ direction / max(float(direction @ direction), 1e-9)).astype(np.float32)
     return ink
+
+
+def with_margin(colours: Array) -> Array | None:
+    """Return a picture that ink fills to its edges with paper around it, None for another.
+
+    The paper is the lighter or the darker part: the one that has more of the four corners,
+    and the lighter if it is two to two.
+    """
+    grey = colours.mean(axis=2)
+    dark = grey <= otsu(grey)
+    light = ~dark
+    if not (dark.any() and light.any()):
+        return None
+    step, share = float(grey[light].mean() - grey[dark].mean()), float(dark.mean())
+    between = share * (1 - share) * step**2
+    if step < LEAST_STEP or between < LEAST_PARTED * float(grey.var()):
+        return None
+    corners = dark[:: max(len(dark) - 1, 1), :: max(dark.shape[1] - 1, 1)]
+    paper = dark if corners.mean() > 0.5 else light
+    wide = max(grey.shape) // 2 + 1
+    margin = np.pad(colours, ((wide, wide), (wide, wide), (0, 0)))
+    margin[:] = np.median(colours[paper], axis=0)
+    margin[wide:-wide, wide:-wide] = colours
+    return margin
 
 
 def otsu(values: Array) -> float:

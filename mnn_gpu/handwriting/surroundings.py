@@ -1,0 +1,172 @@
+"""What surrounds the paper in a picture is removed: tables, printed boxes, rims.
+
+The picture is divided into dark and light. A connected piece of one of the two that is
+nearly a rectangle, with pieces of the other inside it, is paper with ink on it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.handwriting.ink import otsu
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+LEAST_PAPER = 0.015
+"""Of the picture's area: smaller rectangles are the digit's own, or a ruling's."""
+MOST_INK = 0.5
+"""Of the paper's area: a ring that is more hollow is a box, or a zero."""
+LEAST_SIDE = 10
+"""Of paper, in pixels."""
+LEAST_RECTANGLE = 0.85
+"""How much of the smallest rectangle around it a sheet fills; an ellipse fills 0.785."""
+LEAST_INK = 0.1
+"""How large ink is, in parts of the paper's shorter side."""
+MUCH_INK = 0.3
+"""The same for ink that touches the paper's edge."""
+LEAST_BARE = 0.12
+"""The radius of the largest disc of such paper, in parts of its longer side."""
+LEAST_STEP = 0.12
+"""How much darker or lighter it is beyond the paper's edge, of white to black."""
+EDGE = 0.012
+"""So much of the paper along its edge, in parts of its longer side, is taken off too."""
+MOST_SHEETS = 4
+
+
+class Paper(NamedTuple):
+    """Where paper lies, what of it is bare, and how long the largest piece of ink on it is."""
+
+    area: Array
+    bare: Array
+    ink: int
+
+
+def without_surroundings(colours: Array) -> Array:
+    """Return the part of a picture with the innermost paper, (height, width, 3).
+
+    Parameters
+    ----------
+    colours : (height, width, 3) float, 0 to 1
+    """
+    for _ in range(MOST_SHEETS):
+        paper = _paper_of(colours.mean(axis=2))
+        if paper is None:
+            return colours
+        colours = _cut_out(colours, paper)
+    return colours
+
+
+def _paper_of(grey: Array) -> Paper | None:
+    """Return the paper with the largest ink on it, None if it is the whole picture."""
+    dark = grey <= otsu(grey)
+    found = [paper for part in (dark, ~dark) for paper in _papers(part, grey)]
+    return max(found, key=lambda paper: paper.ink, default=None)
+
+
+def _papers(part: Array, grey: Array) -> list[Paper]:
+    from scipy.ndimage import find_objects, label
+
+    pieces, count = label(part)
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
+    boxes = find_objects(pieces)
+    found = []
+    for i in np.flatnonzero(sizes >= (1 - MOST_INK) * LEAST_PAPER * part.size):
+        bare = pieces[boxes[i]] == i + 1
+        if min(bare.shape) < LEAST_SIDE:
+            continue
+        area = _area(bare, at_border=_at_border(boxes[i], part.shape))
+        if area is None or not LEAST_PAPER * part.size <= area.sum() < part.size:
+            continue
+        if bare.sum() < MOST_INK * area.sum() or not _is_rectangle(area):
+            continue
+        ink = _longest(area & ~bare)
+        paper = Paper(np.zeros_like(part), np.zeros_like(part), ink)
+        paper.area[boxes[i]], paper.bare[boxes[i]] = area, bare
+        if _ends_sharply(paper.area, grey):
+            found.append(paper)
+    return found
+
+
+def _at_border(box: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
+    return any(s.start == 0 or s.stop == side for s, side in zip(box, shape, strict=True))
+
+
+def _area(bare: Array, at_border: bool) -> Array | None:
+    """Return bare paper with the ink on it; None if there is none.
+
+    Ink may touch a box that is whole. At the picture's border such ink is a part of a digit,
+    and paper that is narrow everywhere is a digit's stroke.
+    """
+    from scipy.ndimage import binary_fill_holes, distance_transform_edt
+
+    area = np.asarray(binary_fill_holes(bare))
+    if _longest(area & ~bare) >= LEAST_INK * min(bare.shape):
+        return area
+    area = _with_bays(bare)
+    if at_border or _longest(area & ~bare) < MUCH_INK * min(bare.shape):
+        return None
+    widest = float(distance_transform_edt(np.pad(bare, 1)).max())
+    return area if widest >= LEAST_BARE * max(bare.shape) else None
+
+
+def _with_bays(piece: Array) -> Array:
+    """Fill what lies between two parts of a row or of a column."""
+    rows, columns = (
+        np.logical_or.accumulate(piece, axis=axis)
+        & np.flip(np.logical_or.accumulate(np.flip(piece, axis), axis=axis), axis)
+        for axis in (1, 0)
+    )
+    return np.asarray(rows | columns)
+
+
+def _longest(ink: Array) -> int:
+    """Return the longest side of a piece of ink."""
+    from scipy.ndimage import find_objects, label
+
+    pieces = find_objects(label(ink, np.ones((3, 3)))[0])
+    return max((max(s.stop - s.start for s in piece) for piece in pieces), default=0)
+
+
+def _is_rectangle(area: Array) -> bool:
+    """Return whether a filled piece is nearly a rectangle, however it is turned."""
+    rows = np.flatnonzero(area.any(axis=1))
+    first, last = area[rows].argmax(axis=1), area.shape[1] - area[rows, ::-1].argmax(axis=1)
+    y = np.concatenate([rows, rows, rows + 1, rows + 1])
+    x = np.concatenate([first, last, first, last])
+    turn = np.radians(np.arange(-45, 45, 3))[:, None]
+    across, along = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    smallest = (np.ptp(across, axis=1) * np.ptp(along, axis=1)).min()
+    return bool(area.sum() >= LEAST_RECTANGLE * smallest)
+
+
+def _ends_sharply(area: Array, grey: Array) -> bool:
+    """Return whether there is a step at the edge of the paper, not the slope of a shadow."""
+    from scipy.ndimage import binary_dilation, binary_erosion
+
+    reach = 1 + max(area.shape) // 150
+    within = np.median(grey[area & ~binary_erosion(area, iterations=reach, border_value=1)])
+    # A box's line may be thin: each distance by itself.
+    for _ in range(reach):
+        wider = binary_dilation(area)
+        beyond = wider & ~area
+        if beyond.any() and abs(np.median(grey[beyond]) - within) >= LEAST_STEP:
+            return True
+        area = wider
+    return False
+
+
+def _cut_out(colours: Array, paper: Paper) -> Array:
+    """Crop to a paper; what is beyond becomes as the nearest bare paper is."""
+    from scipy.ndimage import binary_erosion, distance_transform_edt
+
+    edge = 1 + int(EDGE * max(paper.area.shape))
+    inner = binary_erosion(paper.area, iterations=edge, border_value=1)
+    rows, columns = (np.flatnonzero(inner.any(axis=axis)) for axis in (1, 0))
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    inner, bare = inner[part], (inner & paper.bare)[part]
+    nearest = distance_transform_edt(~bare, return_distances=False, return_indices=True)
+    cut: Array = np.where(inner[..., None], colours[part], colours[part][tuple(nearest)])
+    return cut

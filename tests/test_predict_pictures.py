@@ -71,11 +71,58 @@ def test_the_answers_are_saved_as_csv_and_shown_on_a_sheet(folder: Path, tmp_pat
     )
 
 
+BAD = ("a.png", "empty.png", "broken.png", "none.png", "my seven.jpeg")
+
+
+def test_pictures_that_cannot_be_read_are_named_after_the_answers_to_the_others(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:60])
+    result = run("predict", "record", *BAD, "--show", tmp_path / "seen.png", cwd=folder)
+    assert result.returncode == 4
+    assert [line.split("  ")[0].strip() for line in result.stdout.splitlines()] == [
+        "a.png",
+        "my seven.jpeg",
+    ]
+    for said in ("nothing drawn in empty.png", "broken.png cannot", "no file or folder none.png"):
+        assert said in result.stderr
+    assert result.stderr.count("cure: ") == 3
+    assert result.stderr.endswith("3 of 5 pictures could not be read.\n")
+    with Image.open(tmp_path / "seen.png") as sheet:
+        assert sheet.width > 300
+
+
+def test_pictures_that_cannot_be_read_are_in_the_json_and_not_in_the_table(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "answers.csv"
+    result = run("predict", "record", *BAD[:2], "--json", "-o", out, cwd=folder)
+    assert result.returncode == 4
+    told = json.loads(result.stdout)
+    assert [picture["file"] for picture in told["pictures"]] == ["a.png"]
+    (failure,) = told["failures"]
+    assert failure["file"] == "empty.png"
+    assert "nothing drawn" in failure["error"]
+    assert failure["cure"]
+    assert [line.split(",")[0] for line in out.read_text().splitlines()] == ["File", "a.png"]
+
+
+def test_where_no_picture_can_be_read_nothing_is_written(folder: Path, tmp_path: Path) -> None:
+    out, sheet = tmp_path / "answers.csv", tmp_path / "seen.png"
+    args = ("predict", "record", *BAD[1:4], "-o", out, "--show", sheet, "--json")
+    result = run(*args, cwd=folder)
+    assert result.returncode == 4
+    told = json.loads(result.stdout)
+    assert told["pictures"] == []
+    assert [failure["file"] for failure in told["failures"]] == list(BAD[1:4])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (("record", "a.png", "empty.png"), 4, "nothing drawn in empty.png"),
-        (("record", "a.png", "none.png"), 4, "There is no file or folder none.png"),
+        (("record", "empty.png"), 4, "nothing drawn in empty.png"),
+        (("record", "empty.png", "none.png"), 4, "nothing drawn in empty.png"),
         (("record", "none.png"), 4, "There is no file or folder none.png"),
         (("record", "a.csv", "b.csv"), 4, "There is no file or folder a.csv"),
         (("small.safetensors", "a.png"), 4, "The model takes images of 12 pixels"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,11 @@ from mnn_gpu.cli.options import chosen_backend, print_json
 from mnn_gpu.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from mnn_gpu import Model
+    from mnn_gpu.backend import Backend
 
 
 def meant(args: argparse.Namespace) -> bool:
@@ -28,11 +33,12 @@ def meant(args: argparse.Namespace) -> bool:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict the digit on each picture; return the exit code."""
-    import numpy as np
+    """Predict the digit on each picture; return the exit code.
 
-    from mnn_gpu import load_model, predict_proba, prepare_digit
-    from mnn_gpu.output_file import check_writable, write_atomically
+    Pictures that cannot be read are named after the answers to the others.
+    """
+    from mnn_gpu import load_model, prepare_digit
+    from mnn_gpu.output_file import check_writable
 
     for name in ("label_column", "stream"):
         if getattr(args, name) is not None:
@@ -43,23 +49,59 @@ def run(args: argparse.Namespace) -> int:
     for path in filter(None, (args.output, args.show)):
         check_writable(path)
     backend = chosen_backend(args)
-    paths = [Path(name) for name in args.images]
-    digits = np.stack([prepare_digit(path) for path in paths])
-    probabilities = predict_proba(model, digits, backend)
+    digits: list[tuple[str, npt.NDArray[np.uint8]]] = []
+    failures: list[tuple[str, DataError]] = []
+    for name in args.images:
+        try:
+            digits.append((name, prepare_digit(name)))
+        except DataError as error:
+            failures.append((name, error))
+    _answer(args, model, backend, digits, failures)
+    for _, failure in failures:
+        print(f"error: {failure.cause}\ncure: {failure.cure}", file=sys.stderr)
+    if failures and len(args.images) > 1:
+        count = f"{len(failures)} of {len(args.images)} pictures"
+        print(f"error: {count} could not be read.", file=sys.stderr)
+    return DataError.exit_code if failures else 0
+
+
+def _answer(
+    args: argparse.Namespace,
+    model: Model,
+    backend: Backend,
+    digits: Sequence[tuple[str, npt.NDArray[np.uint8]]],
+    failures: Sequence[tuple[str, DataError]],
+) -> None:
+    """Predict what could be read, and print or save it as the options say."""
+    import numpy as np
+
+    from mnn_gpu import predict_proba
+    from mnn_gpu.output_file import write_atomically
+
+    names, X = [name for name, _ in digits], np.array([digit for _, digit in digits])
+    probabilities = predict_proba(model, X, backend) if names else np.zeros((0, 1))
     labels = model.classes[probabilities.argmax(axis=1)].tolist()
     best = probabilities.max(axis=1).tolist()
-    if args.show is not None:
+    if args.show is not None and names:
         from mnn_gpu.handwriting.sheet import sheet
 
         answers = [f"{label}  {p:.1%}" for label, p in zip(labels, best, strict=True)]
-        write_atomically(args.show, sheet(paths, digits, answers))
-    if args.output:
-        write_atomically(args.output, _csv(args.images, labels, best))
+        write_atomically(args.show, sheet(list(map(Path, names)), X, answers))
+    if args.output and names:
+        write_atomically(args.output, _csv(names, labels, best))
     if args.json:
-        print_json(_result(args, model, labels, probabilities))
-    elif not args.output:
-        print(_table(args.images, labels, best), end="")
-    return 0
+        print_json(
+            {
+                "model": str(args.model),
+                "pictures": _pictures(names, model, labels, probabilities),
+                "failures": [
+                    {"file": name, "error": error.cause, "cure": error.cure}
+                    for name, error in failures
+                ],
+            }
+        )
+    elif not args.output and names:
+        print(_table(names, labels, best), end="", flush=True)
 
 
 def _check_inputs(model: Model) -> None:
@@ -89,17 +131,16 @@ def _csv(names: Sequence[str], labels: Sequence[int], best: Sequence[float]) -> 
     return text.getvalue().encode(errors="surrogateescape")
 
 
-def _result(
-    args: argparse.Namespace, model: Model, labels: Sequence[int], probabilities: Any
-) -> dict[str, Any]:
+def _pictures(
+    names: Sequence[str], model: Model, labels: Sequence[int], probabilities: Any
+) -> list[dict[str, Any]]:
     """Return the answers and, by label, all probabilities."""
-    pictures = [
+    return [
         {
             "file": name,
             "label": label,
             "probability": max(row),
             "probabilities": dict(zip(map(str, model.classes.tolist()), row, strict=True)),
         }
-        for name, label, row in zip(args.images, labels, probabilities.tolist(), strict=True)
+        for name, label, row in zip(names, labels, probabilities.tolist(), strict=True)
     ]
-    return {"model": str(args.model), "pictures": pictures}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from mnn_gpu.errors import OutputError, UsageError
+from mnn_gpu.errors import OutputError, TrainingWarning, UsageError
+from mnn_gpu.regular_file import open_own
 
 try:
     import fcntl
@@ -28,15 +30,22 @@ class FolderLock:
     UsageError
         If another run holds it.
     OutputError
-        If it cannot be written to.
+        If it cannot be written to, or the lock is a link or a special file.
+
+    Warns
+    -----
+    TrainingWarning
+        If the file system refuses locks: then nothing is held.
     """
 
     def __init__(self, folder: Path) -> None:
+        path = folder / NAME
         try:
-            self.file: IO[bytes] = (folder / NAME).open("ab")
+            self.file: IO[bytes] = open_own(path)
         except OSError as error:
             raise OutputError(
-                f"{folder} cannot be written to: {error.strerror}.", "Choose another folder."
+                f"{path} cannot be written: {error.strerror}.",
+                "Remove it if no other run uses the folder, or choose another folder.",
             ) from error
         try:
             if fcntl is not None:
@@ -47,8 +56,13 @@ class FolderLock:
                 f"Another run is using the folder {folder}.",
                 "Wait until it has ended, or take another folder.",
             ) from error
-        except OSError:  # A network file system without locks.
-            pass
+        except OSError as error:  # A network file system without locks.
+            warnings.warn(
+                f"{folder} cannot be locked: {error.strerror}. Nothing prevents another run "
+                "from writing to it at the same time.",
+                TrainingWarning,
+                stacklevel=3,
+            )
 
     def close(self) -> None:
         """Give the folder free."""

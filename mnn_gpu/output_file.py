@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mnn_gpu.errors import OutputError
@@ -26,46 +26,53 @@ def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
     Raises
     ------
     OutputError
-        If its folder is missing or cannot be written to, or the path is a folder.
+        If its folder is missing or cannot be written to, or the path is a folder, a file
+        that is read-only, or no possible name.
     """
-    path = _target(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder.", "Give the name of a file in it.")
-    if _is_special(path):
-        return
-    try:
+    with explained(path):
+        path = _target(path)
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder.", "Give the name of a file in it.")
+        _check_not_read_only(path)
+        if _is_special(path):
+            return
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+        path.exists()  # A name that is too long is an error here; the temporary one is shorter.
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_prefix(path)):
             pass
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {_reason(error)}.", CURE) from error
 
 
-def write_atomically(path: str | Path, content: bytes | Iterable[bytes]) -> None:
+def write_atomically(
+    path: str | Path, content: bytes | Iterable[bytes], *, follow: bool = True
+) -> None:
     """Write a file beside its place, flush it to the disk, rename it, flush the folder.
 
-    A symbolic link is followed, an existing file keeps its permissions, and a device or
-    pipe is simply written to.
+    An existing file keeps its permissions.
 
     Parameters
     ----------
     path : path
     content : bytes, or iterable of bytes
         All of it, or one part after the other.
+    follow : bool
+        Whether a symbolic link is followed, a device or pipe written to, and a read-only file
+        refused. Otherwise whatever has the name is replaced by a new file.
 
     Raises
     ------
     OutputError
         If it cannot be written; what was there before is then still there.
     """
-    path = _target(path)
     parts = (content,) if isinstance(content, bytes) else content
-    try:
-        if _is_special(path):
-            with path.open("wb") as file:
-                file.writelines(parts)
-            return
+    with explained(path):
+        path = _target(path) if follow else Path(path)
+        if follow:
+            _check_not_read_only(path)
+            if _is_special(path):
+                with path.open("wb") as file:
+                    file.writelines(parts)
+                return
         temporary = _written_beside(path, parts)
         try:
             os.replace(temporary, path)
@@ -73,8 +80,22 @@ def write_atomically(path: str | Path, content: bytes | Iterable[bytes]) -> None
             os.unlink(temporary)
             raise
         _flush_folder(path.parent)
+
+
+@contextmanager
+def explained(path: str | Path) -> Iterator[None]:
+    """Turn what writing to a file or folder raises into an OutputError."""
+    try:
+        yield
+    except OutputError:
+        raise
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {_reason(error)}.", CURE) from error
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path} cannot be written: {reason}.", CURE) from error
+    except ValueError as error:
+        if "\0" not in str(path):
+            raise
+        raise OutputError(f"{path} cannot be written: {error}.", "Give another name.") from error
 
 
 def check_space(folder: Path, need: int) -> None:
@@ -111,8 +132,8 @@ def _is_special(path: Path) -> bool:
 
 
 def _written_beside(path: Path, parts: Iterable[bytes]) -> str:
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    mode = path.stat().st_mode & 0o777 if path.is_file() else 0o666 & ~_umask()
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(parts)
@@ -144,5 +165,19 @@ def _umask() -> int:
     return mask
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
+def _prefix(path: Path) -> str:
+    """Return how a temporary file's name begins; it may not be longer than a name can be."""
+    return f".{path.name[:40]}."
+
+
+def _check_not_read_only(path: Path) -> None:
+    """See that a file may be written to: the folder alone decides whether it can be replaced."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    # Everything is writable to the superuser.
+    if not mode & 0o222 or not os.access(path, os.W_OK):
+        raise OutputError(
+            f"{path} is read-only.", "Make it writable (chmod u+w), or give another name."
+        )

@@ -47,7 +47,7 @@ class SnapshotFolder:
         check_writable(self.folder / "checkpoint", make_folder=True)
         self.lock = FolderLock(self.folder)
         for torn in self.folder.glob(f".{PATTERN}.*"):  # Of a run that was killed.
-            torn.unlink(missing_ok=True)
+            _remove(torn)
 
     def __enter__(self: S) -> S:
         return self
@@ -80,7 +80,7 @@ class SnapshotFolder:
         ------
         OutputError
         """
-        there = sum(path.stat().st_size for path in self.paths())
+        there = sum(path.lstat().st_size for path in self.paths())
         check_space(self.folder, (KEPT + 1) * size - there)
 
     def write(self, number: int, content: bytes) -> None:
@@ -88,13 +88,14 @@ class SnapshotFolder:
 
         (One with a higher number was damaged; it stays, to be looked at.) A disk that is
         full ends no training: then what was there before stays, and a `TrainingWarning`
-        says so, once.
+        says so, once. A link or a pipe of the snapshot's name is replaced, not followed.
         """
         try:
-            write_atomically(self.folder / f"checkpoint-{number:09d}.safetensors", content)
+            path = self.folder / f"checkpoint-{number:09d}.safetensors"
+            write_atomically(path, content, follow=False)
             older = [path for path in self.paths() if (number_of(path) or 0) < number]
             for old in older[KEPT - 1 :]:
-                old.unlink(missing_ok=True)
+                _remove(old)
             self.failed = False
         except OSError as error:
             if not self.failed:
@@ -133,6 +134,12 @@ class SnapshotFolder:
         if faults:
             raise ModelFileError(faults[0], "Remove it to start anew.")
         return None
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, unless it is gone already or a folder, which is left alone."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
 
 
 def number_of(path: Path) -> int | None:

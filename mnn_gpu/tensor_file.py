@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from mnn_gpu.regular_file import open_regular
 
 HEADER_LENGTH = 8
 """Bytes, little-endian, in front of the JSON header."""
@@ -90,9 +91,7 @@ def check_header(path: Path) -> None:
     OSError, ValueError
         If it is a pipe or a device, cannot be read, or its header is too large.
     """
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError("it is no regular file")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         length = int.from_bytes(file.read(8), "little")
     if length > MOST_HEADER:
         raise ValueError(f"its header is to have {length:,} bytes")

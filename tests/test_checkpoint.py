@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -305,6 +307,68 @@ def test_what_a_killed_run_had_not_finished_is_cleared_away(
     torn.write_bytes(b"half")
     train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
     assert not torn.exists()
+
+
+SPECIAL = ("pipe", "dangling link", "link to a file elsewhere", "device", "folder")
+
+
+def put_special(kind: str, path: Path, elsewhere: Path) -> None:
+    """Put something that is no regular file at a path."""
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        targets = {"dangling link": "nothing", "device": "/dev/zero"}
+        path.symlink_to(targets.get(kind, elsewhere))
+
+
+@pytest.mark.parametrize("kind", SPECIAL)
+def test_a_run_resumes_past_what_is_no_regular_file_and_writes_in_its_own_folder(
+    images: dict[str, Any], tmp_path: Path, kind: str
+) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "run"
+    elsewhere.write_text("mine")
+    expected, _ = train(images["X"], images["y"], CONFIG, checkpoint=folder)
+    last = newest(folder)
+    last.unlink()
+    put_special(kind, last, elsewhere)
+    watch = CutAfter(10**9)
+    everything: dict[str, Any] = {"checkpoint": folder, "resume": True, "hooks": [watch]}
+    with pytest.warns(TrainingWarning) as caught:
+        model, _ = train(images["X"], images["y"], CONFIG, **everything)
+    assert "Taking the one before" in str(caught[0].message)
+    assert watch.resumed == int(last.name[11:20]) * 5 // 6
+    np.testing.assert_array_equal(model.theta, expected.theta)
+    assert elsewhere.read_text() == "mine"
+    # A folder of the name stays; everything else gives way to the new checkpoint.
+    assert last.is_dir() == (kind == "folder")
+    assert kind == "folder" or (last.is_file() and not last.is_symlink())
+
+
+@pytest.mark.parametrize("kind", SPECIAL)
+def test_a_lock_is_a_file_in_the_folder_itself(
+    images: dict[str, Any], tmp_path: Path, kind: str
+) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "run"
+    folder.mkdir()
+    put_special(kind, folder / ".lock", elsewhere)
+    with pytest.raises(OutputError, match=r"\.lock cannot be written"):
+        train(images["X"], images["y"], CONFIG, checkpoint=folder)
+    assert not elsewhere.exists()
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_file_system_without_locks_is_named(
+    images: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    with pytest.warns(TrainingWarning, match="cannot be locked: No locks available"):
+        train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
+    assert newest(tmp_path).is_file()
 
 
 def test_two_runs_do_not_share_a_folder(images: dict[str, Any], tmp_path: Path) -> None:

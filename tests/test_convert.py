@@ -380,7 +380,7 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_left(tmp_path: Path, data: P
     command = [*PROGRAM, "convert", str(data), str(tmp_path / "out")]
     result = subprocess.run(prepared(setup, command), capture_output=True, text=True, check=False)
     assert result.returncode == 4
-    assert "out cannot be written to: File too large" in result.stderr
+    assert "out cannot be written: File too large" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "out").exists()
 

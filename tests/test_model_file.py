@@ -271,6 +271,35 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path, wr
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("writer", [check_writable, lambda path: write_atomically(path, b"x")])
+def test_a_read_only_file_is_not_replaced(tmp_path: Path, writer: Any) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(b"kept")
+    path.chmod(0o444)
+    (tmp_path / "link").symlink_to(path)
+    for name in ("m", "link"):
+        with pytest.raises(OutputError, match="m is read-only"):
+            writer(tmp_path / name)
+    assert path.read_bytes() == b"kept"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+
+
+@pytest.mark.parametrize("writer", [check_writable, lambda path: write_atomically(path, b"x")])
+@pytest.mark.parametrize("name", ["x" * 256, "é" * 128, "x" * 5000 + "/m", "a\0b", "loop/m"])
+def test_an_impossible_name_is_an_output_error(tmp_path: Path, writer: Any, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OutputError, match="cannot be written"):
+        writer(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["loop"]
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    for name in ("x" * 255, "é" * 127):
+        check_writable(tmp_path / name)
+        write_atomically(tmp_path / name, b"x")
+        assert (tmp_path / name).read_bytes() == b"x"
+
+
 def test_checking_leaves_an_existing_file_alone(tmp_path: Path, model: Model) -> None:
     save_model(tmp_path / "m", model)
     check_writable(tmp_path / "m")

@@ -45,7 +45,7 @@ def find_fault(
         try:
             rows = (row for row in reader if row)
             if header:
-                next(rows)
+                next(rows, None)
             for row in rows:
                 if len(row) == len(names) and good.issuperset(row):
                     continue

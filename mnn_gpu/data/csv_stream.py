@@ -163,7 +163,7 @@ def _line_blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
 
 def _skip_header(file: IO[bytes], path: Path) -> None:
     """Read on until after the line that `csv` takes for the header, which may be several."""
-    next(row for row in csv.reader(_decoded(file, path)) if row)
+    next((row for row in csv.reader(_decoded(file, path)) if row), None)
 
 
 def _decoded(file: IO[bytes], path: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from mnn_gpu.errors import DataError
+from mnn_gpu.regular_file import open_regular
 
 CHUNK = 1 << 20
 MOST_LINE = 1 << 22
@@ -48,7 +49,9 @@ def open_binary(path: Path) -> IO[bytes]:
     """
     if is_folder(path):
         raise IsADirectoryError
-    return cast("IO[bytes]", io.BufferedReader(_Unpacked(path))) if _gz(path) else path.open("rb")
+    return (
+        cast("IO[bytes]", io.BufferedReader(_Unpacked(path))) if _gz(path) else open_regular(path)
+    )
 
 
 class _Unpacked(io.RawIOBase):
@@ -56,7 +59,8 @@ class _Unpacked(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self._path, self._left = path, most_bytes(path)
-        self._file = gzip.open(path)  # noqa: SIM115
+        self._packed = open_regular(path)
+        self._file = gzip.GzipFile(fileobj=self._packed)
 
     def readable(self) -> bool:
         return True
@@ -71,6 +75,7 @@ class _Unpacked(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._file.close()
+            self._packed.close()
         super().close()
 
 

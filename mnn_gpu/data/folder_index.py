@@ -11,6 +11,7 @@ from mnn_gpu.data.blocks_base import MOST_CLASSES
 from mnn_gpu.data.files import is_folder
 from mnn_gpu.data.pixel_kind import KINDS
 from mnn_gpu.errors import DataError
+from mnn_gpu.regular_file import open_regular
 
 INDEX = "index.json"
 FORMAT = "mnn_gpu blocks"
@@ -70,7 +71,7 @@ def is_converted(path: Path) -> bool:
     try:
         if not (path / INDEX).is_file():
             return False
-        with (path / INDEX).open("rb") as file:
+        with open_regular(path / INDEX) as file:
             return FORMAT.encode() in file.read(4096) or (path / images_name(0)).exists()
     except (OSError, ValueError):
         return False
@@ -88,7 +89,7 @@ def read_index(folder: Path) -> Index:
     if is_folder(path):
         raise DataError(f"{path} is a folder, not the index of converted data.", CURE)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MOST_INDEX + 1)
         if len(content) > MOST_INDEX:
             raise ValueError(f"it has over {MOST_INDEX:,} bytes")

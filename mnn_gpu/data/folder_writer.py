@@ -13,9 +13,8 @@ from mnn_gpu.data.blocks_base import MOST_CLASSES
 from mnn_gpu.data.dataset import LABEL_CURE
 from mnn_gpu.data.folder_index import INDEX, MOST_FILES, Index, images_name, labels_name
 from mnn_gpu.data.npy_writer import NpyWriter
-from mnn_gpu.data.output_folder import explained
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.output_file import write_atomically
+from mnn_gpu.output_file import explained, write_atomically
 
 FILE = 1 << 28
 """Bytes of images in a file, about, if nothing else is asked for."""

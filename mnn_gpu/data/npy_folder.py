@@ -17,6 +17,7 @@ from mnn_gpu.data.files import explain_os_error, is_folder
 from mnn_gpu.data.folder_index import CURE, images_name, labels_name, read_index
 from mnn_gpu.data.pixel_kind import of_kind
 from mnn_gpu.errors import DataError
+from mnn_gpu.regular_file import open_regular
 
 BLOCK = 3 << 20
 """Bytes of images in a block, about: enough that a disk reads them at its full speed, few
@@ -96,7 +97,7 @@ class NpyFolder(Blocks):
         if is_folder(path):
             raise DataError(f"{path} is a folder, not a NumPy file.", CURE)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 begin = _begin(file, shape, dtype)
                 size = file.seek(0, 2)
         except OSError as error:
@@ -112,7 +113,7 @@ class NpyFolder(Blocks):
         """Read rows of a file, from row ``at`` on."""
         path, array = self.folder / name, np.empty(shape, dtype)
         try:
-            with path.open("rb", buffering=0) as file:
+            with open_regular(path, buffering=0) as file:
                 file.seek(self._begins[name] + at * math.prod(shape[1:]) * dtype.itemsize)
                 _fill(file, array)
         except OSError as error:

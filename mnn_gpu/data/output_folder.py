@@ -11,7 +11,7 @@ from mnn_gpu.data.folder_index import INDEX
 from mnn_gpu.errors import OutputError
 from mnn_gpu.folder_lock import NAME as LOCK
 from mnn_gpu.folder_lock import FolderLock
-from mnn_gpu.output_file import CURE
+from mnn_gpu.output_file import explained
 
 OURS = re.compile(rf"(images|labels)-\d{{5,}}\.npy(\.part)?|\.{re.escape(INDEX)}\..*")
 
@@ -71,18 +71,6 @@ def is_unfinished(folder: Path) -> bool:
     """
     names = {path.name for path in folder.iterdir()}
     return LOCK in names and all(OURS.fullmatch(name) for name in names - {LOCK})
-
-
-@contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn what writing to a folder raises into an OutputError."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{folder} cannot be written to: {reason}.", CURE) from error
 
 
 def _check_free(folder: Path) -> None:

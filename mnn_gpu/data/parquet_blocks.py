@@ -24,6 +24,7 @@ from mnn_gpu.data.parquet import (
 from mnn_gpu.data.parquet_pages import check_pages
 from mnn_gpu.data.pixel_kind import of_kind
 from mnn_gpu.errors import DataError
+from mnn_gpu.regular_file import open_regular
 
 SAMPLES = 16
 SAMPLE = 1 << 16
@@ -174,7 +175,7 @@ def _digest(path: Path, metadata: Any, label: str | None) -> str:
     """Return what tells this file from others: its size, footer, and samples of the rest."""
     size = path.stat().st_size
     digest = hashlib.blake2b(f"{size} {label}".encode(), digest_size=16)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for i in range(SAMPLES):
             file.seek(size * i // SAMPLES)
             digest.update(file.read(SAMPLE))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, Any
 
+from mnn_gpu.regular_file import open_regular
+
 MOST_HEADER = 4096
 """Bytes of a page's header: of a column of numbers it has fewer than a hundred."""
 MOST_PAGE = 1 << 28
@@ -34,7 +36,7 @@ def check_pages(path: Path, metadata: Any, group: int | None = None) -> None:
         If they do not, or a page's header is damaged.
     """
     left = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for i in range(metadata.num_row_groups) if group is None else [group]:
             left -= _group_bytes(file, metadata.row_group(i), left)
 

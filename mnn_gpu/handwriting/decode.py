@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mnn_gpu.data.files import CHUNK, is_folder
 from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.regular_file import open_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -162,7 +163,7 @@ def _check_size(image: Image, source: str) -> None:
 def _check_scans(image: Image, path: Path) -> None:
     if image.format not in ("JPEG", "MPO"):
         return
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         scans = sum(block.count(b"\xff\xda") for block in iter(lambda: file.read(CHUNK), b""))
     if scans > MOST_SCANS:
         raise DataError(f"{path} is a JPEG of {scans} scans.", "Save it anew, or as a PNG.")

@@ -159,6 +159,17 @@ def test_answer_bars_and_layers_follow_the_drawing(page: Page) -> None:
     assert page.shown["answer"] == "?"
 
 
+def test_a_dot_has_no_answer_yet(page: Page) -> None:
+    page.browser.draw(page.on_pad([(0.5, 0.5), (0.52, 0.51)]))
+    dot = page.shown
+    assert (dot["answer"], dot["verdict"], dot["live"]) == ("?", "Draw more", "Draw more")
+    assert dot["bars"] == [""] * 10
+    page.browser.draw(page.on_pad([(0.5, 0.2), (0.5, 0.8)]))
+    assert page.shown["answer"] == "1"
+    page("$('clear').click()")
+    assert page.shown["verdict"] == "Nothing drawn yet"
+
+
 def test_rows_of_bars_are_all_of_one_height(page: Page) -> None:
     page.browser.draw(page.on_pad(digits(ROUND_AND_LARGE)[3][0]))
     for screen in (DESKTOP, PHONE):
@@ -264,12 +275,52 @@ def test_nothing_is_wider_than_the_screen(page: Page, width: int, height: int) -
     assert page("$('pad').clientHeight") < height
 
 
-def test_the_answer_is_on_a_phones_screen_with_the_drawing(page: Page) -> None:
-    page.browser.screen(*PHONE, phone=True)
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(390, 844), (390, 664), (360, 560), (320, 480), (844, 390), (667, 331), (568, 280)],
+)
+def test_the_answer_is_on_a_phones_screen_with_the_drawing(
+    page: Page, width: int, height: int
+) -> None:
+    """Upright it stands above the pad and on its side beside it, where no hand covers it."""
+    page.browser.screen(width, height, phone=True)
+    page.browser.painted()
     page.browser.touch(page.on_pad([(0.5, 0.2), (0.5, 0.8)]))
     page.browser.painted()
-    assert page("$('verdict').getBoundingClientRect().bottom") < PHONE[1]
+    pad, verdict = (
+        page(f"(({{x, y, right, bottom}}) => [x, y, right, bottom])({box})")
+        for box in ("$('pad').getBoundingClientRect()", "$('verdict').getBoundingClientRect()")
+    )
+    for x, y, right, bottom in (pad, verdict):
+        assert x >= 0
+        assert y >= 0
+        assert right <= width
+        assert bottom <= height
+    assert verdict[3] <= pad[1] if width < height else verdict[0] >= pad[2]
     assert page("scrollY") == 0
+    assert page.shown["answer"] == "1"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_forced_palette_leaves_bars_and_ink_visible(page: Page, scheme: str) -> None:
+    page.browser.prefer(prefers_color_scheme=scheme, forced_colors="active")
+    page.open()
+    page.browser.draw(page.on_pad([(0.5, 0.2), (0.5, 0.8)]))
+    page.browser.painted()
+    seen = page("""(() => {
+      const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];
+      const middle = $("pad").width / 2;
+      const [r, g, b] = $("pad").getContext("2d").getImageData(middle, middle, 1, 1).data;
+      return {
+        ground: of(".paper", "backgroundColor"), ink: `rgb(${r}, ${g}, ${b})`,
+        best: of(".best .fill", "backgroundColor"), fill: of(".fill", "backgroundColor"),
+        track: of(".track", "borderTopColor"), theme: of("#theme", "display"),
+      };
+    })()""")
+    assert len({seen["ground"], seen["best"], seen["fill"]}) == 3
+    assert seen["track"] == seen["fill"] == seen["ink"]
+    assert seen["theme"] == "none"
+    page.browser.prefer(prefers_color_scheme="light", forced_colors="none")
 
 
 def test_colours_follow_the_system_until_the_button_is_pressed(page: Page) -> None:

@@ -11,9 +11,9 @@ function readModel() {
   return model;
 }
 
-// The input and all activations of an image of ink, or nulls where there is none.
-function answerTo(model, image) {
-  const X = prepareDigit(image);
+// The input and all activations of a drawing, or nulls where there is none, or a dot only.
+function answerTo(model, drawing) {
+  const X = drawing.isDot ? null : prepareDigit(inkImage());
   return { X, A: X && forward(model.layers, X) };
 }
 
@@ -37,11 +37,11 @@ function verdict(classes, probabilities) {
 function makeShow(model) {
   const showBars = makeBars($("bars"), model.classes);
   const showInside = makeInside($("inside"), model.layer_sizes);
-  return ({ X, A }) => {
+  return ({ X, A }, waiting) => {
     const probabilities = A && A.at(-1);
     $("answer").textContent = A ? model.classes[ranking(probabilities)[0]] : "?";
     $("answer").classList.toggle("none", !A);
-    $("verdict").textContent = A ? verdict(model.classes, probabilities) : "Nothing drawn yet";
+    $("verdict").textContent = A ? verdict(model.classes, probabilities) : waiting;
     showBars(probabilities);
     showInside(X, A);
   };
@@ -61,10 +61,11 @@ function paintPad(pad, drawing, pen) {
   const side = Math.max(1, Math.round(pad.clientWidth * window.devicePixelRatio));
   if (pad.width !== side) Object.assign(pad, { width: side, height: side });
   const context = pad.getContext("2d");
-  const style = getComputedStyle(document.documentElement);
+  // Of the pad, where a forced palette has its say.
+  const style = getComputedStyle(pad);
   context.clearRect(0, 0, side, side);
-  paintStrokes(context, drawing.strokes, side, style.getPropertyValue("--ink"));
-  paintPen(context, pen, side, style.getPropertyValue("--accent"));
+  paintStrokes(context, drawing.strokes, side, style.color);
+  paintPen(context, pen, side, style.caretColor);
   $("hint").hidden = !drawing.empty || pen.shown;
 }
 
@@ -88,8 +89,8 @@ function start() {
     due = false;
     paintPad(pad, drawing, pen);
     paintInk(drawing.strokes);
-    answer = answerTo(model, inkImage());
-    show(answer);
+    answer = answerTo(model, drawing);
+    show(answer, drawing.empty ? "Nothing drawn yet" : "Draw more");
   };
   const changed = () => {
     if (!due) requestAnimationFrame(refresh);
@@ -98,7 +99,8 @@ function start() {
   const say = (text) => ($("live").textContent = text);
   const settled = () => {
     refresh();
-    say(answer.A ? `${$("answer").textContent}, ${$("verdict").textContent}` : "Nothing drawn");
+    if (answer.A) say(`${$("answer").textContent}, ${$("verdict").textContent}`);
+    else say(drawing.empty ? "Nothing drawn" : "Draw more");
   };
   const drawing = new Drawing(changed, settled);
   const penWidth = () => width.valueAsNumber / 100;

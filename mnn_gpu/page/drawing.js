@@ -10,6 +10,16 @@ class Drawing {
     return this.strokes.length === 0;
   }
 
+  // Whether it is no more than a dot: no longer or higher than the pen is wide.
+  get isDot() {
+    const points = this.strokes.flatMap((stroke) => stroke.points);
+    const spread = (axis) => {
+      const values = points.map((point) => point[axis]);
+      return Math.max(...values) - Math.min(...values);
+    };
+    return !this.empty && Math.max(spread(0), spread(1)) < Math.max(...this.strokes.map(({ width }) => width));
+  }
+
   become(strokes) {
     this.finishSample();
     this.past.push(this.strokes);

@@ -38,6 +38,7 @@ class Again:
         self.runs = 0
         self.launched: list[What] = []
         self.refused: Exception | None = None
+        self.ended = 0
         self.random = random.Random(0)
 
     def memory(self, size: int) -> Any:
@@ -66,9 +67,12 @@ class Again:
 
     def captured(
         self, operations: Sequence[Callable[[], object]], turns: Sequence[Turn]
-    ) -> Callable[[], None]:
+    ) -> Callable[[], None] | None:
         if self.refused is not None:
             raise self.refused
+        if self.ended:
+            self.ended -= 1
+            return None
 
         def launch() -> None:
             self.runs += 1

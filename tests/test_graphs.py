@@ -292,6 +292,15 @@ def test_after_an_error_that_loses_the_gpu_nothing_is_run_plainly() -> None:
         run(state, batches)
 
 
+def test_a_capture_that_another_thread_ends_is_tried_again() -> None:
+    device = Again()
+    device.ended = 2
+    config = TrainingConfig(hidden=(5,), batch_size=8, epochs=8)
+    assert_same(*both(config, device))
+    assert device.ended == 0
+    assert device.runs > 0
+
+
 def test_runs_of_any_number_of_steps_make_few_graphs() -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         return (state[0] * 0.5 + batch.x,)

@@ -144,13 +144,13 @@ class _Run:
 
     def go(self) -> None:
         """Make the steps; after an exception the state is what it was, if the device is there."""
-        if not self.is_tried:
+        if self.is_tried and self.launch is None:
+            self.launch = self.device.captured(self.operations, self.turns)
+        if self.launch is None:
             self._one_by_one()
             self.is_tried = True
-            return
-        if self.launch is None:
-            self.launch = self.device.captured(self.operations, self.turns)
-        self.launch()
+        else:
+            self.launch()
 
     def _one_by_one(self) -> None:
         before = mapped(self.device.copy, self.state)

@@ -42,8 +42,11 @@ class Device(Protocol):
     def launcher(self, what: What) -> Launcher:
         """Return what asks for this, at each call; it may allocate nothing."""
 
-    def captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation:
-        """Return what does the operations in their turns; here none may be done."""
+    def captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation | None:
+        """Return what does the operations in their turns; here none may be done.
+
+        None where the capture was ended from outside, and may be tried again.
+        """
 
     def is_lost(self, error: Exception) -> bool:
         """Return whether nothing can be done on the device any more after this error."""

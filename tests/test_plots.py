@@ -190,6 +190,45 @@ def test_of_many_pairs_the_worst_few_are_named() -> None:
     assert pairs[0] == (19, 18, 398)
 
 
+def test_the_number_of_pairs_that_are_not_named_is() -> None:
+    """Of 12 classes in a ring, each is taken for the next: 12 pairs, of which 10 have a bar."""
+    theta = np.zeros(12 * 12 + 12, np.float32)
+    theta[: 12 * 12] = np.roll(np.eye(12), 1, axis=0).ravel()
+    model = Model(theta, (12, 12), np.arange(12))
+    y = np.arange(12)
+    for rows, told in ((12, "and 2 more"), (10, "")):
+        _, worst = plots.confusion(model, np.eye(12)[:rows], y[:rows]).axes
+        assert len(worst.patches) == 10
+        assert worst.texts[-1].get_text() == told
+        assert np.diff(worst.texts[-1].get_window_extent().intervaly) < worst.bbox.height / 10
+        assert worst.get_ylim()[0] > 9.5
+
+
+def test_a_dark_picture_has_no_black_tiles(labelled: tuple[Model, Any, Any]) -> None:
+    """An image's background lies near the page's, and its ink far from it."""
+    figures = (
+        plots.mistakes(*labelled, image_shape=(4, 5), theme="dark"),
+        plots.augmentation(Augmentation(), np.zeros((3, 9)), [0, 1, 2], theme="dark"),
+    )
+    for figure in figures:
+        image = figure.axes[0].images[0]
+        low, high = (np.array(image.cmap(share)[:3]) for share in (0.0, 1.0))
+        page = np.array(figure.get_facecolor()[:3])
+        assert low.min() > 0
+        assert np.abs(low - page).max() < 0.1
+        assert (high - page).min() > 0.8
+
+
+def test_both_axes_of_the_calibration_are_named(labelled: tuple[Model, Any, Any]) -> None:
+    upper, lower = plots.calibration(*labelled).axes
+    assert upper.get_ylabel() == "share that is right"
+    assert (lower.get_xlabel(), lower.get_ylabel()) == (
+        "confidence: the answer's probability",
+        "images, log scale",
+    )
+    assert lower.get_yscale() == "log"
+
+
 def test_a_hundred_classes_have_colours_and_every_fifth_its_name() -> None:
     model, X, y = odd_model(tuple(range(100, 200)), features=9, rows=300)
     figure = plots.confusion(model, X, y)

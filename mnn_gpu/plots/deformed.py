@@ -22,7 +22,7 @@ from mnn_gpu.data.dataset import checked_labels, checked_pixels
 from mnn_gpu.errors import UsageError
 from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import recipe_of, shape_of_images
-from mnn_gpu.plots.picture import PLAIN, Picture, bare, picture
+from mnn_gpu.plots.picture import PLAIN, Picture, bare, colours, picture
 from mnn_gpu.plots.theme import Theme, theme_named
 from mnn_gpu.plots.tiles import GAP, Grid
 from mnn_gpu.randomness import AFFINE, ELASTIC, generator
@@ -158,7 +158,7 @@ def deformed(
 
 
 def _draw(figure: Picture, grid: Grid, sheet: Images, theme: Theme) -> None:
-    of_images = {"cmap": theme.grey, "vmin": 0, "vmax": 1, "interpolation": "nearest"}
+    of_images = {"cmap": colours(*theme.image), "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     for row, column in np.ndindex(sheet.shape[:2]):
         axis = grid.axis(figure, row * grid.columns + column)
         axis.imshow(sheet[row, column], aspect="auto", **of_images)

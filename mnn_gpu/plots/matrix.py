@@ -55,7 +55,7 @@ def confusion(
     -------
     matplotlib.figure.Figure
         The first axis is the matrix, one row a truth and one column an answer; the second
-        the worst pairs.
+        the worst pairs, and how many more there are.
 
     Raises
     ------
@@ -138,12 +138,13 @@ def _draw_worst(axis: Any, counts: Counts, classes: npt.NDArray[np.int64], theme
     axis.set_title("truth → answer", loc="left", color=theme.ink, fontsize=PLAIN)
     axis.spines[["left", "bottom"]].set_visible(False)
     axis.set_xticks([])
-    axis.set_ylim(WORST - 0.4, -0.6)
+    axis.set_ylim(WORST - 0.1, -0.6)
     names = [f"{classes[i]} → {classes[j]}" for i, j, _ in pairs]
     axis.set_yticks(range(len(pairs)), names, color=theme.ink)
     axis.tick_params(length=0)
     bars = axis.barh(range(len(pairs)), [count for *_, count in pairs], 0.6, color=theme.orange)
     axis.bar_label(bars, padding=3, color=theme.ink, fontsize=SMALL)
     axis.margins(x=0.2)
-    if not pairs:
-        axis.text(0, 0, "none", color=theme.muted, fontsize=PLAIN, va="center")
+    more = np.count_nonzero(counts) - np.count_nonzero(counts.diagonal()) - len(pairs)
+    last = f"and {more:,} more" if more else "" if pairs else "none"
+    axis.text(0, len(pairs), last, color=theme.muted, fontsize=PLAIN, va="center")

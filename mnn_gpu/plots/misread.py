@@ -11,7 +11,7 @@ from mnn_gpu.checks import whole
 from mnn_gpu.data.dataset import checked_pixels
 from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import answers, shape_of_images
-from mnn_gpu.plots.picture import Picture, picture
+from mnn_gpu.plots.picture import Picture, colours, picture
 from mnn_gpu.plots.theme import theme_named
 from mnn_gpu.plots.tiles import MOST, Grid, Tile, draw_tiles
 
@@ -77,7 +77,7 @@ def mistakes(
     note = _note(len(rows), len(found.wrong))
     grid = Grid(shape, len(tiles))
     figure = picture(look, grid.height, f"{source}: {found.score}", note, layout="none")
-    draw_tiles(figure, grid, tiles, look, {"cmap": look.grey, "vmin": 0, "vmax": 1})
+    draw_tiles(figure, grid, tiles, look, {"cmap": colours(*look.image), "vmin": 0, "vmax": 1})
     return figure
 
 

@@ -76,7 +76,8 @@ def calibration(
     Returns
     -------
     matplotlib.figure.Figure
-        The first axis has accuracies with their 95 % intervals, the second counts.
+        The first axis has accuracies with their 95% intervals, the second counts on a
+        logarithmic scale.
 
     Raises
     ------
@@ -160,7 +161,7 @@ def _draw_counts(axis: Any, binned: Bins, theme: Theme) -> None:
         fontsize=SMALL,
         padding=2,
     )
-    axis.set(xlabel="confidence: the answer's probability", ylabel="images")
+    axis.set(xlabel="confidence: the answer's probability", ylabel="images, log scale")
     axis.set_yscale("log")
     axis.set_ylim(0.5, binned.counts.max() * 6)
     axis.set_yticks([])

@@ -24,8 +24,8 @@ class Theme:
         Of a matrix's empty cell, and of weights that are 0.
     blue, orange : str
         What is right, or of the training; what is wrong, or held out.
-    grey : str
-        The Matplotlib map of images.
+    image : (str, str)
+        Of an image's zeros and of its ones.
     """
 
     background: str
@@ -35,7 +35,7 @@ class Theme:
     cell: str
     blue: str
     orange: str
-    grey: str
+    image: tuple[str, str]
 
 
 LIGHT = Theme(
@@ -46,7 +46,7 @@ LIGHT = Theme(
     cell="#f6f8fa",
     blue="#0072b2",
     orange="#d55e00",
-    grey="gray_r",
+    image=("#ffffff", "#000000"),
 )
 # GitHub's dark page, and the lighter of the two blues and oranges.
 DARK = Theme(
@@ -57,7 +57,7 @@ DARK = Theme(
     cell="#161b22",
     blue="#56b4e9",
     orange="#e69f00",
-    grey="gray",
+    image=("#161b22", "#f0f6fc"),
 )
 THEMES = {"light": LIGHT, "dark": DARK}
 

@@ -20,6 +20,8 @@ Array: TypeAlias = Any
 
 LARGEST = 2.0
 """Inputs from 0 to more than this are unscaled pixels."""
+SMALLEST = 1 / 128
+"""Inputs from 0 to less than this were divided twice."""
 LARGEST_MEAN = 4.0
 """Inputs of both signs with a larger mean of absolute values are unscaled too."""
 SOME = 1000
@@ -73,8 +75,14 @@ def _cure_of_shape(shape: Sequence[int], features: int) -> str:
 
 def floating(name: str, X: Array) -> None:
     """Raise a UsageError for an array of other than real floating numbers."""
-    if not array_namespace(X).isdtype(X.dtype, "real floating"):
-        raise UsageError(f"{name} holds {X.dtype}, not floats.", "Divide the pixels by 255 first.")
+    xp = array_namespace(X)
+    if not xp.isdtype(X.dtype, "real floating"):
+        raise UsageError(
+            f"{name} holds {X.dtype}, not floats.",
+            "Divide the pixels by 255 first."
+            if xp.isdtype(X.dtype, "integral")
+            else "Make it floats from 0 to 1.",
+        )
 
 
 def scaled(X: Array) -> None:
@@ -89,6 +97,11 @@ def scaled(X: Array) -> None:
         raise UsageError(
             f"X ranges from {low:g} to {high:g}, and the network takes 0 to 1.",
             "Divide by the largest value that a pixel can have: X / 255.",
+        )
+    if low >= 0 and 0 < high < SMALLEST:
+        raise UsageError(
+            f"X ranges from {low:g} to {high:g}, and the network takes 0 to 1.",
+            "Divide by 255 once only: a cell that was run again may have divided twice.",
         )
 
 
@@ -170,5 +183,5 @@ def steps(iterations: Any, alpha: Any) -> tuple[int, float]:
             f"iterations is {iterations!r} and alpha {alpha!r}: they seem to be exchanged.",
             f"Name them: gradient_descent(X, Y, iterations={alpha!r}, alpha={iterations!r}).",
         )
-    finite = number_in("alpha", alpha, "such as 0.1", math.isfinite)
+    finite = number_in("alpha", alpha, "from 0, such as 0.1", lambda a: 0 <= a < math.inf)
     return whole("iterations", iterations, 0), finite

@@ -186,6 +186,15 @@ def test_lines_around_it_make_no_difference(sides: str) -> None:
     assert apart(prepare_digit(on_paper(coverage)), PLAIN) < 0.15
 
 
+def test_a_ruling_makes_no_difference_to_a_thin_digit_between_its_lines() -> None:
+    rng = np.random.default_rng(5)
+    thin = inked(written(3, "round", rng), (400, 400), (180, 130), 120, 4, rng)
+    plain = prepare_digit(on_paper(thin))
+    thin[60::200] = thin[61::200] = thin[62::200] = 1
+    thin[:, 50:53] = 1
+    assert apart(prepare_digit(on_paper(thin)), plain) < 0.15
+
+
 @pytest.mark.parametrize(
     "margins", [(40, 40, 40, 40), (5, 5, 5, 5), (200, 90, 150, 30), (0, 80, 0, 0), (60, 0, 60, 0)]
 )

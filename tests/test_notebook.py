@@ -155,6 +155,9 @@ def digits(m: int = 30) -> tuple[Any, Any]:
     ("mistake", "cause", "cure"),
     [
         (lambda X, Y: (X * 255, Y), "from 0.* to 25", "X / 255"),
+        (lambda X, Y: (X / 255, Y), "to 0.0039", "once only"),
+        (lambda X, Y: (X > 0.5, Y), "X holds .*bool", "floats"),
+        (lambda X, Y: ((X * 255).astype(int), Y), "X holds .*int64", "Divide the pixels"),
         (lambda X, Y: (X * 16, Y), "from 0.* to 1[56]", "largest value"),
         (lambda X, Y: (X * 255 - 128, Y), "from -12", "X / 255"),
         (lambda X, Y: (np.where(X > 0.99, np.nan, X), Y), "NaN or infinity", "missing"),
@@ -195,6 +198,7 @@ def test_data_that_would_train_to_nonsense_are_refused_with_the_cure(
         (-1, 0.1, "whole number"),
         (1, np.nan, "such as 0.1"),
         (1, "0.1", "such as 0.1"),
+        (1, -0.1, "from 0"),
     ],
 )
 def test_exchanged_or_impossible_settings_are_refused(

@@ -14,7 +14,7 @@ LEAST_PART = 0.04
 LARGEST = 24
 """The number of pieces that are considered; the rest are specks."""
 LINE = 0.1
-"""How high an underline is, at most, in parts of its length."""
+"""How wide a line is, at most, in parts of its length."""
 
 
 class Piece(NamedTuple):
@@ -33,6 +33,12 @@ class Piece(NamedTuple):
     def longest(self) -> int:
         """The longer side of its box."""
         return max(self.bottom - self.top, self.right - self.left)
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is a line down or across."""
+        height, width = self.bottom - self.top, self.right - self.left
+        return min(height, width) <= LINE * max(height, width)
 
     @property
     def is_level(self) -> bool:
@@ -88,15 +94,15 @@ def _large(pieces: list[Piece]) -> list[Piece]:
 def _inner(pieces: list[Piece]) -> list[Piece]:
     """Leave out what comes from beyond the picture, unless nothing else is as large.
 
-    A table's edge or a shadow lies along the border. A digit that is cut at the border or
-    fills the picture touches it at few pixels.
+    A table's edge or a shadow lies along the border, and a ruling leads to it. A digit that
+    is cut at the border or fills the picture touches it at few pixels.
     """
     inside = [piece for piece in pieces if not piece.contact]
     size = max((piece.size for piece in inside), default=0)
     longest = max((piece.longest for piece in inside), default=0)
 
     def is_beyond(piece: Piece) -> bool:
-        if 2 * piece.contact < piece.longest:
+        if 2 * piece.contact < piece.longest and not piece.is_line:
             return size > 0.5 * piece.size
         return size > 0.1 * piece.size or longest > 0.15 * piece.longest
 

@@ -19,6 +19,7 @@ from mnn_gpu.model_format import (
     tensor_names,
 )
 from mnn_gpu.output_file import write_atomically
+from mnn_gpu.output_place import check_ending
 from mnn_gpu.tensor_file import check_header, tensor_file
 
 FLOATS = ("float16", "float32", "float64")
@@ -52,13 +53,30 @@ def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     OutputError
         If the file cannot be written.
     UsageError
-        If the dtype is none of these, or the parameters are not finite in it.
+        If the dtype is none of these, or the parameters are not finite in it, or the name
+        has the ending of another format, such as .npz.
     """
+    check_model_name(path)
     tensors = {}
     for l, (W, b) in enumerate(stored_layers(model, dtype), start=1):
         weight, bias = tensor_names(l, FORMAT)
         tensors[weight], tensors[bias] = W, b.reshape(-1)
     write_atomically(path, tensor_file(tensors, {"format": FORMAT, **description(model)}))
+
+
+def check_model_name(path: str | Path) -> None:
+    """Check that a file's name does not promise another format than safetensors.
+
+    Raises
+    ------
+    UsageError
+    """
+    check_ending(
+        Path(path),
+        writes="a model is written as safetensors",
+        endings=(".safetensors",),
+        cure=", and write .npz, .onnx or .html from it with: mnn-gpu export MODEL FILE",
+    )
 
 
 def stored_layers(model: Model, dtype: str | None) -> list[network.Layer]:
@@ -78,6 +96,11 @@ def stored_layers(model: Model, dtype: str | None) -> list[network.Layer]:
     return layers
 
 
+def located(path: str | Path) -> str | Path:
+    """Return the file of a shipped model that is given by its name, or else the path itself."""
+    return SHIPPED[str(path)] if str(path) in SHIPPED and not Path(path).is_file() else path
+
+
 def load_model(path: str | Path) -> Model:
     """Read a model that `save_model` wrote, of this version or of an earlier one.
 
@@ -93,8 +116,7 @@ def load_model(path: str | Path) -> Model:
     """
     from safetensors import SafetensorError, safe_open
 
-    if str(path) in SHIPPED and not Path(path).is_file():
-        path = SHIPPED[str(path)]
+    path = located(path)
     try:
         check_header(Path(path))
         with safe_open(path, framework="numpy") as file:

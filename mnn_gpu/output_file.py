@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mnn_gpu.errors import OutputError
 
+GZIP = 31
+"""To zlib: a gzip file, whose header has no time, so that equal content gives equal bytes."""
 CURE = "Make the folder, free some space, or choose another place."
 
 
@@ -80,6 +83,17 @@ def write_atomically(
             os.unlink(temporary)
             raise
         _flush_folder(path.parent)
+
+
+def packed_for(path: str | Path, parts: Iterable[bytes]) -> Iterable[bytes]:
+    """Return the parts of a file as its name asks for: compressed by gzip if it ends in .gz."""
+    return _gzipped(parts) if Path(path).suffix.lower() == ".gz" else parts
+
+
+def _gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(wbits=GZIP)
+    yield from map(packer.compress, parts)
+    yield packer.flush()
 
 
 @contextmanager

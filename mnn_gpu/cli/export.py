@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnn_gpu.cli.options import add_json, add_model, print_json
+from mnn_gpu.cli.options import add_force, add_json, add_model, print_json
 
 SUMMARY = "write a model for another program"
 DESCRIPTION = """\
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "each (default: float16 in .html, float32 in .onnx, else as the model has them; record has "
         "float32)",
     )
+    add_force(parser)
     add_json(parser)
 
 
@@ -42,9 +43,13 @@ def run(args: argparse.Namespace) -> int:
     """Export as the options say; return the exit code."""
     from mnn_gpu import load_model
     from mnn_gpu.exchange.export import writer_for
+    from mnn_gpu.model_file import located
     from mnn_gpu.output_file import check_writable
+    from mnn_gpu.output_place import check_not_input, check_replaceable
 
     write = writer_for(args.file)
+    check_not_input(args.file, [located(args.model)])
+    check_replaceable(args.file, args.force)
     model = load_model(args.model)
     check_writable(args.file)
     write(args.file, model, dtype=args.dtype)

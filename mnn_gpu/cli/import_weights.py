@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnn_gpu.cli.options import add_json, print_json
+from mnn_gpu.cli.options import add_force, add_json, check_model_output, print_json
 
 SUMMARY = "make a model of weights that another program trained"
 DESCRIPTION = """\
@@ -45,15 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"the network was trained on (pixels - mean) / std, pixels from 0 to 1, such as "
             f"{example} for MNIST (default: {default:g})",
         )
+    add_force(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Import as the options say; return the exit code."""
     from mnn_gpu import import_model, save_model
-    from mnn_gpu.output_file import check_writable
 
-    check_writable(args.model)
+    check_model_output(args.model, [args.weights], args.force)
     model = import_model(args.weights, classes=args.classes, mean=args.mean, std=args.std)
     save_model(args.model, model)
     classes = model.classes.tolist()

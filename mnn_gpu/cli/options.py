@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -35,6 +35,29 @@ def add_device(parser: Options) -> None:
         default="auto",
         help="array library (default: auto: CuPy on GPUs, NumPy on the CPU)",
     )
+
+
+def add_force(parser: Options) -> None:
+    parser.add_argument(
+        "--force", action="store_true", help="replace an existing file even if it is not a model"
+    )
+
+
+def check_model_output(path: Path, inputs: Iterable[str | Path | None], force: bool) -> None:
+    """Check that a model can be written, over no input and no file that is not a model.
+
+    Raises
+    ------
+    UsageError, OutputError
+    """
+    from mnn_gpu.model_file import check_model_name
+    from mnn_gpu.output_file import check_writable
+    from mnn_gpu.output_place import check_not_input, check_replaceable
+
+    check_model_name(path)
+    check_not_input(path, inputs)
+    check_replaceable(path, force)
+    check_writable(path)
 
 
 def add_json(parser: Options) -> None:

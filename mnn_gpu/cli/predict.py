@@ -19,6 +19,7 @@ from mnn_gpu.cli.options import (
     is_streamed,
     print_json,
 )
+from mnn_gpu.cli.predict_pictures import check_csv_output
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -74,16 +75,17 @@ def run(args: argparse.Namespace) -> int:
     if predict_pictures.meant(args):
         return predict_pictures.run(args) if ranks.is_first else 0
     from mnn_gpu import load_model
-    from mnn_gpu.output_file import check_writable, write_atomically
+    from mnn_gpu.output_file import packed_for, write_atomically
 
+    if ranks.is_first:
+        check_csv_output(args)
     model = load_model(args.model)
-    if args.output and ranks.is_first:
-        check_writable(args.output)
     source, labels = _predicted(args, model, chosen_backend(args, ranks))
     if not ranks.is_first:
         return 0
     if args.output:
-        write_atomically(args.output, (text.encode() for text in _csv(labels)))
+        parts = (text.encode() for text in _csv(labels))
+        write_atomically(args.output, packed_for(args.output, parts))
     if args.json:
         print_json({"model": str(args.model), "images": source, "labels": labels.tolist()})
     elif not args.output:

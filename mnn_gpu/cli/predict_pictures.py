@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import chosen_backend, print_json
+from mnn_gpu.cli.options import chosen_backend, print_json, say
 from mnn_gpu.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -38,16 +38,15 @@ def run(args: argparse.Namespace) -> int:
     Pictures that cannot be read are named after the answers to the others.
     """
     from mnn_gpu import load_model, prepare_digit
-    from mnn_gpu.output_file import check_writable
 
     for name in ("label_column", "stream"):
         if getattr(args, name) is not None:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is for data sets.", "Leave it out for pictures.")
+    check_csv_output(args)
+    _check_sheet(args)
     model = load_model(args.model)
     _check_inputs(model)
-    for path in filter(None, (args.output, args.show)):
-        check_writable(path)
     backend = chosen_backend(args)
     digits: list[tuple[str, npt.NDArray[np.uint8]]] = []
     failures: list[tuple[str, DataError]] = []
@@ -58,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
             failures.append((name, error))
     _answer(args, model, backend, digits, failures)
     for _, failure in failures:
-        print(f"error: {failure.cause}\ncure: {failure.cure}", file=sys.stderr)
+        say(f"error: {failure.cause}\ncure: {failure.cure}")
     if failures and len(args.images) > 1:
         count = f"{len(failures)} of {len(args.images)} pictures"
-        print(f"error: {count} could not be read.", file=sys.stderr)
+        say(f"error: {count} could not be read.")
     return DataError.exit_code if failures else 0
 
 
@@ -76,7 +75,7 @@ def _answer(
     import numpy as np
 
     from mnn_gpu import predict_proba
-    from mnn_gpu.output_file import write_atomically
+    from mnn_gpu.output_file import packed_for, write_atomically
 
     names, X = [name for name, _ in digits], np.array([digit for _, digit in digits])
     probabilities = predict_proba(model, X, backend) if names else np.zeros((0, 1))
@@ -88,7 +87,7 @@ def _answer(
         answers = [f"{label}  {p:.1%}" for label, p in zip(labels, best, strict=True)]
         write_atomically(args.show, sheet(list(map(Path, names)), X, answers))
     if args.output and names:
-        write_atomically(args.output, _csv(names, labels, best))
+        write_atomically(args.output, packed_for(args.output, [_csv(names, labels, best)]))
     if args.json:
         print_json(
             {
@@ -102,6 +101,36 @@ def _answer(
         )
     elif not args.output and names:
         print(_table(names, labels, best), end="", flush=True)
+
+
+def check_csv_output(args: argparse.Namespace) -> None:
+    """Check that the answers can be written to ``--output``, if it is given."""
+    from mnn_gpu.model_file import located
+    from mnn_gpu.output_place import check_output
+
+    if args.output is not None:
+        check_output(
+            args.output,
+            [located(args.model), *args.images],
+            writes="the answers are written as CSV",
+            endings=(".csv", ".gz", ".txt"),
+        )
+
+
+def _check_sheet(args: argparse.Namespace) -> None:
+    from mnn_gpu.model_file import located
+    from mnn_gpu.output_place import check_output
+
+    if args.show is None:
+        return
+    check_output(
+        args.show,
+        [located(args.model), *args.images],
+        writes="the sheet is written as PNG",
+        endings=(".png",),
+    )
+    if args.output and os.path.realpath(args.show) == os.path.realpath(args.output):
+        raise UsageError("--show and --output are one file.", "Give them different names.")
 
 
 def _check_inputs(model: Model) -> None:

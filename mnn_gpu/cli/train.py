@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import chosen_backend, is_streamed, notes, print_json, say
+from mnn_gpu.cli.options import (
+    check_model_output,
+    chosen_backend,
+    is_streamed,
+    notes,
+    print_json,
+    say,
+)
 from mnn_gpu.cli.recipe_options import chosen_config
 from mnn_gpu.cli.train_options import add_arguments
 
@@ -46,7 +54,6 @@ def run(args: argparse.Namespace) -> int:
 
     from mnn_gpu import TrainingInterrupted
     from mnn_gpu.cli.rescue import save_somewhere
-    from mnn_gpu.output_file import check_writable
     from mnn_gpu.ranks import shared_out
     from mnn_gpu.recipes import recipe_named
 
@@ -55,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     config = chosen_config(args, recipe)
     _check_checkpoint(args)
     if ranks.is_first:
-        check_writable(args.out)
+        check_model_output(args.out, args.data or (), args.force)
     backend = chosen_backend(args, ranks)
     config = shared_out(config, ranks, backend)
     data, rows = _data(args, recipe)
@@ -150,8 +157,16 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
             raise UsageError(
                 f"--{name} is for trainings with checkpoints.", "Give --checkpoint FOLDER too."
             )
-    if args.checkpoint and args.out.resolve() == Path(args.checkpoint).resolve():
-        raise UsageError("--out is the folder of the checkpoints.", "Give the model another name.")
+    if args.checkpoint:
+        from mnn_gpu.snapshot_folder import number_of
+
+        out, folder = (Path(os.path.realpath(path)) for path in (args.out, args.checkpoint))
+        if out == folder:
+            raise UsageError(
+                "--out is the folder of the checkpoints.", "Give the model another name."
+            )
+        if out.parent == folder and number_of(out) is not None:
+            raise UsageError("--out has a checkpoint's name.", "Give the model another name.")
     Due(args.every)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnn_gpu.cli.options import add_data, add_device, add_json, add_stream
+from mnn_gpu.cli.options import add_data, add_device, add_force, add_json, add_stream
 from mnn_gpu.cli.recipe_options import add_recipe
 
 
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="where to save the model (default: %(default)s)",
     )
+    add_force(output)
     output.add_argument(
         "--report-every",
         type=int,

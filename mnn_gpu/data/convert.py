@@ -15,6 +15,7 @@ from mnn_gpu.data.output_folder import output_folder
 from mnn_gpu.data.pixel_kind import KINDS
 from mnn_gpu.data.streams import Stream, open_stream
 from mnn_gpu.errors import DataError
+from mnn_gpu.output_place import check_ending, check_not_input
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def convert(
     if rows_per_file is not None:
         rows_per_file = whole("rows_per_file", rows_per_file, 1)
     files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    check_ending(Path(out), writes="a folder of NumPy files is written", endings=())
+    check_not_input(Path(out), files)
     stream = open_stream(files, part, label_column, labelled, dtype)
     with output_folder(Path(out)):
         return _written(stream, Path(out), rows_per_file, on_rows)

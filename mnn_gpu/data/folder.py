@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from mnn_gpu.data.bundled import Part
+from mnn_gpu.data.folder_index import INDEX, is_converted
 from mnn_gpu.errors import DataError
 
 PATTERNS = ("*images*ubyte", "*images*ubyte.gz", "*.csv", "*.csv.gz", "*.npz", "*.parquet")
+LABELS = ("*labels*ubyte", "*labels*ubyte.gz")
+CONVERTED = (INDEX, "images-*.npy", "labels-*.npy")
 PART_WORDS: dict[Part, tuple[str, ...]] = {"train": ("train",), "test": ("test", "t10k")}
 
 
@@ -44,6 +47,17 @@ def find_in_folder(folder: Path, part: Part) -> Path:
         f"{folder} holds no data.",
         "It should hold IDX files (-ubyte or -ubyte.gz), a .csv, .npz or .parquet file.",
     )
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that data may be read from.
+
+    Raises
+    ------
+    OSError
+    """
+    patterns = CONVERTED if is_converted(folder) else (*PATTERNS, *LABELS)
+    return [path for path in folder.iterdir() if any(map(path.match, patterns))]
 
 
 def _part_of(path: Path) -> Part | None:

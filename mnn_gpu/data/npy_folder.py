@@ -6,7 +6,7 @@ import math
 from collections.abc import Generator
 from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +115,7 @@ class NpyFolder(Blocks):
         try:
             with open_regular(path, buffering=0) as file:
                 file.seek(self._begins[name] + at * math.prod(shape[1:]) * dtype.itemsize)
-                _fill(file, array)
+                _fill(cast("FileIO", file), array)
         except OSError as error:
             raise explain_os_error(error, path) from error
         except EOFError as error:

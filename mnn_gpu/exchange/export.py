@@ -27,6 +27,14 @@ WRITERS: dict[str, Writer] = {
     ".safetensors": save_model,
 }
 
+MARKS = (
+    b'"mnn_gpu model ',  # .safetensors
+    b"\x12\x07mnn_gpu",  # .onnx: the producer's name, of seven letters
+    b"layer_sizes.npy",  # .npz
+    b"Draw a digit and watch a neural network read it.",  # .html
+)
+"""What the files of these writers contain, near their beginning or their end."""
+
 
 def export_model(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
     """Write a model for another program.

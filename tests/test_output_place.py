@@ -1,0 +1,251 @@
+"""Outputs overwrite no input, replace nothing by mistake, and hold what their names say."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnn_gpu import Model, UsageError, load_model, network, save_model
+from mnn_gpu.cli.main import main
+from mnn_gpu.data.convert import convert
+from mnn_gpu.data.idx import idx_header
+
+SIZES = (784, 4, 10)
+TRAIN = (
+    "train",
+    "--iterations",
+    "2",
+    "--holdout",
+    "2",
+    "--batch-size",
+    "4",
+    "--device",
+    "cpu",
+    "-q",
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a model, data of several kinds, weights and a picture, as the current one."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    theta = network.flatten(network.init_parameters(SIZES, rng)).astype(np.float32)
+    model = Model(theta, SIZES, np.arange(10), {})
+    save_model("m.safetensors", model)
+    np.savez("w.npz", **{f"{n}{l}": a for l, (W, b) in enumerate(model.layers, 1)
+                         for n, a in (("W", W), ("b", b))})  # fmt: skip
+    X, y = rng.integers(0, 256, (12, 784), np.uint8), np.arange(12, dtype=np.uint8) % 10
+    rows = np.hstack([y[:, None], X])
+    names = ",".join(["label", *(f"pixel{i}" for i in range(784))])
+    np.savetxt("d.csv", rows, "%d", ",", header=names, comments="")
+    Path("digits").mkdir()
+    Path("digits/train-images-idx3-ubyte").write_bytes(idx_header((12, 28, 28)) + X.tobytes())
+    Path("digits/train-labels-idx1-ubyte").write_bytes(idx_header((12,)) + y.tobytes())
+    convert("d.csv", "converted")
+    ink = np.full((40, 40), 255, np.uint8)
+    ink[8:32, 18:22] = 0
+    Image.fromarray(ink).save("p.png")
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+ONTO_AN_INPUT = [
+    (*TRAIN, "--data", "d.csv", "--out", "{d.csv}", "--force"),
+    (*TRAIN, "--data", "digits", "--out", "{digits/train-images-idx3-ubyte}", "--force"),
+    (*TRAIN, "--data", "digits", "--out", "{digits/train-labels-idx1-ubyte}", "--force"),
+    (*TRAIN, "--data", "converted", "--out", "{converted/images-00000.npy}", "--force"),
+    (*TRAIN, "--data", "converted", "--out", "{converted/index.json}", "--force"),
+    ("predict", "m.safetensors", "d.csv", "-o", "{d.csv}"),
+    ("predict", "m.safetensors", "d.csv", "-o", "{m.safetensors}"),
+    ("predict", "m.safetensors", "converted", "-o", "{converted/labels-00000.npy}"),
+    ("predict", "m.safetensors", "p.png", "-o", "{p.png}"),
+    ("predict", "m.safetensors", "p.png", "p.png", "--show", "{p.png}"),
+    ("predict", "m.safetensors", "p.png", "--show", "{m.safetensors}"),
+    ("export", "m.safetensors", "{m.safetensors}", "--dtype", "float16"),
+    ("import", "w.npz", "{w.npz}"),
+    ("import", "m.safetensors", "{m.safetensors}", "--mean", "1"),
+    ("plot", "weights", "m.safetensors", "-o", "{m.safetensors}"),
+    ("plot", "confusion", "m.safetensors", "--data", "d.csv", "-o", "{d.csv}"),
+    ("convert", "d.csv", "{d.csv}"),
+    ("convert", "digits", "{digits}"),
+    ("convert", "converted", "{converted}"),
+]
+THROUGH: dict[str, Callable[[Path, str], str]] = {
+    "itself": lambda _, name: name,
+    "a longer path": lambda place, name: str(place / "digits" / ".." / name),
+    "a symbolic link": lambda _, name: linked(os.symlink, name),
+    "a hard link": lambda _, name: linked(os.link, name),
+}
+
+
+def linked(link: Callable[[str, str], None], name: str) -> str:
+    """Return a link of a name without an ending, which promises nothing."""
+    link(str(Path(name).resolve()), "link")
+    return "link"
+
+
+@pytest.mark.parametrize("through", THROUGH)
+@pytest.mark.parametrize("command", ONTO_AN_INPUT, ids=lambda command: " ".join(command[-4:]))
+def test_an_output_that_is_an_input_is_refused(
+    place: Path, command: tuple[str, ...], through: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (target,) = (word[1:-1] for word in command if word.startswith("{"))
+    if through == "a hard link" and Path(target).is_dir():
+        pytest.skip("folders have no hard links")
+    output = THROUGH[through](place, target)
+    before = contents(place)
+    assert main([output if word.startswith("{") else word for word in command]) in (2, 4)
+    assert contents(place) == before
+    out, message = capsys.readouterr()
+    assert out == ""
+    reasons = ("is the input", " ends in ", "does not end as a picture", "ends in none")
+    assert any(reason in message for reason in reasons)
+
+
+def test_the_refusal_names_output_and_input(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    linked(os.symlink, "d.csv")
+    command = ["predict", "m.safetensors", "d.csv", "-o", "link"]
+    assert main(command) == 2
+    assert "error: link is the input d.csv." in capsys.readouterr().err
+    assert main([*TRAIN, "--data", "converted", "--out", "converted/index.json"]) == 2
+
+
+def test_a_picture_in_a_folder_of_classes_is_not_drawn_over(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "classes" / "one").mkdir(parents=True)
+    picture = place / "classes" / "one" / "a.png"
+    picture.write_bytes((place / "p.png").read_bytes())
+    before = picture.read_bytes()
+    command = ["plot", "confusion", "m.safetensors", "--data", "classes", "-o", str(picture)]
+    assert main(command) == 2
+    assert "a file of classes" in capsys.readouterr().err
+    assert picture.read_bytes() == before
+
+
+def test_a_model_beside_its_data_is_replaced(place: Path) -> None:
+    for _ in range(2):
+        assert main([*TRAIN, "--data", "converted", "--out", "converted/model.safetensors"]) == 0
+        assert main(["predict", "m.safetensors", "converted", "-o", "converted/s.csv"]) == 0
+
+
+# ---- files that exist ----------------------------------------------------------------
+
+FOREIGN = {
+    "weights": lambda: Path("w.npz").read_bytes(),
+    "notes": lambda: b"my notes\n",
+    "a checkpoint": lambda: b'\x10{"__metadata__":{"format":"mnn_gpu checkpoint 2"}}',
+}
+WRITES_A_MODEL = [
+    (*TRAIN, "--data", "d.csv", "--out"),
+    ("import", "w.npz"),
+    ("export", "m.safetensors"),
+]
+
+
+@pytest.mark.parametrize("command", WRITES_A_MODEL, ids=lambda command: command[0])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_file_that_is_not_a_model_is_replaced_only_by_force(
+    place: Path, command: tuple[str, ...], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = Path("out.safetensors")
+    out.write_bytes(FOREIGN[kind]())
+    before = out.read_bytes()
+    assert main([*command, str(out)]) == 4
+    assert "is not a model that mnn_gpu wrote" in (message := capsys.readouterr().err)
+    assert "--force" in message
+    assert out.read_bytes() == before
+    assert main([*command, str(out), "--force"]) == 0
+    assert load_model(out).features == 784
+
+
+@pytest.mark.parametrize("command", WRITES_A_MODEL, ids=lambda command: command[0])
+def test_a_model_and_an_empty_file_are_replaced(place: Path, command: tuple[str, ...]) -> None:
+    out = Path("out.safetensors")
+    out.touch()
+    for _ in range(2):
+        assert main([*command, str(out)]) == 0
+        assert load_model(out).features == 784
+
+
+@pytest.mark.parametrize("ending", [".npz", ".onnx", ".html"])
+def test_an_export_is_replaced_by_another_and_data_are_not(place: Path, ending: str) -> None:
+    if ending == ".onnx":
+        pytest.importorskip("onnx")
+    out = Path("out" + ending)
+    for _ in range(2):
+        assert main(["export", "m.safetensors", str(out)]) == 0
+    np.savez(place / "data.npz", x_train=np.zeros((3, 784), np.uint8))
+    out.write_bytes(Path("data.npz").read_bytes())
+    assert main(["export", "m.safetensors", str(out)]) == 4
+
+
+def test_a_model_has_no_checkpoints_name(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = "run/checkpoint-000000002.safetensors"
+    assert main([*TRAIN, "--data", "d.csv", "--checkpoint", "run", "--out", out]) == 2
+    assert "--out has a checkpoint's name" in capsys.readouterr().err
+
+
+# ---- names ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["m.npz", "m.csv", "m.pt", "M.PTH", "m.onnx", "m.html", "m.safetensors.gz", "m.pkl"]
+)
+def test_a_model_is_not_written_under_another_formats_name(
+    place: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (WRITES_A_MODEL[0], WRITES_A_MODEL[1]):
+        assert main([*command, name]) == 2
+        assert "mnn-gpu export MODEL FILE" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="a model is written as safetensors"):
+        save_model(name, load_model("m.safetensors"))
+    assert not Path(name).exists()
+
+
+@pytest.mark.parametrize("name", ["m", "mnist-0.1", "model.v2", ".hidden", "m.SAFETENSORS"])
+def test_any_other_name_is_a_models(place: Path, name: str) -> None:
+    save_model(name, load_model("m.safetensors"))
+    assert load_model(name).features == 784
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("predict", "m.safetensors", "d.csv", "-o", "s.parquet"),
+        ("predict", "m.safetensors", "d.csv", "-o", "s.csv.zip"),
+        ("predict", "m.safetensors", "p.png", "-o", "s.json"),
+        ("predict", "m.safetensors", "p.png", "--show", "s.jpg"),
+        ("predict", "m.safetensors", "p.png", "--show", "s.png", "-o", "./s.png"),
+        ("convert", "d.csv", "s.npz"),
+        ("plot", "weights", "m.safetensors", "-o", "s.jpg"),
+        ("export", "m.safetensors", "s.pt"),
+    ],
+    ids=" ".join,
+)
+def test_other_outputs_are_not_either(place: Path, command: tuple[str, ...]) -> None:
+    before = contents(place)
+    assert main(list(command)) == 2
+    assert contents(place) == before
+
+
+def test_answers_are_compressed_if_their_name_says_so(place: Path) -> None:
+    for images in ("d.csv", "p.png"):
+        assert main(["predict", "m.safetensors", images, "-o", "s.csv"]) == 0
+        assert main(["predict", "m.safetensors", images, "-o", "s.csv.gz"]) == 0
+        packed = Path("s.csv.gz").read_bytes()
+        assert gzip.decompress(packed) == Path("s.csv").read_bytes()
+        assert main(["predict", "m.safetensors", images, "-o", "s.csv.gz"]) == 0
+        assert Path("s.csv.gz").read_bytes() == packed

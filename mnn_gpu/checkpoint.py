@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,13 +12,16 @@ from typing import Any
 from mnn_gpu.backend import Backend
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.errors import UsageError
-from mnn_gpu.snapshot import Snapshot, check_arrays, read, state_arrays, to_bytes
+from mnn_gpu.snapshot import Arrays, Snapshot, check_arrays, read, state_arrays, to_bytes
 from mnn_gpu.snapshot_folder import SnapshotFolder, number_of
 from mnn_gpu.step import State
 
 FREE = ("until", "report_every", "shard_rows", "shards", "fast_reduce")
 """What a training may be resumed with otherwise: it changes no parameter, or only its last
 bits."""
+
+SQUARES = ("adam", "adamw")
+"""Optimizers whose second slot is a mean of squares."""
 
 
 class Checkpoint(SnapshotFolder):
@@ -42,7 +46,9 @@ class Checkpoint(SnapshotFolder):
         belongs_to = {"config": json.dumps(self.config), "data": self.digest}
         self.write(snapshot.iteration, to_bytes(snapshot, belongs_to))
 
-    def load(self, like: State, backend: Backend) -> Snapshot | None:
+    def load(
+        self, like: State, backend: Backend, samples_at: Callable[[int], int]
+    ) -> Snapshot | None:
         """Return the newest snapshot that is whole, None if there is no file at all.
 
         Parameters
@@ -50,6 +56,8 @@ class Checkpoint(SnapshotFolder):
         like : State
             Has arrays of the shapes that are wanted.
         backend : Backend
+        samples_at : callable
+            Returns how many samples the epoch had by an iteration.
 
         Raises
         ------
@@ -58,13 +66,16 @@ class Checkpoint(SnapshotFolder):
         UsageError
             If it belongs to another recipe or other data.
         """
-        return self.newest(partial(self._loaded, like=like, backend=backend))
+        arrays = state_arrays(like, backend)
+        return self.newest(partial(self._loaded, like=arrays, samples_at=samples_at))
 
-    def _loaded(self, path: Path, like: State, backend: Backend) -> Snapshot:
+    def _loaded(self, path: Path, like: Arrays, samples_at: Callable[[int], int]) -> Snapshot:
         snapshot, metadata = read(path)
         # Before the arrays: another network is not damage.
         self._check_same(path, _config_in(metadata), metadata.get("data", ""))
-        check_arrays(snapshot, state_arrays(like, backend))
+        check_arrays(snapshot, like, samples_at(snapshot.iteration))
+        if self.config["optimizer"] in SQUARES and (snapshot.arrays["slot1"] < 0).any():
+            raise ValueError("its mean squares are negative")
         if snapshot.iteration != number_of(path):
             raise ValueError(f"it is of iteration {snapshot.iteration}")
         return snapshot

@@ -74,6 +74,12 @@ class Course:
         """Whether this iteration has a record in the history, now or soon."""
         return self.iteration % self.plan.interval == 0 or self.iteration == self.plan.total
 
+    def samples_at(self, iteration: int) -> int:
+        """Return how many samples the epoch of an iteration had by then; 0 before the first."""
+        rows = self.data.rows
+        batches = (iteration - 1) % self.plan.per_epoch + 1 if iteration else 0
+        return min(batches * (self.config.batch_size or rows), rows)
+
     # ---- records ---------------------------------------------------------------------
 
     def report(self, state: State, hooks: Sequence[Hook]) -> bool:
@@ -91,9 +97,7 @@ class Course:
         """Read the metrics: the one place where the loop waits for the device."""
         iteration, per_epoch = self.iteration, self.plan.per_epoch
         self.check_finite(state)
-        rows = self.data.rows
-        batches = (iteration - 1) % per_epoch + 1
-        samples = min(batches * (self.config.batch_size or rows), rows)
+        samples = self.samples_at(iteration)
         validation = self._validated(self._parameters(state))
         return Record(
             iteration=iteration,

@@ -16,12 +16,14 @@ from mnn_gpu import __version__
 from mnn_gpu.backend import Backend
 from mnn_gpu.history import Record
 from mnn_gpu.step import State
-from mnn_gpu.stopping import Best
+from mnn_gpu.stopping import Best, best_of
 from mnn_gpu.tensor_file import DAMAGE, sealed, unsealed
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 FORMAT = "mnn_gpu checkpoint 2"
+LEAST = -1e-6
+"""A mean loss is not below 0 but for its rounding."""
 METRICS = ("loss", "correct", "finite_steps")
 
 
@@ -95,11 +97,13 @@ def _snapshot(metadata: dict[str, str], arrays: Arrays) -> Snapshot:
     counts = [record.iteration for record in records]
     if sorted({0, *counts}) != [0, *counts]:
         raise ValueError("its records are out of order")
-    if counts and counts[-1] > iteration:
+    if counts and (counts[-1] > iteration or records[-1].seconds > seconds):
         raise ValueError("its records are later than its state")
     best = json.loads(metadata["best"])
     if best is not None and (type(best) is not int or not 0 <= best < len(records)):
         raise ValueError("its best record is none")
+    if best is not None and best != best_of(records):
+        raise ValueError("its best record is not the best")
     kept = None if best is None else Best(best, arrays.pop("best"))
     return Snapshot(arrays, iteration, seconds, records, kept)
 
@@ -122,11 +126,17 @@ def _records(table: npt.NDArray[Any]) -> tuple[Record, ...]:
         or np.isinf(held_out).any()
     ):
         raise ValueError("its records are no numbers")
+    accuracies, times = table[:, [3, 6]], table[:, 4]
+    if (table < LEAST).any() or (accuracies > 1).any() or (whole < 1).any():
+        raise ValueError("its records have values that cannot be")
+    iterations, epochs = whole.T
+    if (np.diff([times, epochs]) < 0).any() or (epochs > iterations).any():
+        raise ValueError("its records are out of order")
     rows = [[None if math.isnan(value) else value for value in row] for row in table.tolist()]
     return tuple(Record(int(row[0]), int(row[1]), *row[2:]) for row in rows)  # type: ignore[arg-type]
 
 
-def check_arrays(snapshot: Snapshot, like: Mapping[str, npt.NDArray[Any]]) -> None:
+def check_arrays(snapshot: Snapshot, like: Mapping[str, npt.NDArray[Any]], samples: int) -> None:
     """See that the arrays are those of a training of this kind, at this iteration.
 
     Parameters
@@ -134,6 +144,8 @@ def check_arrays(snapshot: Snapshot, like: Mapping[str, npt.NDArray[Any]]) -> No
     snapshot : Snapshot
     like : mapping of name to array
         Has arrays of the shapes and dtypes that are wanted.
+    samples : int
+        Those of the epoch so far, whose losses and right answers are summed.
 
     Raises
     ------
@@ -152,6 +164,8 @@ def check_arrays(snapshot: Snapshot, like: Mapping[str, npt.NDArray[Any]]) -> No
         raise ValueError("its arrays are not finite")
     if int(present["finite_steps"]) != snapshot.iteration:
         raise ValueError("its state is of another iteration")
+    if float(present["loss"]) < LEAST * samples or not 0 <= int(present["correct"]) <= samples:
+        raise ValueError("its loss or its count of right answers cannot be")
 
 
 def state_arrays(state: State, backend: Backend) -> Arrays:

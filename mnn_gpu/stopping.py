@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,11 @@ def check_held_out(config: TrainingConfig, held_out: bool) -> None:
             "Early stopping needs held-out rows, and there are none.",
             "Hold some out, with --holdout 1000 or validation=(X, y), or leave patience out.",
         )
+
+
+def best_of(records: Sequence[Record]) -> int:
+    """Return the index of the best record, the first among equal ones."""
+    return max(range(len(records)), key=lambda i: _rank(records[i]))
 
 
 def _accuracy(record: Record) -> float:

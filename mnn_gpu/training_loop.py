@@ -193,7 +193,7 @@ class TrainingLoop:
         if checkpoint is None:
             return None
         checkpoint.check_space(sum(a.nbytes for a in state_arrays(state, self.backend).values()))
-        return checkpoint.load(state, self.backend) if resume else None
+        return checkpoint.load(state, self.backend, self.course.samples_at) if resume else None
 
     def _save(self, checkpoint: Checkpoint, state: State) -> None:
         """Save a state that is finite; of another one the next record will tell, on all ranks."""

@@ -476,6 +476,8 @@ def rewritten(path: Path, metadata: dict[str, str], tensors: dict[str, Any]) -> 
         {"iteration": "five"},
         {"seconds": "nan"},
         {"seconds": "-1"},
+        {"seconds": "0"},
+        {"best": "0"},
     ],
     ids=lambda metadata: f"{metadata}"[:50],
 )
@@ -488,6 +490,13 @@ def test_what_a_checkpoint_tells_is_not_believed(
     rewritten(alone(tmp_path), metadata, {})
     with pytest.raises(ModelFileError, match="not a whole checkpoint"):
         train(images["X"], images["y"], config, resume=True, **everything)
+
+
+def forged(table: Any, column: int, value: float) -> Any:
+    """Return records of which the second has another value."""
+    table = table.copy()
+    table[1, column] = value
+    return table
 
 
 @pytest.mark.parametrize(
@@ -508,6 +517,19 @@ def test_what_a_checkpoint_tells_is_not_believed(
         ("records", lambda array: array + 1e9),
         ("records", lambda array: array * np.nan),
         ("records", lambda array: array * -1),
+        *(
+            ("records", lambda array, column=column, value=value: forged(array, column, value))
+            for column, value in [(0, 0), (1, 0), (1, 1e6), (2, -1), (3, -0.5), (3, 1.5), (4, -1)]
+        ),
+        *(
+            ("records", lambda array, column=column, value=value: forged(array, column, value))
+            for column, value in [(4, 1e9), (5, -1), (6, -0.5), (6, 1.5)]
+        ),
+        ("correct", lambda array: array * 0 - 1),
+        ("correct", lambda array: array * 0 + 31),
+        ("loss", lambda array: array * 0 - 1),
+        ("loss", lambda array: array * np.float32("inf")),
+        ("slot1", lambda array: array - 1),
     ],
 )
 def test_arrays_that_cannot_be_the_trainings_are_refused(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse
+from safetensors.numpy import load_file
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -21,6 +22,7 @@ from mnn_gpu import (
     TrainingWarning,
     UsageError,
 )
+from tests.test_checkpoint import rewritten
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:200] / 16, y[:200]
@@ -154,6 +156,49 @@ def test_of_a_damaged_file_the_one_before_is_taken(tmp_path: Path) -> None:
         pytest.warns(TrainingWarning),
     ):
         estimator.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_iter_": "-1"},
+        {"n_iter_": "0"},
+        {"n_iter_": "99"},
+        {"t_": "7"},
+        {"steps": "0"},
+        {"place": "625"},
+        {"learning_rate": "0.0"},
+        {"loss_": "0.5"},
+        {"loss_curve_": "[]"},
+        {"loss_curve_": '["1"]'},
+        {"best_loss_": '"none"'},
+        {"best_loss_": "-1.0"},
+        {"best_validation_score_": "0.99999"},
+        {"validation_scores_": "[7.0]"},
+        {"_no_improvement_count": "99"},
+        {"finished": "1"},
+        {"slot1": -1.0},
+        {"theta": np.nan},
+        {"best": np.nan},
+        {"order": 1.0},
+    ],
+    ids=str,
+)
+def test_a_forged_checkpoint_is_not_believed(tmp_path: Path, change: dict[str, Any]) -> None:
+    early = not {"best_loss_", "finished"} & set(change)
+    settings = {**SETTINGS, "early_stopping": early, "checkpoint": tmp_path}
+    with pytest.raises(Cut):
+        cut_after(3, MLPClassifier(**settings)).fit(X, y)
+    older, path = sorted(tmp_path.glob("checkpoint-*"))
+    older.unlink()
+    texts = {name: value for name, value in change.items() if isinstance(value, str)}
+    arrays = {
+        name: (array := load_file(path)[name]) * 0 + np.asarray(change[name], array.dtype)
+        for name in change.keys() - texts.keys()
+    }
+    rewritten(path, texts, arrays)
+    with pytest.raises(ModelFileError, match="not a whole checkpoint"):
+        MLPClassifier(**settings, warm_start=True).fit(X, y)
 
 
 def test_what_is_of_another_fit_is_refused(tmp_path: Path) -> None:

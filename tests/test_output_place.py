@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -17,18 +18,7 @@ from mnn_gpu.data.convert import convert
 from mnn_gpu.data.idx import idx_header
 
 SIZES = (784, 4, 10)
-TRAIN = (
-    "train",
-    "--iterations",
-    "2",
-    "--holdout",
-    "2",
-    "--batch-size",
-    "4",
-    "--device",
-    "cpu",
-    "-q",
-)
+TRAIN = ("train", "--iterations=2", "--holdout=2", "--batch-size=4", "--device=cpu", "-q")
 
 
 @pytest.fixture
@@ -39,8 +29,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     theta = network.flatten(network.init_parameters(SIZES, rng)).astype(np.float32)
     model = Model(theta, SIZES, np.arange(10), {})
     save_model("m.safetensors", model)
-    np.savez("w.npz", **{f"{n}{l}": a for l, (W, b) in enumerate(model.layers, 1)
-                         for n, a in (("W", W), ("b", b))})  # fmt: skip
+    arrays: dict[str, npt.NDArray[np.float32]] = {}
+    for l, (W, b) in enumerate(model.layers, start=1):
+        arrays |= {f"W{l}": W, f"b{l}": b}
+    np.savez("w.npz", **arrays)  # type: ignore[arg-type]
     X, y = rng.integers(0, 256, (12, 784), np.uint8), np.arange(12, dtype=np.uint8) % 10
     rows = np.hstack([y[:, None], X])
     names = ",".join(["label", *(f"pixel{i}" for i in range(784))])
@@ -143,7 +135,7 @@ def test_a_model_beside_its_data_is_replaced(place: Path) -> None:
 
 # ---- files that exist ----------------------------------------------------------------
 
-FOREIGN = {
+FOREIGN: dict[str, Callable[[], bytes]] = {
     "weights": lambda: Path("w.npz").read_bytes(),
     "notes": lambda: b"my notes\n",
     "a checkpoint": lambda: b'\x10{"__metadata__":{"format":"mnn_gpu checkpoint 2"}}',

@@ -86,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
             say("The same command with --resume goes on from there.")
     if not ranks.is_first:
         return interrupted
-    model = replace(model, info={**model.info, "data": training.source})
+    # Without folders: a model that is passed on names no path of this computer.
+    model = replace(model, info={**model.info, "data": Path(training.source).name})
     save_somewhere(args.out, model)
     report = _report(args, model, history, backend)
     print_json(report) if args.json else print(_text(report))

@@ -11,12 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
+from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 
 from mnn_gpu.errors import UsageError
 from mnn_gpu.estimators.device_arrays import DeviceRows
 from mnn_gpu.estimators.placement import as_theta, set_parameters, theta_of
 from mnn_gpu.estimators.solver import Split
+from mnn_gpu.optimizers import Adam
 from mnn_gpu.snapshot_folder import SnapshotFolder, number_of
 from mnn_gpu.tensor_file import DAMAGE, data_digest, sealed, unsealed
 
@@ -171,6 +173,14 @@ class FitCheckpoint(SnapshotFolder):
 
 def _check(arrays: dict[str, Host], told: dict[str, Any], estimator: Any) -> None:
     """See that what a file tells can be of a fit of this estimator."""
+    solver = estimator._optimizer.optimizer
+    names = {"theta", "training", "held_out", "order", "random"}
+    names |= {f"slot{i}" for i in range(solver.slots)}
+    names |= {"best"} if estimator.early_stopping else set()
+    if set(arrays) != names:
+        raise ValueError("its arrays are not those of such a fit")
+    if isinstance(solver, Adam) and (arrays["slot1"] < 0).any():
+        raise ValueError("its mean squares are negative")
     theta = theta_of(estimator)
     vectors = [
         array for name, array in arrays.items() if name.startswith(("theta", "slot", "best"))
@@ -199,6 +209,22 @@ def _check(arrays: dict[str, Host], told: dict[str, Any], estimator: Any) -> Non
         or type(told["finished"]) is not bool
     ):
         raise ValueError("its numbers are none")
+    _check_scores(told, estimator)
+
+
+def _check_scores(told: dict[str, Any], estimator: Any) -> None:
+    """See that the losses and scores belong together."""
+    early = estimator.early_stopping
+    losses, scores = told["loss_curve_"], told["validation_scores_"]
+    best, of = (told["best_validation_score_"], scores) if early else (told["best_loss_"], losses)
+    if not losses or told["loss_"] != losses[-1] or best not in (of or []):
+        raise ValueError("its best is none of its losses or scores")
+    if max(scores or [0]) > 1 or (min(losses) < 0 and is_classifier(estimator)):
+        raise ValueError("its losses or scores cannot be")
+    if not 1 <= told["n_iter_"] <= len(losses) or told["_no_improvement_count"] > len(losses):
+        raise ValueError("its counts are none")
+    if told["steps"] < 1 or told["learning_rate"] <= 0:
+        raise ValueError("its steps are none")
 
 
 def settings_of(estimator: Any, free: Container[str]) -> dict[str, Any]:

@@ -174,6 +174,12 @@ def test_a_label_above_255_is_read_too(tmp_path: Path) -> None:
     assert (data.X.tolist(), data.labels().tolist()) == ([[3], [255]], [1000, 7])
 
 
+def test_decimal_fractions_are_read(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("label,p0,p1\n3,0.5,1\n1,0.0,0.25\n")
+    data = load_dataset(tmp_path / "d.csv")
+    assert (data.X.tolist(), data.labels().tolist()) == ([[0.5, 1], [0, 0.25]], [3, 1])
+
+
 def test_a_long_file_is_read_in_blocks(tmp_path: Path) -> None:
     X = np.random.default_rng(0).integers(0, 256, (3000, 300), np.uint8)
     (tmp_path / "d.csv").write_text(csv_text(X, labels_for(X), at=300))
@@ -200,7 +206,10 @@ WRONG_CSV = [
     ("label,p0\n1,2,3\n", r"line 2: 3 cells"),
     ("label,p0,p1\n1,2,\n", "line 2, column 'p1': the cell is empty"),
     ("label,p0,p1\n1,2,x\n", "line 2, column 'p1': 'x' is not a whole number"),
-    ("label,p0,p1\n1,0.5,1\n", "line 2, column 'p0': '0.5' is not a whole number"),
+    ("label,p0,p1\n1,0.5,2\n", "line 2, column 'p1': '2' is not from 0 to 1"),
+    ("label,p0,p1\n1, 300,-3\n", "line 2, column 'p0': ' 300' is not from 0 to 255"),
+    ("label,p0\n256,-3\n", "line 2, column 'p0': '-3' is not from 0 to 255"),
+    ("label,p0\n18446744073709551617,3\n", "'184.*' is not a class"),
     ("label,p0,p1\n1,2,256\n", "line 2, column 'p1': '256' is not from 0 to 255"),
     ("label,p0,p1\n1,2,-1\n", "line 2, column 'p1': '-1' is not from 0 to 255"),
     ("label,p0\n1,99999999999999999999999\n", "is not from 0 to 255"),

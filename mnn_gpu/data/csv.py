@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,9 @@ import numpy.typing as npt
 from mnn_gpu.data.csv_digits import read_digits
 from mnn_gpu.data.csv_fault import PIXEL_CURE, find_fault
 from mnn_gpu.data.csv_layout import Layout, csv_errors, csv_layout
-from mnn_gpu.data.dataset import Dataset, checked_labels
+from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.files import open_binary
+from mnn_gpu.data.pixel_kind import of_kind
 from mnn_gpu.errors import DataError
 
 MOST_COLUMNS = 1 << 18
@@ -31,7 +32,9 @@ def read_csv(
     labelled: bool = True,
     features: int | None = None,
 ) -> Dataset:
-    """Read a CSV file of pixels from 0 to 255, with or without a label column.
+    """Read a CSV file of pixels, with or without a label column.
+
+    Pixels are whole numbers from 0 to 255, or all fractions from 0 to 1.
 
     Parameters
     ----------
@@ -71,13 +74,18 @@ def _read(path: Path, layout: Layout) -> Dataset:
         return Dataset(X, cells[:, label_at].astype(np.int64), str(path))
     check_columns(path, layout)
     with open_binary(path) as file:
-        read = pandas_cells(file, len(names), label_at, np.uint8, layout.header)
+        read = pandas_cells(file, len(names), label_at, layout.header)
     if read is None:
         raise find_fault(path, names, label_at, layout.header)
     X, y = read
     if not X.size:
         raise DataError(f"{path} has no rows of pixels.", "Download or copy it again.")
-    return Dataset(X, None if y is None else checked_labels(y, len(X), str(path)), str(path))
+    fractions = bool(((X > 0) & (X < 1)).any())
+    try:
+        pixels = of_kind(X, np.float32 if fractions else np.uint8, str(path))
+    except DataError as error:
+        raise find_fault(path, names, label_at, layout.header, fractions) from error
+    return Dataset(pixels, y, str(path))
 
 
 def check_columns(path: Path, layout: Layout) -> None:
@@ -96,9 +104,12 @@ def check_columns(path: Path, layout: Layout) -> None:
 
 
 def pandas_cells(
-    file: IO[bytes], columns: int, label_at: int | None, dtype: npt.DTypeLike, header: bool
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64] | None] | None:
-    """Read numbers with pandas; None if anything about them is wrong.
+    file: IO[bytes], columns: int, label_at: int | None, header: bool
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64] | None] | None:
+    """Read numbers with pandas; None if one of them is not a number or a label is no class.
+
+    pandas reads everything as float64, since before version 3.1 it wraps what does not fit
+    an integer type (300 becomes 44). The caller checks the range of the pixels.
 
     Parameters
     ----------
@@ -106,23 +117,18 @@ def pandas_cells(
     columns : int
     label_at : int or None
         Which of them is the label, a whole number from 0 up.
-    dtype : dtype
-        Of the others.
     header : bool
         Whether the first line is none of the rows.
 
     Returns
     -------
-    X : (rows, columns without the label), `dtype`
+    X : (rows, columns without the label), float64
     y : (rows,), int64, or None
     """
     import pandas as pd
 
     # Positions instead of names: names may repeat, and pandas then renames them.
     numbers = list(range(columns))
-    dtypes: dict[int, Any] = dict.fromkeys(numbers, dtype)
-    if label_at is not None:
-        dtypes[label_at] = np.int64
     try:
         with warnings.catch_warnings():
             # To pandas a row longer than the header and an infinity are only warnings.
@@ -133,7 +139,7 @@ def pandas_cells(
                 header=0 if header else None,
                 names=numbers,
                 index_col=False,
-                dtype=dtypes,
+                dtype=np.float64,
                 encoding="utf-8-sig",
             )
     except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning):
@@ -141,7 +147,8 @@ def pandas_cells(
     y = None
     if label_at is not None:
         y = frame[label_at].to_numpy()
-        if (y < 0).any():
+        if not ((y >= 0) & (y < 2**53) & (np.floor(y) == y)).all():
             return None
+        y = y.astype(np.int64)
         frame = frame.drop(columns=label_at)
     return np.ascontiguousarray(frame.to_numpy()), y

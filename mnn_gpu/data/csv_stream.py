@@ -36,8 +36,6 @@ EMPTY_AT_END = re.compile(rb",[ \t]*\r?$", re.MULTILINE)
 
 ODD = 1 << 23
 """Bytes, about, that pandas is given at once: it takes milliseconds for the columns alone."""
-KINDS = {"uint8": np.uint8, "float32": np.float64}
-"""What pandas reads pixels of a kind as, before they are looked at."""
 
 
 def csv_pieces(path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> Iterator[Piece]:
@@ -127,18 +125,13 @@ class _Reader:
         check_columns(self.path, self.layout)
         if TRUTH.search(block) or EMPTY_AT_END.search(block):
             return None
-        kinds = (np.uint8, np.float64) if self.dtype is None else (KINDS[str(self.dtype)],)
-        for dtype in kinds:
-            read = pandas_cells(io.BytesIO(block), columns, at, dtype, header=False)
-            if read is not None:
-                break
-        else:
+        read = pandas_cells(io.BytesIO(block), columns, at, header=False)
+        if read is None:
             return None
         X, y = read
-        undecided = self.dtype is None and X.dtype != np.uint8
-        if undecided and not ((X > 0) & (X < 1)).any():
-            return None  # Whole numbers, and one above 255 among them.
-        return None if y is not None and (y >= 2**53).any() else (X, y)
+        if self.dtype is None and not ((X > 0) & (X < 1)).any():
+            self.dtype = np.dtype(np.uint8)
+        return X, y
 
     def _parted(self, cells: npt.NDArray[np.uint8]) -> Piece:
         at = self.layout.label_at

@@ -2,7 +2,7 @@
 
 import sys
 
-from mnn_gpu.cli.main import main
+from mnn_gpu.cli.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -86,6 +86,12 @@ class Hook:
     def on_record(self, record: Record) -> None:
         """When a record was added to the history."""
 
+    def on_interrupt(self, number: int) -> None:
+        """At the first Ctrl-C or SIGTERM, before the step is finished; in a signal handler.
+
+        ``number`` is the signal's.
+        """
+
     def on_end(self) -> None:
         """After the last update, also where the training broke off."""
 

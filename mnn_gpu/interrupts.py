@@ -5,23 +5,36 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as an exception: what Ctrl-C ends in order, it ends in order too."""
+
+    exit_code = 128 + signal.SIGTERM
+
+
+def terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """Handle SIGTERM by raising `Terminated`."""
+    raise Terminated
+
+
 class FinishStep:
     """While active, Ctrl-C and SIGTERM are only noted; a second one interrupts at once.
 
     Outside the main thread, where Python hears no signals, and where a signal is ignored
-    or, SIGTERM, handled by the program, it does nothing.
+    or, SIGTERM, handled by another program than this one, it does nothing.
 
     Parameters
     ----------
     signals : sequence of int
         Those that wait.
+    on_first : callable, optional
+        Called with the number of the first signal, from within the signal handler.
 
     Attributes
     ----------
@@ -29,8 +42,13 @@ class FinishStep:
         The number of the signal that came.
     """
 
-    def __init__(self, signals: Sequence[int] = SIGNALS) -> None:
+    def __init__(
+        self,
+        signals: Sequence[int] = SIGNALS,
+        on_first: Callable[[int], None] | None = None,
+    ) -> None:
         self.signals = signals
+        self.on_first = on_first
         self.requested: int | None = None
         self.before: dict[int, Any] = {}
 
@@ -38,7 +56,7 @@ class FinishStep:
         if threading.current_thread() is threading.main_thread():
             for number in self.signals:
                 before = signal.getsignal(number)
-                if before is signal.SIG_DFL or (
+                if before in (signal.SIG_DFL, terminate) or (
                     number == signal.SIGINT and before not in (signal.SIG_IGN, None)
                 ):
                     self.before[number] = signal.signal(number, self._note)
@@ -48,11 +66,15 @@ class FinishStep:
         for number, before in self.before.items():
             signal.signal(number, before)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested is None:
             self.requested = number
+            if self.on_first is not None:
+                self.on_first(number)
         elif number == signal.SIGINT:
             raise KeyboardInterrupt
+        elif self.before[number] is terminate:
+            terminate(number, frame)
         else:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

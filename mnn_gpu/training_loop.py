@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,11 @@ from mnn_gpu.streamed import placed_blocks
 
 MOST_MEMORY = 2**44
 """Bytes; a bound where the device does not tell how much it has."""
+
+
+def _interrupted(hooks: Sequence[Hook], number: int) -> None:
+    for hook in hooks:
+        hook.on_interrupt(number)
 
 
 class _Interrupted(Exception):  # noqa: N818
@@ -123,7 +129,7 @@ class TrainingLoop:
         self.backend.synchronize()
         course.started = time.perf_counter() - earlier_seconds
         try:
-            with FinishStep() as interrupt:
+            with FinishStep(on_first=partial(_interrupted, hooks)) as interrupt:
                 state = self._loop(state, hooks, checkpoint, due or Due(), interrupt)
         except _Interrupted as stop:
             course.check_finite(stop.state)

@@ -106,11 +106,14 @@ def _explained(error: BaseException) -> tuple[str | None, int]:
     """Return what to say of an error, None of one that is a fault of ours, and the exit code."""
     if isinstance(error, RankError):
         return "", error.exit_code
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, ImportError | SystemError) and isinstance(cause, KeyboardInterrupt):
+        error = cause  # What interrupts an extension's import may come out as another error.
     if isinstance(error, MnnGpuError):
         stage = f" (stage: {error.stage})" if isinstance(error, DeviceError) else ""
         return f"error{stage}: {error.cause}\ncure: {error.cure}", error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return "Interrupted.", INTERRUPTED
+        return "Interrupted.", getattr(error, "exit_code", INTERRUPTED)
     if isinstance(error, MemoryError):
         return (
             f"error: The computer ran out of memory ({error}).\ncure: Take smaller data.",

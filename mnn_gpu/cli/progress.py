@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mnn_gpu.cli.options import say
@@ -36,6 +39,18 @@ def rate(iterations_per_second: float) -> str:
     """Write a rate with three figures or so."""
     digits = 0 if iterations_per_second >= 100 else 1
     return f"{iterations_per_second:,.{digits}f} it/s"
+
+
+class Waiting(Hook):
+    """Says at once what an interrupt waits for."""
+
+    def on_interrupt(self, number: int) -> None:
+        what = signal.Signals(number).name
+        text = f"\n{what}: finishing this step, then saving. Again: stop at once.\n"
+        # Not by print: the handler may run in the middle of one.
+        with suppress(OSError, ValueError):
+            if sys.stderr is not None:
+                os.write(sys.stderr.fileno(), text.encode())
 
 
 class Lines(Hook):

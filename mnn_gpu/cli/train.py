@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     from mnn_gpu import TrainingInterrupted
     from mnn_gpu.cli.rescue import save_somewhere
+    from mnn_gpu.interrupts import FinishStep
     from mnn_gpu.ranks import shared_out
     from mnn_gpu.recipes import recipe_named
 
@@ -88,7 +89,10 @@ def run(args: argparse.Namespace) -> int:
         return interrupted
     # Without folders: a model that is passed on names no path of this computer.
     model = replace(model, info={**model.info, "data": Path(training.source).name})
-    save_somewhere(args.out, model)
+    with FinishStep() as late:
+        save_somewhere(args.out, model)
+    if late.requested is not None:
+        interrupted = interrupted or 128 + late.requested
     report = _report(args, model, history, backend)
     print_json(report) if args.json else print(_text(report))
     return interrupted
@@ -109,7 +113,7 @@ def _trained(
 ) -> tuple[Model, History]:
     """Train; where that fails, say what is left of it."""
     from mnn_gpu import Blocks, DeviceError, DivergedError, train
-    from mnn_gpu.cli.progress import progress
+    from mnn_gpu.cli.progress import Waiting, progress
 
     try:
         with notes():
@@ -121,7 +125,7 @@ def _trained(
                 backend=backend,
                 validation=_arrays(held_out) if len(held_out) else None,
                 classes=classes,
-                hooks=progress(args.quiet),
+                hooks=[Waiting(), *progress(args.quiet)],
                 checkpoint=args.checkpoint,
                 checkpoint_every=args.every,
                 resume=args.resume,

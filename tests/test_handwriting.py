@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
+import mnn_gpu
 from mnn_gpu import DataError, prepare_digit
 from mnn_gpu.data import bundled_mnist
 from scripts.handwriting.strokes import inked, written
@@ -54,6 +55,11 @@ def apart(one: Pixels, other: Pixels) -> float:
     moved = np.stack([np.roll(one.astype(float), shift, (0, 1)) for shift in shifts])
     difference = np.abs(moved - other).sum(axis=(1, 2)).min()
     return float(difference / min(one.sum(), other.sum()))
+
+
+def read(picture: Image.Image) -> int:
+    """Return the record model's answer."""
+    return int(mnn_gpu.predict(mnn_gpu.load_model("record"), prepare_digit(picture)[None])[0])
 
 
 PLAIN = prepare_digit(on_paper(drawn()))
@@ -219,11 +225,30 @@ def ringed_sheet(page: Pixels, margins: tuple[int, int, int, int]) -> Pixels:
     return np.asarray(image)
 
 
-def test_a_digit_may_touch_its_box() -> None:
+@pytest.mark.parametrize("sides", ["bottom", "top bottom", "left bottom right top"])
+@pytest.mark.parametrize("width", [1, 4])
+def test_a_digit_may_touch_its_box(sides: str, width: int) -> None:
     coverage = drawn()
-    bottom = int(np.flatnonzero((coverage > 0.5).any(axis=1))[-1])
-    boxed = on_paper(ringed(coverage, "rectangle", 30, 8, 160, bottom + 1))
-    assert apart(prepare_digit(boxed), PLAIN) < 0.5
+    (top, bottom), (left, right) = (
+        np.flatnonzero((coverage > 0.5).any(axis=axis))[[0, -1]] for axis in (1, 0)
+    )
+    box = [
+        int(at) if side in sides else far
+        for side, at, far in (
+            ("left", left, 30),
+            ("top", top, 8),
+            ("right", right, 160),
+            ("bottom", bottom, 140),
+        )
+    ]
+    boxed = on_paper(ringed(coverage, "rectangle", *box, width=width))
+    assert read(boxed) == 3
+
+
+@pytest.mark.parametrize("width", [4, 12, 20])
+def test_a_square_zero_is_no_box(width: int) -> None:
+    zero = ringed(np.zeros((160, 200)), "rectangle", 60, 20, 130, 140, width=width)
+    assert read(on_paper(zero)) == 0
 
 
 @pytest.mark.parametrize("colours", [([0, 0, 0], [255] * 3), ([230, 230, 230], [20, 50, 20])])

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.handwriting.frame import without_frame
+
 Array: TypeAlias = "npt.NDArray[Any]"
 
 LEAST_PART = 0.04
@@ -61,8 +63,11 @@ def digit_of(marked: Array) -> Array | None:
     pieces = _inner(_pieces(numbers))
     pieces = [piece for piece in pieces if not _encloses(piece, pieces, numbers)]
     pieces = [piece for piece in pieces if not _underlines(piece, pieces)]
-    keep = [piece.number for piece in _large(pieces)]
-    return np.isin(numbers, keep)
+    pieces = _large(pieces)
+    digit = np.isin(numbers, [piece.number for piece in pieces])
+    if len(pieces) == 1:
+        digit[pieces[0].box] = without_frame(digit[pieces[0].box])
+    return digit
 
 
 def _pieces(numbers: Array) -> list[Piece]:

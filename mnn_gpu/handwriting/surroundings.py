@@ -27,6 +27,8 @@ LEAST_INK = 0.1
 """How large ink is, in parts of the paper's shorter side."""
 MUCH_INK = 0.3
 """The same for ink that touches the paper's edge."""
+WHOLE = 0.75
+"""How much of what is enclosed such paper is."""
 LEAST_BARE = 0.12
 """The radius of the largest disc of such paper, in parts of its longer side."""
 LEAST_STEP = 0.12
@@ -72,15 +74,19 @@ def _papers(part: Array, grey: Array) -> list[Paper]:
     pieces, count = label(part)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
     boxes = find_objects(pieces)
+    inner = ~np.isin(
+        np.arange(1, count + 1),
+        np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]]),
+    )
     found = []
     for i in np.flatnonzero(sizes >= (1 - MOST_INK) * LEAST_PAPER * part.size):
         bare = pieces[boxes[i]] == i + 1
         if min(bare.shape) < LEAST_SIDE:
             continue
-        area = _area(bare, at_border=_at_border(boxes[i], part.shape))
+        area = _area(bare, is_whole=inner[i] and sizes[i] >= WHOLE * sizes[inner].sum())
         if area is None or not LEAST_PAPER * part.size <= area.sum() < part.size:
             continue
-        if bare.sum() < MOST_INK * area.sum() or not _is_rectangle(area):
+        if bare.sum() < MOST_INK * area.sum() or not is_rectangle(area):
             continue
         ink = _longest(area & ~bare)
         paper = Paper(np.zeros_like(part), np.zeros_like(part), ink)
@@ -90,15 +96,11 @@ def _papers(part: Array, grey: Array) -> list[Paper]:
     return found
 
 
-def _at_border(box: tuple[slice, slice], shape: tuple[int, ...]) -> bool:
-    return any(s.start == 0 or s.stop == side for s, side in zip(box, shape, strict=True))
-
-
-def _area(bare: Array, at_border: bool) -> Array | None:
+def _area(bare: Array, is_whole: bool) -> Array | None:
     """Return bare paper with the ink on it; None if there is none.
 
-    Ink may touch a box that is whole. At the picture's border such ink is a part of a digit,
-    and paper that is narrow everywhere is a digit's stroke.
+    Ink may touch the edge of paper that is whole. Where it parts the paper, or at the
+    picture's border, and on paper that is narrow everywhere, it is a part of a digit.
     """
     from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
@@ -106,7 +108,7 @@ def _area(bare: Array, at_border: bool) -> Array | None:
     if _longest(area & ~bare) >= LEAST_INK * min(bare.shape):
         return area
     area = _with_bays(bare)
-    if at_border or _longest(area & ~bare) < MUCH_INK * min(bare.shape):
+    if not is_whole or _longest(area & ~bare) < MUCH_INK * min(bare.shape):
         return None
     widest = float(distance_transform_edt(np.pad(bare, 1)).max())
     return area if widest >= LEAST_BARE * max(bare.shape) else None
@@ -130,7 +132,7 @@ def _longest(ink: Array) -> int:
     return max((max(s.stop - s.start for s in piece) for piece in pieces), default=0)
 
 
-def _is_rectangle(area: Array) -> bool:
+def is_rectangle(area: Array) -> bool:
     """Return whether a filled piece is nearly a rectangle, however it is turned."""
     rows = np.flatnonzero(area.any(axis=1))
     first, last = area[rows].argmax(axis=1), area.shape[1] - area[rows, ::-1].argmax(axis=1)

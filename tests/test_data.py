@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,14 @@ def test_paths_that_are_not_there_or_of_no_known_kind(tmp_path: Path) -> None:
 def test_data_without_labels_says_so_when_they_are_wanted() -> None:
     with pytest.raises(DataError, match="has no labels"):
         Dataset(np.zeros((2, 2), np.uint8), None, "test.csv").labels()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, np.float16, np.float32, np.float64])
+def test_labels_of_every_type_are_checked_without_a_warning(dtype: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(checked_labels(np.array([0, 100], dtype), 2, "y"), [0, 100])
+        if np.dtype(dtype).kind == "f":
+            for wrong in (np.inf, np.nan, 0.5):
+                with pytest.raises(DataError, match="row 2"):
+                    checked_labels(np.array([0, wrong], dtype), 2, "y")

@@ -202,7 +202,8 @@ def checked_labels(
         raise DataError(
             f"{source} has labels of type {y.dtype}, which are not classes.", LABEL_CURE
         )
-    bad = ~((y >= 0) & (y < 2**53) & (y == np.floor(y)))
+    # A float64, not an int: NumPy would cast that to float16 and warn of an overflow.
+    bad = ~((y >= 0) & (y < np.float64(2**53)) & (y == np.floor(y)))
     if bad.any():
         row = int(np.argmax(bad))
         raise DataError(

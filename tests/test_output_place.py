@@ -241,3 +241,52 @@ def test_answers_are_compressed_if_their_name_says_so(place: Path) -> None:
         assert gzip.decompress(packed) == Path("s.csv").read_bytes()
         assert main(["predict", "m.safetensors", images, "-o", "s.csv.gz"]) == 0
         assert Path("s.csv.gz").read_bytes() == packed
+
+
+COMMANDS_WITH_NAMES = [
+    (*TRAIN, "--data", "{}", "--out", "t"),
+    (*TRAIN, "--data", "d.csv", "--out", "{}"),
+    (*TRAIN, "--data", "d.csv", "--out", "t", "--checkpoint", "{}"),
+    ("evaluate", "{}"),
+    ("evaluate", "m.safetensors", "--data", "{}"),
+    ("predict", "m.safetensors", "{}"),
+    ("predict", "m.safetensors", "{}.png"),
+    ("predict", "m.safetensors", "d.csv", "-o", "{}"),
+    ("predict", "m.safetensors", "p.png", "--show", "{}"),
+    ("export", "{}", "e.npz"),
+    ("export", "m.safetensors", "{}.npz"),
+    ("import", "{}.npz", "i"),
+    ("import", "w.npz", "{}"),
+    ("plot", "weights", "{}"),
+    ("plot", "weights", "m.safetensors", "-o", "{}.png"),
+    ("convert", "{}", "c"),
+    ("convert", "d.csv", "{}"),
+]
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "\0"], ids=["long", "null"])
+@pytest.mark.parametrize("command", COMMANDS_WITH_NAMES, ids=" ".join)
+def test_an_impossible_name_is_reported_as_such(
+    place: Path, command: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(place)
+    assert main([word.replace("{}", name) for word in command]) in (2, 4)
+    out, message = capsys.readouterr()
+    assert out == ""
+    assert message.startswith("error: ")
+    assert "cannot be printed" not in message
+    assert "\0" not in message
+    assert contents(place) == before
+
+
+@pytest.mark.parametrize("command", COMMANDS_WITH_NAMES, ids=" ".join)
+def test_a_terminal_obeys_no_name(
+    place: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "\x1b[2J\x9b\x07"
+    os.link("m.safetensors" if command[0] in ("evaluate", "export", "plot") else "d.csv", name)
+    os.link("p.png", f"{name}.png")
+    os.link("w.npz", f"{name}.npz")
+    main([word.replace("{}", name) for word in command])
+    for text in capsys.readouterr():
+        assert not set(text) & {"\x1b", "\x9b", "\x07"}

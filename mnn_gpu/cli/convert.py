@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import add_json, add_label_column, print_json, say
+from mnn_gpu.cli.options import add_json, add_label_column, print_json, say, show
 
 if TYPE_CHECKING:
     from mnn_gpu.data.convert import Converted
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(_result(done, str(args.out), seconds))
     else:
-        print(_line(done, str(args.out), seconds))
+        show(_line(done, str(args.out), seconds))
     return 0
 
 

@@ -14,6 +14,7 @@ from mnn_gpu.cli.options import (
     chosen_backend,
     is_streamed,
     print_json,
+    show,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"model": str(args.model), "data": source, **asdict(result)})
     else:
-        print(
+        show(
             f"{source}: {result.accuracy:.2%} right, {result.errors:,} of {result.rows:,} "
             f"wrong, loss {result.loss:.4f}"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnn_gpu.cli.options import add_force, add_json, add_model, print_json
+from mnn_gpu.cli.options import add_force, add_json, add_model, print_json, show
 
 SUMMARY = "write a model for another program"
 DESCRIPTION = """\
@@ -65,5 +65,5 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         network = "-".join(map(str, model.layer_sizes))
-        print(f"{args.model} ({network}) exported to {args.file}, {size:,} bytes")
+        show(f"{args.model} ({network}) exported to {args.file}, {size:,} bytes")
     return 0

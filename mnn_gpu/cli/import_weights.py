@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnn_gpu.cli.options import add_force, add_json, check_model_output, print_json
+from mnn_gpu.cli.options import add_force, add_json, check_model_output, print_json, show
 
 SUMMARY = "make a model of weights that another program trained"
 DESCRIPTION = """\
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         network = "-".join(map(str, model.layer_sizes))
-        print(
+        show(
             f"{args.weights}: {network}, {model.theta.dtype}, classes {classes[0]} to "
             f"{classes[-1]}, ReLU assumed between the layers\nmodel saved to {args.model}"
         )

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import add_data, add_device, add_model, chosen_backend
+from mnn_gpu.cli.options import add_data, add_device, add_model, chosen_backend, show
 
 if TYPE_CHECKING:
     from mnn_gpu import Dataset, Model
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args.model)
     figure = getattr(plots, args.picture)(*_given(args, model), **_options(args))
     plots.save(args.output, figure)
-    print(f"picture saved to {args.output}")
+    show(f"picture saved to {args.output}")
     return 0
 
 

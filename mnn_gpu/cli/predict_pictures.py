@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import chosen_backend, print_json, say
+from mnn_gpu.cli.options import chosen_backend, print_json, say, spelled_out
 from mnn_gpu.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _answer(
             }
         )
     elif not args.output and names:
-        print(_table(names, labels, best), end="", flush=True)
+        print(spelled_out(_table(names, labels, best)), end="", flush=True)
 
 
 def check_csv_output(args: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from mnn_gpu.cli.options import (
     notes,
     print_json,
     say,
+    show,
 )
 from mnn_gpu.cli.recipe_options import chosen_config
 from mnn_gpu.cli.train_options import add_arguments
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     if late.requested is not None:
         interrupted = interrupted or 128 + late.requested
     report = _report(args, model, history, backend)
-    print_json(report) if args.json else print(_text(report))
+    print_json(report) if args.json else show(_text(report))
     return interrupted
 
 
@@ -162,7 +163,7 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
             raise UsageError(
                 f"--{name} is for trainings with checkpoints.", "Give --checkpoint FOLDER too."
             )
-    if args.checkpoint:
+    if args.checkpoint and "\0" not in f"{args.out}{args.checkpoint}":
         from mnn_gpu.snapshot_folder import number_of
 
         out, folder = (Path(os.path.realpath(path)) for path in (args.out, args.checkpoint))

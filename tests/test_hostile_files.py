@@ -16,6 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import DataError, ModelFileError, UsageError, load_dataset, load_model, plots
+from mnn_gpu.data.csv_fault import find_fault
+from mnn_gpu.data.csv_layout import csv_layout
+from mnn_gpu.data.csv_stream import csv_pieces
 from scripts.fuzzing import worker
 from scripts.fuzzing.mutations import mutated
 from scripts.fuzzing.seeds import NAMES, seeds
@@ -119,6 +122,16 @@ def test_what_a_model_says_of_its_training_is_looked_at_before_it_is_drawn(
     (tmp_path / "m.safetensors").write_bytes(model(info=text))
     with pytest.raises(UsageError, match="loss is no list of numbers"):
         plots.history(load_model(tmp_path / "m.safetensors"))
+
+
+def test_a_csv_file_that_is_emptied_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("label,p\n1,2\n")
+    layout = csv_layout(path, None, labelled=True)
+    path.write_text("")
+    assert list(csv_pieces(path, layout, None)) == []
+    fault = find_fault(path, layout.names, layout.label_at, header=True)
+    assert "d.csv cannot be read as CSV" in fault.cause
 
 
 def test_a_terminal_obeys_nothing_that_a_file_says(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ _HOMES = {
         "DataError",
         "DeviceError",
         "DivergedError",
+        "DataWarning",
         "FallbackWarning",
         "LaunchError",
         "MnnGpuError",

@@ -14,6 +14,7 @@ from mnn_gpu.data import open_blocks as open_blocks
 from mnn_gpu.data import split as split
 from mnn_gpu.data import split_blocks as split_blocks
 from mnn_gpu.errors import DataError as DataError
+from mnn_gpu.errors import DataWarning as DataWarning
 from mnn_gpu.errors import DeviceError as DeviceError
 from mnn_gpu.errors import DivergedError as DivergedError
 from mnn_gpu.errors import FallbackWarning as FallbackWarning

@@ -39,6 +39,9 @@ class TrainingConfig:
     scale_inputs : bool
         Whether to train on inputs whose mean square is 1, as "he" and "glorot" assume. The
         model's first weights make up for it, so it takes pixels like any other.
+    pixel_max : float, optional
+        What stands for 1 among the pixels. Default: the smallest of 1, 16, 255 and 65,535 that no
+        training pixel exceeds.
     learning_rate : float
         The formulas' alpha.
     iterations, epochs : int, optional
@@ -115,6 +118,7 @@ class TrainingConfig:
     hidden: tuple[int, ...] = (10, 10)
     init: str = "notebook"
     scale_inputs: bool = False
+    pixel_max: float | None = None
     learning_rate: float = 0.1
     iterations: int | None = None
     epochs: int | None = None
@@ -153,7 +157,7 @@ class TrainingConfig:
         self._set("seed", whole("seed", self.seed, 0))
         # A NumPy float64 would turn all that it is multiplied with into float64.
         self._set("learning_rate", positive("learning_rate", self.learning_rate))
-        for name in ("clip_norm", "max_norm"):
+        for name in ("clip_norm", "max_norm", "pixel_max"):
             if getattr(self, name) is not None:
                 self._set(name, positive(name, getattr(self, name)))
         for name in SHARES:

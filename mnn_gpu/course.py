@@ -168,7 +168,8 @@ class Course:
             "held_out_accuracy": history.validation.accuracy if history.validation else None,
             "history": columns(history.records, history.best),
         }
-        return Model(theta, tuple(self.task.layer_sizes), self.data.classes, info)
+        sizes, data = tuple(self.task.layer_sizes), self.data
+        return Model(theta, sizes, data.classes, info, data.pixel_max)
 
     # ---- a loss that is not finite ---------------------------------------------------
 

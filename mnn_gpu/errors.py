@@ -133,5 +133,9 @@ class TrainingWarning(UserWarning):
     """Something went otherwise than asked, and the training goes on; the text says what."""
 
 
+class DataWarning(UserWarning):
+    """Data that can be used, but hardly as they are meant; the text says how they are used."""
+
+
 class FallbackWarning(UserWarning):
     """``auto`` chose the CPU although CuPy is installed; the text names the cause."""

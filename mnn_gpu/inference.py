@@ -20,7 +20,9 @@ from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.backend.base import Run
 from mnn_gpu.block_shards import BlockShards, check_labelled, read_ahead
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import checked_labels, checked_pixels, class_index
+from mnn_gpu.data.dataset import checked_labels, class_index
+from mnn_gpu.data.pixels import checked_pixels, chosen_scale, fitting_scale, unit_pixels
+from mnn_gpu.data.unit_blocks import in_unit_range
 from mnn_gpu.errors import DataError
 from mnn_gpu.model import Model
 from mnn_gpu.ranks import Ranks, ranks_of
@@ -96,19 +98,23 @@ class Predictor:
         """
         if isinstance(X, Blocks):
             return self.predict_blocks(X, range(len(X.bounds) - 1))
-        Z = self._scores(X, source)
-        labels: npt.NDArray[np.int64] = self.model.classes[Z.argmax(axis=1)]
+        return self.labels(_checked(self.model, X, source))
+
+    def labels(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Return the label of every image, of bytes from 0 to 255 or floats from 0 to 1."""
+        labels: npt.NDArray[np.int64] = self.model.classes[self._scores(pixels).argmax(axis=1)]
         return labels
 
     def predict_blocks(self, blocks: Blocks, which: range) -> npt.NDArray[np.int64]:
         """Return the most probable label of every image of some blocks in a row, (rows,)."""
         _check_features(self.model, blocks.features, blocks.source)
+        blocks = _fitting(self.model, blocks)
         begin, end = blocks.bounds[[which.start, which.stop]]
         labels = np.empty(end - begin, np.int64)
         with closing(read_ahead(blocks, which)) as pieces:
             for first, (X, _) in pieces:
                 at = first - int(begin)
-                labels[at : at + len(X)] = self.predict(X, source=blocks.source)
+                labels[at : at + len(X)] = self.labels(X)
         return labels
 
     def predict_proba(self, X: npt.ArrayLike, *, source: str = "X") -> npt.NDArray[Any]:
@@ -130,12 +136,11 @@ class Predictor:
         DataError
             If the pixels are not such, or their number is not the model's.
         """
-        probabilities: npt.NDArray[Any] = softmax(self._scores(X, source).T).T
+        probabilities: npt.NDArray[Any] = softmax(self._scores(_checked(self.model, X, source)).T).T
         return probabilities
 
-    def _scores(self, X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
-        """Return the last layer's Z, (rows, classes), on the host."""
-        pixels = _checked(self.model, X, source)
+    def _scores(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the last layer's Z, (rows, classes), on the host; of pixels as `_checked`'s."""
         scores = np.empty((len(pixels), self.model.layer_sizes[-1]), self.model.theta.dtype)
         with self._lock, self.backend.explaining():
             for rows in shard_slices(len(pixels), self.backend.lanes * self.backend.shard_rows):
@@ -203,8 +208,7 @@ def predict(
         return np.concatenate(ranks.gathered(own))
     X = _checked(model, X, source)
     part = part_of(len(X), ranks.rank, ranks.size)
-    own = X[part.start : part.stop]
-    labels = predictor.predict(own, source=source) if len(own) else model.classes[:0]
+    labels = predictor.labels(X[part.start : part.stop])
     return np.concatenate(ranks.gathered(labels))
 
 
@@ -244,6 +248,7 @@ def evaluate(
     if isinstance(X, Blocks):
         check_labelled(X, y)
         _check_features(model, X.features, X.source)
+        X = _fitting(model, X)
         which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
         shards = BlockShards(X, model.classes, which, backend.shard_rows, backend)
     else:
@@ -314,17 +319,26 @@ def evaluation(scores: npt.NDArray[np.float64]) -> Evaluation:
 
 
 def _checked(model: Model, X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
+    """Return images as bytes from 0 to 255 or as floats from 0 to 1, of the model's size."""
     X = checked_pixels(X, source)
-    _check_features(model, X.shape[1], source)
-    return X
+    _check_features(model, X.shape[1], source, X.size)
+    return unit_pixels(X, fitting_scale(X, model.pixel_max, source))
 
 
-def _check_features(model: Model, features: int, source: str) -> None:
+def _fitting(model: Model, blocks: Blocks) -> Blocks:
+    scale = chosen_scale(blocks.pixel_max, blocks.dtype, model.pixel_max, blocks.source)
+    return in_unit_range(blocks, scale)
+
+
+def _check_features(model: Model, features: int, source: str, size: int = 0) -> None:
     if features != model.features:
+        one = (
+            "Give a single image as X[None], or images" if size == model.features else "Give images"
+        )
         raise DataError(
             f"The images of {source} have {features} pixels, the model was trained on "
             f"{model.features}.",
-            "Give images of the size that the model was trained on.",
+            f"{one}images of the size that the model was trained on.",
         )
 
 

@@ -26,12 +26,15 @@ class Model:
         The label that each output stands for.
     info : mapping
         How it came about: recipe, seed, accuracies, package version, the training's curve.
+    pixel_max : float
+        The scale of its training data: what stands for 1 among the pixels, such as 255.
     """
 
     theta: npt.NDArray[Any]
     layer_sizes: tuple[int, ...]
     classes: npt.NDArray[np.int64]
     info: Mapping[str, Any] = field(default_factory=dict)
+    pixel_max: float = 255.0
 
     @property
     def layers(self) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:

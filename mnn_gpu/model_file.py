@@ -121,7 +121,7 @@ def load_model(path: str | Path) -> Model:
         check_header(Path(path))
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            sizes, classes, info = checked_description(metadata, path)
+            sizes, classes, info, pixel_max = checked_description(metadata, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise ModelFileError(
@@ -134,4 +134,5 @@ def load_model(path: str | Path) -> Model:
         raise ModelFileError(
             f"{path} is not a whole model file ({error}).", FOREIGN_CURE
         ) from error
-    return Model(checked_theta(tensors, sizes, metadata["format"], path), sizes, classes, info)
+    theta = checked_theta(tensors, sizes, metadata["format"], path)
+    return Model(theta, sizes, classes, info, pixel_max)

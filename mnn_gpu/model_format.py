@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,14 @@ def description(model: Model) -> dict[str, str]:
         "layer_sizes": json.dumps(list(model.layer_sizes)),
         "classes": json.dumps(model.classes.tolist()),
         "info": json.dumps(dict(model.info)),
+        "pixel_max": json.dumps(model.pixel_max),
     }
 
 
 def checked_description(
     metadata: dict[str, str], path: str | Path
-) -> tuple[tuple[int, ...], npt.NDArray[np.int64], dict[str, Any]]:
-    """Return layer sizes, classes and info from a file's metadata; see `checked_theta`."""
+) -> tuple[tuple[int, ...], npt.NDArray[np.int64], dict[str, Any], float]:
+    """Return layer sizes, classes, info and pixel_max from metadata; see `checked_theta`."""
     if metadata.get("format") not in (FORMAT, FORMER_FORMAT):
         raise ModelFileError(
             f"{path} is a safetensors file, but not a model of mnn_gpu "
@@ -52,14 +54,17 @@ def checked_description(
         sizes = json.loads(metadata["layer_sizes"])
         classes = json.loads(metadata["classes"])
         info = json.loads(metadata["info"])
+        pixel_max = json.loads(metadata.get("pixel_max", "255"))
         whole = all(type(n) is int and 0 <= n < 2**53 for n in [*sizes, *classes])
         if not whole or len(sizes) < 2 or min(sizes) < 1 or not isinstance(info, dict):
             raise ValueError("its description has values of the wrong kind")
+        if not isinstance(pixel_max, int | float) or not 0 < pixel_max < math.inf:
+            raise ValueError("its pixel_max is no positive number")
         if sizes[-1] != len(classes) or sorted(set(classes)) != classes:
             raise ValueError("its classes do not fit its last layer")
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: {error}.", FOREIGN_CURE) from error
-    return tuple(sizes), np.asarray(classes, np.int64), info
+    return tuple(sizes), np.asarray(classes, np.int64), info, float(pixel_max)
 
 
 def checked_theta(

@@ -17,12 +17,8 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.block_shards import BlockShards
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import (
-    checked_labels,
-    checked_pixels,
-    class_index,
-    image_shape,
-)
+from mnn_gpu.data.dataset import checked_labels, class_index, image_shape
+from mnn_gpu.data.pixels import checked_pixels, found_scale, unit_pixels
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.shards import Shard, cut, cut_at, scaled
 from mnn_gpu.sharing import Sharing
@@ -58,6 +54,8 @@ class Resident:
         Which images are rotated half as far; empty if the data stay on the disk.
     input_scale : float
         What the inputs, 0 to 1, are to be multiplied with.
+    pixel_max : float
+        See `Model`.
     blocks : Blocks or None
         Data that stay on the disk.
     """
@@ -72,6 +70,7 @@ class Resident:
     basis: Array | None
     half_turned: npt.NDArray[np.bool_]
     input_scale: float = 1.0
+    pixel_max: float = 255.0
     blocks: Blocks | None = None
 
     @property
@@ -105,6 +104,9 @@ def placed(
     """
     X_shape = np.shape(X)
     pixels = checked_pixels(X, "X")
+    held_out_pixels = [] if validation is None else [_held_out_pixels(validation)]
+    pixel_max = found_scale([pixels, *held_out_pixels], config.pixel_max)
+    pixels = unit_pixels(pixels, pixel_max)
     y = checked_labels(y, len(pixels), "y")
     known = np.unique(y) if classes is None else known_classes(classes)
     shard_rows = config.shard_rows or backend.shard_rows
@@ -118,7 +120,8 @@ def placed(
         shards = scaled(shards, dtype, backend.memory().free)
     held_out = []
     if validation is not None:
-        held_out = held_out_shards(validation, pixels.shape[1], known, config, backend, sharing)
+        own = known, config, backend, sharing
+        held_out = held_out_shards(validation, pixels.shape[1], pixel_max, *own)
     shape, basis = deformation(X_shape, pixels.shape[1], config, backend)
     half_turned = np.zeros(len(y), bool)
     if config.augmentation is not None:
@@ -134,6 +137,7 @@ def placed(
         basis,
         half_turned,
         scale,
+        pixel_max,
     )
 
 
@@ -211,15 +215,14 @@ def _shape_of(shape: tuple[int, ...]) -> tuple[int, int]:
 def held_out_shards(
     validation: Labelled,
     features: int,
+    pixel_max: float,
     classes: npt.NDArray[np.int64],
     config: TrainingConfig,
     backend: Backend,
     sharing: Sharing | None,
 ) -> list[Shard]:
     """Check held-out rows and bring them to the device; return this rank's shards of them."""
-    if len(validation) != 2:
-        raise UsageError("validation is not a pair.", "Give (X, y).")
-    X = checked_pixels(validation[0], "validation X")
+    X = unit_pixels(_held_out_pixels(validation), pixel_max)
     if X.shape[1] != features:
         raise DataError(
             f"The validation images have {X.shape[1]} pixels, the training images {features}.",
@@ -231,3 +234,9 @@ def held_out_shards(
         backend.asarray(X), backend.asarray(labels), config.shard_rows or backend.shard_rows
     )
     return shards if sharing is None else [shards[i] for i in sharing.own_of(len(shards))]
+
+
+def _held_out_pixels(validation: Labelled) -> npt.NDArray[Any]:
+    if len(validation) != 2:
+        raise UsageError("validation is not a pair.", "Give (X, y).")
+    return checked_pixels(validation[0], "validation X")

@@ -13,6 +13,7 @@ from mnn_gpu.block_shards import BlockShards
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.blocks import Blocks
 from mnn_gpu.data.dataset import class_index
+from mnn_gpu.data.unit_blocks import in_unit_range
 from mnn_gpu.draws import batch_draws, own_parts
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.resident import (
@@ -58,6 +59,8 @@ def placed_blocks(
             "Data that stay on the disk are trained on in batches.",
             "Give --batch-size, or read them into memory with --no-stream.",
         )
+    pixel_max = blocks.pixel_max if config.pixel_max is None else config.pixel_max
+    blocks = in_unit_range(blocks, pixel_max)
     known = blocks.classes
     if classes is not None:
         known = known_classes(classes)
@@ -66,7 +69,8 @@ def placed_blocks(
     shape, basis = deformation(images, blocks.features, config, backend)
     held_out = []
     if validation is not None:
-        held_out = held_out_shards(validation, blocks.features, known, config, backend, sharing)
+        own_part = known, config, backend, sharing
+        held_out = held_out_shards(validation, blocks.features, pixel_max, *own_part)
     count = len(blocks.bounds) - 1
     own = range(count) if sharing is None else sharing.own_of(count)
     rows = config.shard_rows or backend.shard_rows
@@ -81,6 +85,7 @@ def placed_blocks(
         basis=basis,
         half_turned=np.empty(0, bool),
         input_scale=input_scale(_some_rows(blocks)) if config.scale_inputs else 1.0,
+        pixel_max=pixel_max,
         blocks=blocks,
     )
 

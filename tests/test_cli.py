@@ -67,6 +67,27 @@ def test_train_without_options_is_the_notebook_on_mnist(tmp_path: Path) -> None:
     assert load_model(tmp_path / "model.safetensors").layer_sizes == (784, 10, 10, 10)
 
 
+@pytest.mark.parametrize("rows", [30, 7])
+def test_few_rows_are_held_out_of_few(tmp_path: Path, csv: Path, rows: int) -> None:
+    options = ("--data", csv, "--rows", rows, "--iterations", 2, "--out", tmp_path / "m")
+    result = run("train", *options, "--json", "-q")
+    report = json.loads(result.stdout)
+    assert report["held_out"]["rows"] == 3  # A tenth, or one for each class.
+    assert report["training"]["rows"] == rows - 3
+
+
+def test_train_names_an_unusual_scale_of_pixels(tmp_path: Path, csv: Path) -> None:
+    frame = pd.read_csv(csv)
+    frame.iloc[:, 1:] //= 16
+    frame.to_csv(csv, index=False)
+    options = ("--data", csv, "--iterations", 2, "--out", tmp_path / "m", "-q")
+    assert "pixels from 0 to 16" in run("train", *options).stdout
+    assert "pixels from" not in run("train", *options, "--pixel-max", 255).stdout
+    result = run("train", *options, "--pixel-max", 3)
+    assert result.returncode == 4
+    assert "pixel_max is 3" in result.stderr
+
+
 def test_train_prints_the_result_on_stdout_and_progress_on_stderr(
     tmp_path: Path, csv: Path
 ) -> None:

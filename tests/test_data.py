@@ -13,7 +13,7 @@ import pytest
 
 from mnn_gpu import DataError, Dataset, UsageError, load_dataset, load_mnist, split
 from mnn_gpu.data import bundled, bundled_mnist
-from mnn_gpu.data.dataset import checked_labels, checked_pixels
+from mnn_gpu.data.dataset import checked_labels
 from mnn_gpu.data.idx import idx_header
 
 # ---- MNIST ---------------------------------------------------------------------------
@@ -83,58 +83,7 @@ def test_a_split_that_leaves_nothing_is_refused(holdout: int, rows: int | None) 
     assert "--" in caught.value.cure
 
 
-# ---- pixels and labels ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, np.float32, np.float64])
-def test_whole_numbers_up_to_255_are_pixels_in_any_dtype(dtype: Any) -> None:
-    X = checked_pixels(np.array([[0, 128], [255, 3]], dtype), "X")
-    assert X.dtype == np.uint8
-    assert X.tolist() == [[0, 128], [255, 3]]
-
-
-def test_booleans_and_half_floats_are_fractions() -> None:
-    X = checked_pixels(np.array([[False, True]]), "X")
-    assert X.dtype == np.float32
-    assert X.tolist() == [[0, 1]]
-    assert checked_pixels(np.array([[0.5, 1]], np.float16), "X").dtype == np.float32
-
-
-def test_hidden_or_ragged_values_are_refused() -> None:
-    with pytest.raises(DataError, match="masked"):
-        checked_pixels(np.ma.masked_array([[1, 2]], np.array([[False, True]])), "X")
-    with pytest.raises(DataError, match="not an array"):
-        checked_pixels([[1, 2], [3]], "X")
-
-
-def test_fractions_are_kept_as_floats() -> None:
-    X = checked_pixels(np.array([[[0.0, 0.25]], [[1.0, 0.5]]], np.float32), "X")
-    assert X.shape == (2, 2)
-    assert X.dtype == np.float32
-
-
-@pytest.mark.parametrize(
-    ("X", "message"),
-    [
-        (np.array([[0, 256]]), "row 1, pixel 1: 256 is not a whole number from 0 to 255"),
-        (np.array([[0, 1], [-1, 0]]), "row 2, pixel 0: -1"),
-        (np.array([[0.0, np.nan]]), "nan is not a fraction from 0 to 1"),
-        (np.array([[0.5, np.inf]]), "inf is not a fraction"),
-        (np.array([[0.5, 1.5]]), "1.5 is not a fraction"),
-        (np.array([[7.0, 1.5]]), "1.5 is not a whole number"),
-        (np.array([[7.0, np.nan]]), "nan is not a whole number"),
-        (np.array([["a", "b"]]), "not numbers"),
-        (np.array([[None, 1]], dtype=object), "not numbers"),
-        (np.zeros((0, 4)), r"shape \(0, 4\)"),
-        (np.zeros((4, 0)), r"shape \(4, 0\)"),
-        (np.zeros(4), r"shape \(4,\)"),
-        (np.zeros((1, 2), complex), "not numbers"),
-    ],
-)
-def test_what_is_no_pixel_is_refused_by_row_and_column(X: Any, message: str) -> None:
-    with pytest.raises(DataError, match=message) as caught:
-        checked_pixels(X, "digits.npz")
-    assert caught.value.cause.startswith("digits.npz")
+# ---- labels ---------------------------------------------------------------
 
 
 def test_labels_may_be_a_column_of_whole_floats() -> None:

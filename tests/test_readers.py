@@ -381,7 +381,7 @@ def test_parquet_round_trip(tmp_path: Path, X: Any) -> None:
     [
         ({"p0": [1], "p1": [2]}, "no label column"),
         ({"label": [1], "image": ["text"]}, "column image"),
-        ({"label": [1, 2], "p0": [3, 300]}, "row 2, pixel 0: 300"),
+        ({"label": [1, 2], "p0": [3, 70_000]}, "row 2, pixel 0: 70000"),
         ({"label": [1, 2], "p0": [3, None]}, "nan"),
         ({"label": ["a"], "p0": [3]}, "not classes"),
         ({"label": [1]}, "no columns of pixels"),

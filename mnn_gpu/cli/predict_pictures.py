@@ -78,7 +78,9 @@ def _answer(
     from mnn_gpu.output_file import packed_for, write_atomically
 
     names, X = [name for name, _ in digits], np.array([digit for _, digit in digits])
-    probabilities = predict_proba(model, X, backend) if names else np.zeros((0, 1))
+    # Greys from 0 to 1: the model's own pixels may have another scale.
+    inputs = X if model.pixel_max == 255 else X / np.float32(255)
+    probabilities = predict_proba(model, inputs, backend) if names else np.zeros((0, 1))
     labels = model.classes[probabilities.argmax(axis=1)].tolist()
     best = probabilities.max(axis=1).tolist()
     if args.show is not None and names:

@@ -17,6 +17,7 @@ SCHEDULES = ("constant", "step", "linear", "cosine", "one-cycle")
 
 # Of TrainingConfig: option, type, metavar, help.
 NUMBERS: tuple[tuple[str, Any, str, str], ...] = (
+    ("pixel_max", float, "X", "largest value of a pixel (default: 1, 16, 255 or 65535, as fits)"),
     ("batch_size", int, "N", "samples an update (default: all of them)"),
     ("momentum", float, "X", "of momentum and nesterov (default: 0.9)"),
     ("beta1", float, "X", "of adam and adamw (default: 0.9)"),

@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     from mnn_gpu import TrainingInterrupted
     from mnn_gpu.cli.rescue import save_somewhere
+    from mnn_gpu.data.dataset import default_holdout
     from mnn_gpu.interrupts import FinishStep
     from mnn_gpu.ranks import shared_out
     from mnn_gpu.recipes import recipe_named
@@ -68,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
     backend = chosen_backend(args, ranks)
     config = shared_out(config, ranks, backend)
     data, rows = _data(args, recipe)
-    holdout = recipe.holdout if args.holdout is None else args.holdout
+    classes, holdout = _classes(data), args.holdout
+    if holdout is None:
+        holdout = default_holdout(min(rows or len(data), len(data)), len(classes), recipe.holdout)
     training, held_out = _split(data, holdout, config.seed, rows)
     if config.augmentation is not None and config.image_shape is None:
         config = replace(config, image_shape=data.image_shape)
@@ -80,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         )
     interrupted = 0
     try:
-        model, history = _trained(args, config, backend, training, held_out, _classes(data))
+        model, history = _trained(args, config, backend, training, held_out, classes)
     except TrainingInterrupted as stop:
         model, history, interrupted = stop.model, stop.history, stop.exit_code
         say(f"Interrupted after iteration {history.iterations}; saving what was learnt.")
@@ -225,6 +228,7 @@ def _report(
     return {
         "model": str(args.out),
         "layer_sizes": list(model.layer_sizes),
+        "pixel_max": model.pixel_max,
         "device": backend.device,
         "backend": backend.name,
         "ranks": args.ranks.size,
@@ -253,6 +257,8 @@ def _text(report: dict[str, Any]) -> str:
                 f"{name} accuracy  {scores['accuracy']:6.2%}  loss {scores['loss']:.4f}  "
                 f"({scores['rows']:,} rows)"
             )
+    if report["pixel_max"] != 255:
+        lines.append(f"pixels from 0 to {report['pixel_max']:g} (see --pixel-max)")
     if report["best"]:
         lines.append(
             f"best held-out accuracy after iteration {report['best']['iteration']:,}: the "

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--holdout",
         type=int,
         metavar="N",
-        help="of them, hold out N for validation (default: 1000)",
+        help="of them, hold out N for validation (default: a tenth, 1000 at most)",
     )
     add_stream(data)
     add_recipe(parser)

@@ -46,6 +46,11 @@ class Blocks(ABC):
         return int(self.bounds[-1])
 
     @property
+    def pixel_max(self) -> float:
+        """The scale of the pixels, see `pixels`; as far as is known without reading them."""
+        return 255.0 if self.dtype == np.uint8 else 1.0
+
+    @property
     @abstractmethod
     def classes(self) -> npt.NDArray[np.int64]:
         """The distinct labels of all rows, sorted; empty where there are none.

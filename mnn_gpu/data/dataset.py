@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.data.pixels import plain_array
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.randomness import SPLIT, generator
 
-PIXEL_CURE = "Pixels are whole numbers from 0 to 255, or all fractions from 0 to 1."
-BLOCK_ROWS = 256
 LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9."
 
 
@@ -22,7 +21,8 @@ class Dataset:
 
     Attributes
     ----------
-    X : (rows, features), uint8 (0 to 255) or float32 or float64 (0 to 1)
+    X : (rows, features), uint8, uint16, float32 or float64
+        As `pixels.checked_pixels` returns them: nothing is scaled.
     y : (rows,), int64, or None where the file has no labels
     source : str
         Where it came from, for messages.
@@ -106,6 +106,14 @@ def split(
     return data.take(order[holdout:]), data.take(order[:holdout])
 
 
+def default_holdout(rows: int, classes: int, most: int) -> int:
+    """Return how many rows to hold out where the user gives no number.
+
+    A tenth, at least as many as there are classes, up to half of the rows and up to ``most``.
+    """
+    return min(most, max(rows // 10, classes), rows // 2)
+
+
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
     """Return height and width of images in an array of this shape, None if it has none.
 
@@ -114,59 +122,6 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
     if len(shape) == 4 and shape[3] == 1:
         shape = shape[:3]
     return (shape[1], shape[2]) if len(shape) == 3 else None
-
-
-def checked_pixels(X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
-    """Return images as rows of uint8, or of floats where they are fractions.
-
-    Parameters
-    ----------
-    X : (rows, ...), any numeric dtype
-        Whole numbers from 0 to 255, or fractions from 0 to 1. Integers are whole numbers,
-        booleans fractions; floats are whole numbers if none lies between 0 and 1 and one
-        is above 1.
-    source : str
-        The file's name, for the message.
-
-    Returns
-    -------
-    (rows, features), uint8, float32 or float64
-
-    Raises
-    ------
-    DataError
-        If there is no row or no pixel, or a value is out of range or not a number.
-    """
-    X = _plain_array(X, source)
-    if X.ndim < 2 or 0 in X.shape:
-        raise DataError(
-            f"{source} holds an array of shape {X.shape}, not rows of pixels.",
-            "Give images as (rows, features) or (rows, height, width), at least one row.",
-        )
-    if X.dtype.kind not in "uifb":
-        raise DataError(f"{source} holds pixels of type {X.dtype}, not numbers.", PIXEL_CURE)
-    X = X.reshape(len(X), -1)
-    if X.dtype == np.uint8:
-        return X
-    if X.dtype not in (np.float32, np.float64) and X.dtype.kind in "fb":
-        X = X.astype(np.float32)
-    if X.dtype.kind == "f" and _lie_in_0_to_1(X):
-        return X
-    fractions = X.dtype.kind == "f" and bool(((X > 0) & (X < 1)).any() or not (X > 1).any())
-    good = (X >= 0) & (X <= 1) if fractions else (X >= 0) & (X <= 255) & (np.floor(X) == X)
-    if not good.all():
-        row, column = (int(i) for i in np.argwhere(~good)[0])
-        kind = "a fraction from 0 to 1" if fractions else "a whole number from 0 to 255"
-        raise DataError(
-            f"{source}, row {row + 1}, pixel {column}: {X[row, column]} is not {kind}.", PIXEL_CURE
-        )
-    return X if fractions else X.astype(np.uint8)
-
-
-def _lie_in_0_to_1(X: npt.NDArray[Any]) -> bool:
-    """Look at the extremes, a block that stays in the cache at a time; NaN is neither."""
-    blocks = (X[start : start + BLOCK_ROWS] for start in range(0, len(X), BLOCK_ROWS))
-    return all(bool(block.min() >= 0 and block.max() <= 1) for block in blocks)
 
 
 def checked_labels(
@@ -190,7 +145,7 @@ def checked_labels(
         If there are more or fewer labels than rows, or a label is not a whole number
         from 0 up.
     """
-    y = _plain_array(y, source)
+    y = plain_array(y, source)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.shape != (rows,):
@@ -241,17 +196,3 @@ def class_index(
             "Train on data in which every class is present, or leave such rows out.",
         )
     return index.astype(np.int32)
-
-
-def _plain_array(array: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
-    """Return an array, refusing what NumPy would guess at or hide."""
-    if isinstance(array, np.ma.MaskedArray) and array.mask.any():
-        raise DataError(
-            f"{source} is a masked array with hidden values.", "Fill or leave out what is hidden."
-        )
-    try:
-        return np.asarray(array)
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"{source} is not an array ({error}).", "Give rows of one length."
-        ) from error

@@ -40,6 +40,8 @@ class Index:
         The rows of each file.
     digest : str
         Of all pixels and labels, made while they were written.
+    largest : int or None
+        The largest byte; None of fractions, and in folders of earlier versions.
     """
 
     rows: int
@@ -50,6 +52,7 @@ class Index:
     classes: tuple[tuple[int, int], ...]
     files: tuple[int, ...]
     digest: str
+    largest: int | None = None
 
     def text(self) -> str:
         """Return the content of `index.json`."""
@@ -115,6 +118,7 @@ def _index(said: Any) -> Index:
         classes,
         files,
         said["digest"],
+        None if said.get("largest") is None else _whole("largest", said["largest"], 0),
     )
     _check(index)
     return index
@@ -143,6 +147,7 @@ def _check(index: Index) -> None:
         "files": not 0 < len(index.files) <= MOST_FILES or sum(index.files) != index.rows,
         "image_shape": index.image_shape is not None
         and index.image_shape[0] * index.image_shape[1] != index.features,
+        "largest": index.largest is not None and index.largest > 255,
         "classes": len(labels) > MOST_CLASSES
         or labels != sorted(set(labels))
         or sum(count for _, count in index.classes) != index.rows * (index.labelled is True),

@@ -57,6 +57,7 @@ class FolderWriter:
         self.labelled = labelled
         self.rows_per_file = rows_per_file or max(1, FILE // (features * self.dtype.itemsize))
         self.rows = self.size = 0
+        self._largest: int | None = 0 if self.dtype == np.uint8 else None
         self._files: list[int] = []
         self._open: list[NpyWriter] = []
         self._counts: dict[int, int] = {}
@@ -79,6 +80,8 @@ class FolderWriter:
         """
         if y is not None:
             self._count(y)
+        if self._largest is not None:
+            self._largest = max(self._largest, int(X.max(initial=0)))
         arrays = [np.ascontiguousarray(X)] + ([y] if y is not None else [])
         at = 0
         with explained(self.folder):
@@ -104,6 +107,7 @@ class FolderWriter:
             classes=tuple(sorted(self._counts.items())),
             files=tuple(self._files),
             digest=self._digest(image_shape),
+            largest=self._largest,
         )
         write_atomically(self.folder / INDEX, index.text().encode())
         return index

@@ -39,6 +39,11 @@ class Remaining(Blocks):
         """The distinct labels of all rows, the held-out ones too."""
         return self.blocks.classes
 
+    @property
+    def pixel_max(self) -> float:
+        """The scale of all rows, the held-out ones too."""
+        return self.blocks.pixel_max
+
     def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
         """Yield rows of one block (see `Blocks`)."""
         if start == stop:

@@ -12,8 +12,9 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.dataset import Dataset, checked_labels, checked_pixels, image_shape
+from mnn_gpu.data.dataset import Dataset, checked_labels, image_shape
 from mnn_gpu.data.files import READ_ERRORS, explain_os_error, most_bytes, open_binary, read_exactly
+from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.errors import DataError
 
 UBYTE = 0x08

@@ -16,6 +16,7 @@ from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.files import explain_os_error, is_folder
 from mnn_gpu.data.folder_index import CURE, images_name, labels_name, read_index
 from mnn_gpu.data.pixel_kind import of_kind
+from mnn_gpu.data.pixels import scale_of
 from mnn_gpu.errors import DataError
 from mnn_gpu.regular_file import open_regular
 
@@ -50,6 +51,7 @@ class NpyFolder(Blocks):
             index.labelled,
             index.digest,
         )
+        self._largest = index.largest
         self._classes = np.array([label for label, _ in index.classes], np.int64)
         # Where the arrays begin in their files, by the files' names.
         self._begins: dict[str, int] = {}
@@ -64,6 +66,11 @@ class NpyFolder(Blocks):
     def classes(self) -> npt.NDArray[np.int64]:
         """The distinct labels of all rows, sorted; empty where there are none."""
         return self._classes
+
+    @property
+    def pixel_max(self) -> float:
+        """The scale of the pixels, from the index."""
+        return super().pixel_max if self._largest is None else scale_of(self._largest)
 
     def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
         """Yield rows of one block (see `Blocks`), in one piece."""

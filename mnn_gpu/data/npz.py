@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.bundled import Part
-from mnn_gpu.data.dataset import Dataset, checked_labels, checked_pixels, image_shape
+from mnn_gpu.data.dataset import Dataset, checked_labels, image_shape
 from mnn_gpu.data.files import BOMB_CURE, explain_os_error, most_unpacked
+from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.errors import DataError
 
 IMAGE_NAMES = {"train": ("x_train", "X_train", "x", "X"), "test": ("x_test", "X_test", "x", "X")}

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.csv_layout import label_name
-from mnn_gpu.data.dataset import LABEL_CURE, Dataset, checked_labels, checked_pixels
+from mnn_gpu.data.dataset import LABEL_CURE, Dataset, checked_labels
 from mnn_gpu.data.files import most_unpacked
 from mnn_gpu.data.parquet_pages import check_pages
+from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.errors import DataError
 
 COLUMN_CURE = "Keep one numeric column a pixel and one for the label."

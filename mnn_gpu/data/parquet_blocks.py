@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from mnn_gpu.data.blocks_base import MOST_CLASSES, Blocks, Piece
 from mnn_gpu.data.csv_layout import label_name
-from mnn_gpu.data.dataset import LABEL_CURE, checked_labels, checked_pixels
+from mnn_gpu.data.dataset import LABEL_CURE, checked_labels
 from mnn_gpu.data.parquet import (
     DAMAGE_CURE,
     check_types,
@@ -23,6 +23,7 @@ from mnn_gpu.data.parquet import (
 )
 from mnn_gpu.data.parquet_pages import check_pages
 from mnn_gpu.data.pixel_kind import of_kind
+from mnn_gpu.data.pixels import checked_pixels, scale_of
 from mnn_gpu.errors import DataError
 from mnn_gpu.regular_file import open_regular
 
@@ -150,25 +151,36 @@ class ParquetBlocks(Blocks):
         whole = [types.is_integer(kind) for kind in kinds]
         if any(whole) and not any(map(types.is_floating, kinds)):
             return np.uint8
-        if self._exceeds_one():
+        if self._largest()[0] > 1:
             return np.uint8
         columns = next(self._columns(0))
         if self._at is not None:
             columns.pop(self._at)
         first = checked_pixels(np.stack(columns, axis=1), self.source)
-        return np.uint8 if first.dtype == np.uint8 else np.float32
+        return np.uint8 if first.dtype == np.uint8 and first.max() > 1 else np.float32
 
-    def _exceeds_one(self) -> bool:
-        """Return whether the statistics tell of a pixel above 1."""
+    @property
+    def pixel_max(self) -> float:
+        """The scale of the pixels, from the file's statistics where it has them."""
+        largest, is_complete = self._largest()
+        is_known = self.dtype == np.uint8 and is_complete
+        return scale_of(largest) if is_known else super().pixel_max
+
+    def _largest(self) -> tuple[float, bool]:
+        """Return the largest pixel by the file's statistics, and whether none is missing."""
+        largest, is_complete = 0.0, True
         for group in map(self._metadata.row_group, self._groups):
             for column in range(group.num_columns):
-                statistics = group.column(column).statistics
-                if column == self._at or statistics is None or not statistics.has_min_max:
+                if column == self._at:
                     continue
-                # Of float16 pyarrow tells the bytes.
-                if isinstance(statistics.max, int | float) and statistics.max > 1:
-                    return True
-        return False
+                statistics = group.column(column).statistics
+                # Of float16 pyarrow returns the bytes.
+                known = statistics is not None and statistics.has_min_max
+                if known and isinstance(statistics.max, int | float):
+                    largest = max(largest, float(statistics.max))
+                else:
+                    is_complete = False
+        return largest, is_complete
 
 
 def _digest(path: Path, metadata: Any, label: str | None) -> str:

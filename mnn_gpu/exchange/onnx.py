@@ -25,8 +25,8 @@ the same to every runtime. Nothing here needs a later one, which older runtimes 
 LARGEST, ROOM = 2**31 - 1, 2**20
 """Bytes that a protobuf message, which an ONNX file is, can have; kept for all but parameters."""
 FEEDING = (
-    "pixels: (N, {features}) float32 from 0 to 1 (bytes / 255), an image a row, its lines end to "
-    "end. probabilities: (N, classes). label: (N,), the most probable class."
+    "pixels: (N, {features}) float32 from 0 to 1 (values / {pixel_max:g}), an image a row, its "
+    "lines end to end. probabilities: (N, classes). label: (N,), the most probable class."
 )
 
 
@@ -91,7 +91,7 @@ def to_onnx(model: Model, dtype: str) -> onnx.ModelProto:
         producer_name="mnn_gpu",
         producer_version=__version__,
     )
-    feeding = FEEDING.format(features=model.features)
+    feeding = FEEDING.format(features=model.features, pixel_max=model.pixel_max)
     helper.set_model_props(made, {**description(model), "how_to_feed_it": feeding})
     return made
 

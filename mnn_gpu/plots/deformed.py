@@ -18,7 +18,8 @@ from mnn_gpu.augmentation import (
     warps,
 )
 from mnn_gpu.checks import whole
-from mnn_gpu.data.dataset import checked_labels, checked_pixels
+from mnn_gpu.data.dataset import checked_labels
+from mnn_gpu.data.pixels import checked_pixels, found_scale, unit_pixels
 from mnn_gpu.errors import UsageError
 from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import recipe_of, shape_of_images
@@ -78,6 +79,7 @@ def augmentation(
     copies, seed = whole("copies", copies, 1, MOST_COPIES), whole("seed", seed, 0)
     used, title = _augmentation_of(how)
     pixels = checked_pixels(X, "X")
+    pixels = unit_pixels(pixels, found_scale([pixels], None))
     model = how if isinstance(how, Model) else None
     shape = shape_of_images(pixels.shape[1], image_shape, model, X)
     if min(shape) < 2:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from mnn_gpu import network
 from mnn_gpu.backend import Backend
 from mnn_gpu.checks import whole
-from mnn_gpu.data.dataset import checked_pixels
+from mnn_gpu.data.pixels import checked_pixels, fitting_scale, unit_pixels
 from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import answers, shape_of_images
 from mnn_gpu.plots.picture import Picture, colours, picture
@@ -64,7 +64,9 @@ def mistakes(
     shape = shape_of_images(model.features, image_shape, model, X)
     found = answers(model, X, y, backend, source)
     rows = found.wrong[:most]
-    pixels = network.unit_range(checked_pixels(X, source)[rows], np.dtype(np.float32))
+    images = checked_pixels(X, source)
+    images = unit_pixels(images, fitting_scale(images, model.pixel_max, source))
+    pixels = network.unit_range(images[rows], np.dtype(np.float32))
     classes = model.classes
     tiles = [
         Tile(

@@ -1,0 +1,65 @@
+"""Data that stay on the disk, with pixels that are scaled as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.blocks_base import Blocks, Piece
+from mnn_gpu.data.pixels import BYTES, unit_pixels
+from mnn_gpu.errors import DataError
+
+
+def in_unit_range(blocks: Blocks, pixel_max: float) -> Blocks:
+    """Return the same data, as bytes from 0 to 255 or as floats from 0 to 1.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    pixel_max : float
+        What is to become 1.
+    """
+    is_bytes = blocks.dtype == np.uint8
+    if pixel_max == (BYTES if is_bytes else 1):
+        return blocks
+    return UnitBlocks(blocks, pixel_max)
+
+
+class UnitBlocks(Blocks):
+    """Blocks whose pixels are divided by the largest one that they can be.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    pixel_max : float
+    """
+
+    def __init__(self, blocks: Blocks, pixel_max: float) -> None:
+        self.blocks = blocks
+        self.divisor = pixel_max
+        self.source, self.features, self.bounds = blocks.source, blocks.features, blocks.bounds
+        self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
+        self.digest, self.dtype = blocks.digest, np.dtype(np.float32)
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The distinct labels of all rows."""
+        return self.blocks.classes
+
+    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Yield rows of one block (see `Blocks`).
+
+        Raises
+        ------
+        DataError
+            Also if a pixel exceeds the largest one that was given.
+        """
+        for X, y in self.blocks.pieces(block, start, stop):
+            if X.size and X.max() > self.divisor:
+                raise DataError(
+                    f"{self.source} has a pixel of {X.max()}, above {self.divisor:g}.",
+                    "Give the largest value that a pixel can have.",
+                )
+            yield unit_pixels(X, self.divisor), y

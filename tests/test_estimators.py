@@ -310,6 +310,33 @@ def test_what_polars_and_torch_hold_is_taken_too(name: str) -> None:
     np.testing.assert_array_equal(ours.predict(there), expected.predict(X))
 
 
+@pytest.mark.parametrize("ours", [MLPClassifier, MLPRegressor])
+def test_dask_arrays_are_computed(ours: type) -> None:
+    da = pytest.importorskip("dask.array")
+    weights = np.linspace(1, 2, len(Y))
+    lazy_X, lazy_y, lazy_weights = (da.from_array(a, chunks=7) for a in (X, Y, weights))
+    found = ours(max_iter=3, random_state=0).fit(lazy_X, lazy_y, sample_weight=lazy_weights)
+    expected = ours(max_iter=3, random_state=0).fit(X, Y, sample_weight=weights)
+    assert_same(found, expected)
+    score = expected.score(X, Y, sample_weight=weights)
+    assert found.score(lazy_X, lazy_y, sample_weight=lazy_weights) == score
+    unknown_length = lazy_y[lazy_y >= 0]
+    assert_same(
+        ours(max_iter=3, random_state=0).fit(X, unknown_length),
+        ours(max_iter=3, random_state=0).fit(X, Y),
+    )
+
+
+def test_tensors_that_record_gradients_are_taken_without_them() -> None:
+    torch = pytest.importorskip("torch")
+    there, weights = torch.tensor(X, requires_grad=True), torch.ones(len(Y), requires_grad=True)
+    ours = MLPClassifier(max_iter=3, random_state=0).fit(there, Y, sample_weight=weights)
+    expected = MLPClassifier(max_iter=3, random_state=0).fit(X, Y, sample_weight=np.ones(len(Y)))
+    assert_same(ours, expected)
+    np.testing.assert_array_equal(ours.predict_proba(there), expected.predict_proba(X))
+    assert ours.score(there, Y) == expected.score(X, Y)
+
+
 # ---- arrays that are on a device already -----------------------------------------------
 
 ELSEWHERE = [

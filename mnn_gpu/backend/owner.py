@@ -27,11 +27,19 @@ def is_on_host(array: Any) -> bool:
 
 def to_host(array: Any) -> npt.NDArray[Any]:
     """Bring an array of any library to the host; anything else as NumPy understands it."""
-    if not is_foreign(array):
+    if not is_foreign(array) or is_lazy(array):
         return np.asarray(array)
-    if hasattr(array, "detach"):  # torch: without what it keeps to differentiate.
-        array = array.detach()
-    return np.from_dlpack(array, device="cpu")
+    return np.from_dlpack(without_gradients(array), device="cpu")
+
+
+def is_lazy(array: Any) -> bool:
+    """Whether it is an array whose values NumPy has computed when it reads them, such as Dask's."""
+    return bool(array_api_compat.is_dask_array(array))
+
+
+def without_gradients(array: Any) -> Any:
+    """Return a torch tensor without the record that it keeps to differentiate; else the array."""
+    return array.detach() if getattr(array, "requires_grad", False) else array
 
 
 def backend_of(array: Any) -> Backend:

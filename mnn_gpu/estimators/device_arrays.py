@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backend import Backend
-from mnn_gpu.backend.owner import backend_of, is_on_host, to_host
+from mnn_gpu.backend.owner import backend_of, is_lazy, is_on_host, to_host, without_gradients
 from mnn_gpu.errors import DataError
 
 Array: TypeAlias = Any
@@ -83,17 +83,18 @@ def _array_of(X: Any) -> Array | None:
     """Return the array of an object whose data are on a device, else None."""
     if type(X).__module__.partition(".")[0] == "cudf":
         return X.values
-    if not array_api_compat.is_array_api_obj(X) or is_sparse(X):
+    if not array_api_compat.is_array_api_obj(X) or is_sparse(X) or is_lazy(X):
         return None
     from sklearn import get_config
 
     if array_api_compat.is_numpy_array(X):
         return None
-    return X if get_config()["array_api_dispatch"] or not is_on_host(X) else None
+    there = get_config()["array_api_dispatch"] or not is_on_host(X)
+    return without_gradients(X) if there else None
 
 
 def on_host(values: Any) -> Any:
-    """Bring targets or weights to the host if they are on a device; cuDF's too."""
+    """Bring targets or weights to the host, from a device, cuDF or Dask, which computes them."""
     if type(values).__module__.partition(".")[0] == "cudf":
         return values.to_pandas()
     if isinstance(values, np.generic):  # A weight of all samples.

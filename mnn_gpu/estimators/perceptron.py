@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from mnn_gpu import network
 from mnn_gpu.activations import ACTIVATIONS
 from mnn_gpu.backend import Backend, select_backend
+from mnn_gpu.backend.owner import without_gradients
 from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError
 from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse, on_host
 from mnn_gpu.estimators.lbfgs import fit_lbfgs
@@ -44,7 +45,7 @@ class DevicePerceptron:
     # ---- training: scikit-learn's hooks ----------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
-        weights = None if sample_weight is None else on_host(sample_weight)
+        X, weights = without_gradients(X), None if sample_weight is None else on_host(sample_weight)
         fit: Any = super()
         # What is not finite in the end is an error there.
         with np.errstate(all="ignore"), together(self, X, weights, incremental):
@@ -125,6 +126,7 @@ class DevicePerceptron:
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> npt.NDArray[Any]:
         """Return the last layer's ``A``, (rows, outputs), on the host."""
         if check_input:
+            X = without_gradients(X)
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         if is_sparse(X):
             sparse: Any = super()

@@ -78,7 +78,7 @@ def test_float64_is_computed_in_float64_where_it_is_asked_for(tmp_path: Path) ->
 
 def test_of_equal_outputs_the_first_is_the_label(tmp_path: Path) -> None:
     model = Model(np.zeros(12, np.float32), (3, 3), np.array([4, 5, 6]))
-    X = np.ones((2, 3), np.float32)
+    X = np.full((2, 3), 0.5, np.float32)
     assert run(exported(model, tmp_path), X)[1].tolist() == predict(model, X).tolist() == [4, 4]
 
 

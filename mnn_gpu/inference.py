@@ -16,6 +16,7 @@ from array_api_compat import array_namespace
 
 from mnn_gpu import html, network
 from mnn_gpu.activations import softmax
+from mnn_gpu.agreement import check_same, digest_of_data
 from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.backend.base import Run
 from mnn_gpu.block_shards import BlockShards, check_labelled, read_ahead
@@ -199,17 +200,37 @@ def predict(
     With ``comm``, see `train`, each rank labels some of the rows; all return all labels.
     """
     ranks = ranks_of(comm)
-    predictor = Predictor(model, ranks.backend() if backend is None else backend)
+    predictor = ranks.all_do(
+        lambda: Predictor(model, ranks.backend() if backend is None else backend)
+    )
     if ranks.size == 1:
         return predictor.predict(X, source=source)
+    if not isinstance(X, Blocks):
+        raw = X
+        X = ranks.all_do(lambda: _checked(model, raw, source))
+    _check_same(ranks, "predict", model, predictor.backend, X)
     if isinstance(X, Blocks):
         which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
         own = ranks.all_do(partial(predictor.predict_blocks, X, which))
         return np.concatenate(ranks.gathered(own))
-    X = _checked(model, X, source)
     part = part_of(len(X), ranks.rank, ranks.size)
-    labels = predictor.labels(X[part.start : part.stop])
+    mine = X[part.start : part.stop]
+    labels = ranks.all_do(lambda: predictor.labels(mine))
     return np.concatenate(ranks.gathered(labels))
+
+
+def _check_same(
+    ranks: Ranks, call: str, model: Model, backend: Backend, X: Any, y: Any = None
+) -> None:
+    """See `agreement.check_same`."""
+    if ranks.size > 1:
+        sizes = "-".join(map(str, model.layer_sizes))
+        values = {
+            "backend": backend.name,
+            "model": f"{sizes} {digest_of_data(model.theta, model.classes)}",
+            "data or labels": digest_of_data(X, y),
+        }
+        check_same(ranks, call, values)
 
 
 def evaluate(
@@ -235,7 +256,7 @@ def evaluate(
     source : str
         What to call the data in an error message.
     comm : mpi4py.MPI.Comm, optional
-        See `train`: each rank looks at some of the rows; all return the whole evaluation.
+        See `train`: each rank evaluates some of the rows; all return the whole evaluation.
 
     Raises
     ------
@@ -243,16 +264,12 @@ def evaluate(
         If pixels or labels are not such, or a label is none of the model's.
     """
     ranks = ranks_of(comm)
-    backend = ranks.backend() if backend is None else checked_backend(backend)
-    shards: Iterable[Shard]
-    if isinstance(X, Blocks):
-        check_labelled(X, y)
-        _check_features(model, X.features, X.source)
-        X = _fitting(model, X)
-        which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
-        shards = BlockShards(X, model.classes, which, backend.shard_rows, backend)
-    else:
-        shards = _own_shards(model, X, y, source, backend, ranks)
+    given = backend
+    backend = ranks.all_do(lambda: ranks.backend() if given is None else checked_backend(given))
+    # The ranks share out the shards, so these have the same rows on all, whatever the device.
+    rows = -ranks.largest(-backend.shard_rows)
+    shards = ranks.all_do(lambda: _own_shards(model, X, y, source, backend, rows, ranks))
+    _check_same(ranks, "evaluate", model, backend, X, y)
     with backend.explaining():
         # What lies on the disk may fail one rank alone.
         scores = ranks.all_do(lambda: score_shards(backend, _layers(model, backend), shards))
@@ -261,18 +278,25 @@ def evaluate(
 
 def _own_shards(
     model: Model,
-    X: npt.ArrayLike,
+    X: npt.ArrayLike | Blocks,
     y: npt.ArrayLike | None,
     source: str,
     backend: Backend,
+    shard_rows: int,
     ranks: Ranks,
-) -> Iterator[Shard]:
+) -> Iterable[Shard]:
     """Check images and labels, and return this rank's shards of them."""
+    if isinstance(X, Blocks):
+        check_labelled(X, y)
+        _check_features(model, X.features, X.source)
+        X = _fitting(model, X)
+        which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
+        return BlockShards(X, model.classes, which, shard_rows, backend)
     if y is None:
         raise DataError("There are no labels.", "Give them as y.")
     X = _checked(model, X, source)
     index = class_index(model.classes, checked_labels(y, len(X), source), source)
-    runs = list(slices(len(X), backend.shard_rows))
+    runs = list(slices(len(X), shard_rows))
     own = [runs[i] for i in part_of(len(runs), ranks.rank, ranks.size)]
     return _shards(X, index, own, backend)
 

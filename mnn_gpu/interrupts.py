@@ -23,6 +23,20 @@ def terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     raise Terminated
 
 
+def raise_on_signals() -> None:
+    """Let Ctrl-C and SIGTERM raise exceptions, unless the program ignores or handles them."""
+    for number, handler in zip(SIGNALS, (signal.default_int_handler, terminate), strict=True):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, handler)
+
+
+def die_of_signals() -> None:
+    """Let the system end this process at Ctrl-C and SIGTERM, whatever library it is in."""
+    for number in SIGNALS:
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            signal.signal(number, signal.SIG_DFL)
+
+
 class FinishStep:
     """While active, Ctrl-C and SIGTERM are only noted; a second one interrupts at once.
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from mnn_gpu.backend import Backend, select_backend
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.engine import Exchange
-from mnn_gpu.errors import MnnGpuError, UsageError
+from mnn_gpu.errors import LaunchError, UsageError
 from mnn_gpu.sharing import Sharing
 
 T = TypeVar("T")
@@ -82,8 +82,8 @@ class Ranks:
     def give_up(self, message: str) -> None:
         """Say something and end all ranks, from whichever thread."""
         print(f"rank {self.rank}: {message}", file=sys.__stderr__, flush=True)
-        self.abort(MnnGpuError.exit_code)
-        os._exit(MnnGpuError.exit_code)
+        self.abort(LaunchError.exit_code)
+        os._exit(LaunchError.exit_code)
 
     def exchange(
         self,
@@ -140,18 +140,3 @@ def checked_shards(wanted: int | None, ranks: Ranks, backend: Backend) -> int | 
             "The JAX backend trains in one process.", "Leave out --backend, or start one process."
         )
     return shards
-
-
-def check_same(ranks: Ranks, digest: str, what: str = "data or labels") -> None:
-    """See that all ranks have the same data, or the same of something else.
-
-    Raises
-    ------
-    UsageError
-    """
-    others = [i for i, other in enumerate(ranks.gathered(digest)) if other != digest]
-    if others:
-        raise UsageError(
-            f"Ranks {ranks.rank} and {others[0]} have different {what}.",
-            "Let all ranks read the same files and give them the same arguments.",
-        )

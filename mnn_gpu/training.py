@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.agreement import check_same, digest_of_data
 from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.checkpoint import Checkpoint
 from mnn_gpu.config import TrainingConfig
@@ -18,9 +19,8 @@ from mnn_gpu.due import Due
 from mnn_gpu.errors import UsageError
 from mnn_gpu.history import History, Hook
 from mnn_gpu.model import Model
-from mnn_gpu.ranks import check_same, ranks_of, shared_out
+from mnn_gpu.ranks import Ranks, ranks_of, shared_out
 from mnn_gpu.resident import Labelled
-from mnn_gpu.tensor_file import data_digest
 from mnn_gpu.training_loop import TrainingLoop
 
 
@@ -68,8 +68,10 @@ def train(
         training had never been cut; elsewhere the same to rounding.
     comm : mpi4py.MPI.Comm, optional
         The ranks of an MPI program that train together, all of which call this with the same
-        arguments; each works on some shards of every batch. The first one's hooks are told,
-        and it alone writes checkpoints; all return the same. Default: this process alone.
+        arguments, which are compared; each works on some shards of every batch. The first
+        one's hooks are called, and it alone writes checkpoints; all return the same. If the
+        others do not answer within ``MNN_RANK_TIMEOUT`` seconds (600), the job is ended.
+        Default: this process alone.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def train(
         If the folder of the checkpoint cannot be written to, or no checkpoint be read.
     UsageError
         If it belongs to another recipe or other data, is there and not to be resumed, or
-        another run holds the folder.
+        another run holds the folder; or if the ranks were given different arguments or data.
     TrainingInterrupted
         On Ctrl-C or SIGTERM, with the model as far as it came. (A second one leaves at once.)
 
@@ -99,38 +101,50 @@ def train(
         If the training goes on otherwise than asked: in smaller shards for want of memory,
         from the checkpoint before a damaged one, or without writing one to a full disk.
     """
-    config = TrainingConfig() if config is None else config
-    if not isinstance(config, TrainingConfig):
-        raise UsageError(
-            f"config is {type(config).__name__}, not a TrainingConfig.",
-            "Give mnn_gpu.TrainingConfig(...), or a recipe's .config.",
-        )
-    if resume and checkpoint is None:
-        raise UsageError("resume needs a place to go on from.", "Give checkpoint=FOLDER too.")
     ranks = ranks_of(comm)
-    backend = ranks.backend() if backend is None else checked_backend(backend)
-    config = shared_out(config, ranks, backend)
+    given = config, backend
+    due = ranks.all_do(lambda: _checked_due(checkpoint, checkpoint_every, resume))
+    config, backend = ranks.all_do(lambda: _shared(*given, ranks))
+    how = {
+        "checkpoint": checkpoint and str(checkpoint),
+        "checkpoint_every": checkpoint_every,
+        "resume": resume,
+        "backend": backend.name,
+    }
+    check_same(ranks, "train", {**vars(config), **how})
     # An overflow is no warning here: it ends in a DivergedError.
     one_thread = nullcontext() if config.shards is None else backend.single_threaded()
     with backend.explaining(), one_thread, np.errstate(all="ignore"):
         training = ranks.all_do(
             lambda: TrainingLoop(X, y, config, backend, validation, classes, ranks)
         )
-        due = Due(checkpoint_every)
         if checkpoint is None and ranks.size == 1:
             return training.run(hooks)
-        digest = _digest(X, y, validation, training.course.data.classes)
-        check_same(ranks, digest)
+        digest = digest_of_data(X, y, *(validation or ()), training.course.data.classes)
+        check_same(ranks, "train", {"data or labels": digest})
         folder = ranks.first_does(lambda: _opened(checkpoint, config, digest, resume))
         with folder or nullcontext() as kept:
             return training.run(hooks if ranks.is_first else (), kept, due, resume)
 
 
-def _digest(X: Any, y: Any, validation: Labelled | None, classes: npt.NDArray[Any]) -> str:
-    rest = (*(validation or ()), classes)
-    if isinstance(X, Blocks):
-        return data_digest(np.frombuffer(X.digest.encode(), np.uint8), *rest)
-    return data_digest(X, y, *rest)
+def _checked_due(checkpoint: str | Path | None, every: int | str | None, resume: bool) -> Due:
+    if resume and checkpoint is None:
+        raise UsageError("resume needs a place to go on from.", "Give checkpoint=FOLDER too.")
+    return Due(every)
+
+
+def _shared(
+    config: TrainingConfig | None, backend: Backend | None, ranks: Ranks
+) -> tuple[TrainingConfig, Backend]:
+    """Return the recipe with the number of its shards, and the backend."""
+    config = TrainingConfig() if config is None else config
+    if not isinstance(config, TrainingConfig):
+        raise UsageError(
+            f"config is {type(config).__name__}, not a TrainingConfig.",
+            "Give mnn_gpu.TrainingConfig(...), or a recipe's .config.",
+        )
+    backend = ranks.backend() if backend is None else checked_backend(backend)
+    return shared_out(config, ranks, backend), backend
 
 
 def _opened(

@@ -7,7 +7,6 @@ A thin layer over `distributed.exchange`, whose arithmetic the tests hold to the
 from __future__ import annotations
 
 import importlib
-import os
 import platform
 import weakref
 from collections import deque
@@ -17,15 +16,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mnn_gpu.distributed.exchange import PartwiseExchange
+from mnn_gpu.distributed.patience import explained, patience
 from mnn_gpu.distributed.watchdog import Watchdog
 from mnn_gpu.ranks import Ranks
 from mnn_gpu.sharing import Sharing
 
 Array: TypeAlias = Any
-
-PATIENCE_VARIABLE = "MNN_NCCL_PATIENCE"
-PATIENCE = 300.0
-"""Seconds: a rank may be writing a checkpoint, or compiling its kernels."""
 
 
 def nccl_of(cupy: Any) -> Any:
@@ -67,10 +63,9 @@ class NcclExchange(PartwiseExchange):
         self.comm = self.nccl.NcclCommunicator(ranks.size, ranks.from_first(name), ranks.rank)
         self.events: deque[tuple[int, Any]] = deque()
         self.count = 0
-        patience = float(os.environ.get(PATIENCE_VARIABLE) or PATIENCE)
         # The watchdog keeps no exchange alive, and ends with its own.
         this = weakref.ref(self)
-        watchdog = Watchdog(lambda: _waiting_for(this()), patience, _giving_up(ranks))
+        watchdog = Watchdog(lambda: _waiting_for(this()), patience(), _giving_up(ranks))
         weakref.finalize(self, watchdog.stop)
         watchdog.start()
 
@@ -127,9 +122,6 @@ def _waiting_for(exchange: NcclExchange | None) -> object:
 
 def _giving_up(ranks: Ranks) -> Callable[[str], None]:
     def give_up(why: str) -> None:
-        ranks.give_up(
-            f"error: {why}\ncure: See what became of them; {PATIENCE_VARIABLE} sets the "
-            "seconds that are waited."
-        )
+        ranks.give_up(explained(why))
 
     return give_up

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
+import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from mnn_gpu.cli.options import say
+from mnn_gpu.interrupts import killed_by_interrupts
 from mnn_gpu.launcher import Launch, launched
 
 if TYPE_CHECKING:
     from mnn_gpu.ranks import Ranks
 
-STAGGER = 0.2
+STAGGER = 0.5
 """Seconds that each rank waits for those before it: what all would say, the first one says."""
 LONGEST = 2.0
 HEARD = 0.1
@@ -46,6 +50,8 @@ class Job:
         ------
         LaunchError
         """
+        if self.ranks is not None:
+            return self.ranks
         if self.launch is None:
             from mnn_gpu.ranks import Ranks
 
@@ -53,11 +59,29 @@ class Job:
         else:
             from mnn_gpu.distributed.start import world
 
-            comm = world(self.launch)
-            from mnn_gpu.distributed.mpi import MpiRanks
+            # A rank that waits within MPI runs no handler of Python's. If it were interrupted
+            # here, before it can end the job, the others would wait for it for ever.
+            with killed_by_interrupts():
+                comm = world(self.launch)
+                from mnn_gpu.distributed.mpi import MpiRanks
 
-            self.ranks = MpiRanks(comm)
+                self.ranks = MpiRanks(comm)
         return self.ranks
+
+    def parsed(
+        self, parser: argparse.ArgumentParser, argv: Sequence[str] | None
+    ) -> argparse.Namespace:
+        """Return the options; several ranks compare theirs before anything else.
+
+        Raises
+        ------
+        LaunchError, UsageError, SystemExit
+        """
+        if self.launch is None:
+            return parser.parse_args(argv)
+        from mnn_gpu.cli.agreed import agreed
+
+        return agreed(parser, argv, self.connect())
 
     def fail(self, message: str, code: int) -> None:
         """Say what this rank failed of, and end the others, which may be waiting for it.
@@ -72,6 +96,8 @@ class Job:
         if self.launch is None:
             say(message)
             return
+        # Another Ctrl-C would otherwise leave the other ranks waiting for this one.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not message:
             time.sleep(2 * LONGEST)
         elif not self.is_first:

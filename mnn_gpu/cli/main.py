@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
         _set_up(commands.add_parser(name, help=command.SUMMARY), command)
-    return _run(parser.parse_args(argv), job)
+    return _run(parser, argv, job)
 
 
 def train_main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +63,7 @@ def train_main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="train")
     parser.add_argument("--version", action="version", version=f"mnn_gpu {__version__}")
     _set_up(parser, train)
-    return _run(parser.parse_args(argv), job)
+    return _run(parser, argv, job)
 
 
 def _set_up(parser: argparse.ArgumentParser, command: ModuleType) -> None:
@@ -73,15 +73,16 @@ def _set_up(parser: argparse.ArgumentParser, command: ModuleType) -> None:
     parser.set_defaults(run=command.run, is_shared=command in SHARED)
 
 
-def _run(args: argparse.Namespace, job: Job) -> int:
+def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) -> int:
     """Run a command and turn what it raises into a message and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file's name may hold what the terminal cannot show.
             stream.reconfigure(errors="backslashreplace")
-    if not (job.is_first or args.is_shared):
-        return 0
     try:
+        args = job.parsed(parser, argv)
+        if not (job.is_first or args.is_shared):
+            return 0
         if args.is_shared:
             args.ranks = job.connect()
         code: int = args.run(args)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mnn_gpu.backend import Backend
 from mnn_gpu.distributed.exchange import HostExchange, StagedExchange
+from mnn_gpu.distributed.patience import explained, killed_after, patience
 from mnn_gpu.distributed.start import on_this_machine
+from mnn_gpu.distributed.watched import WatchedComm
 from mnn_gpu.engine import Exchange
 from mnn_gpu.errors import MnnGpuError, RankError
 from mnn_gpu.ranks import Ranks
@@ -17,6 +20,8 @@ from mnn_gpu.sharing import Sharing
 T = TypeVar("T")
 
 DEFAULT_SHARDS = 8
+ABORT_SECONDS = 5.0
+"""In which `MPI_Abort` ends this process; it may wait for a lock that another thread has."""
 
 
 class MpiRanks(Ranks):
@@ -30,9 +35,12 @@ class MpiRanks(Ranks):
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI
 
-        self.comm = comm
         self.rank, self.size = comm.rank, comm.size
+        # A method of this object would keep it alive, and its watchdog too.
+        this = weakref.ref(self)
+        self.comm = WatchedComm(comm, patience(), lambda why: _give_up(this(), why))
         self._maximum = MPI.MAX
+        self.gathered(None)  # What follows is not watched; all ranks are there from here on.
         self.local_rank, self.sharers = on_this_machine(comm)
 
     def gathered(self, value: T) -> list[T]:
@@ -79,8 +87,19 @@ class MpiRanks(Ranks):
 
     def abort(self, code: int) -> None:
         """End all ranks at once."""
-        self.comm.Abort(code)
+        end_all(self.comm.comm, code)
+
+
+def end_all(comm: Any, code: int) -> None:
+    """End all ranks of a communicator at once, from any thread."""
+    with killed_after(ABORT_SECONDS):
+        comm.Abort(code)
         os._exit(code)  # Where Abort should come back.
+
+
+def _give_up(ranks: Ranks | None, why: str) -> None:
+    if ranks is not None:
+        ranks.give_up(explained(why))
 
 
 def _told(error: Exception) -> tuple[str, str, int]:

@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 from mnn_gpu.cores import usable_cores, wanted_threads
+from mnn_gpu.distributed.patience import killed_after, patience
 from mnn_gpu.errors import LaunchError
 from mnn_gpu.launcher import Launch
 
@@ -27,7 +28,9 @@ def world(launch: Launch) -> Any:
         with warnings.catch_warnings():
             # Of a launcher and a library that do not belong together: seen, with a cure, below.
             warnings.simplefilter("ignore", RuntimeWarning)
-            from mpi4py import MPI
+            # MPI_Init waits for all ranks, and holds the GIL.
+            with killed_after(patience()):
+                from mpi4py import MPI
     except ImportError as error:
         raise LaunchError(
             f"A launcher started this process as one of {launch.size or 'several'} ranks, and "

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnn_gpu import network
 from mnn_gpu.activations import ACTIVATIONS
+from mnn_gpu.agreement import check_same
 from mnn_gpu.backend import Backend, select_backend
 from mnn_gpu.backend.owner import without_gradients
 from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError
@@ -88,6 +89,7 @@ class DevicePerceptron:
         """Work on the device that the data are on, or that the parameters name."""
         ranks, there = self._ranks, X.backend if isinstance(X, DeviceRows) else None
         backend = ranks.all_do(lambda: there or ranks.backend(self.device))
+        check_same(ranks, "fit", {"backend": backend.name})
         # OpenBLAS adds up in another order for every number of threads that it is given.
         one_thread = nullcontext() if self.comm is None else backend.single_threaded()
         with backend.explaining(), one_thread:

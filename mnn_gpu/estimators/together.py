@@ -7,7 +7,6 @@ has learned before go to all, losses are the sums of all ranks, and scores the f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import _check_sample_weight
 
+from mnn_gpu.agreement import check_same
 from mnn_gpu.backend import Backend
 from mnn_gpu.estimators.fit_checkpoint import digest_of, settings_of
 from mnn_gpu.estimators.solver import Split
-from mnn_gpu.ranks import Ranks, check_same, checked_shards, ranks_of
+from mnn_gpu.ranks import Ranks, checked_shards, ranks_of
 from mnn_gpu.sharing import Sharing
 from mnn_gpu.tensor_file import data_digest
 
@@ -50,11 +50,12 @@ def together(estimator: Any, X: Any, weights: Any, incremental: bool) -> Iterato
         yield
         return
     ranks = ranks_of(estimator.comm)
-    settings = json.dumps([settings_of(estimator, FREE), incremental, weights is None], default=str)
-    check_same(ranks, settings, "parameters")
+    name = "partial_fit" if incremental else "fit"
+    settings = settings_of(estimator, FREE) | {"sample_weight is None": weights is None}
+    check_same(ranks, f"{type(estimator).__name__}.{name}", settings)
     if weights is not None:
         checked = ranks.all_do(lambda: _check_sample_weight(weights, X))
-        check_same(ranks, data_digest(checked), "sample weights")
+        check_same(ranks, name, {"sample weights": data_digest(checked)})
     verbose = estimator.verbose
     estimator._ranks = ranks
     estimator.verbose = verbose if ranks.is_first else False
@@ -75,7 +76,7 @@ def check_same_data(estimator: Any, X: Any, y: npt.NDArray[Any]) -> None:
     ranks: Ranks = estimator._ranks
     if ranks.size > 1:
         classes = np.asarray(getattr(estimator, "classes_", ())).tolist()
-        check_same(ranks, f"{digest_of(X, y, None)} {classes}")
+        check_same(ranks, "fit", {"data or labels": digest_of(X, y, None), "classes": classes})
 
 
 def started_alike(estimator: Any, split: Split | None) -> Split | None:

@@ -1,0 +1,59 @@
+"""A communicator whose calls a watchdog observes: a stopped rank would hold the job for ever."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from mnn_gpu.distributed.watchdog import Watchdog
+
+
+class WatchedComm:
+    """The collectives of a communicator of mpi4py's that this package uses.
+
+    mpi4py releases the GIL during a call, so the watchdog's thread runs meanwhile.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+    patience : float
+        Seconds for which a call may wait for the other ranks.
+    give_up : callable
+        See `Watchdog`.
+    """
+
+    def __init__(self, comm: Any, patience: float, give_up: Callable[[str], object]) -> None:
+        self.comm = comm
+        self.count = 0  # Of calls begun and ended: odd within one.
+        # The watchdog keeps no communicator alive, and ends with it.
+        this = weakref.ref(self)
+        watchdog = Watchdog(lambda: _waiting_for(this()), patience, give_up)
+        weakref.finalize(self, watchdog.stop)
+        watchdog.start()
+
+    def allgather(self, value: Any) -> Any:
+        return self._watched(self.comm.allgather, value)
+
+    def bcast(self, value: Any, root: int) -> Any:
+        return self._watched(self.comm.bcast, value, root)
+
+    def allreduce(self, number: Any, operation: Any) -> Any:
+        return self._watched(self.comm.allreduce, number, operation)
+
+    def Alltoallv(self, sent: Any, received: Any) -> None:
+        self._watched(self.comm.Alltoallv, sent, received)
+
+    def Allgather(self, sent: Any, received: Any) -> None:
+        self._watched(self.comm.Allgather, sent, received)
+
+    def _watched(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        self.count += 1
+        try:
+            return call(*arguments)
+        finally:
+            self.count += 1
+
+
+def _waiting_for(comm: WatchedComm | None) -> object:
+    return comm.count if comm is not None and comm.count % 2 else None

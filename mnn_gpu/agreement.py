@@ -20,15 +20,17 @@ LONGEST = 60
 """Characters of a value in a message."""
 
 
-def check_same(ranks: Ranks, call: str, values: Mapping[str, object]) -> None:
+def check_same(ranks: Ranks, call: str, values: Mapping[str, object] | None = None) -> None:
     """Compare what the ranks were given, and refuse to continue if it differs.
+
+    The first exchange of every call that ranks make together, so that two calls are not mixed.
 
     Parameters
     ----------
     ranks : Ranks
     call : str
         What is called, such as "train".
-    values : mapping of name to value
+    values : mapping of name to value, optional
         Compared by their ``repr``.
 
     Raises
@@ -39,7 +41,7 @@ def check_same(ranks: Ranks, call: str, values: Mapping[str, object]) -> None:
     if ranks.size == 1:
         return
     own = {"call": call, "mnn_gpu version": __version__}
-    own |= {name: repr(value) for name, value in values.items()}
+    own |= {name: repr(value) for name, value in (values or {}).items()}
     everyones: list[Any] = ranks.gathered(own)
     # Another version may send something else at this point.
     everyones = [value if isinstance(value, dict) else {} for value in everyones]

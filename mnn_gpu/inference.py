@@ -200,6 +200,7 @@ def predict(
     With ``comm``, see `train`, each rank labels some of the rows; all return all labels.
     """
     ranks = ranks_of(comm)
+    check_same(ranks, "predict")
     predictor = ranks.all_do(
         lambda: Predictor(model, ranks.backend() if backend is None else backend)
     )
@@ -264,6 +265,7 @@ def evaluate(
         If pixels or labels are not such, or a label is none of the model's.
     """
     ranks = ranks_of(comm)
+    check_same(ranks, "evaluate")
     given = backend
     backend = ranks.all_do(lambda: ranks.backend() if given is None else checked_backend(given))
     # The ranks share out the shards, so these have the same rows on all, whatever the device.

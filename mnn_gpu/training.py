@@ -102,6 +102,7 @@ def train(
         from the checkpoint before a damaged one, or without writing one to a full disk.
     """
     ranks = ranks_of(comm)
+    check_same(ranks, "train")
     given = config, backend
     due = ranks.all_do(lambda: _checked_due(checkpoint, checkpoint_every, resume))
     config, backend = ranks.all_do(lambda: _shared(*given, ranks))

@@ -14,7 +14,9 @@ from tests.program import PROGRAM
 Command = Sequence[object]
 
 
-def start(*parts: tuple[int, Command], cwd: Path) -> subprocess.CompletedProcess[str]:
+def start(
+    *parts: tuple[int, Command], cwd: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Start a job: so many ranks of each command, on the CPU; it ends within a minute."""
     command: list[str] = []
     for ranks, part in parts:
@@ -25,7 +27,7 @@ def start(*parts: tuple[int, Command], cwd: Path) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**os.environ, "MNN_DEVICE": "cpu"},
+        env={**os.environ, "MNN_DEVICE": "cpu", **(env or {})},
         timeout=60,
         check=False,
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mnn_gpu import TrainingConfig, UsageError
+from mnn_gpu import LaunchError, TrainingConfig, UsageError
 from mnn_gpu.backend import nccl
+from mnn_gpu.distributed.patience import patience
 from mnn_gpu.launcher import Launch, launched
-from scripts import rank_faults
+from scripts import differing_ranks, rank_faults
 from tests import program, ranks
 
 SMALL = ("--rows", "700", "--holdout", "100", "--device", "cpu")
@@ -136,11 +139,45 @@ def test_what_all_ranks_would_say_is_said_once(
     assert "rank 1" not in result.stderr.split("Abort(")[0]
 
 
-def test_ranks_with_other_data_are_told(tmp_path: Path) -> None:
-    command = [*program.PROGRAM, "train", *SMALL]
-    result = ranks.start((1, command), (1, [*command, "--rows", "690"]), cwd=tmp_path)
+def test_ranks_with_other_data_are_refused(tmp_path: Path) -> None:
+    for name, pixel in (("a.csv", 1), ("b.csv", 2)):
+        lines = ["label,p0,p1", *[f"{i % 2},{pixel},{i}" for i in range(30)]]
+        (tmp_path / name).write_text("\n".join(lines))
+    command = [*program.PROGRAM, "train", "--holdout", "4", "--data"]
+    result = ranks.start((1, [*command, "a.csv"]), (1, [*command, "b.csv"]), cwd=tmp_path)
     assert result.returncode == 2
-    assert "have different data or labels" in result.stderr
+    assert "error: The ranks have different data or labels: '" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["learning rate", "checkpoint", "bad option", "help"])
+def test_ranks_with_other_options_are_refused(kind: str, tmp_path: Path) -> None:
+    job = differing_ranks.differing(kind, tmp_path)
+    assert job.status == 2
+    assert differing_ranks.DIFFERENCES[kind][1] in job.said
+    assert [path.name for path in tmp_path.iterdir()] == ["said"]
+
+
+def test_a_rank_that_ends_before_mpi_starts_ends_the_job(tmp_path: Path) -> None:
+    other = [sys.executable, "-c", ""]
+    command = [*program.PROGRAM, "train", *SMALL]
+    result = ranks.start((1, command), (1, other), cwd=tmp_path, env={"MNN_RANK_TIMEOUT": "2"})
+    assert result.returncode != 0
+
+
+def test_a_rank_that_stops_ends_the_job(tmp_path: Path) -> None:
+    code = """
+import os, signal
+from mpi4py import MPI
+from mnn_gpu.ranks import ranks_of
+ranks = ranks_of(MPI.COMM_WORLD)
+if ranks.rank == 1:
+    os.kill(os.getpid(), signal.SIGSTOP)
+ranks.gathered(1)
+"""
+    command = [sys.executable, "-m", "mpi4py", "-c", code]
+    result = ranks.start((2, command), cwd=tmp_path, env={"MNN_RANK_TIMEOUT": "1"})
+    assert result.returncode == 3
+    assert "error: Nothing has come from the other ranks for 1 seconds." in result.stderr
 
 
 def test_a_launcher_that_mpi_knows_nothing_of_is_an_error(tmp_path: Path) -> None:
@@ -261,6 +298,46 @@ except mnn_gpu.TrainingInterrupted as stop:
     assert ranks.run_python(2, code, tmp_path) == "True True True 130\n"
 
 
+def test_ranks_with_other_arguments_are_refused(tmp_path: Path) -> None:
+    code = """
+from mpi4py import MPI
+import mnn_gpu, numpy as np
+from mnn_gpu import MLPClassifier, MLPRegressor, TrainingConfig, UsageError
+comm = MPI.COMM_WORLD
+odd = comm.rank == 1
+X, y = np.arange(180).reshape(20, 9).astype(np.uint8), np.arange(20) % 3
+quick = TrainingConfig(iterations=2, hidden=(4,))
+model, _ = mnn_gpu.train(X, y, quick)
+other, _ = mnn_gpu.train(X, y, TrainingConfig(iterations=3, hidden=(4,)))
+calls = {
+    "seed": lambda: mnn_gpu.train(X, y, TrainingConfig(seed=odd * 7), comm=comm),
+    "resume": lambda: mnn_gpu.train(X, y, quick, checkpoint="kept", resume=odd, comm=comm),
+    "checkpoint": lambda: mnn_gpu.train(X, y, quick, checkpoint="kept" if odd else None, comm=comm),
+    "data or labels": lambda: mnn_gpu.train(X + odd, y, quick, comm=comm),
+    "model": lambda: mnn_gpu.evaluate(other if odd else model, X, y, comm=comm),
+    "labels": lambda: mnn_gpu.evaluate(model, X, y[::-1] if odd else y, comm=comm),
+    "images": lambda: mnn_gpu.predict(model, X + odd, comm=comm),
+    "call": lambda: (mnn_gpu.evaluate(model, X, y, comm=comm) if odd
+                     else mnn_gpu.train(X, y, quick, comm=comm)),
+    "alpha": lambda: MLPClassifier(alpha=1 + odd, comm=comm, device="cpu").fit(X, y),
+    "solver": lambda: MLPRegressor(solver="lbfgs" if odd else "adam", comm=comm).fit(X, y),
+}
+for name, call in calls.items():
+    try:
+        call()
+        said = "no error"
+    except UsageError as error:
+        said = error.cause.removeprefix("The ranks have different ").split(":")[0]
+    said = comm.gather(said)
+    if comm.rank == 0:
+        print(name, *said, sep=", ")
+"""
+    told = dict(line.split(", ", 1) for line in ranks.run_python(3, code, tmp_path).splitlines())
+    expected = {name: name for name in told} | dict.fromkeys(("labels", "images"), "data or labels")
+    assert told == {name: ", ".join([expected[name]] * 3) for name in told}
+    assert len(told) == 10
+
+
 def test_what_fails_on_one_rank_fails_on_all(tmp_path: Path) -> None:
     code = """
 from mpi4py import MPI
@@ -297,6 +374,39 @@ if comm.rank == 0:
     print("same")
 """
     assert ranks.run_python(2, code, tmp_path) == "same\n"
+
+
+def test_a_difference_names_the_ranks_and_their_values() -> None:
+    from mnn_gpu.agreement import check_same
+    from mnn_gpu.ranks import Ranks
+
+    class Six(Ranks):
+        size = 6
+
+        def gathered(self, value: Any) -> list[Any]:
+            return [value | {"lr": lr} for lr in ("1", "2", "1", "1", "1", "2")]
+
+    with pytest.raises(UsageError, match=r"different lr: 1 on ranks 0, 2-4, 2 on ranks 1, 5\."):
+        check_same(Six(), "train", {"lr": 1, "epochs": 3})
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [(None, 600), ("", 600), ("2.5", 2.5), ("0", math.inf)]
+)
+def test_the_timeout_comes_from_the_environment(
+    given: str | None, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MNN_RANK_TIMEOUT", raising=False)
+    if given is not None:
+        monkeypatch.setenv("MNN_RANK_TIMEOUT", given)
+    assert patience() == seconds
+
+
+@pytest.mark.parametrize("given", ["soon", "-1", "nan"])
+def test_a_timeout_that_is_none_is_an_error(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNN_RANK_TIMEOUT", given)
+    with pytest.raises(LaunchError, match="MNN_RANK_TIMEOUT is"):
+        patience()
 
 
 def test_jax_trains_in_one_process() -> None:

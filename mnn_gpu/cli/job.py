@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from mnn_gpu.cli.options import say
-from mnn_gpu.interrupts import killed_by_interrupts
+from mnn_gpu.interrupts import SIGNALS, raise_on_signals
 from mnn_gpu.launcher import Launch, launched
 
 if TYPE_CHECKING:
@@ -59,13 +59,12 @@ class Job:
         else:
             from mnn_gpu.distributed.start import world
 
-            # A rank that waits within MPI runs no handler of Python's. If it were interrupted
-            # here, before it can end the job, the others would wait for it for ever.
-            with killed_by_interrupts():
-                comm = world(self.launch)
-                from mnn_gpu.distributed.mpi import MpiRanks
+            comm = world(self.launch)
+            from mnn_gpu.distributed.mpi import MpiRanks
 
-                self.ranks = MpiRanks(comm)
+            self.ranks = MpiRanks(comm)
+            # Not before: from here on, an exception ends the job; see `fail`.
+            raise_on_signals()
         return self.ranks
 
     def parsed(
@@ -96,8 +95,9 @@ class Job:
         if self.launch is None:
             say(message)
             return
-        # Another Ctrl-C would otherwise leave the other ranks waiting for this one.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Another signal would otherwise leave the other ranks waiting for this one.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         if not message:
             time.sleep(2 * LONGEST)
         elif not self.is_first:

@@ -6,7 +6,8 @@ import os
 import signal
 from contextlib import suppress
 
-from mnn_gpu.interrupts import SIGNALS, terminate
+from mnn_gpu.interrupts import die_of_signals, raise_on_signals
+from mnn_gpu.launcher import launched
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -23,8 +24,11 @@ def train_main() -> int:
 
 def _started(name: str) -> int:
     try:
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, terminate)
+        if launched() is None:
+            raise_on_signals()
+        else:
+            # Until MPI has started, a launcher ends the job only if a rank dies of a signal.
+            die_of_signals()
         from mnn_gpu.cli import main as programs
 
         code: int = getattr(programs, name)()
@@ -35,6 +39,4 @@ def _started(name: str) -> int:
         return getattr(stop, "exit_code", INTERRUPTED)
     finally:
         # From here on a signal ends the process without a traceback.
-        for number in SIGNALS:
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                signal.signal(number, signal.SIG_DFL)
+        die_of_signals()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 import struct
 import tracemalloc
 import zipfile
@@ -19,8 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnn_gpu import DataError, load_dataset
+from mnn_gpu import DataError, TrainingWarning, load_dataset
 from mnn_gpu.data import csv_digits
+from mnn_gpu.data.convert import convert
 from mnn_gpu.data.idx import idx_header, read_idx
 
 fuzz = settings(
@@ -58,7 +60,7 @@ def test_csv_round_trip(tmp_path: Path, X: Any, last: bool, newline: str, header
     plain.write_bytes(text.encode())
     zipped.write_bytes(gzip.compress(text.encode()))
     for path in (plain, zipped):
-        data = load_dataset(path)
+        data = load_dataset(path, label_column=None if header else "first")
         np.testing.assert_array_equal(data.X, X)
         np.testing.assert_array_equal(data.labels(), labels_for(X))
         assert data.X.dtype == np.uint8
@@ -219,7 +221,7 @@ WRONG_CSV = [
     ("label,p0\n-1,2\n", "'-1' is not a class"),
     ("label,p0\ncat,2\n", "line 2, column 'label': 'cat'"),
     ("label,p0\n,2\n", "line 2, column 'label': the cell is empty"),
-    ("label;p0;p1\n1;2;3\n", "no label column"),
+    ("label;p0;p1\n1;2;300\n", "line 2, column 'p1': '300' is not from 0 to 255"),
     ("label,p0\n1,2\n\n3,400\n", "line 4, column 'p0'"),
     ("\nlabel,p0\n1,300\n", "line 3, column 'p0': '300'"),
     ("label,p0\n0,1\n-1,2\n", "line 3, column 'label': '-1' is not a class"),
@@ -443,6 +445,7 @@ def test_damaged_files_are_read_or_refused_never_a_crash(
         assert error.cure
 
 
+@pytest.mark.filterwarnings("ignore::mnn_gpu.TrainingWarning")
 @pytest.mark.parametrize("name", GOOD)
 @given(content=st.binary(max_size=200))
 @fuzz
@@ -457,3 +460,123 @@ def test_arbitrary_bytes_are_read_or_refused(tmp_path: Path, name: str, content:
 def test_the_idx_header_is_the_published_layout() -> None:
     assert idx_header((60000, 28, 28)) == struct.pack(">IIII", 2051, 60000, 28, 28)
     assert idx_header((60000,)) == struct.pack(">II", 2049, 60000)
+
+
+# ---- which columns are what ----------------------------------------------------------
+
+
+def both_readers(path: Path, **options: Any) -> tuple[Any, Any]:
+    """Return pixels and labels, after comparing the reader in memory with the one of `convert`."""
+    data = load_dataset(path, **options)
+    out = path.parent / "converted"
+    shutil.rmtree(out, ignore_errors=True)
+    convert(path, out, **options)
+    again = load_dataset(out)
+    np.testing.assert_array_equal(data.X, again.X)
+    np.testing.assert_array_equal(data.labels(), again.labels())
+    return data.X.tolist(), data.labels().tolist()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label;p;q\n3;0;9\n4;255;1\n",
+        "label\tp\tq\n3\t0\t9\n4\t255\t1\n",
+        "label p q\n3 0  9\n 4  255 1 \n",
+        "sep=,\nlabel,p,q\n3,0,9\n4,255,1\n",
+        "sep=;\r\nlabel;p;q\r\n3;0;9\r\n4;255;1\r\n",
+        "# made by hand\nlabel,p,q\n3,0,9\n# the last row\n4,255,1\n",
+    ],
+)
+def test_other_separators_and_comments(tmp_path: Path, text: str) -> None:
+    (tmp_path / "d.csv").write_bytes(text.encode())
+    assert both_readers(tmp_path / "d.csv") == ([[0, 9], [255, 1]], [3, 4])
+
+
+def test_decimal_commas(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("label;p;q\n3;0,5;1\n4;0;0,25\n")
+    assert both_readers(tmp_path / "d.csv") == ([[0.5, 1], [0, 0.25]], [3, 4])
+
+
+def test_a_fault_behind_comments_and_semicolons_has_its_line(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("# a\nlabel;p\n1;2\n1;300\n")
+    with pytest.raises(DataError, match="line 4, column 'p': '300' is not from 0 to 255"):
+        load_dataset(tmp_path / "d.csv")
+
+
+LABEL_LAST = "0,0,9,3\n0,8,0,7\n0,5,1,3\n0,2,2,7\n"
+
+
+def test_a_label_in_the_last_column_without_a_header(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(LABEL_LAST)
+    with pytest.warns(TrainingWarning, match="the last column is taken for the label"):
+        assert both_readers(tmp_path / "d.csv")[1] == [3, 7, 3, 7]
+
+
+@pytest.mark.parametrize("column", ["last", "-1", "3", -1, 3, "column 4"])
+def test_the_label_column_by_its_place(tmp_path: Path, column: Any) -> None:
+    (tmp_path / "d.csv").write_text(LABEL_LAST)
+    X, y = both_readers(tmp_path / "d.csv", label_column=column)
+    assert (X[0], y) == ([0, 0, 9], [3, 7, 3, 7])
+    assert load_dataset(tmp_path / "d.csv", label_column="first").labels().tolist() == [0] * 4
+    with pytest.raises(DataError, match="has 4 columns, not a column 4"):
+        load_dataset(tmp_path / "d.csv", label_column="4")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[0, 5, 0], [0, 6, 0], [0, 7, 0]], "not clear whether its first column"),
+        ([[i % 2, 9, i % 3] for i in range(30)], "not clear whether its first column"),
+        ([[i, 9, 7 * i % 199] for i in range(100)], r"with 100 values in 100 rows"),
+        ([[0, 8, i % 2, 1 - i % 2] for i in range(9)], "its last 2 columns are one-hot labels"),
+    ],
+)
+def test_a_label_that_cannot_be_guessed_is_asked_for(
+    tmp_path: Path, rows: list[list[int]], message: str
+) -> None:
+    (tmp_path / "d.csv").write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    with pytest.raises(DataError, match=message) as caught:
+        load_dataset(tmp_path / "d.csv")
+    assert "label" in caught.value.cure
+
+
+@pytest.mark.parametrize("name", ["", "id", "Index", "Unnamed: 0", "fold", "ImageId", "row_names"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_columns_that_number_rows_are_left_out(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / f"d.{kind}"
+    frame = pd.DataFrame({name: [7, 2, 5], "p": [1, 2, 3], "label": [0, 1, 0], "q": [9, 8, 7]})
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    with pytest.warns(TrainingWarning, match=f"left out '{name}', which numbers the rows"):
+        assert both_readers(path) == ([[1, 9], [2, 8], [3, 7]], [0, 1, 0])
+    assert both_readers(path, keep_columns=True)[0][0] == [7, 1, 9]
+    assert load_dataset(path, labelled=False, features=3).X.shape == (3, 3)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_that_counts_up_is_left_out(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"d.{kind}"
+    count = np.arange(1, 13)
+    frame = pd.DataFrame({"sample": count + 300, "p": count * 7 % 11, "label": count % 2})
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    with pytest.warns(TrainingWarning, match="left out 'sample'"):
+        assert both_readers(path)[0] == [[p] for p in (count * 7 % 11).tolist()]
+
+
+def test_the_index_of_a_data_frame_in_parquet_is_no_pixel(tmp_path: Path) -> None:
+    index = pd.Index([9, 4, 6], name="sample")
+    frame = pd.DataFrame({"p": [1, 2, 3], "label": [0, 1, 0]}, index=index)
+    frame.to_parquet(tmp_path / "d.parquet")
+    assert both_readers(tmp_path / "d.parquet") == ([[1], [2], [3]], [0, 1, 0])
+
+
+def test_the_row_names_of_r(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text('"label" "p"\n"1" 3 9\n"2" 4 8\n')
+    with pytest.warns(TrainingWarning, match="left out ''"):
+        assert load_dataset(tmp_path / "d.csv").X.tolist() == [[9], [8]]
+
+
+def test_names_of_rows_may_be_text(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("id,p,label\nimg_7,9,3\nimg_2,8,4\n")
+    with pytest.warns(TrainingWarning, match="left out 'id'"):
+        assert both_readers(tmp_path / "d.csv") == ([[9], [8]], [3, 4])

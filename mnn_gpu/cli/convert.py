@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         part=args.part,
         label_column=args.label_column,
+        keep_columns=args.keep_columns,
         labelled=not args.unlabelled,
         dtype=args.dtype,
         rows_per_file=args.rows_per_file,

@@ -63,13 +63,17 @@ def _evaluated(args: argparse.Namespace, model: Model, backend: Backend) -> tupl
     from mnn_gpu.data import bundled_mnist
 
     if is_streamed(args, args.data):
-        blocks = open_blocks(args.data[0], args.label_column)
+        blocks = open_blocks(args.data[0], args.label_column, args.keep_columns)
         return blocks.source, evaluate(model, blocks, None, backend, comm=args.ranks)
     if args.data is None:
         data = bundled_mnist("test")
     else:
         data = load_dataset(
-            args.data, "test", label_column=args.label_column, features=model.features
+            args.data,
+            "test",
+            label_column=args.label_column,
+            keep_columns=args.keep_columns,
+            features=model.features,
         )
     result = evaluate(model, data.X, data.labels(), backend, source=data.source, comm=args.ranks)
     return data.source, result

@@ -24,6 +24,7 @@ from mnn_gpu.cli import (
     train,
 )
 from mnn_gpu.cli.job import Job
+from mnn_gpu.cli.options import notes
 from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError, RankError
 
 COMMANDS: dict[str, ModuleType] = {
@@ -85,7 +86,8 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) 
             return 0
         if args.is_shared:
             args.ranks = job.connect()
-        code: int = args.run(args)
+        with notes():
+            code: int = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code

@@ -88,8 +88,15 @@ def add_label_column(parser: Options) -> None:
     parser.add_argument(
         "--label-column",
         metavar="NAME",
-        help="the label's column in CSV or Parquet (default: the one called label, class, "
-        "target, digit or y; without a header line the first)",
+        help="the label's column in CSV or Parquet: a name, first, last or N (from 0; -1 is the "
+        "last; default: the one called label, class, target, digit or y; without a header line "
+        "the first, or the last where the rows show it)",
+    )
+    parser.add_argument(
+        "--keep-columns",
+        action="store_true",
+        default=None,
+        help="take columns that number rows (id, index, fold, ...) for pixels too",
     )
 
 

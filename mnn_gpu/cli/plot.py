@@ -119,7 +119,13 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset:
     part: Any = "train" if args.picture == "augmentation" else "test"
     if args.data is None:
         return bundled_mnist(part)
-    return load_dataset(args.data, part, label_column=args.label_column, features=model.features)
+    return load_dataset(
+        args.data,
+        part,
+        label_column=args.label_column,
+        keep_columns=args.keep_columns,
+        features=model.features,
+    )
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:

@@ -100,12 +100,13 @@ def _predicted(
     from mnn_gpu import load_dataset, open_blocks, predict
 
     if is_streamed(args, args.images):
-        blocks = open_blocks(args.images[0], args.label_column)
+        blocks = open_blocks(args.images[0], args.label_column, args.keep_columns)
         return blocks.source, predict(model, blocks, backend, comm=args.ranks)
     data = load_dataset(
         args.images[0],
         "test",
         label_column=args.label_column,
+        keep_columns=args.keep_columns,
         labelled=False,
         features=model.features,
     )

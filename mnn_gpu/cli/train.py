@@ -184,10 +184,12 @@ def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset | Blocks, i
     from mnn_gpu.data import bundled_mnist, load_dataset, open_blocks
 
     if is_streamed(args, args.data):
-        return open_blocks(args.data[0], args.label_column), args.rows
+        return open_blocks(args.data[0], args.label_column, args.keep_columns), args.rows
     if args.data is None:
         return bundled_mnist("train"), recipe.rows if args.rows is None else args.rows
-    data = load_dataset(args.data, "train", label_column=args.label_column)
+    data = load_dataset(
+        args.data, "train", label_column=args.label_column, keep_columns=args.keep_columns
+    )
     data.labels()
     return data, args.rows
 

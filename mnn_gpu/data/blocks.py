@@ -14,16 +14,20 @@ from mnn_gpu.errors import DataError
 __all__ = ["Blocks", "open_blocks"]
 
 
-def open_blocks(path: str | Path, label_column: str | None = None) -> Blocks:
+def open_blocks(
+    path: str | Path, label_column: str | int | None = None, keep_columns: bool = False
+) -> Blocks:
     """Open a data set that is read some rows at a time.
 
     Parameters
     ----------
     path : path
         A folder that `mnn-gpu convert` wrote, or a Parquet file.
-    label_column : str, optional
-        The label's column in a Parquet file. Default: the one called label, class, target,
-        digit or y.
+    label_column : str or int, optional
+        As for `load_dataset`.
+    keep_columns : bool
+        Whether columns that number rows (an index, id, fold, whole numbers that count up)
+        are pixels too. Default: they are left out, with a warning.
 
     Raises
     ------
@@ -32,7 +36,7 @@ def open_blocks(path: str | Path, label_column: str | None = None) -> Blocks:
     """
     path = Path(path)
     if not is_folder(path) and path.suffix.lower() in (".parquet", ".pq"):
-        return ParquetBlocks(path, label_column)
+        return ParquetBlocks(path, label_column, keep_columns=keep_columns)
     if is_converted(path):
         return NpyFolder(path)
     raise DataError(

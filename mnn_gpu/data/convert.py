@@ -41,7 +41,8 @@ def convert(
     out: str | Path,
     *,
     part: Part = "train",
-    label_column: str | None = None,
+    label_column: str | int | None = None,
+    keep_columns: bool = False,
     labelled: bool = True,
     dtype: str | None = None,
     rows_per_file: int | None = None,
@@ -62,9 +63,11 @@ def convert(
         A folder that is not there yet, empty, or left by a conversion that was killed.
     part : {"train", "test"}
         Which part to take where a folder or an .npz has both.
-    label_column : str, optional
-        The label's column in a CSV or Parquet file. Default: the one called label, class,
-        target, digit or y.
+    label_column : str or int, optional
+        As for `load_dataset`.
+    keep_columns : bool
+        Whether columns that number rows (an index, id, fold, whole numbers that count up)
+        are pixels too. Default: they are left out, with a warning.
     labelled : bool
         Whether there are to be labels; without, their absence is no error.
     dtype : {"uint8", "float32"}, optional
@@ -93,7 +96,7 @@ def convert(
     files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     check_ending(Path(out), writes="a folder of NumPy files is written", endings=())
     check_not_input(Path(out), files)
-    stream = open_stream(files, part, label_column, labelled, dtype)
+    stream = open_stream(files, part, label_column, labelled, dtype, keep_columns)
     with output_folder(Path(out)):
         return _written(stream, Path(out), rows_per_file, on_rows)
 

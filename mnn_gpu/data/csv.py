@@ -8,17 +8,19 @@ name the row and the column.
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.data.columns import Columns
 from mnn_gpu.data.csv_digits import read_digits
 from mnn_gpu.data.csv_fault import PIXEL_CURE, find_fault
 from mnn_gpu.data.csv_layout import Layout, csv_errors, csv_layout
+from mnn_gpu.data.csv_text import open_cells
 from mnn_gpu.data.dataset import Dataset
-from mnn_gpu.data.files import open_binary
 from mnn_gpu.data.pixel_kind import of_kind
 from mnn_gpu.errors import DataError
 
@@ -28,9 +30,10 @@ MOST_COLUMNS = 1 << 18
 
 def read_csv(
     path: Path,
-    label_column: str | None = None,
+    label_column: str | int | None = None,
     labelled: bool = True,
     features: int | None = None,
+    keep_columns: bool = False,
 ) -> Dataset:
     """Read a CSV file of pixels, with or without a label column.
 
@@ -40,14 +43,17 @@ def read_csv(
     ----------
     path : Path
         Compressed if it ends in .gz.
-    label_column : str, optional
-        Default: the column called label, class, target, digit or y; in a file without a
-        header line, the first.
+    label_column : str or int, optional
+        A name, first, last, or a position from 0, negative from the end. Default: the column
+        called label, class, target, digit or y; in a file without a header line, the first
+        or the last, if the first rows decide it.
     labelled : bool
         Whether labels are wanted; without, their absence is no error.
     features : int, optional
         How many pixels a row has, if known: in a file without a header line that says
         whether there is a label.
+    keep_columns : bool
+        Whether columns that number rows are pixels too (see `columns.choose`).
 
     Raises
     ------
@@ -55,28 +61,26 @@ def read_csv(
         Naming file, row and column where there is one.
     """
     with csv_errors(path):
-        return _read(path, csv_layout(path, label_column, labelled, features))
+        return _read(path, csv_layout(path, label_column, labelled, features, keep_columns))
 
 
 def _read(path: Path, layout: Layout) -> Dataset:
-    names, label_at = layout.names, layout.label_at
+    names = layout.names
     if any(cell.strip().lower() in ("true", "false") for cell in layout.first):
         # pandas would take a column of these for 1 and 0.
-        raise find_fault(path, names, label_at, layout.header)
+        raise find_fault(path, layout)
     if len(layout.first) > len(names):
         # It would overlook an empty cell too many, if all lines have one.
-        raise find_fault(path, names, label_at, layout.header)
-    cells = read_digits(path, len(names), layout.header)
-    if cells is not None and len(cells) and len(names) > (label_at is not None):
-        if label_at is None:
-            return Dataset(cells, None, str(path))
-        X = np.delete(cells, label_at, axis=1)
-        return Dataset(X, cells[:, label_at].astype(np.int64), str(path))
+        raise find_fault(path, layout)
+    opened = partial(open_cells, dialect=layout.dialect)
+    cells = read_digits(path, len(names), layout.header, opened)
+    if cells is not None and len(cells) and layout.columns.pixels:
+        return Dataset(*layout.parted(cells), str(path))
     check_columns(path, layout)
-    with open_binary(path) as file:
-        read = pandas_cells(file, len(names), label_at, layout.header)
+    with open_cells(path, layout.dialect) as file:
+        read = pandas_cells(file, layout.columns, layout.header)
     if read is None:
-        raise find_fault(path, names, label_at, layout.header)
+        raise find_fault(path, layout)
     X, y = read
     if not X.size:
         raise DataError(f"{path} has no rows of pixels.", "Download or copy it again.")
@@ -84,7 +88,7 @@ def _read(path: Path, layout: Layout) -> Dataset:
     try:
         pixels = of_kind(X, np.float32 if fractions else np.uint8, str(path))
     except DataError as error:
-        raise find_fault(path, names, label_at, layout.header, fractions) from error
+        raise find_fault(path, layout, fractions) from error
     return Dataset(pixels, y, str(path))
 
 
@@ -104,7 +108,7 @@ def check_columns(path: Path, layout: Layout) -> None:
 
 
 def pandas_cells(
-    file: IO[bytes], columns: int, label_at: int | None, header: bool
+    file: IO[bytes], columns: Columns, header: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64] | None] | None:
     """Read numbers with pandas; None if one of them is not a number or a label is no class.
 
@@ -114,21 +118,25 @@ def pandas_cells(
     Parameters
     ----------
     file : binary file
-    columns : int
-    label_at : int or None
-        Which of them is the label, a whole number from 0 up.
+    columns : Columns
+        The label is a whole number from 0 up; columns that are left out hold anything.
     header : bool
         Whether the first line is none of the rows.
 
     Returns
     -------
-    X : (rows, columns without the label), float64
+    X : (rows, pixels), float64
     y : (rows,), int64, or None
     """
     import pandas as pd
 
     # Positions instead of names: names may repeat, and pandas then renames them.
-    numbers = list(range(columns))
+    numbers = list(range(len(columns.names)))
+    label_at = columns.label_at
+    dtypes: dict[int, Any] = dict.fromkeys(numbers, str)
+    dtypes |= dict.fromkeys(columns.pixels, np.float64)
+    if label_at is not None:
+        dtypes[label_at] = np.float64
     try:
         with warnings.catch_warnings():
             # To pandas a row longer than the header and an infinity are only warnings.
@@ -139,7 +147,7 @@ def pandas_cells(
                 header=0 if header else None,
                 names=numbers,
                 index_col=False,
-                dtype=np.float64,
+                dtype=dtypes,
                 encoding="utf-8-sig",
             )
     except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning):
@@ -150,5 +158,6 @@ def pandas_cells(
         if not ((y >= 0) & (y < 2**53) & (np.floor(y) == y)).all():
             return None
         y = y.astype(np.int64)
-        frame = frame.drop(columns=label_at)
+    frame = frame.drop(columns=label_at) if columns.is_plain and label_at is not None else frame
+    frame = frame if columns.is_plain else frame[columns.pixels]
     return np.ascontiguousarray(frame.to_numpy()), y

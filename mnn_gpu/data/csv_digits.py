@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -33,7 +33,9 @@ class EndlessLineError(ValueError):
     """A line that is too long for a row."""
 
 
-def read_digits(path: Path, columns: int, header: bool) -> Bytes | None:
+def read_digits(
+    path: Path, columns: int, header: bool, opened: Callable[[Path], IO[bytes]] = open_binary
+) -> Bytes | None:
     """Return the numbers of a CSV file, (rows, columns), or None if it is not that simple.
 
     Parameters
@@ -44,10 +46,12 @@ def read_digits(path: Path, columns: int, header: bool) -> Bytes | None:
         How many numbers a line has.
     header : bool
         Whether the first line is none of them.
+    opened : callable
+        Opens the file.
     """
     threads = min(available_cores(), MOST_THREADS)
     parts: list[Bytes] = []
-    with open_binary(path) as file, ThreadPoolExecutor(threads) as pool:
+    with opened(path) as file, ThreadPoolExecutor(threads) as pool:
         if header and not is_plain_header(file.readline(MOST_LINE), columns):
             return None
         coming: deque[Any] = deque()

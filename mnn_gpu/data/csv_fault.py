@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from mnn_gpu.data.csv_layout import Layout, open_rows
 from mnn_gpu.data.dataset import LABEL_CURE
-from mnn_gpu.data.files import lines, open_text
+from mnn_gpu.data.files import lines
 from mnn_gpu.errors import DataError
 
 PIXEL_CURE = "Pixels in a CSV file are whole numbers from 0 to 255."
@@ -15,20 +16,13 @@ GOOD = frozenset(map(str, range(256)))
 """What is right as a pixel and as a label, and is looked at no further."""
 
 
-def find_fault(
-    path: Path, names: list[str], label_at: int | None, header: bool, fractions: bool = False
-) -> DataError:
+def find_fault(path: Path, layout: Layout, fractions: bool = False) -> DataError:
     """Read the file again, slowly, and name what is wrong first.
 
     Parameters
     ----------
     path : Path
-    names : list of str
-        The columns.
-    label_at : int or None
-        Which of them is the label.
-    header : bool
-        Whether the first row holds the names.
+    layout : Layout
     fractions : bool
         Whether pixels are fractions from 0 to 1, instead of whole numbers.
 
@@ -40,11 +34,13 @@ def find_fault(
     pixel_fault = _fraction_fault if fractions else _pixel_fault
     pixel_cure = FRACTION_CURE if fractions else PIXEL_CURE
     good = GOOD if not fractions else frozenset("01")
-    with open_text(path) as file:
+    names, label_at = layout.names, layout.label_at
+    read = {*layout.columns.pixels, label_at}
+    with open_rows(path, layout.dialect) as file:
         reader = csv.reader(lines(file, path))
         try:
             rows = (row for row in reader if row)
-            if header:
+            if layout.header:
                 next(rows, None)
             for row in rows:
                 if len(row) == len(names) and good.issuperset(row):
@@ -57,6 +53,8 @@ def find_fault(
                         "separated by commas.",
                     )
                 for column, cell in enumerate(row):
+                    if column not in read:
+                        continue
                     fault = _label_fault(cell) if column == label_at else pixel_fault(cell)
                     if fault:
                         cure = LABEL_CURE if column == label_at else pixel_cure

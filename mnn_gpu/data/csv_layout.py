@@ -1,68 +1,126 @@
-"""What the first lines of a CSV file tell: its columns, and which of them is the label."""
+"""What the first lines of a CSV file show: how it is written, and its columns."""
 
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.columns import (
+    Columns,
+    choose,
+    counting_columns,
+    guessed_label,
+    label_position,
+)
+from mnn_gpu.data.csv_text import Dialect, dialect_of, open_cells
 from mnn_gpu.data.files import KIND_CURE, READ_ERRORS, explain_os_error, lines, open_text
 from mnn_gpu.errors import DataError
 
-LABEL_NAMES = ("label", "class", "target", "digit", "y")
+FEW, MANY = 12, 256
+"""Rows that are looked at: for columns that count up, and to find a label without a name."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a CSV file.
+    """How a CSV file is written, and its columns.
 
     Attributes
     ----------
-    names : list of str
-        Of the header line, or made.
-    label_at : int or None
-        Which of them is the label.
+    columns : Columns
     header : bool
         Whether the first line that is not blank is none of the rows.
     first : list of str
         The cells of the line after it; empty if there is none.
+    dialect : Dialect
     """
 
-    names: list[str]
-    label_at: int | None
+    columns: Columns
     header: bool
     first: list[str]
+    dialect: Dialect
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns."""
+        return self.columns.names
+
+    @property
+    def label_at(self) -> int | None:
+        """Which of them is the label."""
+        return self.columns.label_at
+
+    def parted(
+        self, cells: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64] | None]:
+        """Return pixels and labels of rows of all columns."""
+        at, columns = self.label_at, self.columns
+        y = None if at is None else cells[:, at].astype(np.int64)
+        if not columns.is_plain:
+            return np.ascontiguousarray(cells[:, columns.pixels]), y
+        if at is None:
+            return cells, y
+        return np.ascontiguousarray(cells[:, 1:]) if at == 0 else np.delete(cells, at, axis=1), y
 
 
 def csv_layout(
-    path: Path, label_column: str | None, labelled: bool, features: int | None = None
+    path: Path,
+    label_column: str | int | None,
+    labelled: bool,
+    features: int | None = None,
+    keep_columns: bool = False,
 ) -> Layout:
     """Look at the first lines of a CSV file (see `csv.read_csv`).
 
-    Without a header line and ``features`` there is a label.
+    Without a header line there is a label if one is wanted, or if a row has more cells than
+    ``features``.
 
     Raises
     ------
     DataError, UnicodeDecodeError, csv.Error, OSError
         The latter are for `csv_errors`.
     """
-    first, *second = _first_rows(path)
+    with open_text(path) as file:
+        dialect = dialect_of(list(islice(lines(file, path), FEW)))
+    rows = _first_rows(path, dialect, FEW)
+    first = rows[0]
     header = not all(_is_number(cell) for cell in first)
     # pandas numbers columns without names; real pixels hardly count up from 0.
     numbered = len(first) > 2 and first == [str(i) for i in range(len(first))]
-    if header:
-        names = first
-        label = label_name(names, label_column, str(path), labelled)
+    body = rows[1:] if header or numbered else rows
+    if header and _has_row_names(first, body):
+        first = ["", *first]  # As R's write.table leaves out the name of the row names.
+    names = first if header or numbered else [f"column {i + 1}" for i in range(len(first))]
+    if header or label_column is not None:
+        at = label_position(names, label_column, str(path), labelled)
+    elif not labelled and features in (None, len(first)):
+        at = None
     else:
-        names = first if numbered else [f"column {i + 1}" for i in range(len(first))]
-        label = None if not labelled and features == len(first) else names[0]
-        if label_column is not None:
-            label = label_name(names, label_column, str(path), labelled)
-    label_at = None if label is None else names.index(label)
-    return Layout(names, label_at, header or numbered, second[0] if second else [])
+        more = _first_rows(path, dialect, MANY)
+        at = guessed_label(more[1:] if numbered else more, str(path))
+    columns = choose(
+        names,
+        at,
+        str(path),
+        counting=counting_columns(body),
+        features=features,
+        keep=keep_columns,
+    )
+    second = rows[1] if len(rows) > 1 else []
+    return Layout(columns, header or numbered, second, dialect)
+
+
+def open_rows(path: Path, dialect: Dialect) -> IO[str]:
+    """Open a CSV file as text whose cells lie between commas, as `csv` wants it."""
+    return io.TextIOWrapper(open_cells(path, dialect), encoding="utf-8-sig", newline="")
 
 
 @contextmanager
@@ -83,40 +141,19 @@ def csv_errors(path: Path) -> Iterator[None]:
         raise explain_os_error(error, path) from error
 
 
-def label_name(names: list[str], wanted: str | None, source: str, labelled: bool) -> str | None:
-    """Return the name of the label column, None if there is none and none is needed.
-
-    Raises
-    ------
-    DataError
-        If the column asked for, or any that is needed, is missing.
-    """
-    if wanted is not None:
-        found = [name for name in names if name == wanted]
-    else:
-        found = [name for name in names if name.strip().lower() in LABEL_NAMES]
-    if len(found) > 1:
-        raise DataError(
-            f"{source} has several label columns: {', '.join(found[:4])}.",
-            "Name the right one with --label-column and remove the others.",
-        )
-    if not found and (labelled or wanted is not None):
-        shown = ", ".join(name[:40] for name in names[:4]) + (", ..." if len(names) > 4 else "")
-        raise DataError(
-            f"{source} has no label column {wanted or LABEL_NAMES[0]!r} (it has {shown}).",
-            "Name the column with --label-column NAME; a file without labels, such as "
-            "Kaggle's test.csv, is for predict, and for convert --unlabelled.",
-        )
-    return found[0] if found else None
-
-
-def _first_rows(path: Path) -> list[list[str]]:
-    """Return the first two rows that are not blank."""
-    with open_text(path) as file:
-        rows = list(islice((row for row in csv.reader(lines(file, path)) if row), 2))
+def _first_rows(path: Path, dialect: Dialect, count: int) -> list[list[str]]:
+    """Return the first rows that are not blank."""
+    with open_rows(path, dialect) as file:
+        rows = list(islice((row for row in csv.reader(lines(file, path)) if row), count))
     if not rows:
         raise DataError(f"{path} is empty.", "Download or copy it again.")
     return rows
+
+
+def _has_row_names(header: list[str], body: list[list[str]]) -> bool:
+    """Whether every row begins with its number, which has no name in the header."""
+    counted = [row[0] for row in body] == [str(i) for i in range(1, len(body) + 1)]
+    return len(body) > 1 and counted and all(len(row) == len(header) + 1 for row in body)
 
 
 def _is_number(cell: str) -> bool:

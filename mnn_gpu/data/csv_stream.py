@@ -24,7 +24,8 @@ from mnn_gpu.data.csv import check_columns, pandas_cells
 from mnn_gpu.data.csv_digits import MOST_THREADS, EndlessLineError, line_blocks, numbers
 from mnn_gpu.data.csv_fault import find_fault
 from mnn_gpu.data.csv_layout import Layout, csv_errors
-from mnn_gpu.data.files import KIND_CURE, MOST_LINE, open_binary
+from mnn_gpu.data.csv_text import open_cells
+from mnn_gpu.data.files import KIND_CURE, MOST_LINE
 from mnn_gpu.data.pixel_kind import HINT, of_kind
 from mnn_gpu.errors import DataError
 
@@ -56,7 +57,7 @@ def csv_pieces(path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> Itera
     """
     reader = _Reader(path, layout, dtype)
     odd: list[bytes] = []
-    with csv_errors(path), open_binary(path) as file:
+    with csv_errors(path), open_cells(path, layout.dialect) as file:
         if layout.header:
             _skip_header(file, path)
         for block, simple in _in_order(reader.simple, _line_blocks(file, path)):
@@ -98,7 +99,7 @@ class _Reader:
     def simple(self, block: bytes) -> Piece | None:
         """Return rows of whole numbers from 0 to 255; in any thread."""
         cells = numbers(block, len(self.layout.names))
-        return None if cells is None else self._parted(cells)
+        return None if cells is None else self.layout.parted(cells)
 
     def odd(self, text: bytes) -> Piece:
         """Return rows that are not simple; in one thread, since warnings become errors."""
@@ -118,14 +119,14 @@ class _Reader:
             raise self._fault() from error
 
     def _by_pandas(self, block: bytes) -> Piece | None:
-        columns, at = len(self.layout.names), self.layout.label_at
+        columns = len(self.layout.names)
         if not block.strip(b"\r\n"):
             nothing = np.empty((0, columns), np.uint8)
-            return self._parted(nothing)
+            return self.layout.parted(nothing)
         check_columns(self.path, self.layout)
         if TRUTH.search(block) or EMPTY_AT_END.search(block):
             return None
-        read = pandas_cells(io.BytesIO(block), columns, at, header=False)
+        read = pandas_cells(io.BytesIO(block), self.layout.columns, header=False)
         if read is None:
             return None
         X, y = read
@@ -133,17 +134,8 @@ class _Reader:
             self.dtype = np.dtype(np.uint8)
         return X, y
 
-    def _parted(self, cells: npt.NDArray[np.uint8]) -> Piece:
-        at = self.layout.label_at
-        if at is None:
-            return cells, None
-        X = np.ascontiguousarray(cells[:, 1:]) if at == 0 else np.delete(cells, at, axis=1)
-        return X, cells[:, at].astype(np.int64)
-
     def _fault(self) -> DataError:
-        layout = self.layout
-        fractions = self.dtype == np.float32
-        fault = find_fault(self.path, layout.names, layout.label_at, layout.header, fractions)
+        fault = find_fault(self.path, self.layout, self.dtype == np.float32)
         return DataError(fault.cause, f"{fault.cure} {HINT}")
 
 

@@ -28,7 +28,8 @@ def load_dataset(
     paths: str | Path | Sequence[str | Path],
     part: Part = "train",
     *,
-    label_column: str | None = None,
+    label_column: str | int | None = None,
+    keep_columns: bool = False,
     labelled: bool = True,
     features: int | None = None,
 ) -> Dataset:
@@ -42,9 +43,14 @@ def load_dataset(
         folder that holds one of these, or a folder that ``mnn-gpu convert`` wrote.
     part : {"train", "test"}
         Which part to take where a folder or an ``.npz`` has both.
-    label_column : str, optional
-        The label's column in a CSV or Parquet file. Default: the one called label,
-        class, target, digit or y.
+    label_column : str or int, optional
+        The label's column in a CSV or Parquet file: its name, first, last, or its position
+        from 0, negative from the end. Default: the one called label, class, target, digit
+        or y; in a CSV file without a header line, the first or the last, if the first rows
+        decide it.
+    keep_columns : bool
+        Whether columns that number rows (an index, id, fold, whole numbers that count up)
+        are pixels too. Default: they are left out, with a warning.
     labelled : bool
         Whether labels are wanted; without, their absence is no error.
     features : int, optional
@@ -75,11 +81,11 @@ def load_dataset(
         return read_folder(path, labelled)
     name = path.name.lower().removesuffix(".gz")
     if name.endswith((".csv", ".txt")):
-        return read_csv(path, label_column, labelled, features)
+        return read_csv(path, label_column, labelled, features, keep_columns)
     if name.endswith(".npz"):
         return read_npz(path, part, labelled)
     if name.endswith((".parquet", ".pq")):
-        return read_parquet(path, label_column, labelled)
+        return read_parquet(path, label_column, labelled, features, keep_columns)
     if "ubyte" in name or "idx" in name:
         return _read_idx(path, labelled)
     raise DataError(f"{path} is not of a kind that is known by its name.", f"Give {KINDS}.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.csv_layout import label_name
+from mnn_gpu.data.columns import COUNTED, Columns, choose, label_position
 from mnn_gpu.data.dataset import LABEL_CURE, Dataset, checked_labels
 from mnn_gpu.data.files import most_unpacked
 from mnn_gpu.data.parquet_pages import check_pages
@@ -24,16 +24,20 @@ BATCH = 1 << 22
 MOST_COLUMNS = 1 << 17
 
 
-def read_parquet(path: Path, label_column: str | None = None, labelled: bool = True) -> Dataset:
+def read_parquet(
+    path: Path,
+    label_column: str | int | None = None,
+    labelled: bool = True,
+    features: int | None = None,
+    keep_columns: bool = False,
+) -> Dataset:
     """Read a Parquet file whose columns are a label and pixels.
 
     Parameters
     ----------
     path : Path
-    label_column : str, optional
-        Default: the column called label, class, target, digit or y.
-    labelled : bool
-        Whether labels are wanted; without, their absence is no error.
+    label_column, labelled, features, keep_columns
+        As for `load_dataset`.
 
     Raises
     ------
@@ -42,7 +46,8 @@ def read_parquet(path: Path, label_column: str | None = None, labelled: bool = T
         column is not numeric or the label column is missing.
     """
     with open_parquet(path) as file:
-        return _read(file, path, label_column, labelled)
+        columns = parquet_columns(file, path, label_column, labelled, features, keep_columns)
+        return _read(file, path, columns)
 
 
 @contextmanager
@@ -87,18 +92,60 @@ def open_parquet(path: Path, metadata: Any = None, buffer: int = 0) -> Iterator[
         raise DataError(f"{path} is not a whole Parquet file ({reason}).", DAMAGE_CURE) from error
 
 
-def _read(file: Any, path: Path, label_column: str | None, labelled: bool) -> Dataset:
+def parquet_columns(
+    file: Any,
+    path: Path,
+    label_column: str | int | None,
+    labelled: bool,
+    features: int | None,
+    keep: bool,
+) -> Columns:
+    """Return which of a file's columns are pixels and label (see `columns`)."""
     names = [str(name) for name in file.schema_arrow.names]
-    label = label_name(names, label_column, str(path), labelled)
-    at = None if label is None else names.index(label)
-    check_types(file.schema_arrow, at, path)
-    rows = checked_rows(file.metadata, len(names), path)
+    described = file.schema_arrow.pandas_metadata or {}
+    index = {name for name in described.get("index_columns", ()) if isinstance(name, str)}
+    at = label_position(names, label_column, str(path), labelled)
+    counting = [i for i in _spans(file) if i != at and _counts_up(file, path, names[i])]
+    columns = choose(
+        names, at, str(path), counting=counting, features=features, keep=keep, index=index
+    )
+    check_types(file.schema_arrow, columns, path)
+    return columns
+
+
+def _spans(file: Any) -> list[int]:
+    """Return the columns whose extremes in the first row group are those of a count."""
+    # A column of structs has several columns of values.
+    if not file.metadata.num_row_groups or file.metadata.num_columns != len(file.schema_arrow):
+        return []
+    group = file.metadata.row_group(0)
+    found = []
+    for i in range(group.num_columns if group.num_rows >= COUNTED else 0):
+        statistics = group.column(i).statistics
+        known = statistics is not None and statistics.has_min_max
+        if not known or not isinstance(statistics.min, int):
+            continue
+        if statistics.max - statistics.min == group.num_rows - 1:
+            found.append(i)
+    return found
+
+
+def _counts_up(file: Any, path: Path, name: str) -> bool:
+    check_pages(path, file.metadata, 0)
+    batch = next(file.iter_batches(COUNTED, row_groups=[0], columns=[name], use_threads=False))
+    cells = batch.columns[0].to_pylist()
+    return bool(cells) and cells == list(range(cells[0], cells[0] + len(cells)))
+
+
+def _read(file: Any, path: Path, columns: Columns) -> Dataset:
+    at = columns.label_at
+    rows = checked_rows(file.metadata, len(columns.names), path)
     check_pages(path, file.metadata)
     pixels, labels = [], []
-    for columns in column_batches(file, len(names)):
+    for cells in column_batches(file, len(columns.names)):
         if at is not None:
-            labels.append(columns.pop(at))
-        pixels.append(np.stack(columns, axis=1))
+            labels.append(cells[at])
+        pixels.append(np.stack([cells[i] for i in columns.pixels], axis=1))
     X = np.concatenate(pixels)
     del pixels
     if len(X) != rows:
@@ -108,14 +155,17 @@ def _read(file: Any, path: Path, label_column: str | None, labelled: bool) -> Da
     return Dataset(X, y, str(path))
 
 
-def check_types(schema: Any, label: int | None, path: Path) -> None:
+def check_types(schema: Any, columns: Columns, path: Path) -> None:
     """See, before a value is unpacked, that all columns hold numbers."""
     from pyarrow import types
 
     numeric = (types.is_integer, types.is_floating, types.is_boolean)
-    if len(schema) == (label is not None):
+    if not columns.pixels:
         raise DataError(f"{path} has no columns of pixels.", COLUMN_CURE)
+    label, read = columns.label_at, {*columns.pixels, columns.label_at}
     for column, field in enumerate(schema):
+        if column not in read:
+            continue
         kind = field.type.value_type if types.is_dictionary(field.type) else field.type
         if any(is_one(kind) for is_one in numeric):
             continue

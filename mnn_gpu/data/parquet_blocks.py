@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.blocks_base import MOST_CLASSES, Blocks, Piece
-from mnn_gpu.data.csv_layout import label_name
 from mnn_gpu.data.dataset import LABEL_CURE, checked_labels
 from mnn_gpu.data.parquet import (
     DAMAGE_CURE,
-    check_types,
     checked_rows,
     column_batches,
     open_parquet,
+    parquet_columns,
 )
 from mnn_gpu.data.parquet_pages import check_pages
 from mnn_gpu.data.pixel_kind import of_kind
@@ -58,6 +57,8 @@ class ParquetBlocks(Blocks):
         statistics tell of numbers above 1; else what the first rows are.
     labelled : bool
         Whether it is an error if there is no label.
+    keep_columns : bool
+        As for `load_dataset`.
 
     Raises
     ------
@@ -70,26 +71,28 @@ class ParquetBlocks(Blocks):
     def __init__(
         self,
         path: Path,
-        label_column: str | None = None,
+        label_column: str | int | None = None,
         dtype: npt.DTypeLike | None = None,
         labelled: bool = False,
+        keep_columns: bool = False,
     ) -> None:
         self.path, self.source = path, str(path)
         self._looked_at: set[int] = set()
         with open_parquet(path) as file:
             self._metadata, schema = file.metadata, file.schema_arrow
-        self._names = [str(name) for name in schema.names]
-        label = label_name(self._names, label_column, self.source, labelled)
-        self._at = None if label is None else self._names.index(label)
-        self.labelled = label is not None
-        check_types(schema, self._at, path)
+            columns = parquet_columns(file, path, label_column, labelled, None, keep_columns)
+        self._names, self._at, self._pixels = columns.names, columns.label_at, columns.pixels
+        self.labelled = self._at is not None
+        label = None if self._at is None else self._names[self._at]
         checked_rows(self._metadata, len(self._names), path)
-        self.features = len(self._names) - self.labelled
+        self.features = len(self._pixels)
         rows = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
         self._groups = [i for i, count in enumerate(rows) if count]
         self.bounds = np.cumsum([0, *(rows[i] for i in self._groups)], dtype=np.int64)
         self.dtype = np.dtype(dtype or self._kind(schema))
-        self.digest = _digest(path, self._metadata, label)
+        self.digest = _digest(
+            path, self._metadata, f"{label}{columns.pixels if not columns.is_plain else ''}"
+        )
 
     @cached_property
     def classes(self) -> npt.NDArray[np.int64]:
@@ -115,9 +118,8 @@ class ParquetBlocks(Blocks):
         at = 0
         for columns in self._columns(block):
             here = slice(max(start - at, 0), stop - at)
-            wanted = [column[here] for column in columns]
-            if len(wanted[0]):
-                yield self._piece(wanted, first + at + here.start)
+            if len(columns[0][here]):
+                yield self._piece([column[here] for column in columns], first + at + here.start)
             at += len(columns[0])
             if at >= stop:
                 break
@@ -128,9 +130,12 @@ class ParquetBlocks(Blocks):
             )
 
     def _piece(self, columns: list[npt.NDArray[Any]], first: int) -> Piece:
-        labels = None if self._at is None else columns.pop(self._at)
-        X = of_kind(np.stack(columns, axis=1), self.dtype, self.source, first)
+        labels = None if self._at is None else columns[self._at]
+        X = of_kind(self._stacked(columns), self.dtype, self.source, first)
         return X, None if labels is None else checked_labels(labels, len(X), self.source, first)
+
+    def _stacked(self, columns: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        return np.stack([columns[i] for i in self._pixels], axis=1)
 
     def _columns(
         self, block: int, names: list[str] | None = None
@@ -146,7 +151,7 @@ class ParquetBlocks(Blocks):
         """Return what the pixels are, from their columns' types, extremes and first values."""
         from pyarrow import types
 
-        kinds = [field.type for i, field in enumerate(schema) if i != self._at]
+        kinds = [schema.field(i).type for i in self._pixels]
         kinds = [kind.value_type if types.is_dictionary(kind) else kind for kind in kinds]
         whole = [types.is_integer(kind) for kind in kinds]
         if any(whole) and not any(map(types.is_floating, kinds)):
@@ -154,9 +159,7 @@ class ParquetBlocks(Blocks):
         if self._largest()[0] > 1:
             return np.uint8
         columns = next(self._columns(0))
-        if self._at is not None:
-            columns.pop(self._at)
-        first = checked_pixels(np.stack(columns, axis=1), self.source)
+        first = checked_pixels(self._stacked(columns), self.source)
         return np.uint8 if first.dtype == np.uint8 and first.max() > 1 else np.float32
 
     @property
@@ -170,9 +173,7 @@ class ParquetBlocks(Blocks):
         """Return the largest pixel by the file's statistics, and whether none is missing."""
         largest, is_complete = 0.0, True
         for group in map(self._metadata.row_group, self._groups):
-            for column in range(group.num_columns):
-                if column == self._at:
-                    continue
+            for column in self._pixels:
                 statistics = group.column(column).statistics
                 # Of float16 pyarrow returns the bytes.
                 known = statistics is not None and statistics.has_min_max
@@ -183,10 +184,10 @@ class ParquetBlocks(Blocks):
         return largest, is_complete
 
 
-def _digest(path: Path, metadata: Any, label: str | None) -> str:
+def _digest(path: Path, metadata: Any, columns: str) -> str:
     """Return what tells this file from others: its size, footer, and samples of the rest."""
     size = path.stat().st_size
-    digest = hashlib.blake2b(f"{size} {label}".encode(), digest_size=16)
+    digest = hashlib.blake2b(f"{size} {columns}".encode(), digest_size=16)
     with open_regular(path) as file:
         for i in range(SAMPLES):
             file.seek(size * i // SAMPLES)

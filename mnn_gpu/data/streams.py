@@ -44,15 +44,16 @@ class Stream:
 def open_stream(
     paths: Sequence[Path],
     part: Part,
-    label_column: str | None,
+    label_column: str | int | None,
     labelled: bool,
     dtype: npt.DTypeLike | None,
+    keep_columns: bool = False,
 ) -> Stream:
     """Open data: CSV and Parquet of any size, other kinds of what memory holds.
 
     Parameters
     ----------
-    paths, part, label_column
+    paths, part, label_column, keep_columns
         As for `load_dataset`.
     labelled : bool
         Whether there are to be labels; without, a CSV file without a header line has none.
@@ -69,22 +70,23 @@ def open_stream(
     if len(paths) == 1 and is_converted(path):
         return _of_blocks(NpyFolder(path), dtype, labelled)
     if len(paths) == 1 and name.endswith((".csv", ".txt")):
-        return _of_csv(path, label_column, labelled, dtype)
+        return _of_csv(path, label_column, labelled, dtype, keep_columns)
     if len(paths) == 1 and name.endswith((".parquet", ".pq")):
-        parquet = ParquetBlocks(path, label_column, dtype, labelled)
+        parquet = ParquetBlocks(path, label_column, dtype, labelled, keep_columns)
         return Stream(parquet.source, None, (piece for _, piece in parquet.whole()))
     data = load_dataset(paths, part, labelled=labelled)
     return Stream(data.source, data.image_shape, _cut(data, dtype))
 
 
 def _of_csv(
-    path: Path, label_column: str | None, labelled: bool, dtype: npt.DTypeLike | None
+    path: Path,
+    label_column: str | int | None,
+    labelled: bool,
+    dtype: npt.DTypeLike | None,
+    keep_columns: bool,
 ) -> Stream:
     with csv_errors(path):
-        layout = csv_layout(path, label_column, labelled)
-        if not labelled:
-            # Of a file without a header line that says that the first column is a pixel too.
-            layout = csv_layout(path, label_column, labelled, len(layout.names))
+        layout = csv_layout(path, label_column, labelled, None, keep_columns)
     return Stream(str(path), None, csv_pieces(path, layout, dtype))
 
 

@@ -1,0 +1,213 @@
+"""Which columns of a table are pixels, which one is the label, and which are left out."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from mnn_gpu.errors import DataError, TrainingWarning
+
+LABEL_NAMES = ("label", "class", "target", "digit", "y")
+ROW_NAME = re.compile(
+    r"|id|index|idx|fold|row|rownames?|row[_ ](id|names?)|image[_ ]?id|level_\d+"
+    r"|unnamed: \d+|__index_level_\d+__",
+    re.IGNORECASE,
+)
+"""Names, the empty one included, of columns that number rows or folds."""
+COUNTED = 8
+"""Rows that have to count up before a column of whole numbers is taken for an index."""
+MANY_CLASSES = 50
+CURE = "Say where it is with --label-column first, last, N (from 0; -1 is the last) or NAME."
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table.
+
+    Attributes
+    ----------
+    names : list of str
+        Of all columns.
+    label_at : int or None
+        Position of the label.
+    pixels : list of int
+        Positions of the pixels, in the order of the features.
+    """
+
+    names: list[str]
+    label_at: int | None
+    pixels: list[int]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all columns but the label are pixels, in the order of the file."""
+        return self.pixels == [i for i in range(len(self.names)) if i != self.label_at]
+
+
+def choose(
+    names: list[str],
+    label_at: int | None,
+    source: str,
+    *,
+    counting: Collection[int] = (),
+    features: int | None = None,
+    keep: bool = False,
+    index: Collection[str] = (),
+) -> Columns:
+    """Leave out the columns that number rows, with a warning that names them.
+
+    Parameters
+    ----------
+    names : list of str
+    label_at : int or None
+    source : str
+        The file, for messages.
+    counting : collection of int
+        Positions of columns whose whole numbers count up.
+    features : int, optional
+        How many pixels the model has: nothing is left out if all columns together are as many.
+    keep : bool
+        Leave out nothing but ``index``.
+    index : collection of str
+        What the file's own description calls an index.
+    """
+    pixels = [i for i in range(len(names)) if i != label_at and names[i] not in index]
+    if keep or len(pixels) == features:
+        return Columns(names, label_at, pixels)
+    out = [i for i in pixels if i in counting or ROW_NAME.fullmatch(names[i].strip())]
+    if len(out) == len(pixels):
+        return Columns(names, label_at, pixels)
+    if out:
+        shown = ", ".join(repr(names[i][:40]) for i in out[:4]) + (", ..." if len(out) > 4 else "")
+        warnings.warn(
+            f"{source}: left out {shown}, which number{'s' * (len(out) == 1)} the rows; "
+            "--keep-columns (keep_columns=True) keeps such columns.",
+            TrainingWarning,
+            stacklevel=2,
+        )
+    left = set(out)
+    return Columns(names, label_at, [i for i in pixels if i not in left])
+
+
+def label_position(
+    names: list[str], wanted: str | int | None, source: str, labelled: bool
+) -> int | None:
+    """Return which column is the label, None if there is none and none is needed.
+
+    Parameters
+    ----------
+    names : list of str
+    wanted : str or int, optional
+        A name, first, last, or a position from 0, negative from the end. Default: the column
+        with one of `LABEL_NAMES`.
+
+    Raises
+    ------
+    DataError
+        If the column asked for, or any that is needed, is missing.
+    """
+    if wanted is not None:
+        found = [i for i, name in enumerate(names) if name == str(wanted)]
+        place = {"first": "0", "last": "-1"}.get(str(wanted), str(wanted))
+        if not found and re.fullmatch(r"-?\d{1,9}", place):
+            if not -len(names) <= int(place) < len(names):
+                raise DataError(f"{source} has {len(names)} columns, not a column {wanted}.", CURE)
+            found = [int(place) % len(names)]
+    else:
+        found = [i for i, name in enumerate(names) if name.strip().lower() in LABEL_NAMES]
+    if len(found) > 1:
+        raise DataError(
+            f"{source} has several label columns: {', '.join(names[i] for i in found[:4])}.",
+            "Name the right one with --label-column and remove the others.",
+        )
+    if not found and (labelled or wanted is not None):
+        shown = ", ".join(name[:40] for name in names[:4]) + (", ..." if len(names) > 4 else "")
+        raise DataError(
+            f"{source} has no label column {wanted or LABEL_NAMES[0]!r} (it has {shown}).",
+            "Name the column with --label-column NAME, first, last or N; a file without labels, "
+            "such as Kaggle's test.csv, is for predict, and for convert --unlabelled.",
+        )
+    return found[0] if found else None
+
+
+def guessed_label(rows: Sequence[Sequence[str]], source: str) -> int:
+    """Return which column of a table without names is the label: the first, or the last.
+
+    Raises
+    ------
+    DataError
+        If the first rows do not decide it.
+    """
+    if len(rows) < 2 or len(rows[0]) < 2 or any(len(row) != len(rows[0]) for row in rows):
+        return 0
+    first, last = ([row[at] for row in rows] for at in (0, -1))
+    if _is_class(first) and not _is_surely_class(last):
+        return 0
+    if width := _one_hot(rows):
+        raise DataError(
+            f"{source} has no header, and its last {width} columns are one-hot labels.",
+            "Replace them by one column of labels from 0 up.",
+        )
+    if _is_surely_class(last) and not _is_class(first):
+        warnings.warn(
+            f"{source} has no header; the last column is taken for the label.",
+            TrainingWarning,
+            stacklevel=2,
+        )
+        return len(rows[0]) - 1
+    if _is_surely_class(first) and not _is_surely_class(last):
+        return 0
+    raise DataError(
+        f"{source} has no header, and it is not clear whether its first column (with "
+        f"{_count(first)}) or its last one (with {_count(last)}) is the label.",
+        CURE,
+    )
+
+
+def counting_columns(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the columns whose whole numbers go up by 1 from row to row."""
+    if len(rows) < COUNTED or any(len(row) != len(rows[0]) for row in rows):
+        return []
+    return [i for i in range(len(rows[0])) if _counts_up([row[i] for row in rows[:COUNTED]])]
+
+
+def _counts_up(cells: list[str]) -> bool:
+    if not (cells[0].isdecimal() and cells[1].isdecimal() and int(cells[1]) == int(cells[0]) + 1):
+        return False
+    return all(cell == str(i) for i, cell in enumerate(cells, int(cells[0])))
+
+
+def _is_class(cells: list[str]) -> bool:
+    """Whether there are several classes, and not too many for the rows."""
+    distinct = len(set(cells))
+    return distinct >= 2 and (distinct <= MANY_CLASSES or 2 * distinct <= len(cells))
+
+
+def _is_surely_class(cells: list[str]) -> bool:
+    """Whether, besides, classes repeat and are all the numbers from 0 or 1 up."""
+    classes = set(cells)
+    if not _is_class(cells) or not all(cell.isdecimal() for cell in classes):
+        return False
+    numbers = sorted(map(int, classes))
+    regular = numbers[0] in (0, 1) and numbers[-1] - numbers[0] + 1 == len(numbers)
+    return (regular or len(cells) < 20) and 2 * len(numbers) <= len(cells)
+
+
+def _one_hot(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns at the end hold exactly one 1 a row and else 0, or 0."""
+    for width in range(2, min(len(rows[0]), MANY_CLASSES)):
+        ends = [[cell.strip().removesuffix(".0") for cell in row[-width:]] for row in rows]
+        if any(cell not in ("0", "1") for end in ends for cell in end):
+            return 0
+        if all(end.count("1") == 1 for end in ends) and all(
+            "1" in column for column in zip(*ends, strict=True)
+        ):
+            return width
+    return 0
+
+
+def _count(cells: list[str]) -> str:
+    distinct = len(set(cells))
+    return f"{distinct} value{'s' * (distinct > 1)} in {len(cells)} rows"

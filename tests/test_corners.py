@@ -322,7 +322,7 @@ def test_a_fault_in_a_file_without_a_header_is_found_by_its_line(tmp_path: Path)
     path = tmp_path / "digits.csv"
     path.write_text("1,2,3\n1,2,x\n")
     with pytest.raises(DataError, match="line 2"):
-        read_csv(path)
+        read_csv(path, "first")
 
 
 def test_pixels_stay_bytes_where_there_is_no_memory_for_more(lib: Library) -> None:

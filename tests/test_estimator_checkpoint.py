@@ -113,14 +113,37 @@ def test_whatever_is_random(tmp_path: Path, seed: Any) -> None:
     assert again.n_iter_ == 7
 
 
-def test_a_finished_fit_is_what_the_next_one_starts_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_finished_fit_is_known_as_finished(tmp_path: Path, kind: str) -> None:
+    of, more = KINDS[kind]
+    settings = {**SETTINGS, **more, "checkpoint": tmp_path, "warm_start": True}
+    expected = of(**settings).fit(X, y)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    actual = of(**settings).fit(X, y)  # As after the process was killed before it saved.
+    assert actual.loss_curve_ == expected.loss_curve_
+    assert (actual.n_iter_, actual.t_) == (expected.n_iter_, expected.t_)
+    for one, other in zip(expected.coefs_, actual.coefs_, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == files
+    np.testing.assert_array_equal(actual.predict(X), expected.predict(X))
+
+
+def test_a_fitted_estimator_is_trained_further_by_another_fit(tmp_path: Path) -> None:
     settings = {**SETTINGS, "warm_start": True}
     expected = MLPClassifier(**settings).fit(X, y).fit(X, y)
-    MLPClassifier(**settings, checkpoint=tmp_path).fit(X, y)
-    actual = MLPClassifier(**settings, checkpoint=tmp_path).fit(X, y)
+    actual = MLPClassifier(**settings, checkpoint=tmp_path).fit(X, y).fit(X, y)
     assert len(actual.loss_curve_) == 14
     for one, other in zip(expected.coefs_, actual.coefs_, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_finished_fit_goes_on_if_more_epochs_are_asked_for(tmp_path: Path) -> None:
+    longer = {**SETTINGS, "max_iter": 9}
+    expected = MLPClassifier(**longer).fit(X, y)
+    MLPClassifier(**SETTINGS, checkpoint=tmp_path).fit(X, y)
+    actual = MLPClassifier(**longer, checkpoint=tmp_path, warm_start=True).fit(X, y)
+    assert actual.loss_curve_ == expected.loss_curve_
+    np.testing.assert_array_equal(actual.coefs_[0], expected.coefs_[0])
 
 
 def test_more_epochs_may_be_asked_for_when_it_goes_on(tmp_path: Path) -> None:

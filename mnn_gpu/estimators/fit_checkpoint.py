@@ -106,8 +106,9 @@ class FitCheckpoint(SnapshotFolder):
     def resumed(self) -> Split | None:
         """Give the estimator what the newest whole file holds; return the rows it goes through.
 
-        Of a fit that was cut everything is taken; of one that had ended the parameters
-        and its history, as a warm start does. None if there is no file, or it had ended.
+        An estimator that was not fitted before gets all of it, and nothing is left to do where the
+        fit had ended. One that was fitted before starts another fit from where that one ended, as
+        scikit-learn's warm start does. None if there is no file, or for such another fit.
 
         Raises
         ------
@@ -119,18 +120,20 @@ class FitCheckpoint(SnapshotFolder):
             return None
         arrays, told = found
         of = self.estimator
+        was_fitted = of.t_ > 0
+        # Reaching max_iter is no end if more is asked for now.
+        is_finished = told["finished"] or told["n_iter_"] >= of.max_iter
         for name in REMEMBERED:
             setattr(of, name, told[name])
         if "best" in arrays:
             set_parameters(of, arrays["best"])
             of._best_coefs, of._best_intercepts = of.coefs_, of.intercepts_
-        if told["finished"]:
-            if "best" not in arrays:
-                set_parameters(of, arrays["theta"])
+        if not is_finished or "best" not in arrays:
+            set_parameters(of, arrays["theta"])
+        if is_finished and was_fitted:
             # As if the first parameters had not just been drawn from it.
             of._random_state = check_random_state(of.random_state)
             return None
-        set_parameters(of, arrays["theta"])
         solver = of._optimizer
         solver.steps = told["steps"]
         solver.slots = [arrays[f"slot{i}"] for i in range(len(arrays)) if f"slot{i}" in arrays]
@@ -139,7 +142,8 @@ class FitCheckpoint(SnapshotFolder):
         # A generator of its own: the global one of ``random_state=None`` is left alone.
         of._random_state = np.random.RandomState()
         of._random_state.set_state(("MT19937", arrays["random"], told["place"], 0, 0.0))
-        return Split(arrays["training"], arrays["held_out"], arrays["order"])
+        rows = arrays["training"], arrays["held_out"], arrays["order"]
+        return Split(*rows, is_finished=is_finished)
 
     def _read(self, path: Path) -> tuple[dict[str, Host], dict[str, Any]]:
         arrays, metadata = unsealed(path, FORMAT)

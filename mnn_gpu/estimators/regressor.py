@@ -53,8 +53,9 @@ class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: igno
         already are worked on where they are. Default: ``MNN_DEVICE``, else "auto".
     checkpoint : path, optional
         A folder in which "adam" and "sgd" keep the state of the fit after its last two
-        epochs. With ``warm_start`` a fit that was cut goes on from there as if it had not
-        been, and one that had ended is what the next one starts with.
+        epochs. With ``warm_start`` a new estimator continues a fit that was cut as if it had
+        not been, and takes one that had ended as it is, without training. To train further,
+        raise ``max_iter``, or call ``fit`` again on the fitted estimator.
     comm : mpi4py.MPI.Comm, optional
         The ranks of an MPI program that fit together, all of which call ``fit`` or
         ``partial_fit`` with the same data and parameters: each works on some of every batch,

@@ -22,11 +22,14 @@ class Split:
     training, held_out : (m,), integer
     order : (m,), integer
         Of the last epoch, of the training rows; the next one shuffles it further.
+    is_finished : bool
+        Whether the fit is over: there is no next epoch.
     """
 
     training: Host
     held_out: Host
     order: Host
+    is_finished: bool = False
 
 
 @dataclass

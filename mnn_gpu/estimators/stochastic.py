@@ -65,6 +65,8 @@ def fit_stochastic(
         if split is None:
             split = _split(estimator, y)
             estimator.n_iter_ = 0
+        if split.is_finished:
+            return
         there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
         loop = _Loop(estimator, there, split, weights, incremental, backend)
         try:
@@ -143,7 +145,7 @@ def _epochs(
             if not is_over:
                 estimator._no_improvement_count = 0
         if kept:
-            kept.save(split, finished=is_over or estimator.n_iter_ >= estimator.max_iter)
+            kept.save(split, finished=is_over)
         if is_over or loop.incremental:
             return
     warnings.warn(

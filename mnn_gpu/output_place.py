@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mnn_gpu.data.archive import archive_of
 from mnn_gpu.data.folder import data_files
 from mnn_gpu.errors import OutputError, UsageError
 from mnn_gpu.output_file import check_writable, explained
@@ -118,7 +119,8 @@ def is_export(path: Path) -> bool:
 def _existing(given: str | Path | None) -> Path | None:
     """Return an input that is there; reading one that is not reports that."""
     try:
-        return Path(given) if given is not None and Path(given).exists() else None
+        path = None if given is None else archive_of(Path(given)) or Path(given)
+        return path if path is not None and path.exists() else None
     except (OSError, ValueError):
         return None
 

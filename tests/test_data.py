@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import shutil
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from mnn_gpu import DataError, Dataset, UsageError, load_dataset, load_mnist, split
 from mnn_gpu.data import bundled, bundled_mnist
+from mnn_gpu.data.convert import convert
 from mnn_gpu.data.dataset import checked_labels
 from mnn_gpu.data.idx import idx_header
 
@@ -215,3 +218,88 @@ def test_labels_of_every_type_are_checked_without_a_warning(dtype: Any) -> None:
             for wrong in (np.inf, np.nan, 0.5):
                 with pytest.raises(DataError, match="row 2"):
                     checked_labels(np.array([0, wrong], dtype), 2, "y")
+
+
+# ---- zip archives, torchvision's folders ---------------------------------------------
+
+KAGGLE = {
+    "train.csv": "label,pixel0\n1,2\n0,9\n",
+    "test.csv": "pixel0\n7\n",
+    "sample_submission.csv": "ImageId,Label\n1,0\n",
+}
+
+
+def zipped(path: Path, members: dict[str, Any], **how: Any) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, **how) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_kaggles_downloads(tmp_path: Path) -> None:
+    whole = zipped(tmp_path / "digit-recognizer.zip", KAGGLE | {"__MACOSX/._train.csv": "?"})
+    assert load_dataset(whole).X.tolist() == [[2], [9]]
+    assert load_dataset(whole, "test", labelled=False).X.tolist() == [[7]]
+    assert load_dataset(tmp_path).labels().tolist() == [1, 0]
+    assert load_dataset(f"{whole}/train.csv").labels().tolist() == [1, 0]
+    one = zipped(tmp_path / "train.csv.zip", {"train.csv": KAGGLE["train.csv"]})
+    for part in ("train", "test"):
+        assert load_dataset(one, part).labels().tolist() == [1, 0]
+    converted = convert(one, tmp_path / "converted")
+    assert converted.index.rows == 2
+    (tmp_path / "unpacked").mkdir()
+    (tmp_path / "unpacked/train.csv").write_text(KAGGLE["train.csv"])
+    one.rename(tmp_path / "unpacked/train.csv.zip")
+    assert len(load_dataset(tmp_path / "unpacked")) == 2
+
+
+@pytest.mark.parametrize("folder", ["", "gzip/"])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_idx_files_in_an_archive(
+    tmp_path: Path, images: dict[str, Any], folder: str, ending: str
+) -> None:
+    write_idx_pair(tmp_path, images, "train", zipped=ending == ".gz")
+    files = {folder + path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    path = zipped(tmp_path / "mnist.zip", files)
+    for place in (path, path / f"{folder}train-images-idx3-ubyte{ending}"):
+        data = load_dataset(place)
+        np.testing.assert_array_equal(data.X, images["X"])
+        np.testing.assert_array_equal(data.labels(), images["y"])
+    with pytest.raises(DataError, match="no file"):
+        load_dataset(path / "other-images-idx3-ubyte")
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({}, "holds no data"),
+        ({"a.txt": "1"}, "holds no data"),
+        ({"a.csv": "", "b.csv": ""}, "several data files: a.csv, b.csv"),
+        ({"d.parquet": "", "e.parquet": ""}, "several data files"),
+        ({"d.npz": ""}, "d.npz cannot be read where it is"),
+        ({"d.zip": ""}, "d.zip cannot be read where it is"),
+        ({"d.csv": "label,p\n" + "1,0\n" * 9_000_000}, "far more than it holds"),
+    ],
+)
+def test_an_archive_that_leaves_it_open_or_is_a_bomb_is_refused(
+    tmp_path: Path, members: dict[str, str], message: str
+) -> None:
+    path = zipped(tmp_path / "some.zip", members)
+    with pytest.raises(DataError, match=message) as caught:
+        load_dataset(path)
+    assert caught.value.cure
+
+
+@pytest.mark.parametrize("zipped", [False, True, None])
+def test_torchvisions_folders(tmp_path: Path, images: dict[str, Any], zipped: bool | None) -> None:
+    raw = tmp_path / "data/MNIST/raw"
+    raw.mkdir(parents=True)
+    for kind in (False, True) if zipped is None else (zipped,):
+        write_idx_pair(raw, images, "train", kind)
+        write_idx_pair(raw, {name: array[:5] for name, array in images.items()}, "t10k", kind)
+    for folder in (raw, raw.parent, tmp_path / "data"):
+        np.testing.assert_array_equal(load_dataset(folder).X, images["X"])
+        assert len(load_dataset(folder, "test")) == 5
+    shutil.copytree(raw.parent, tmp_path / "data/FashionMNIST")
+    with pytest.raises(DataError, match="several folders of data: MNIST, FashionMNIST"):
+        load_dataset(tmp_path / "data")

@@ -100,7 +100,7 @@ def test_csv_whose_columns_pandas_numbered(tmp_path: Path) -> None:
 
 
 def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mnn_gpu.data.files.MOST_LINE", 1000)
+    monkeypatch.setattr("mnn_gpu.data.unpacking.MOST_LINE", 1000)
     monkeypatch.setattr("mnn_gpu.data.csv_digits.MOST_LINE", 1000)
     (tmp_path / "d.csv").write_text("1," * 2000)
     with pytest.raises(DataError, match="a line of over 1,000 characters"):
@@ -417,6 +417,14 @@ def good_parquet() -> bytes:
     return file.getvalue()
 
 
+def zipped(members: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
 GOOD: dict[str, Callable[[], bytes]] = {
     "d.csv": good_csv,
     "d.csv.gz": lambda: gzip.compress(good_csv()),
@@ -424,6 +432,7 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "d-idx3-ubyte.gz": lambda: gzip.compress(GOOD_IDX),
     "d.npz": good_npz,
     "d.parquet": good_parquet,
+    "d.zip": lambda: zipped({"d.csv": good_csv(), "e.txt": b"?"}),
 }
 
 

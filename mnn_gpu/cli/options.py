@@ -78,7 +78,7 @@ def add_data(parser: Options, default: str) -> None:
         "--data",
         nargs="+",
         metavar="PATH",
-        help="CSV (.gz), .npz, Parquet, IDX images [and labels], a folder of them or of convert "
+        help="CSV (.gz), .npz, Parquet, IDX images [and labels], a folder or .zip of them, or of convert "
         f"(default: {default})",
     )
     add_label_column(parser)

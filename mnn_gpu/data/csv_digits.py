@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.cores import available_cores
-from mnn_gpu.data.files import MOST_LINE, open_binary
+from mnn_gpu.data.unpacking import MOST_LINE, open_binary
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mnn_gpu.data.csv_layout import Layout, open_rows
 from mnn_gpu.data.dataset import LABEL_CURE
-from mnn_gpu.data.files import lines
+from mnn_gpu.data.unpacking import lines
 from mnn_gpu.errors import DataError
 
 PIXEL_CURE = "Pixels in a CSV file are whole numbers from 0 to 255."

@@ -22,7 +22,8 @@ from mnn_gpu.data.columns import (
     label_position,
 )
 from mnn_gpu.data.csv_text import Dialect, dialect_of, open_cells
-from mnn_gpu.data.files import KIND_CURE, READ_ERRORS, explain_os_error, lines, open_text
+from mnn_gpu.data.files import KIND_CURE, READ_ERRORS, explain_os_error
+from mnn_gpu.data.unpacking import lines, open_text
 from mnn_gpu.errors import DataError
 
 FEW, MANY = 12, 256

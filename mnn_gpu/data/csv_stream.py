@@ -25,8 +25,9 @@ from mnn_gpu.data.csv_digits import MOST_THREADS, EndlessLineError, line_blocks,
 from mnn_gpu.data.csv_fault import find_fault
 from mnn_gpu.data.csv_layout import Layout, csv_errors
 from mnn_gpu.data.csv_text import open_cells
-from mnn_gpu.data.files import KIND_CURE, MOST_LINE
+from mnn_gpu.data.files import KIND_CURE
 from mnn_gpu.data.pixel_kind import HINT, of_kind
+from mnn_gpu.data.unpacking import MOST_LINE
 from mnn_gpu.errors import DataError
 
 TRUTH = re.compile(rb"true|false", re.IGNORECASE)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from mnn_gpu.data.csv_digits import EndlessLineError, line_blocks
-from mnn_gpu.data.files import KIND_CURE, open_binary
+from mnn_gpu.data.files import KIND_CURE
+from mnn_gpu.data.unpacking import open_binary
 from mnn_gpu.errors import DataError
 
 COMMENT = re.compile(rb"^[ \t]*#[^\n]*|\A(\xef\xbb\xbf)?\"?sep=.\"?(?=\r?\n)", re.MULTILINE)

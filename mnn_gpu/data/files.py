@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import io
 import stat
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 
 from mnn_gpu.errors import DataError
-from mnn_gpu.regular_file import open_regular
 
 CHUNK = 1 << 20
-MOST_LINE = 1 << 22
 KIND_CURE = "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending."
 FREE = 1 << 25
 MOST_RATIO = 200
@@ -42,69 +38,14 @@ def is_folder(path: Path) -> bool:
     return stat.S_ISDIR(mode)
 
 
-def open_binary(path: Path) -> IO[bytes]:
-    """Open a file, unpacking it on the fly if its name ends in .gz.
-
-    Reading raises a DataError where there is more than `most_bytes`.
-    """
-    if is_folder(path):
-        raise IsADirectoryError
-    return (
-        cast("IO[bytes]", io.BufferedReader(_Unpacked(path))) if _gz(path) else open_regular(path)
-    )
-
-
-class _Unpacked(io.RawIOBase):
-    """What a gzip file holds, up to a bound."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._left = path, most_bytes(path)
-        self._packed = open_regular(path)
-        self._file = gzip.GzipFile(fileobj=self._packed)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = self._file.readinto(buffer)
-        self._left -= count
-        if self._left < 0:
-            raise DataError(f"{self._path} unpacks to over {MOST_RATIO} times its size.", BOMB_CURE)
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-            self._packed.close()
-        super().close()
-
-
-def open_text(path: Path) -> IO[str]:
-    """Open a UTF-8 text file as `csv` wants it, unpacked like `open_binary`."""
-    return io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="")
-
-
-def lines(file: IO[str], path: Path) -> Iterator[str]:
-    """Yield the lines of a CSV file, or raise a DataError where one has no end."""
-    while line := file.readline(MOST_LINE):
-        if len(line) == MOST_LINE:
-            raise DataError(f"{path} has a line of over {MOST_LINE:,} characters.", KIND_CURE)
-        yield line
-
-
-def most_bytes(path: Path) -> int:
-    """Return the most bytes that are read of a file, which may be compressed."""
-    size = path.stat().st_size
-    return most_unpacked(path) if _gz(path) else size
-
-
 def most_unpacked(path: Path) -> int:
     """Return to how many bytes, or values, a compressed file may unpack."""
-    return max(FREE, MOST_RATIO * path.stat().st_size)
+    return most_of_packed(path.stat().st_size)
 
 
-def _gz(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
+def most_of_packed(size: int) -> int:
+    """Return to how many bytes, or values, compressed bytes may unpack."""
+    return max(FREE, MOST_RATIO * size)
 
 
 def read_exactly(file: IO[bytes], count: int, path: Path) -> bytearray:

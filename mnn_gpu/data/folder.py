@@ -1,17 +1,23 @@
-"""Which file of a folder is meant."""
+"""Which file of a folder, or of a zip archive, is meant."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from mnn_gpu.data.archive import is_archive, members
 from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.folder_index import INDEX, is_converted
 from mnn_gpu.errors import DataError
 
-PATTERNS = ("*images*ubyte", "*images*ubyte.gz", "*.csv", "*.csv.gz", "*.npz", "*.parquet")
+PATTERNS = (
+    *("*images*ubyte", "*images*ubyte.gz", "*.csv", "*.csv.gz", "*.npz", "*.parquet"),
+    "*.zip",
+)
 LABELS = ("*labels*ubyte", "*labels*ubyte.gz")
 CONVERTED = (INDEX, "images-*.npy", "labels-*.npy")
 PART_WORDS: dict[Part, tuple[str, ...]] = {"train": ("train",), "test": ("test", "t10k")}
+FOLDERS = ("MNIST", "FashionMNIST", "KMNIST", "QMNIST", "EMNIST", "raw")
+"""Folders below that are looked into: torchvision downloads into ``MNIST/raw`` and so on."""
 
 
 def find_in_folder(folder: Path, part: Part) -> Path:
@@ -20,7 +26,9 @@ def find_in_folder(folder: Path, part: Part) -> Path:
     Parameters
     ----------
     folder : Path
-        IDX files, CSV, npz or Parquet lie in it, not in folders below.
+        A folder that IDX files, CSV, npz or Parquet lie in, or one as torchvision makes it; or
+        a zip archive of such files, in any folders. A file beside its own compressed copy
+        is taken for both.
     part : {"train", "test"}
 
     Raises
@@ -28,24 +36,52 @@ def find_in_folder(folder: Path, part: Part) -> Path:
     DataError
         If there is none, or it is not clear which.
     """
-    found = [path for pattern in PATTERNS for path in sorted(folder.glob(pattern))]
-    found = [path for path in found if path.is_file()]
+    found = _data_in(folder)
+    below = [] if found or is_archive(folder) else _folders_below(folder)
+    if len(below) == 1:
+        return find_in_folder(below[0], part)
+    if is_archive(folder) and len(found) == 1:
+        return found[0]
     fitting = [path for path in found if _part_of(path) == part]
     # Where no name speaks of this part, a name that speaks of neither serves for both.
     candidates = fitting or [path for path in found if _part_of(path) is None]
     if len(candidates) == 1:
         return candidates[0]
-    if candidates:
+    if candidates or below:
+        kind = "data files" if candidates else "folders of data"
+        names = ", ".join(str(path.relative_to(folder)) for path in candidates or below)
         raise DataError(
-            f"{folder} has several data files: {', '.join(path.name for path in candidates)}.",
-            "Name the file itself.",
+            f"{folder} has several {kind}: {names}.",
+            f"Name the one that is meant, such as {(candidates or below)[0]}.",
         )
     if found:
-        names = ", ".join(path.name for path in found)
+        names = ", ".join(str(path.relative_to(folder)) for path in found)
         raise DataError(f"{folder} has no {part} data, only {names}.", "Name the file itself.")
     raise DataError(
         f"{folder} holds no data.",
         "It should hold IDX files (-ubyte or -ubyte.gz), a .csv, .npz or .parquet file.",
+    )
+
+
+def _data_in(folder: Path) -> list[Path]:
+    """Return what may be meant, without compressed copies, and the least deep of an archive."""
+    paths = members(folder) if is_archive(folder) else [p for p in folder.iterdir() if p.is_file()]
+    found = [path for pattern in PATTERNS for path in sorted(paths) if path.match(pattern)]
+    found = [path for path in found if not path.name.startswith("sample_submission")]
+    copies = {path.with_name(path.name + ending) for path in found for ending in (".gz", ".zip")}
+    found = [path for path in found if path not in copies]
+    least = min((len(path.parts) for path in found), default=0)
+    return [path for path in found if len(path.parts) == least]
+
+
+def _folders_below(folder: Path) -> list[Path]:
+    return [folder / name for name in FOLDERS if (folder / name).is_dir() and _holds(folder / name)]
+
+
+def _holds(folder: Path) -> bool:
+    """Return whether a folder holds data, or one that torchvision made in it does."""
+    return bool(_data_in(folder)) or any(
+        (folder / name).is_dir() and _data_in(folder / name) for name in FOLDERS
     )
 
 

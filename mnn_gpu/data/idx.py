@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.dataset import Dataset, checked_labels, image_shape
-from mnn_gpu.data.files import READ_ERRORS, explain_os_error, most_bytes, open_binary, read_exactly
+from mnn_gpu.data.files import READ_ERRORS, explain_os_error, read_exactly
 from mnn_gpu.data.pixels import checked_pixels
+from mnn_gpu.data.unpacking import exists, most_bytes, open_binary
 from mnn_gpu.errors import DataError
 
 UBYTE = 0x08
@@ -104,6 +105,6 @@ def labels_beside(images: Path) -> Path | None:
         images.with_name(stem),
         images.with_name(stem + ".gz"),
     ):
-        if candidate != images and candidate.is_file():
+        if candidate != images and exists(candidate):
             return candidate
     return None

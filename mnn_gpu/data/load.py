@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnn_gpu.data.archive import archive_of, is_archive
 from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.csv import read_csv
 from mnn_gpu.data.dataset import Dataset
@@ -19,8 +20,8 @@ from mnn_gpu.data.parquet import read_parquet
 from mnn_gpu.errors import DataError, UsageError
 
 KINDS = (
-    "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), a folder of them, or a "
-    "folder that mnn-gpu convert wrote"
+    "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), a folder or .zip of them, "
+    "or a folder that mnn-gpu convert wrote"
 )
 
 
@@ -40,9 +41,10 @@ def load_dataset(
     paths : path or sequence of two paths
         A Kaggle CSV (.gz or not), a Keras ``.npz``, a Parquet file, an IDX file of
         images (its labels are found beside it), a pair of IDX files (images, labels), a
-        folder that holds one of these, or a folder that ``mnn-gpu convert`` wrote.
+        folder or .zip archive that holds one of these, or a folder that ``mnn-gpu convert``
+        wrote. A file in an archive is given as ``digits.zip/train.csv``.
     part : {"train", "test"}
-        Which part to take where a folder or an ``.npz`` has both.
+        Which part to take where a folder, an archive or an ``.npz`` has both.
     label_column : str or int, optional
         The label's column in a CSV or Parquet file: its name, first, last, or its position
         from 0, negative from the end. Default: the one called label, class, target, digit
@@ -80,6 +82,11 @@ def load_dataset(
     if is_converted(path):
         return read_folder(path, labelled)
     name = path.name.lower().removesuffix(".gz")
+    if archive_of(path) is not None and name.endswith((".npz", ".parquet", ".pq", ".zip")):
+        raise DataError(
+            f"{path} cannot be read where it is: such files are read in any order.",
+            "Unpack the archive and give the file.",
+        )
     if name.endswith((".csv", ".txt")):
         return read_csv(path, label_column, labelled, features, keep_columns)
     if name.endswith(".npz"):
@@ -94,19 +101,25 @@ def load_dataset(
 def data_file(path: Path, part: Part) -> Path:
     """Return the file that is meant, or the folder itself where `mnn-gpu convert` wrote it.
 
+    A file in a zip archive is meant by a path that goes through it, ``digits.zip/train.csv``.
+
     Raises
     ------
     DataError
         If there is none, or it is not clear which.
     """
-    if not is_folder(path) or is_converted(path):
+    if archive_of(path) is not None:
+        return path
+    if not is_folder(path):
+        return find_in_folder(path, part) if is_archive(path) else path
+    if is_converted(path):
         return path
     try:
         if is_unfinished(path):
             raise DataError(
                 f"{path} holds a conversion that was cut off.", "Convert the data again."
             )
-        return find_in_folder(path, part)
+        return data_file(find_in_folder(path, part), part)
     except OSError as error:
         raise explain_os_error(error, path) from error
 

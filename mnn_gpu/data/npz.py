@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.data.archive import open_archive
 from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.dataset import Dataset, checked_labels, image_shape
-from mnn_gpu.data.files import BOMB_CURE, explain_os_error, most_unpacked
 from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.errors import DataError
 
 IMAGE_NAMES = {"train": ("x_train", "X_train", "x", "X"), "test": ("x_test", "X_test", "x", "X")}
 LABEL_NAMES = {"train": ("y_train", "y"), "test": ("y_test", "y")}
-METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-"""What NumPy writes; the other methods can shrink data by a million."""
 MOST_NAMES = 8
 
 
@@ -47,44 +45,6 @@ def read_npz(path: Path, part: Part, labelled: bool = True) -> Dataset:
         if labelled or _find(archive, LABEL_NAMES[part]):
             y = checked_labels(_member(archive, LABEL_NAMES[part], path), len(X), str(path))
     return Dataset(X, y, str(path), image_shape(images.shape))
-
-
-def open_archive(path: Path) -> zipfile.ZipFile:
-    """Open an archive whose members can be read one by one, and all of them, without harm.
-
-    Raises
-    ------
-    DataError
-        If it is damaged, two members share a name or their bytes, or they unpack to far more
-        than arrays do.
-    """
-    try:
-        archive = zipfile.ZipFile(path)
-    except OSError as error:
-        raise explain_os_error(error, path) from error
-    except Exception as error:
-        # A directory that is damaged leads zipfile to almost anything.
-        raise DataError(
-            f"{path} is not a whole .npz file ({error}).", "Download or copy it again."
-        ) from error
-    fault = _fault(archive.infolist(), path.stat().st_size, most_unpacked(path))
-    if fault:
-        archive.close()
-        raise DataError(f"{path} {fault}.", BOMB_CURE)
-    return archive
-
-
-def _fault(members: list[zipfile.ZipInfo], size: int, most: int) -> str:
-    """Say what a directory claims that no archive of this size holds."""
-    if len({member.filename.removesuffix(".npy") for member in members}) < len(members):
-        return "holds two arrays of one name"
-    if any(member.compress_type not in METHODS for member in members):
-        return "is compressed in another way than NumPy's archives are"
-    if sum(member.compress_size for member in members) > size:
-        return "promises more bytes than it has"
-    if sum(member.file_size for member in members) > most:
-        return f"promises arrays of over {most:,} bytes, far more than it holds"
-    return ""
 
 
 def _find(archive: zipfile.ZipFile, names: tuple[str, ...]) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.data.archive import archive_of
 from mnn_gpu.data.blocks_base import Blocks, Piece
 from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.csv_layout import csv_errors, csv_layout
@@ -71,7 +72,8 @@ def open_stream(
         return _of_blocks(NpyFolder(path), dtype, labelled)
     if len(paths) == 1 and name.endswith((".csv", ".txt")):
         return _of_csv(path, label_column, labelled, dtype, keep_columns)
-    if len(paths) == 1 and name.endswith((".parquet", ".pq")):
+    is_parquet = name.endswith((".parquet", ".pq")) and archive_of(path) is None
+    if len(paths) == 1 and is_parquet:
         parquet = ParquetBlocks(path, label_column, dtype, labelled, keep_columns)
         return Stream(parquet.source, None, (piece for _, piece in parquet.whole()))
     data = load_dataset(paths, part, labelled=labelled)

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu import __version__
-from mnn_gpu.data.npz import open_archive, read_member
+from mnn_gpu.data.archive import open_archive
+from mnn_gpu.data.npz import read_member
 from mnn_gpu.errors import DataError, ModelFileError
 from mnn_gpu.exchange.layers import Weights, usable_classes
 from mnn_gpu.exchange.names import layers_by_name

@@ -1,0 +1,137 @@
+"""Zip archives: NumPy's .npz, and files of data that were zipped, as Kaggle sends them.
+
+A file in an archive has a path that goes through it, such as ``digits.zip/train.csv``.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from mnn_gpu.data.files import BOMB_CURE, explain_os_error, most_unpacked
+from mnn_gpu.errors import DataError
+
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""The usual ones; the other methods can shrink data by a million."""
+ENCRYPTED = 1
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a name is that of a zip archive of data files."""
+    return path.suffix.lower() == ".zip"
+
+
+def archive_of(path: Path) -> Path | None:
+    """Return the archive that a path goes through, or None."""
+    if ".zip" not in str(path.parent).lower():
+        return None
+    return next((above for above in path.parents if is_archive(above) and above.is_file()), None)
+
+
+def open_archive(path: Path) -> zipfile.ZipFile:
+    """Open an archive whose members can be read one by one, and all of them, without harm.
+
+    Raises
+    ------
+    DataError
+        If it is damaged or encrypted, two members share a name or their bytes, or they unpack
+        to far more than data do.
+    """
+    kind = ".zip" if is_archive(path) else ".npz"
+    try:
+        archive = zipfile.ZipFile(path)
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+    except Exception as error:
+        # A directory that is damaged leads zipfile to almost anything.
+        raise DataError(
+            f"{path} is not a whole {kind} file ({error}).", "Download or copy it again."
+        ) from error
+    fault = _fault(archive.infolist(), path.stat().st_size, most_unpacked(path))
+    if fault:
+        archive.close()
+        cure = "Unpack it and give the files." if kind == ".zip" else BOMB_CURE
+        raise DataError(f"{path} {fault}.", cure)
+    return archive
+
+
+def _fault(members: list[zipfile.ZipInfo], size: int, most: int) -> str:
+    """Say what a directory claims that no archive of this size holds."""
+    if len({member.filename.removesuffix(".npy") for member in members}) < len(members):
+        return "holds two arrays or files of one name"
+    if any(member.flag_bits & ENCRYPTED for member in members):
+        return "is encrypted"
+    if any(member.compress_type not in METHODS for member in members):
+        return "is compressed in another way than by deflate"
+    if sum(member.compress_size for member in members) > size:
+        return "promises more bytes than it has"
+    if sum(member.file_size for member in members) > most:
+        return f"promises over {most:,} bytes, far more than it holds"
+    return ""
+
+
+def members(path: Path) -> list[Path]:
+    """Return the paths of an archive's files, without those that systems hide.
+
+    Raises
+    ------
+    DataError
+    """
+    with open_archive(path) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    parts = [PurePosixPath(name).parts for name in names]
+    hidden = [any(part.startswith((".", "__MACOSX")) for part in own) for own in parts]
+    return [path / name for name, is_hidden in zip(names, hidden, strict=True) if not is_hidden]
+
+
+def member_size(path: Path) -> int:
+    """Return how many bytes a file in an archive takes there, compressed.
+
+    Raises
+    ------
+    DataError
+        If there is no such file.
+    """
+    archive, name = _parted(path)
+    with open_archive(archive) as opened:
+        return _info(opened, name, path).compress_size
+
+
+def open_member(path: Path) -> IO[bytes]:
+    """Open a file in an archive.
+
+    Reading raises a ``zipfile.BadZipFile`` if it is damaged.
+
+    Raises
+    ------
+    DataError
+        If there is no such file.
+    """
+    archive, name = _parted(path)
+    # What is opened keeps the archive open as long as it needs it.
+    with open_archive(archive) as opened:
+        info = _info(opened, name, path)
+        try:
+            return opened.open(info)
+        except zipfile.BadZipFile as error:
+            raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> DataError:
+    """Return the error of a file in an archive that cannot be unpacked."""
+    return DataError(f"{path} cannot be unpacked ({error}).", "Download or copy the archive again.")
+
+
+def _parted(path: Path) -> tuple[Path, str]:
+    archive = archive_of(path)
+    if archive is None:
+        raise DataError(f"There is no file {path}.", "Check the path.")
+    return archive, path.relative_to(archive).as_posix()
+
+
+def _info(archive: zipfile.ZipFile, name: str, path: Path) -> zipfile.ZipInfo:
+    try:
+        return archive.getinfo(name)
+    except KeyError as error:
+        raise DataError(f"There is no file {path}.", "Check the path.") from error

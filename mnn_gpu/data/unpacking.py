@@ -1,0 +1,94 @@
+"""Opening a file of data as it is, or unpacked on the fly, and never more than it can hold."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+from mnn_gpu.data.archive import archive_of, damaged, member_size, open_member
+from mnn_gpu.data.files import BOMB_CURE, KIND_CURE, MOST_RATIO, is_folder, most_of_packed
+from mnn_gpu.errors import DataError
+from mnn_gpu.regular_file import open_regular
+
+MOST_LINE = 1 << 22
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is such a file, in a folder or in a zip archive."""
+    if archive_of(path) is None:
+        return path.is_file()
+    try:
+        member_size(path)
+    except DataError:
+        return False
+    return True
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a file, in a folder or in a zip archive, unpacked if its name ends in .gz.
+
+    Reading raises a DataError where there is more than `most_bytes`.
+    """
+    in_archive = archive_of(path) is not None
+    if not in_archive and is_folder(path):
+        raise IsADirectoryError
+    if not in_archive and not _gz(path):
+        return open_regular(path)
+    return cast("IO[bytes]", io.BufferedReader(_Unpacked(path, in_archive)))
+
+
+class _Unpacked(io.RawIOBase):
+    """What a file in a zip archive, or a gzip file, or both, holds, up to a bound."""
+
+    def __init__(self, path: Path, in_archive: bool) -> None:
+        self._path, self._left = path, most_bytes(path)
+        self._packed = open_member(path) if in_archive else open_regular(path)
+        self._file: Any = gzip.GzipFile(fileobj=self._packed) if _gz(path) else self._packed
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            count: int = self._file.readinto(buffer)
+        except zipfile.BadZipFile as error:
+            raise damaged(self._path, error) from error
+        self._left -= count
+        if self._left < 0:
+            raise DataError(f"{self._path} unpacks to over {MOST_RATIO} times its size.", BOMB_CURE)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+            self._packed.close()
+        super().close()
+
+
+def open_text(path: Path) -> IO[str]:
+    """Open a UTF-8 text file as `csv` wants it, unpacked like `open_binary`."""
+    return io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="")
+
+
+def lines(file: IO[str], path: Path) -> Iterator[str]:
+    """Yield the lines of a CSV file, or raise a DataError where one has no end."""
+    while line := file.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise DataError(f"{path} has a line of over {MOST_LINE:,} characters.", KIND_CURE)
+        yield line
+
+
+def most_bytes(path: Path) -> int:
+    """Return the most bytes that are read of a file, which may be compressed."""
+    if archive_of(path) is not None:
+        return most_of_packed(member_size(path))
+    size = path.stat().st_size
+    return most_of_packed(size) if _gz(path) else size
+
+
+def _gz(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"

@@ -228,7 +228,7 @@ def _check_same(
         sizes = "-".join(map(str, model.layer_sizes))
         values = {
             "backend": backend.name,
-            "model": f"{sizes} {digest_of_data(model.theta, model.classes)}",
+            "model": f"{sizes} {model.pixel_max} {digest_of_data(model.theta, model.classes)}",
             "data or labels": digest_of_data(X, y),
         }
         check_same(ranks, call, values)

@@ -389,7 +389,7 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_left(tmp_path: Path, data: P
 PEAK = """
 import resource, sys
 from mnn_gpu.data.convert import convert
-convert(sys.argv[1], sys.argv[2], rows_per_file=20_000)
+convert(sys.argv[1], sys.argv[2], label_column="first", rows_per_file=20_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

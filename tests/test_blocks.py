@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import DataError, load_dataset
-from mnn_gpu.data import npy_folder, parquet
+from mnn_gpu.data import npy_folder, parquet_images
 from mnn_gpu.data.blocks import Blocks, open_blocks
 from mnn_gpu.data.convert import convert
 from tests.program import run
@@ -73,7 +73,7 @@ def test_each_row_is_in_one_block(
     X, y = made(rows, dtype)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(npy_folder, "BLOCK", block)
-        patch.setattr(parquet, "BATCH", block)
+        patch.setattr(parquet_images, "BATCH", block)
         if kind == "folder":
             folder(path, X, y, part)
         else:

@@ -78,8 +78,8 @@ def add_data(parser: Options, default: str) -> None:
         "--data",
         nargs="+",
         metavar="PATH",
-        help="CSV (.gz), .npz, Parquet, IDX images [and labels], a folder or .zip of them, or of convert "
-        f"(default: {default})",
+        help="CSV (.gz), .npz, Parquet, IDX images [and labels], a folder or .zip of them "
+        f"or of convert (default: {default})",
     )
     add_label_column(parser)
 

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from mnn_gpu.data.csv_layout import Layout, open_rows
-from mnn_gpu.data.dataset import LABEL_CURE
+from mnn_gpu.data.labels import LABEL_CURE
 from mnn_gpu.data.unpacking import lines
 from mnn_gpu.errors import DataError
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.data.labels import LABEL_CURE, plain_labels
 from mnn_gpu.data.pixels import plain_array
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.randomness import SPLIT, generator
-
-LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9."
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def checked_labels(
 
     Parameters
     ----------
-    y : (rows,), integers, or floats that are whole
+    y : (rows,), integers, floats that are whole, booleans, or text that spells integers
     rows : int
         How many images there are.
     source : str
@@ -153,6 +152,7 @@ def checked_labels(
             f"{source} has labels of shape {y.shape} for {rows} images.",
             "Give exactly one label an image; the two files may belong to different sets.",
         )
+    y = plain_labels(y, source, first)
     if y.dtype.kind not in "uif":
         raise DataError(
             f"{source} has labels of type {y.dtype}, which are not classes.", LABEL_CURE

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.blocks_base import MOST_CLASSES
-from mnn_gpu.data.dataset import LABEL_CURE
 from mnn_gpu.data.folder_index import INDEX, MOST_FILES, Index, images_name, labels_name
+from mnn_gpu.data.labels import LABEL_CURE
 from mnn_gpu.data.npy_writer import NpyWriter
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.output_file import explained, write_atomically

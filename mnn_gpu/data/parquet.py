@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.columns import COUNTED, Columns, choose, label_position
-from mnn_gpu.data.dataset import LABEL_CURE, Dataset, checked_labels
+from mnn_gpu.data.dataset import Dataset, checked_labels
 from mnn_gpu.data.files import most_unpacked
+from mnn_gpu.data.labels import LABEL_CURE
+from mnn_gpu.data.parquet_images import (
+    ImageColumn,
+    batch_rows,
+    cells_of,
+    image_column,
+    is_image,
+    is_text,
+)
 from mnn_gpu.data.parquet_pages import check_pages
 from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.errors import DataError
 
 COLUMN_CURE = "Keep one numeric column a pixel and one for the label."
 DAMAGE_CURE = "Download or copy it again."
-BATCH = 1 << 22
-"""Values that are unpacked at a time."""
 MOST_COLUMNS = 1 << 17
 
 
@@ -31,7 +39,7 @@ def read_parquet(
     features: int | None = None,
     keep_columns: bool = False,
 ) -> Dataset:
-    """Read a Parquet file whose columns are a label and pixels.
+    """Read a Parquet file whose columns are a label and pixels, or a label and images.
 
     Parameters
     ----------
@@ -47,7 +55,8 @@ def read_parquet(
     """
     with open_parquet(path) as file:
         columns = parquet_columns(file, path, label_column, labelled, features, keep_columns)
-        return _read(file, path, columns)
+        images = image_column(file, columns, path)
+        return _read(file, path, columns, images)
 
 
 @contextmanager
@@ -137,37 +146,62 @@ def _counts_up(file: Any, path: Path, name: str) -> bool:
     return bool(cells) and cells == list(range(cells[0], cells[0] + len(cells)))
 
 
-def _read(file: Any, path: Path, columns: Columns) -> Dataset:
+def _read(file: Any, path: Path, columns: Columns, images: ImageColumn | None) -> Dataset:
     at = columns.label_at
     rows = checked_rows(file.metadata, len(columns.names), path)
     check_pages(path, file.metadata)
     pixels, labels = [], []
-    for cells in column_batches(file, len(columns.names)):
+    for cells in all_batches(file, columns, images, str(path)):
         if at is not None:
             labels.append(cells[at])
-        pixels.append(np.stack([cells[i] for i in columns.pixels], axis=1))
+        pixels.append(stacked(cells, columns, images))
     X = np.concatenate(pixels)
     del pixels
     if len(X) != rows:
         raise DataError(f"{path} promises {rows} rows, but has {len(X)}.", DAMAGE_CURE)
     X = checked_pixels(X, str(path))
     y = checked_labels(np.concatenate(labels), rows, str(path)) if labels else None
-    return Dataset(X, y, str(path))
+    return Dataset(X, y, str(path), None if images is None else images.image_shape)
+
+
+def all_batches(
+    file: Any,
+    columns: Columns,
+    images: ImageColumn | None,
+    source: str,
+    groups: list[int] | None = None,
+) -> Iterator[list[npt.NDArray[Any]]]:
+    """Yield the cells of all columns, some rows at a time; images as (rows, features)."""
+    if images is None:
+        return column_batches(file, len(columns.names), groups)
+    every = list(range(file.num_row_groups))
+    return images.batches(file, columns, every if groups is None else groups, source)
+
+
+def stacked(
+    cells: list[npt.NDArray[Any]], columns: Columns, images: ImageColumn | None
+) -> npt.NDArray[Any]:
+    """Return the pixels, (rows, features), of what `all_batches` yields."""
+    if images is not None:
+        return cells[images.at]
+    return np.stack([cells[i] for i in columns.pixels], axis=1)
 
 
 def check_types(schema: Any, columns: Columns, path: Path) -> None:
-    """See, before a value is unpacked, that all columns hold numbers."""
+    """See, before a value is unpacked, that all columns hold numbers, or one holds images."""
     from pyarrow import types
 
-    numeric = (types.is_integer, types.is_floating, types.is_boolean)
-    if not columns.pixels:
+    if any(is_image(schema.field(i).type) for i in columns.pixels):
+        columns = replace(columns, pixels=[])
+    elif not columns.pixels:
         raise DataError(f"{path} has no columns of pixels.", COLUMN_CURE)
+    numeric = (types.is_integer, types.is_floating, types.is_boolean)
     label, read = columns.label_at, {*columns.pixels, columns.label_at}
     for column, field in enumerate(schema):
         if column not in read:
             continue
         kind = field.type.value_type if types.is_dictionary(field.type) else field.type
-        if any(is_one(kind) for is_one in numeric):
+        if any(is_one(kind) for is_one in numeric) or (column == label and is_text(kind)):
             continue
         if column == label:
             raise DataError(f"{path} has labels of type {kind}, which are not classes.", LABEL_CURE)
@@ -205,16 +239,6 @@ def column_batches(
     names : list of str, optional
         Of which columns. Default: all.
     """
-    rows = max(1, BATCH // count)
+    rows = batch_rows(file, count)
     for batch in file.iter_batches(rows, row_groups=groups, columns=names, use_threads=False):
-        yield [_small(_decoded(column).to_numpy(zero_copy_only=False)) for column in batch.columns]
-
-
-def _decoded(column: Any) -> Any:
-    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
-
-
-def _small(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if column.dtype.kind in "ui" and column.size and column.min() >= 0 and column.max() <= 255:
-        return column.astype(np.uint8)
-    return column
+        yield [cells_of(column) for column in batch.columns]

@@ -12,14 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.blocks_base import MOST_CLASSES, Blocks, Piece
-from mnn_gpu.data.dataset import LABEL_CURE, checked_labels
+from mnn_gpu.data.dataset import checked_labels
+from mnn_gpu.data.labels import LABEL_CURE
 from mnn_gpu.data.parquet import (
     DAMAGE_CURE,
+    all_batches,
     checked_rows,
     column_batches,
     open_parquet,
     parquet_columns,
+    stacked,
 )
+from mnn_gpu.data.parquet_images import image_column
 from mnn_gpu.data.parquet_pages import check_pages
 from mnn_gpu.data.pixel_kind import of_kind
 from mnn_gpu.data.pixels import checked_pixels, scale_of
@@ -66,8 +70,6 @@ class ParquetBlocks(Blocks):
         As `read_parquet`.
     """
 
-    image_shape = None
-
     def __init__(
         self,
         path: Path,
@@ -81,11 +83,14 @@ class ParquetBlocks(Blocks):
         with open_parquet(path) as file:
             self._metadata, schema = file.metadata, file.schema_arrow
             columns = parquet_columns(file, path, label_column, labelled, None, keep_columns)
-        self._names, self._at, self._pixels = columns.names, columns.label_at, columns.pixels
+            self._images = image_column(file, columns, path)
+        self._columns = columns
+        self.image_shape = None if self._images is None else self._images.image_shape
+        self._names, self._at = columns.names, columns.label_at
         self.labelled = self._at is not None
         label = None if self._at is None else self._names[self._at]
         checked_rows(self._metadata, len(self._names), path)
-        self.features = len(self._pixels)
+        self.features = len(columns.pixels) if self._images is None else self._images.features
         rows = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
         self._groups = [i for i, count in enumerate(rows) if count]
         self.bounds = np.cumsum([0, *(rows[i] for i in self._groups)], dtype=np.int64)
@@ -102,7 +107,7 @@ class ParquetBlocks(Blocks):
             return found
         for block, first in enumerate(self.bounds[:-1].tolist()):
             at = first
-            for [labels] in self._columns(block, [self._names[self._at]]):
+            for [labels] in self._cells(block, [self._names[self._at]]):
                 y = checked_labels(labels, len(labels), self.source, at)
                 found = np.union1d(found, y)
                 at += len(y)
@@ -116,7 +121,7 @@ class ParquetBlocks(Blocks):
         """Unpack rows of one row group (see `Blocks`), and those before them."""
         first, last = self.bounds[block : block + 2].tolist()
         at = 0
-        for columns in self._columns(block):
+        for columns in self._cells(block):
             here = slice(max(start - at, 0), stop - at)
             if len(columns[0][here]):
                 yield self._piece([column[here] for column in columns], first + at + here.start)
@@ -131,35 +136,38 @@ class ParquetBlocks(Blocks):
 
     def _piece(self, columns: list[npt.NDArray[Any]], first: int) -> Piece:
         labels = None if self._at is None else columns[self._at]
-        X = of_kind(self._stacked(columns), self.dtype, self.source, first)
+        pixels = stacked(columns, self._columns, self._images)
+        X = of_kind(pixels, self.dtype, self.source, first)
         return X, None if labels is None else checked_labels(labels, len(X), self.source, first)
 
-    def _stacked(self, columns: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        return np.stack([columns[i] for i in self._pixels], axis=1)
-
-    def _columns(
+    def _cells(
         self, block: int, names: list[str] | None = None
     ) -> Iterator[list[npt.NDArray[Any]]]:
-        group, count = self._groups[block], len(names or self._names)
+        group = self._groups[block]
         with open_parquet(self.path, self._metadata, BUFFER) as file:
             if group not in self._looked_at:
                 check_pages(self.path, self._metadata, group)
                 self._looked_at.add(group)
-            yield from column_batches(file, count, [group], names)
+            if names is None:
+                yield from all_batches(file, self._columns, self._images, self.source, [group])
+            else:
+                yield from column_batches(file, len(names), [group], names)
 
     def _kind(self, schema: Any) -> npt.DTypeLike:
         """Return what the pixels are, from their columns' types, extremes and first values."""
         from pyarrow import types
 
-        kinds = [schema.field(i).type for i in self._pixels]
+        if self._images is not None and self._images.is_encoded:
+            return np.uint8
+        kinds = [schema.field(i).type for i in self._columns.pixels]
         kinds = [kind.value_type if types.is_dictionary(kind) else kind for kind in kinds]
         whole = [types.is_integer(kind) for kind in kinds]
         if any(whole) and not any(map(types.is_floating, kinds)):
             return np.uint8
         if self._largest()[0] > 1:
             return np.uint8
-        columns = next(self._columns(0))
-        first = checked_pixels(self._stacked(columns), self.source)
+        cells = next(self._cells(0))
+        first = checked_pixels(stacked(cells, self._columns, self._images), self.source)
         return np.uint8 if first.dtype == np.uint8 and first.max() > 1 else np.float32
 
     @property
@@ -171,9 +179,11 @@ class ParquetBlocks(Blocks):
 
     def _largest(self) -> tuple[float, bool]:
         """Return the largest pixel by the file's statistics, and whether none is missing."""
+        if self._images is not None:
+            return 0.0, False
         largest, is_complete = 0.0, True
         for group in map(self._metadata.row_group, self._groups):
-            for column in self._pixels:
+            for column in self._columns.pixels:
                 statistics = group.column(column).statistics
                 # Of float16 pyarrow returns the bytes.
                 known = statistics is not None and statistics.has_min_max

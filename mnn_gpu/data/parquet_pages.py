@@ -8,13 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, Any
 
+from mnn_gpu.data.files import most_unpacked
 from mnn_gpu.regular_file import open_regular
 
 MOST_HEADER = 4096
 """Bytes of a page's header: of a column of numbers it has fewer than a hundred."""
+MOST_TEXT_HEADER = 1 << 14
+"""Likewise of texts and images: Arrow writes the least and the largest, of up to 4096 bytes."""
 MOST_PAGE = 1 << 28
 """Bytes that a page may unpack to, all at once; usual is one million."""
-UNPACKED, PACKED, DATA, DATA_V2 = 2, 3, 5, 8
+MOST_DICTIONARY = 1 << 22
+"""Likewise, of texts and images that rows share: each row of a batch may be as long as it."""
+UNPACKED, PACKED, DATA, DICTIONARY, DATA_V2 = 2, 3, 5, 7, 8
 VALUES = 1
 I32, STRUCT = 5, 12
 MOST_FIELD = 100
@@ -22,6 +27,8 @@ MOST_FIELD = 100
 
 def check_pages(path: Path, metadata: Any, group: int | None = None) -> None:
     """See that no page is a bomb, and that a column's pages hold as many values as rows.
+
+    Of a column of lists they hold any number, which is bounded by the size of the file.
 
     Parameters
     ----------
@@ -35,22 +42,28 @@ def check_pages(path: Path, metadata: Any, group: int | None = None) -> None:
     ValueError
         If they do not, or a page's header is damaged.
     """
-    left = path.stat().st_size
+    left, most = path.stat().st_size, most_unpacked(path)
     with open_regular(path) as file:
         for i in range(metadata.num_row_groups) if group is None else [group]:
-            left -= _group_bytes(file, metadata.row_group(i), left)
+            left -= _group_bytes(file, metadata, i, left, most)
 
 
-def _group_bytes(file: IO[bytes], group: Any, left: int) -> int:
-    """Look at a row group of no more than ``left`` bytes, and return how many it has."""
-    size = 0
+def _group_bytes(file: IO[bytes], metadata: Any, number: int, left: int, most: int) -> int:
+    """Look at a row group of no more than ``left`` bytes, and return how many it has.
+
+    A column of lists may have up to ``most`` values.
+    """
+    size, group = 0, metadata.row_group(number)
     for j in range(group.num_columns):
         column = group.column(j)
         size += column.total_compressed_size
         if column.total_compressed_size < 0 or size > left:
             raise ValueError("its columns promise more bytes than it has")
-        if not _values(file, column) == column.num_values == group.num_rows:
+        values, is_list = _values(file, column), metadata.schema.column(j).max_repetition_level
+        if values != column.num_values or not (is_list or values == group.num_rows):
             raise ValueError(f"column {j + 1} has more or fewer values than rows")
+        if values > most:
+            raise ValueError(f"column {j + 1} promises {values:,} values")
     return size
 
 
@@ -60,11 +73,13 @@ def _values(file: IO[bytes], column: Any) -> int:
     if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
         start = int(column.dictionary_page_offset)
     stop, values = start + column.total_compressed_size, 0
+    is_text = column.physical_type == "BYTE_ARRAY"
     while start < stop:
         file.seek(start)
-        header, length = page_header(file.read(MOST_HEADER))
+        header, length = page_header(file.read(MOST_TEXT_HEADER if is_text else MOST_HEADER))
         sizes = header[UNPACKED], header[PACKED]
-        if not all(0 <= size <= MOST_PAGE for size in sizes):
+        most = MOST_DICTIONARY if is_text and DICTIONARY in header else MOST_PAGE
+        if not all(0 <= size <= most for size in sizes):
             raise ValueError(f"a page promises {max(sizes):,} bytes")
         values += (header.get(DATA) or header.get(DATA_V2) or {VALUES: 0})[VALUES]
         start += length + header[PACKED]

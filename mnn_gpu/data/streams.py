@@ -75,7 +75,8 @@ def open_stream(
     is_parquet = name.endswith((".parquet", ".pq")) and archive_of(path) is None
     if len(paths) == 1 and is_parquet:
         parquet = ParquetBlocks(path, label_column, dtype, labelled, keep_columns)
-        return Stream(parquet.source, None, (piece for _, piece in parquet.whole()))
+        pieces = (piece for _, piece in parquet.whole())
+        return Stream(parquet.source, parquet.image_shape, pieces)
     data = load_dataset(paths, part, labelled=labelled)
     return Stream(data.source, data.image_shape, _cut(data, dtype))
 

@@ -1,0 +1,86 @@
+"""Labels as files and users give them: numbers, digits as text, booleans, class names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.errors import DataError
+
+LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9."
+LONGEST = 100
+MISSING_CURE = "Give every row a label, or leave such rows out."
+
+
+def plain_labels(y: npt.NDArray[Any], source: str, first: int = 0) -> npt.NDArray[Any]:
+    """Return labels as numbers where they are numbers, else as text.
+
+    Parameters
+    ----------
+    y : (rows,), any dtype
+        Objects are looked at one by one: text, bytes, numbers or booleans.
+    source : str
+        The file's name, for the message.
+    first : int
+        Which row of the file the first one is, for the message.
+
+    Returns
+    -------
+    (rows,), a numeric dtype, or str
+        Text that spells whole numbers, all as Python prints them, and true and false, become
+        numbers. Blanks around other text are removed.
+
+    Raises
+    ------
+    DataError
+        If a label is missing, or some are text and others numbers.
+    """
+    if y.dtype.kind == "b":
+        return y.astype(np.int64)
+    if y.dtype.kind not in "OSUT":
+        return y
+    cells = [_text(cell) for cell in y.tolist()]
+    for row, cell in enumerate(cells, first + 1):
+        if _is_missing(cell):
+            raise DataError(f"{source}, row {row}: there is no label.", MISSING_CURE)
+    are_text = {isinstance(cell, str) for cell in cells}
+    if are_text == {True, False}:
+        raise DataError(f"{source} has labels that are text and others that are not.", LABEL_CURE)
+    if are_text != {True}:
+        return _numbers(cells, source)
+    words = np.array([cell.strip() for cell in cells])
+    distinct = {str(word) for word in np.unique(words)}
+    longest = max(distinct, key=len)
+    if len(longest) > LONGEST:
+        raise DataError(f"{source} has a label of {len(longest)} characters.", LABEL_CURE)
+    if all(word.isascii() and word.isdecimal() and str(int(word)) == word for word in distinct):
+        return _numbers([int(word) for word in words.tolist()], source)
+    if {word.lower() for word in distinct} <= {"true", "false"}:
+        return np.array([word.lower() == "true" for word in words.tolist()], np.int64)
+    return words
+
+
+def _text(cell: Any) -> Any:
+    return cell.decode("utf-8", "replace") if isinstance(cell, bytes) else cell
+
+
+def _is_missing(cell: Any) -> bool:
+    """Return whether a cell is empty, None, or pandas' NA or NaT."""
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return True
+    return type(cell).__name__ in ("NAType", "NaTType") or (
+        isinstance(cell, float) and cell != cell
+    )
+
+
+def _numbers(cells: list[Any], source: str) -> npt.NDArray[Any]:
+    """Return numbers that are Python's or NumPy's objects as an array."""
+    try:
+        y = np.asarray(cells)
+    except (ValueError, TypeError, OverflowError):
+        y = np.empty(0, object)
+    if y.dtype.kind not in "uifb" or y.shape != (len(cells),):
+        raise DataError(f"{source} has labels that are not classes.", LABEL_CURE)
+    return y.astype(np.int64) if y.dtype.kind == "b" else y

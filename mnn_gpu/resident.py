@@ -17,7 +17,7 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.block_shards import BlockShards
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import checked_labels, class_index, image_shape
+from mnn_gpu.data.dataset import checked_labels, class_index, image_shape, several_classes
 from mnn_gpu.data.pixels import checked_pixels, found_scale, unit_pixels
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.shards import Shard, cut, cut_at, scaled
@@ -108,7 +108,7 @@ def placed(
     pixel_max = found_scale([pixels, *held_out_pixels], config.pixel_max)
     pixels = unit_pixels(pixels, pixel_max)
     y = checked_labels(y, len(pixels), "y")
-    known = np.unique(y) if classes is None else known_classes(classes)
+    known = several_classes(np.unique(y), "y") if classes is None else known_classes(classes)
     shard_rows = config.shard_rows or backend.shard_rows
     X, labels = backend.asarray(pixels), backend.asarray(class_index(known, y, "y"))
     shards = _own_shards(X, labels, shard_rows, backend.lanes, sharing)

@@ -12,7 +12,7 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.block_shards import BlockShards
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import class_index
+from mnn_gpu.data.dataset import class_index, several_classes
 from mnn_gpu.data.unit_blocks import in_unit_range
 from mnn_gpu.draws import batch_draws, own_parts
 from mnn_gpu.errors import DataError, UsageError
@@ -61,8 +61,9 @@ def placed_blocks(
         )
     pixel_max = blocks.pixel_max if config.pixel_max is None else config.pixel_max
     blocks = in_unit_range(blocks, pixel_max)
-    known = blocks.classes
-    if classes is not None:
+    if classes is None:
+        known = several_classes(blocks.classes, blocks.source)
+    else:
         known = known_classes(classes)
         class_index(known, blocks.classes, blocks.source)
     images = (len(blocks), *(blocks.image_shape or (blocks.features,)))

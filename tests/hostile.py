@@ -166,7 +166,10 @@ def webp(width: int, height: int) -> bytes:
 
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     # Bombs.
-    "rows.csv.gz": (lambda: gzip.compress(b"1,1\n" * (LARGE // 4)), "over 200 times its size"),
+    "rows.csv.gz": (
+        lambda: gzip.compress(b"label,p\n" + b"1,1\n" * (LARGE // 4)),
+        "over 200 times its size",
+    ),
     "line.csv.gz": (lambda: gzip.compress(b"label,p\n1,1\n" + b"1," * 2**22), "line of over 4,194"),
     "cell.csv": (lambda: b"label,p\n1," + b"1" * 200_000, "limit"),
     "z-idx3-ubyte.gz": (

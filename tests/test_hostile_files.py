@@ -130,7 +130,7 @@ def test_a_csv_file_that_is_emptied_while_it_is_read_is_refused(tmp_path: Path) 
     layout = csv_layout(path, None, labelled=True)
     path.write_text("")
     assert list(csv_pieces(path, layout, None)) == []
-    fault = find_fault(path, layout.names, layout.label_at, header=True)
+    fault = find_fault(path, layout)
     assert "d.csv cannot be read as CSV" in fault.cause
 
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnn_gpu import DataError, TrainingWarning, load_dataset
+from mnn_gpu import DataError, DataWarning, load_dataset
 from mnn_gpu.data import csv_digits
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.idx import idx_header, read_idx
@@ -454,7 +454,7 @@ def test_damaged_files_are_read_or_refused_never_a_crash(
         assert error.cure
 
 
-@pytest.mark.filterwarnings("ignore::mnn_gpu.TrainingWarning")
+@pytest.mark.filterwarnings("ignore::mnn_gpu.DataWarning")
 @pytest.mark.parametrize("name", GOOD)
 @given(content=st.binary(max_size=200))
 @fuzz
@@ -518,7 +518,7 @@ LABEL_LAST = "0,0,9,3\n0,8,0,7\n0,5,1,3\n0,2,2,7\n"
 
 def test_a_label_in_the_last_column_without_a_header(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text(LABEL_LAST)
-    with pytest.warns(TrainingWarning, match="the last column is taken for the label"):
+    with pytest.warns(DataWarning, match="the last column is taken for the label"):
         assert both_readers(tmp_path / "d.csv")[1] == [3, 7, 3, 7]
 
 
@@ -556,7 +556,7 @@ def test_columns_that_number_rows_are_left_out(tmp_path: Path, name: str, kind: 
     path = tmp_path / f"d.{kind}"
     frame = pd.DataFrame({name: [7, 2, 5], "p": [1, 2, 3], "label": [0, 1, 0], "q": [9, 8, 7]})
     frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
-    with pytest.warns(TrainingWarning, match=f"left out '{name}', which numbers the rows"):
+    with pytest.warns(DataWarning, match=f"left out '{name}', which numbers the rows"):
         assert both_readers(path) == ([[1, 9], [2, 8], [3, 7]], [0, 1, 0])
     assert both_readers(path, keep_columns=True)[0][0] == [7, 1, 9]
     assert load_dataset(path, labelled=False, features=3).X.shape == (3, 3)
@@ -568,7 +568,7 @@ def test_a_column_that_counts_up_is_left_out(tmp_path: Path, kind: str) -> None:
     count = np.arange(1, 13)
     frame = pd.DataFrame({"sample": count + 300, "p": count * 7 % 11, "label": count % 2})
     frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
-    with pytest.warns(TrainingWarning, match="left out 'sample'"):
+    with pytest.warns(DataWarning, match="left out 'sample'"):
         assert both_readers(path)[0] == [[p] for p in (count * 7 % 11).tolist()]
 
 
@@ -581,11 +581,11 @@ def test_the_index_of_a_data_frame_in_parquet_is_no_pixel(tmp_path: Path) -> Non
 
 def test_the_row_names_of_r(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text('"label" "p"\n"1" 3 9\n"2" 4 8\n')
-    with pytest.warns(TrainingWarning, match="left out ''"):
+    with pytest.warns(DataWarning, match="left out ''"):
         assert load_dataset(tmp_path / "d.csv").X.tolist() == [[9], [8]]
 
 
 def test_names_of_rows_may_be_text(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("id,p,label\nimg_7,9,3\nimg_2,8,4\n")
-    with pytest.warns(TrainingWarning, match="left out 'id'"):
+    with pytest.warns(DataWarning, match="left out 'id'"):
         assert both_readers(tmp_path / "d.csv") == ([[9], [8]], [3, 4])

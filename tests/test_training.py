@@ -438,7 +438,7 @@ def test_any_number_of_hidden_layers(images: dict[str, Any], hidden: tuple[int, 
 
 
 def test_one_row_one_feature_one_class() -> None:
-    model, history = train([[200]], [5], TrainingConfig(hidden=(2,), iterations=3))
+    model, history = train([[200]], [5], TrainingConfig(hidden=(2,), iterations=3), classes=[5])
     assert model.classes.tolist() == [5]
     assert history.training.accuracy == 1
 
@@ -498,3 +498,12 @@ def test_random_numbers_are_drawn_while_another_device_works(
     assert drawn_by == {"mnn_gpu ahead", "MainThread"}
     assert "mnn_gpu ahead" not in [thread.name for thread in threading.enumerate()]
     np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-6)
+
+
+def test_labels_of_one_class_are_refused_unless_classes_are_given(images: dict[str, Any]) -> None:
+    y = np.full(30, 7)
+    with pytest.raises(DataError, match="All labels of y are 7") as caught:
+        train(images["X"], y, SMALL)
+    assert "--label-column" in caught.value.cure
+    model, _ = train(images["X"], y, SMALL, classes=[7, 8])
+    assert model.classes.tolist() == [7, 8]

@@ -156,18 +156,19 @@ def say(text: str) -> None:
 @contextmanager
 def notes() -> Iterator[None]:
     """Say what the package warns of, at once, each in a line."""
-    from mnn_gpu import FallbackWarning, TrainingWarning
+    from mnn_gpu import DataWarning, FallbackWarning, TrainingWarning
 
+    ours = DataWarning, FallbackWarning, TrainingWarning
     shown = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-        if issubclass(category, (FallbackWarning, TrainingWarning)):
+        if issubclass(category, ours):
             say(f"note: {message}")
         else:
             shown(message, category, *rest, **more)
 
     with warnings.catch_warnings():
-        for category in (FallbackWarning, TrainingWarning):
+        for category in ours:
             warnings.simplefilter("always", category)
         warnings.showwarning = show
         yield

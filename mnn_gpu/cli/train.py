@@ -214,8 +214,10 @@ def _classes(data: Dataset | Blocks) -> npt.NDArray[Any]:
     import numpy as np
 
     from mnn_gpu import Blocks
+    from mnn_gpu.data.dataset import several_classes
 
-    return data.classes if isinstance(data, Blocks) else np.unique(data.labels())
+    classes = data.classes if isinstance(data, Blocks) else np.unique(data.labels())
+    return several_classes(classes, data.source)
 
 
 def _arrays(data: Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from mnn_gpu.errors import DataError, TrainingWarning
+from mnn_gpu.errors import DataError, DataWarning
 
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
 ROW_NAME = re.compile(
@@ -84,7 +84,7 @@ def choose(
         warnings.warn(
             f"{source}: left out {shown}, which number{'s' * (len(out) == 1)} the rows; "
             "--keep-columns (keep_columns=True) keeps such columns.",
-            TrainingWarning,
+            DataWarning,
             stacklevel=2,
         )
     left = set(out)
@@ -153,7 +153,7 @@ def guessed_label(rows: Sequence[Sequence[str]], source: str) -> int:
     if _is_surely_class(last) and not _is_class(first):
         warnings.warn(
             f"{source} has no header; the last column is taken for the label.",
-            TrainingWarning,
+            DataWarning,
             stacklevel=2,
         )
         return len(rows[0]) - 1

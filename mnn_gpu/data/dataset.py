@@ -167,6 +167,22 @@ def checked_labels(
     return y.astype(np.int64)
 
 
+def several_classes(classes: npt.NDArray[np.int64], source: str) -> npt.NDArray[np.int64]:
+    """Return the classes found in some labels, if there is more than one.
+
+    Raises
+    ------
+    DataError
+    """
+    if len(classes) < 2:
+        raise DataError(
+            f"All labels of {source} are {classes[0]}: there is nothing to tell apart.",
+            "See whether the right column is the label (--label-column), or give all classes that "
+            "there may be with classes=.",
+        )
+    return classes
+
+
 def class_index(
     classes: npt.NDArray[np.int64], y: npt.NDArray[np.int64], source: str, first: int = 0
 ) -> npt.NDArray[np.int32]:

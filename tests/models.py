@@ -11,13 +11,17 @@ from mnn_gpu import Model, network
 
 
 def random_model(
-    sizes: Sequence[int], dtype: str = "float32", classes: Sequence[int] | None = None
+    sizes: Sequence[int],
+    dtype: str = "float32",
+    classes: Sequence[int] | None = None,
+    pixel_max: float = 255.0,
 ) -> Model:
     """Return a model whose weights and biases are all other than 0."""
     rng = np.random.default_rng(sum(sizes))
     theta = network.flatten(network.init_parameters(sizes, rng)).astype(dtype)
     labels = np.arange(sizes[-1]) if classes is None else np.asarray(classes)
-    return Model(theta, tuple(sizes), labels.astype(np.int64), {"recipe": {"seed": 3}})
+    info = {"recipe": {"seed": 3}}
+    return Model(theta, tuple(sizes), labels.astype(np.int64), info, pixel_max)
 
 
 @st.composite
@@ -27,4 +31,5 @@ def models(draw: st.DrawFn) -> Model:
     labels = st.integers(0, 2**53 - 1)
     some = st.lists(labels, min_size=sizes[-1], max_size=sizes[-1], unique=True)
     dtype = draw(st.sampled_from(["float32", "float64"]))
-    return random_model(sizes, dtype, sorted(draw(some)))
+    pixel_max = draw(st.sampled_from([1.0, 16.0, 255.0, 65535.0]))
+    return random_model(sizes, dtype, sorted(draw(some)), pixel_max)

@@ -72,6 +72,7 @@ def test_what_was_exported_comes_back_as_it_was(model: Model, ending: str) -> No
     assert back.layer_sizes == model.layer_sizes
     np.testing.assert_array_equal(back.classes, model.classes)
     assert back.info == model.info
+    assert back.pixel_max == model.pixel_max
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -234,6 +235,10 @@ def test_pickled_objects_in_an_archive_are_refused(tmp_path: Path) -> None:
         ({"info": np.array("{")}, "info is not JSON"),
         ({"info": np.array("[" * 100_000)}, "info is not JSON"),
         ({"info": np.zeros((0, 2))}, "info is not JSON"),
+        ({"pixel_max": np.array(0.0)}, "pixel_max is no positive number"),
+        ({"pixel_max": np.array(np.nan)}, "pixel_max is no positive number"),
+        ({"pixel_max": np.array("255")}, "pixel_max is no positive number"),
+        ({"pixel_max": np.ones(2)}, "pixel_max is no positive number"),
     ],
 )
 def test_an_archive_whose_description_does_not_fit_is_refused(

@@ -23,11 +23,12 @@ SCALE_CURE = "Give finite numbers, the std above 0: one for all inputs, or one f
 
 
 class Weights(NamedTuple):
-    """What another program trained: layers, what the outputs stand for, how it came about."""
+    """What a file holds of a model: layers, what the outputs stand for, how it came about."""
 
     layers: Layers
     classes: npt.NDArray[np.int64] | None = None
     info: Mapping[str, Any] = {}
+    pixel_max: float = 255.0
 
 
 def assembled(
@@ -54,7 +55,8 @@ def assembled(
     layers[-1] = W[order], b[order]
     layers[0] = _on_unit_range(*layers[0], mean, std)
     sizes = (layers[0][0].shape[1], *(len(b) for _, b in layers))
-    return Model(network.flatten(layers), sizes, labels[order].astype(np.int64), weights.info)
+    theta, labels = network.flatten(layers), labels[order].astype(np.int64)
+    return Model(theta, sizes, labels, weights.info, weights.pixel_max)
 
 
 def _checked(layers: Layers, source: str) -> list[network.Layer]:

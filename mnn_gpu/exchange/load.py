@@ -83,7 +83,7 @@ def _read_safetensors(path: Path) -> Weights:
         with safe_open(path, framework="numpy") as file:
             if (file.metadata() or {}).get("format") in (FORMAT, FORMER_FORMAT):
                 model = load_model(path)
-                return Weights(model.layers, model.classes, model.info)
+                return Weights(model.layers, model.classes, model.info, model.pixel_max)
             tensors = {}
             for name in file.keys():  # noqa: SIM118
                 if file.get_slice(name).get_dtype() == "BF16":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from mnn_gpu.model import Model
 from mnn_gpu.model_file import stored_layers
 from mnn_gpu.output_file import write_atomically
 
-ABOUT = ("layer_sizes", "classes", "info", "version")
+ABOUT = ("layer_sizes", "classes", "info", "pixel_max", "version")
 """What an archive holds besides the parameters."""
 CURE = "Save the parameters as W1, b1, W2, b2, ... or by PyTorch's names, with numpy.savez."
 
@@ -30,8 +32,8 @@ def write_npz(path: str | Path, model: Model, *, dtype: str | None = None) -> No
 
     The arrays are those of the formulas: ``W1`` (outputs, inputs), ``b1`` (outputs, 1),
     ``W2``, ``b2``, ...; besides ``layer_sizes`` and ``classes``, int64, ``info``, a text that
-    holds JSON, and ``version``. Two hidden layers, on pixels from 0 to 1 whose columns are
-    images, ``X`` (features, m), are three lines::
+    holds JSON, ``pixel_max`` and ``version``. Two hidden layers, on pixels divided by
+    ``pixel_max`` whose columns are images, ``X`` (features, m), are three lines::
 
         A1 = np.maximum(model["W1"] @ X + model["b1"], 0)
         A2 = np.maximum(model["W2"] @ A1 + model["b2"], 0)
@@ -58,6 +60,7 @@ def write_npz(path: str | Path, model: Model, *, dtype: str | None = None) -> No
         "layer_sizes": np.asarray(model.layer_sizes, np.int64),
         "classes": np.asarray(model.classes, np.int64),
         "info": np.array(json.dumps(dict(model.info))),
+        "pixel_max": np.array(model.pixel_max),
         "version": np.array(__version__),
     }
     content = io.BytesIO()
@@ -86,7 +89,15 @@ def read_npz(path: Path) -> Weights:
     classes = about.get("classes")
     if classes is not None and not usable_classes(classes, len(layers[-1][1])):
         raise ModelFileError(f"{path}: its classes do not fit its last layer.", CURE)
-    return Weights(layers, classes, _info(about.get("info"), path))
+    return Weights(layers, classes, _info(about.get("info"), path), _pixel_max(about, path))
+
+
+def _pixel_max(about: Mapping[str, npt.NDArray[Any]], path: Path) -> float:
+    """Return the largest value of a pixel; 255 in files of others and of earlier versions."""
+    value = about.get("pixel_max", np.array(255.0))
+    if value.shape != () or value.dtype.kind != "f" or not 0 < value < math.inf:
+        raise ModelFileError(f"{path}: its pixel_max is no positive number.", CURE)
+    return float(value)
 
 
 def _info(text: npt.NDArray[Any] | None, path: Path) -> dict[str, Any]:

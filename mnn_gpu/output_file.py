@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 import zlib
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mnn_gpu.descriptor import descriptor_of
 from mnn_gpu.errors import OutputError
 
 GZIP = 31
@@ -33,6 +35,9 @@ def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
         that is read-only, or no possible name.
     """
     with explained(path):
+        if (descriptor := descriptor_of(path)) is not None:
+            os.fstat(descriptor)
+            return
         path = _target(path)
         if path.is_dir():
             raise OutputError(f"{path} is a folder.", "Give the name of a file in it.")
@@ -59,8 +64,8 @@ def write_atomically(
     content : bytes, or iterable of bytes
         All of it, or one part after the other.
     follow : bool
-        Whether a symbolic link is followed, a device or pipe written to, and a read-only file
-        refused. Otherwise whatever has the name is replaced by a new file.
+        Whether a symbolic link is followed, a device, pipe or open descriptor written to, and
+        a read-only file refused. Otherwise whatever has the name is replaced by a new file.
 
     Raises
     ------
@@ -69,6 +74,11 @@ def write_atomically(
     """
     parts = (content,) if isinstance(content, bytes) else content
     with explained(path):
+        descriptor = descriptor_of(path) if follow else None
+        if descriptor is not None:
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                file.writelines(parts)
+            return
         path = _target(path) if follow else Path(path)
         if follow:
             _check_not_read_only(path)
@@ -80,7 +90,7 @@ def write_atomically(
         try:
             os.replace(temporary, path)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink()
             raise
         _flush_folder(path.parent)
 
@@ -145,18 +155,24 @@ def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _written_beside(path: Path, parts: Iterable[bytes]) -> str:
-    mode = path.stat().st_mode & 0o777 if path.is_file() else 0o666 & ~_umask()
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path))
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+def _written_beside(path: Path, parts: Iterable[bytes]) -> Path:
+    mode = path.stat().st_mode & 0o777 if path.is_file() else None
+    temporary = path.parent / f"{_prefix(path)}{secrets.token_hex(8)}"
+
+    def create(name: str, flags: int) -> int:
+        # The system subtracts the umask, which other threads would see changed if it were read.
+        return os.open(name, flags, 0o666 if mode is None else mode)
+
+    with open(temporary, "xb", opener=create) as file:
+        try:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+            if mode is not None:
+                temporary.chmod(mode)
+        except BaseException:
+            temporary.unlink()
+            raise
     return temporary
 
 
@@ -171,12 +187,6 @@ def _flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _prefix(path: Path) -> str:

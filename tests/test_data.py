@@ -7,13 +7,22 @@ import hashlib
 import shutil
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mnn_gpu import DataError, Dataset, UsageError, load_dataset, load_mnist, split
+from mnn_gpu import (
+    DataError,
+    Dataset,
+    UsageError,
+    load_dataset,
+    load_mnist,
+    open_blocks,
+    split,
+)
 from mnn_gpu.data import bundled, bundled_mnist
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.dataset import checked_labels
@@ -303,3 +312,15 @@ def test_torchvisions_folders(tmp_path: Path, images: dict[str, Any], zipped: bo
     shutil.copytree(raw.parent, tmp_path / "data/FashionMNIST")
     with pytest.raises(DataError, match="several folders of data: MNIST, FashionMNIST"):
         load_dataset(tmp_path / "data")
+
+
+@pytest.mark.parametrize("read", [load_dataset, open_blocks, lambda path: convert(path, "out")])
+def test_an_empty_path_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[str], Any]
+) -> None:
+    (tmp_path / "train.csv").write_text("label,a,b\n0,1,2\n1,3,4\n")
+    convert(tmp_path / "train.csv", tmp_path / "converted")
+    for folder in (tmp_path, tmp_path / "converted"):
+        monkeypatch.chdir(folder)
+        with pytest.raises(DataError, match="path of the data is empty"):
+            read("")

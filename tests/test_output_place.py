@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mnn_gpu import Model, UsageError, load_model, network, save_model
 from mnn_gpu.cli.main import main
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.idx import idx_header
+from tests.program import PROGRAM, prepared, run
 
 SIZES = (784, 4, 10)
 TRAIN = ("train", "--iterations=2", "--holdout=2", "--batch-size=4", "--device=cpu", "-q")
@@ -133,6 +135,61 @@ def test_a_model_beside_its_data_is_replaced(place: Path) -> None:
         assert main(["predict", "m.safetensors", "converted", "-o", "converted/s.csv"]) == 0
 
 
+# ---- descriptors -----------------------------------------------------------------------
+
+STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc/self/fd")
+
+
+@needs_proc
+@pytest.mark.parametrize("name", STDOUT)
+def test_answers_go_to_stdout_by_any_of_its_names(place: Path, name: str) -> None:
+    plain = run("predict", "m.safetensors", "d.csv", cwd=place)
+    named = run("predict", "m.safetensors", "d.csv", "-o", name, cwd=place)
+    assert named.returncode == 0, named.stderr
+    assert named.stdout == plain.stdout
+    assert not (place / "-").exists()
+
+
+@needs_proc
+@pytest.mark.parametrize("name", STDOUT)
+def test_a_file_that_stdout_appends_to_keeps_what_it_holds(place: Path, name: str) -> None:
+    with Path("all.csv").open("ab") as file:
+        file.write(b"before\n")
+        file.flush()
+        command = [*PROGRAM, "predict", "m.safetensors", "d.csv", "-o", name]
+        assert subprocess.run(command, stdout=file, check=False).returncode == 0
+    assert Path("all.csv").read_text().startswith("before\nImageId,Label\n1,")
+
+
+@needs_proc
+def test_answers_go_to_a_pipe_that_is_open(place: Path) -> None:
+    read, write = os.pipe()
+    assert main(["predict", "m.safetensors", "d.csv", "-o", f"/dev/fd/{write}"]) == 0
+    os.close(write)
+    with os.fdopen(read, "rb") as file:
+        assert file.read().startswith(b"ImageId,Label\n1,")
+    assert main(["predict", "m.safetensors", "d.csv", "-o", f"/dev/fd/{write}"]) == 4
+
+
+@pytest.mark.parametrize("name", STDOUT)
+@pytest.mark.parametrize("command", [(*TRAIN, "--data", "d.csv", "--out"), ("import", "w.npz")])
+def test_a_model_is_not_mixed_with_the_result_on_stdout(
+    place: Path, command: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, name]) == 2
+    assert "stdout" in capsys.readouterr().err
+
+
+def test_a_stdout_that_is_closed_is_reported(place: Path) -> None:
+    command = [*PROGRAM, "predict", "m.safetensors", "d.csv"]
+    result = subprocess.run(
+        prepared("os.close(1)", command), stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert result.returncode == 4
+    assert result.stderr.startswith("error: There is no stdout")
+
+
 # ---- files that exist ----------------------------------------------------------------
 
 FOREIGN: dict[str, Callable[[], bytes]] = {
@@ -185,9 +242,15 @@ def test_an_export_is_replaced_by_another_and_data_are_not(place: Path, ending: 
 
 
 def test_a_model_has_no_checkpoints_name(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = "run/checkpoint-000000002.safetensors"
-    assert main([*TRAIN, "--data", "d.csv", "--checkpoint", "run", "--out", out]) == 2
-    assert "--out has a checkpoint's name" in capsys.readouterr().err
+    for name in ("checkpoint-000000002.safetensors", ".lock"):
+        command = [*TRAIN, "--data", "d.csv", "--checkpoint", "run", "--out", f"run/{name}"]
+        assert main(command) == 2
+        assert "--out has a checkpoint's name" in capsys.readouterr().err
+
+
+def test_a_model_may_lie_beside_its_first_checkpoint(place: Path) -> None:
+    assert main([*TRAIN, "--data", "d.csv", "--checkpoint", "run", "--out", "run/m"]) == 0
+    assert load_model("run/m").features == 784
 
 
 # ---- names ---------------------------------------------------------------------------

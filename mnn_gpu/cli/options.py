@@ -50,10 +50,17 @@ def check_model_output(path: Path, inputs: Iterable[str | Path | None], force: b
     ------
     UsageError, OutputError
     """
+    from mnn_gpu.descriptor import STDOUT, descriptor_of
+    from mnn_gpu.errors import UsageError
     from mnn_gpu.model_file import check_model_name
     from mnn_gpu.output_file import check_writable
     from mnn_gpu.output_place import check_not_input, check_replaceable
 
+    if path == Path("-") or descriptor_of(path) == STDOUT:
+        raise UsageError(
+            "The model cannot be written to stdout, where the result is printed.",
+            "Give the name of a file.",
+        )
     check_model_name(path)
     check_not_input(path, inputs)
     check_replaceable(path, force)

@@ -20,6 +20,7 @@ from mnn_gpu.cli.options import (
     print_json,
 )
 from mnn_gpu.cli.predict_pictures import check_csv_output
+from mnn_gpu.errors import OutputError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,7 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "or any number of pictures, one digit on each",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="CSV", help="write to this file (default: stdout)"
+        "-o",
+        "--output",
+        type=_file,
+        metavar="CSV",
+        help="write to this file (default, or -: stdout)",
     )
     parser.add_argument(
         "--show",
@@ -67,6 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_stream(parser)
     add_device(parser)
     add_json(parser)
+
+
+def _file(name: str) -> Path | None:
+    return None if name == "-" else Path(name)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"model": str(args.model), "images": source, "labels": labels.tolist()})
     elif not args.output:
+        if sys.stdout is None:
+            raise OutputError("There is no stdout to write to.", "Give a file with --output.")
         sys.stdout.writelines(_csv(labels))
     return 0
 

@@ -167,6 +167,8 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
                 f"--{name} is for trainings with checkpoints.", "Give --checkpoint FOLDER too."
             )
     if args.checkpoint and "\0" not in f"{args.out}{args.checkpoint}":
+        from mnn_gpu.folder_lock import NAME as LOCK
+        from mnn_gpu.output_file import check_writable
         from mnn_gpu.snapshot_folder import number_of
 
         out, folder = (Path(os.path.realpath(path)) for path in (args.out, args.checkpoint))
@@ -174,8 +176,10 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
             raise UsageError(
                 "--out is the folder of the checkpoints.", "Give the model another name."
             )
-        if out.parent == folder and number_of(out) is not None:
-            raise UsageError("--out has a checkpoint's name.", "Give the model another name.")
+        if out.parent == folder:
+            if number_of(out) is not None or out.name == LOCK:
+                raise UsageError("--out has a checkpoint's name.", "Give the model another name.")
+            check_writable(out, make_folder=True)
     Due(args.every)
 
 

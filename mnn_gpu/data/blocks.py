@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mnn_gpu.data.blocks_base import Blocks
-from mnn_gpu.data.files import is_folder
+from mnn_gpu.data.files import given_path, is_folder
 from mnn_gpu.data.folder_index import is_converted
 from mnn_gpu.data.npy_folder import NpyFolder
 from mnn_gpu.data.parquet_blocks import ParquetBlocks
@@ -34,7 +34,7 @@ def open_blocks(
     DataError
         If it is neither, or anything about it is wrong.
     """
-    path = Path(path)
+    path = given_path(path)
     if not is_folder(path) and path.suffix.lower() in (".parquet", ".pq"):
         return ParquetBlocks(path, label_column, keep_columns=keep_columns)
     if is_converted(path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mnn_gpu.checks import one_of, whole
 from mnn_gpu.data.bundled import Part
+from mnn_gpu.data.files import given_path
 from mnn_gpu.data.folder_index import Index
 from mnn_gpu.data.folder_writer import FolderWriter
 from mnn_gpu.data.output_folder import output_folder
@@ -93,7 +94,7 @@ def convert(
         one_of("dtype", dtype, KINDS)
     if rows_per_file is not None:
         rows_per_file = whole("rows_per_file", rows_per_file, 1)
-    files = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    files = [given_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     check_ending(Path(out), writes="a folder of NumPy files is written", endings=())
     check_not_input(Path(out), files)
     stream = open_stream(files, part, label_column, labelled, dtype, keep_columns)

@@ -19,6 +19,21 @@ to more than FREE bytes, and to more than MOST_RATIO times its size, is not unpa
 BOMB_CURE = "If you trust it, save it uncompressed (gunzip, numpy.savez) and give that."
 
 
+def given_path(path: str | Path) -> Path:
+    """Return where data are, as a person gave it.
+
+    Raises
+    ------
+    DataError
+        If it is empty, as a variable that is not set: `Path` would take the current folder.
+    """
+    if not str(path):
+        raise DataError(
+            "The path of the data is empty.", "Give a file or folder; . is the current one."
+        )
+    return Path(path)
+
+
 def is_folder(path: Path) -> bool:
     """Tell a folder from a file.
 

@@ -9,7 +9,7 @@ from mnn_gpu.data.archive import archive_of, is_archive
 from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.csv import read_csv
 from mnn_gpu.data.dataset import Dataset
-from mnn_gpu.data.files import explain_os_error, is_folder
+from mnn_gpu.data.files import explain_os_error, given_path, is_folder
 from mnn_gpu.data.folder import find_in_folder
 from mnn_gpu.data.folder_index import is_converted
 from mnn_gpu.data.idx import labels_beside, read_idx_images, read_idx_pair
@@ -70,7 +70,7 @@ def load_dataset(
     """
     if isinstance(paths, str | Path):
         paths = [paths]
-    files = [Path(path) for path in paths]
+    files = [given_path(path) for path in paths]
     if len(files) == 2:
         return read_idx_pair(*files)
     if len(files) != 1:

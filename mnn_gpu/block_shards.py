@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.ahead import ahead
@@ -30,7 +29,7 @@ class BlockShards:
     ----------
     blocks : Blocks
         With labels.
-    classes : (classes,), int64
+    classes : (classes,), int64 or str
     which : iterable of int
         The numbers of the blocks.
     rows : int
@@ -39,7 +38,7 @@ class BlockShards:
     """
 
     blocks: Blocks
-    classes: npt.NDArray[np.int64]
+    classes: npt.NDArray[Any]
     which: Iterable[int]
     rows: int
     backend: Backend

@@ -91,7 +91,7 @@ class Predictor:
         # A compiled program works in memory of its own, its result included.
         self._lock = Lock()
 
-    def predict(self, X: npt.ArrayLike | Blocks, *, source: str = "X") -> npt.NDArray[np.int64]:
+    def predict(self, X: npt.ArrayLike | Blocks, *, source: str = "X") -> npt.NDArray[Any]:
         """Return the most probable label of every image, (rows,); see `predict_proba`.
 
         Of what `open_blocks` returns too, which is read while the device is at work, and whose
@@ -101,17 +101,17 @@ class Predictor:
             return self.predict_blocks(X, range(len(X.bounds) - 1))
         return self.labels(_checked(self.model, X, source))
 
-    def labels(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    def labels(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the label of every image, of bytes from 0 to 255 or floats from 0 to 1."""
-        labels: npt.NDArray[np.int64] = self.model.classes[self._scores(pixels).argmax(axis=1)]
+        labels: npt.NDArray[Any] = self.model.classes[self._scores(pixels).argmax(axis=1)]
         return labels
 
-    def predict_blocks(self, blocks: Blocks, which: range) -> npt.NDArray[np.int64]:
+    def predict_blocks(self, blocks: Blocks, which: range) -> npt.NDArray[Any]:
         """Return the most probable label of every image of some blocks in a row, (rows,)."""
         _check_features(self.model, blocks.features, blocks.source)
         blocks = _fitting(self.model, blocks)
         begin, end = blocks.bounds[[which.start, which.stop]]
-        labels = np.empty(end - begin, np.int64)
+        labels = np.empty(end - begin, self.model.classes.dtype)
         with closing(read_ahead(blocks, which)) as pieces:
             for first, (X, _) in pieces:
                 at = first - int(begin)
@@ -194,7 +194,7 @@ def predict(
     *,
     source: str = "X",
     comm: Any = None,
-) -> npt.NDArray[np.int64]:
+) -> npt.NDArray[Any]:
     """Return the most probable label of every image, once; see `Predictor.predict`.
 
     With ``comm``, see `train`, each rank labels some of the rows; all return all labels.

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu import html, network
@@ -22,7 +21,7 @@ class Model:
         All weights and biases: ``W[1], b[1], W[2], b[2], ...``
     layer_sizes : tuple of int
         Features, hidden units layer by layer, classes.
-    classes : (classes,), int64
+    classes : (classes,), int64 or str, sorted
         The label that each output stands for.
     info : mapping
         How it came about: recipe, seed, accuracies, package version, the training's curve.
@@ -32,7 +31,7 @@ class Model:
 
     theta: npt.NDArray[Any]
     layer_sizes: tuple[int, ...]
-    classes: npt.NDArray[np.int64]
+    classes: npt.NDArray[Any]
     info: Mapping[str, Any] = field(default_factory=dict)
     pixel_max: float = 255.0
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu import __version__, network
+from mnn_gpu.data.labels import LONGEST
 from mnn_gpu.errors import ModelFileError
 from mnn_gpu.model import Model
 
@@ -42,7 +43,7 @@ def description(model: Model) -> dict[str, str]:
 
 def checked_description(
     metadata: dict[str, str], path: str | Path
-) -> tuple[tuple[int, ...], npt.NDArray[np.int64], dict[str, Any], float]:
+) -> tuple[tuple[int, ...], npt.NDArray[Any], dict[str, Any], float]:
     """Return layer sizes, classes, info and pixel_max from metadata; see `checked_theta`."""
     if metadata.get("format") not in (FORMAT, FORMER_FORMAT):
         raise ModelFileError(
@@ -55,8 +56,14 @@ def checked_description(
         classes = json.loads(metadata["classes"])
         info = json.loads(metadata["info"])
         pixel_max = json.loads(metadata.get("pixel_max", "255"))
-        whole = all(type(n) is int and 0 <= n < 2**53 for n in [*sizes, *classes])
-        if not whole or len(sizes) < 2 or min(sizes) < 1 or not isinstance(info, dict):
+        whole = all(type(n) is int and 0 <= n < 2**53 for n in sizes)
+        if (
+            not whole
+            or not _are_labels(classes)
+            or len(sizes) < 2
+            or min(sizes) < 1
+            or not isinstance(info, dict)
+        ):
             raise ValueError("its description has values of the wrong kind")
         if not isinstance(pixel_max, int | float) or not 0 < pixel_max < math.inf:
             raise ValueError("its pixel_max is no positive number")
@@ -64,7 +71,13 @@ def checked_description(
             raise ValueError("its classes do not fit its last layer")
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: {error}.", FOREIGN_CURE) from error
-    return tuple(sizes), np.asarray(classes, np.int64), info, float(pixel_max)
+    return tuple(sizes), np.asarray(classes), info, float(pixel_max)
+
+
+def _are_labels(classes: list[Any]) -> bool:
+    """Return whether all are whole numbers from 0 up, or all are names."""
+    numbers = all(type(label) is int and 0 <= label < 2**53 for label in classes)
+    return numbers or all(type(label) is str and 0 < len(label) <= LONGEST for label in classes)
 
 
 def checked_theta(

@@ -44,7 +44,7 @@ class Resident:
         The held-out rows in shards.
     has_validation : bool
         Whether there are held-out rows, though it may be that none is this rank's.
-    classes : (classes,), int64, on the host
+    classes : (classes,), int64 or str, on the host
         The label of each class index.
     image_shape : (height, width) or None
         If the images are to be deformed.
@@ -65,7 +65,7 @@ class Resident:
     shards: Iterable[Shard]
     validation: list[Shard]
     has_validation: bool
-    classes: npt.NDArray[np.int64]
+    classes: npt.NDArray[Any]
     image_shape: tuple[int, int] | None
     basis: Array | None
     half_turned: npt.NDArray[np.bool_]
@@ -141,7 +141,7 @@ def placed(
     )
 
 
-def known_classes(classes: npt.ArrayLike) -> npt.NDArray[np.int64]:
+def known_classes(classes: npt.ArrayLike) -> npt.NDArray[Any]:
     """Check the labels that there may be; return each once, sorted.
 
     Raises
@@ -216,7 +216,7 @@ def held_out_shards(
     validation: Labelled,
     features: int,
     pixel_max: float,
-    classes: npt.NDArray[np.int64],
+    classes: npt.NDArray[Any],
     config: TrainingConfig,
     backend: Backend,
     sharing: Sharing | None,

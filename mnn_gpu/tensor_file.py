@@ -110,5 +110,6 @@ def data_digest(*arrays: npt.ArrayLike) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for array in map(np.asarray, arrays):
         digest.update(f"{array.shape} {array.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        whole = np.ascontiguousarray(array)
+        digest.update(whole.view(np.uint8).data if array.dtype.kind == "U" else whole.data)
     return digest.hexdigest()

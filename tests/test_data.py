@@ -111,7 +111,7 @@ def test_labels_may_be_a_column_of_whole_floats() -> None:
         (np.array([0, -1]), "row 2: the label -1"),
         (np.array([np.nan, 1]), "row 1: the label nan"),
         (np.array([np.inf, 1]), "row 1: the label inf"),
-        (np.array(["cat", "dog"]), "not classes"),
+        (np.array([1j, 2]), "not classes"),
         (np.array([1]), "labels of shape"),
         (np.array([[1, 0], [0, 1]]), "labels of shape"),
     ],

@@ -219,7 +219,8 @@ WRONG_CSV = [
     ("label,p0\n1,inf\n", "'inf' is not"),
     ("label,p0\n1.5,2\n", "line 2, column 'label': '1.5' is not a whole number"),
     ("label,p0\n-1,2\n", "'-1' is not a class"),
-    ("label,p0\ncat,2\n", "line 2, column 'label': 'cat'"),
+    ("label,p0\n" + "1,2\n" * 20 + "cat,2\n", "line 22, column 'label': 'cat'"),
+    ("label,p0\ncat,2\n,3\n", "line 3, column 'label': the cell is empty"),
     ("label,p0\n,2\n", "line 2, column 'label': the cell is empty"),
     ("label;p0;p1\n1;2;300\n", "line 2, column 'p1': '300' is not from 0 to 255"),
     ("label,p0\n1,2\n\n3,400\n", "line 4, column 'p0'"),
@@ -385,7 +386,7 @@ def test_parquet_round_trip(tmp_path: Path, X: Any) -> None:
         ({"label": [1], "image": ["text"]}, "column image"),
         ({"label": [1, 2], "p0": [3, 70_000]}, "row 2, pixel 0: 70000"),
         ({"label": [1, 2], "p0": [3, None]}, "nan"),
-        ({"label": ["a"], "p0": [3]}, "not classes"),
+        ({"label": [None], "p0": [3]}, "labels of type null, which are not classes"),
         ({"label": [1]}, "no columns of pixels"),
     ],
 )

@@ -31,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="the model file to write")
     parser.add_argument(
         "--classes",
-        type=int,
         nargs="+",
         metavar="LABEL",
         help="what each output stands for (default: what WEIGHTS says, else 0 1 2 ...)",

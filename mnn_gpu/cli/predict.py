@@ -18,6 +18,7 @@ from mnn_gpu.cli.options import (
     chosen_backend,
     is_streamed,
     print_json,
+    spelled_out,
 )
 from mnn_gpu.cli.predict_pictures import check_csv_output
 from mnn_gpu.errors import OutputError
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     elif not args.output:
         if sys.stdout is None:
             raise OutputError("There is no stdout to write to.", "Give a file with --output.")
-        sys.stdout.writelines(_csv(labels))
+        sys.stdout.writelines(map(spelled_out, _csv(labels)))
     return 0
 
 
@@ -124,9 +125,19 @@ def _predicted(
     return data.source, predict(model, data.X, backend, source=data.source, comm=args.ranks)
 
 
+def _quoted(name: str) -> str:
+    """Return a name as a cell of a CSV file."""
+    return f'"{name.replace(chr(34), 2 * chr(34))}"' if set(name) & set(',"\r\n') else name
+
+
 def _csv(labels: npt.NDArray[Any]) -> Iterator[str]:
     """Yield a submission, some lines at a time."""
+    import numpy as np
+
     yield "ImageId,Label\n"
+    if labels.dtype.kind == "U":
+        names, index = np.unique(labels, return_inverse=True)
+        labels = np.array([_quoted(name) for name in names.tolist()])[index]
     for start in range(0, len(labels), ROWS):
         some = labels[start : start + ROWS].tolist()
         yield "".join(f"{i},{label}\n" for i, label in enumerate(some, start + 1))

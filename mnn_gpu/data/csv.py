@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,12 @@ from mnn_gpu.data.csv_digits import read_digits
 from mnn_gpu.data.csv_fault import PIXEL_CURE, find_fault
 from mnn_gpu.data.csv_layout import Layout, csv_errors, csv_layout
 from mnn_gpu.data.csv_text import open_cells
-from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.dataset import Dataset, checked_labels
+from mnn_gpu.data.labels import is_number
 from mnn_gpu.data.pixel_kind import of_kind
 from mnn_gpu.errors import DataError
+
+CsvRows: TypeAlias = tuple[npt.NDArray[np.float64], npt.NDArray[Any] | None]
 
 MOST_COLUMNS = 1 << 18
 """That pandas is given: it takes seconds for them."""
@@ -66,30 +69,52 @@ def read_csv(
 
 def _read(path: Path, layout: Layout) -> Dataset:
     names = layout.names
-    if any(cell.strip().lower() in ("true", "false") for cell in layout.first):
+    cells = [cell.strip().lower() for i, cell in enumerate(layout.first) if i != layout.label_at]
+    if "true" in cells or "false" in cells:
         # pandas would take a column of these for 1 and 0.
         raise find_fault(path, layout)
     if len(layout.first) > len(names):
         # It would overlook an empty cell too many, if all lines have one.
         raise find_fault(path, layout)
     opened = partial(open_cells, dialect=layout.dialect)
-    cells = read_digits(path, len(names), layout.header, opened)
-    if cells is not None and len(cells) and layout.columns.pixels:
-        return Dataset(*layout.parted(cells), str(path))
+    digits = read_digits(path, len(names), layout.header, opened)
+    if digits is not None and len(digits) and layout.columns.pixels:
+        return Dataset(*layout.parted(digits), str(path))
     check_columns(path, layout)
-    with open_cells(path, layout.dialect) as file:
-        read = pandas_cells(file, layout.columns, layout.header)
-    if read is None:
-        raise find_fault(path, layout)
-    X, y = read
+    rows = _pandas_rows(path, layout, text=False) or _pandas_rows(path, layout, text=True)
+    if rows is None:
+        raise find_fault(path, layout, class_names=_has_names(layout))
+    X, y = rows
     if not X.size:
         raise DataError(f"{path} has no rows of pixels.", "Download or copy it again.")
     fractions = bool(((X > 0) & (X < 1)).any())
     try:
         pixels = of_kind(X, np.float32 if fractions else np.uint8, str(path))
     except DataError as error:
-        raise find_fault(path, layout, fractions) from error
+        has_names = y is not None and y.dtype.kind == "U"
+        raise find_fault(path, layout, fractions, has_names) from error
     return Dataset(pixels, y, str(path))
+
+
+def _pandas_rows(path: Path, layout: Layout, text: bool) -> CsvRows | None:
+    if text and layout.label_at is None:
+        return None
+    with open_cells(path, layout.dialect) as file:
+        rows = pandas_cells(file, layout.columns, layout.header, text)
+    if rows is None or not text or rows[1] is None:
+        return rows
+    try:
+        y = checked_labels(rows[1], len(rows[0]), str(path))
+    except DataError:
+        return None  # `find_fault` names the line.
+    return (rows[0], y) if y.dtype.kind == "U" else None
+
+
+def _has_names(layout: Layout) -> bool:
+    """Return whether the first row has a class's name for a label."""
+    at = layout.label_at
+    cell = layout.first[at].strip() if at is not None and at < len(layout.first) else ""
+    return bool(cell) and not is_number(cell)
 
 
 def check_columns(path: Path, layout: Layout) -> None:
@@ -108,8 +133,8 @@ def check_columns(path: Path, layout: Layout) -> None:
 
 
 def pandas_cells(
-    file: IO[bytes], columns: Columns, header: bool
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64] | None] | None:
+    file: IO[bytes], columns: Columns, header: bool, text: bool = False
+) -> CsvRows | None:
     """Read numbers with pandas; None if one of them is not a number or a label is no class.
 
     pandas reads everything as float64, since before version 3.1 it wraps what does not fit
@@ -122,11 +147,13 @@ def pandas_cells(
         The label is a whole number from 0 up; columns that are left out hold anything.
     header : bool
         Whether the first line is none of the rows.
+    text : bool
+        Whether labels are read as text, whatever they are.
 
     Returns
     -------
     X : (rows, pixels), float64
-    y : (rows,), int64, or None
+    y : (rows,), int64 or objects, or None
     """
     import pandas as pd
 
@@ -136,7 +163,7 @@ def pandas_cells(
     dtypes: dict[int, Any] = dict.fromkeys(numbers, str)
     dtypes |= dict.fromkeys(columns.pixels, np.float64)
     if label_at is not None:
-        dtypes[label_at] = np.float64
+        dtypes[label_at] = str if text else np.float64
     try:
         with warnings.catch_warnings():
             # To pandas a row longer than the header and an infinity are only warnings.
@@ -148,16 +175,17 @@ def pandas_cells(
                 names=numbers,
                 index_col=False,
                 dtype=dtypes,
+                keep_default_na=not text,
                 encoding="utf-8-sig",
             )
     except (ValueError, OverflowError, pd.errors.ParserWarning, RuntimeWarning):
         return None
     y = None
     if label_at is not None:
-        y = frame[label_at].to_numpy()
-        if not ((y >= 0) & (y < 2**53) & (np.floor(y) == y)).all():
+        y = frame[label_at].to_numpy(object if text else None)
+        if not text and not ((y >= 0) & (y < 2**53) & (np.floor(y) == y)).all():
             return None
-        y = y.astype(np.int64)
+        y = y if text else y.astype(np.int64)
     frame = frame.drop(columns=label_at) if columns.is_plain and label_at is not None else frame
     frame = frame if columns.is_plain else frame[columns.pixels]
     return np.ascontiguousarray(frame.to_numpy()), y

@@ -16,7 +16,9 @@ GOOD = frozenset(map(str, range(256)))
 """What is right as a pixel and as a label, and is looked at no further."""
 
 
-def find_fault(path: Path, layout: Layout, fractions: bool = False) -> DataError:
+def find_fault(
+    path: Path, layout: Layout, fractions: bool = False, class_names: bool = False
+) -> DataError:
     """Read the file again, slowly, and name what is wrong first.
 
     Parameters
@@ -25,6 +27,8 @@ def find_fault(path: Path, layout: Layout, fractions: bool = False) -> DataError
     layout : Layout
     fractions : bool
         Whether pixels are fractions from 0 to 1, instead of whole numbers.
+    class_names : bool
+        Whether labels are any text but an empty one.
 
     Returns
     -------
@@ -36,6 +40,7 @@ def find_fault(path: Path, layout: Layout, fractions: bool = False) -> DataError
     good = GOOD if not fractions else frozenset("01")
     names, label_at = layout.names, layout.label_at
     read = {*layout.columns.pixels, label_at}
+    label_fault = _name_fault if class_names else _label_fault
     with open_rows(path, layout.dialect) as file:
         reader = csv.reader(lines(file, path))
         try:
@@ -55,7 +60,7 @@ def find_fault(path: Path, layout: Layout, fractions: bool = False) -> DataError
                 for column, cell in enumerate(row):
                     if column not in read:
                         continue
-                    fault = _label_fault(cell) if column == label_at else pixel_fault(cell)
+                    fault = label_fault(cell) if column == label_at else pixel_fault(cell)
                     if fault:
                         cure = LABEL_CURE if column == label_at else pixel_cure
                         return DataError(f"{where}, column {_shown(names[column])}: {fault}.", cure)
@@ -84,6 +89,10 @@ def _label_fault(cell: str) -> str:
     if number is None:
         return _not_whole(cell)
     return "" if 0 <= number < 2**53 else f"{_shown(cell)} is not a class"
+
+
+def _name_fault(cell: str) -> str:
+    return "" if cell.strip() else "the cell is empty"
 
 
 def _whole(cell: str) -> float | None:

@@ -22,7 +22,7 @@ class Dataset:
     ----------
     X : (rows, features), uint8, uint16, float32 or float64
         As `pixels.checked_pixels` returns them: nothing is scaled.
-    y : (rows,), int64, or None where the file has no labels
+    y : (rows,), int64 or str, or None where the file has no labels
     source : str
         Where it came from, for messages.
     image_shape : (height, width) or None
@@ -30,14 +30,14 @@ class Dataset:
     """
 
     X: npt.NDArray[Any]
-    y: npt.NDArray[np.int64] | None
+    y: npt.NDArray[Any] | None
     source: str
     image_shape: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
 
-    def labels(self) -> npt.NDArray[np.int64]:
+    def labels(self) -> npt.NDArray[Any]:
         """Return ``y``, or say that this data has none.
 
         Raises
@@ -123,14 +123,12 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
     return (shape[1], shape[2]) if len(shape) == 3 else None
 
 
-def checked_labels(
-    y: npt.ArrayLike, rows: int, source: str, first: int = 0
-) -> npt.NDArray[np.int64]:
-    """Return one class label a row, as int64.
+def checked_labels(y: npt.ArrayLike, rows: int, source: str, first: int = 0) -> npt.NDArray[Any]:
+    """Return one class label a row, as int64, or as str if they are names of classes.
 
     Parameters
     ----------
-    y : (rows,), integers, floats that are whole, booleans, or text that spells integers
+    y : (rows,), integers, floats that are whole, booleans, or text
     rows : int
         How many images there are.
     source : str
@@ -153,6 +151,8 @@ def checked_labels(
             "Give exactly one label an image; the two files may belong to different sets.",
         )
     y = plain_labels(y, source, first)
+    if y.dtype.kind == "U":
+        return y
     if y.dtype.kind not in "uif":
         raise DataError(
             f"{source} has labels of type {y.dtype}, which are not classes.", LABEL_CURE
@@ -184,7 +184,7 @@ def several_classes(classes: npt.NDArray[np.int64], source: str) -> npt.NDArray[
 
 
 def class_index(
-    classes: npt.NDArray[np.int64], y: npt.NDArray[np.int64], source: str, first: int = 0
+    classes: npt.NDArray[Any], y: npt.NDArray[Any], source: str, first: int = 0
 ) -> npt.NDArray[np.int32]:
     """Return the position of each label among the classes, (rows,) int32.
 
@@ -202,6 +202,10 @@ def class_index(
     DataError
         If a label is none of the classes, naming its row.
     """
+    if classes.dtype.kind == "U" and y.dtype.kind != "U":
+        y = y.astype(str)  # Of names such as 0 to 9 and A to F, some rows may have digits alone.
+    if classes.dtype.kind != "U" and y.dtype.kind == "U":
+        classes = np.sort(classes.astype(str))  # None of these labels is a number.
     index = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     unknown = classes[index] != y
     if unknown.any():

@@ -74,6 +74,11 @@ def _data_in(folder: Path) -> list[Path]:
     return [path for path in found if len(path.parts) == least]
 
 
+def holds_data(folder: Path) -> bool:
+    """Return whether a folder has files of data, in it or where torchvision puts them."""
+    return bool(_data_in(folder) or _folders_below(folder))
+
+
 def _folders_below(folder: Path) -> list[Path]:
     return [folder / name for name in FOLDERS if (folder / name).is_dir() and _holds(folder / name)]
 

@@ -87,6 +87,22 @@ def _greys(image: Any, source: str) -> npt.NDArray[Any]:
     return np.asarray(image.convert("L"), np.uint8)
 
 
+def check_like(image: npt.NDArray[Any], first: npt.NDArray[Any], source: str) -> None:
+    """Check that an image has the size of the first one, and its bits a pixel.
+
+    Raises
+    ------
+    DataError
+    """
+    check_shape(image.shape, first.shape, source)
+    if image.dtype != first.dtype:
+        raise DataError(
+            f"{source} has {8 * image.itemsize} bits a pixel, the first image has "
+            f"{8 * first.itemsize}.",
+            "Save all of them with the same.",
+        )
+
+
 def check_shape(shape: tuple[int, ...], first: tuple[int, ...], source: str) -> None:
     """Check that an image has the height and width of the first one.
 

@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from mnn_gpu.errors import DataError
 
-LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9."
+LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9, or names of classes."
+TEXT_CURE = "Read them into memory (--no-stream), or replace them by whole numbers from 0 up."
 LONGEST = 100
+MOSTLY = 0.9
 MISSING_CURE = "Give every row a label, or leave such rows out."
 
 
@@ -29,13 +31,14 @@ def plain_labels(y: npt.NDArray[Any], source: str, first: int = 0) -> npt.NDArra
     Returns
     -------
     (rows,), a numeric dtype, or str
-        Text that spells whole numbers, all as Python prints them, and true and false, become
-        numbers. Blanks around other text are removed.
+        Text becomes numbers if all of it spells numbers, or true and false. Blanks around
+        other text are removed.
 
     Raises
     ------
     DataError
-        If a label is missing, or some are text and others numbers.
+        If a label is missing, some are text and others numbers, or a single one is a word
+        among numbers.
     """
     if y.dtype.kind == "b":
         return y.astype(np.int64)
@@ -51,15 +54,39 @@ def plain_labels(y: npt.NDArray[Any], source: str, first: int = 0) -> npt.NDArra
     if are_text != {True}:
         return _numbers(cells, source)
     words = np.array([cell.strip() for cell in cells])
-    distinct = {str(word) for word in np.unique(words)}
+    found, first_rows, counts = np.unique(words, return_index=True, return_counts=True)
+    distinct = found.tolist()
     longest = max(distinct, key=len)
     if len(longest) > LONGEST:
         raise DataError(f"{source} has a label of {len(longest)} characters.", LABEL_CURE)
-    if all(word.isascii() and word.isdecimal() and str(int(word)) == word for word in distinct):
-        return _numbers([int(word) for word in words.tolist()], source)
+    numeric = np.array([is_number(word) for word in distinct])
+    if numeric.all():
+        return np.array([float(word) for word in words.tolist()])
+    odd = ~numeric & (counts == 1)
+    if odd.any() and counts[numeric].sum() > MOSTLY * len(words):
+        row = int(first_rows[odd][0])
+        raise DataError(
+            f"{source}, row {first + row + 1}: the label {str(words[row])!r} is not a number, as "
+            "nearly all others are.",
+            LABEL_CURE,
+        )
     if {word.lower() for word in distinct} <= {"true", "false"}:
         return np.array([word.lower() == "true" for word in words.tolist()], np.int64)
     return words
+
+
+def text_labels(source: str) -> DataError:
+    """Return the error of names of classes where only numbers can be kept."""
+    return DataError(f"{source} has labels that are text.", TEXT_CURE)
+
+
+def is_number(word: str) -> bool:
+    """Return whether a word spells a number, fractions and infinity included."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return "_" not in word
 
 
 def _text(cell: Any) -> Any:

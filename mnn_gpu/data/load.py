@@ -10,9 +10,10 @@ from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.csv import read_csv
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.files import explain_os_error, given_path, is_folder
-from mnn_gpu.data.folder import find_in_folder
+from mnn_gpu.data.folder import find_in_folder, holds_data
 from mnn_gpu.data.folder_index import is_converted
 from mnn_gpu.data.idx import labels_beside, read_idx_images, read_idx_pair
+from mnn_gpu.data.image_folder import find_image_folder, read_image_folder
 from mnn_gpu.data.npy_folder import read_folder
 from mnn_gpu.data.npz import read_npz
 from mnn_gpu.data.output_folder import is_unfinished
@@ -42,7 +43,8 @@ def load_dataset(
         A Kaggle CSV (.gz or not), a Keras ``.npz``, a Parquet file, an IDX file of
         images (its labels are found beside it), a pair of IDX files (images, labels), a
         folder or .zip archive that holds one of these, or a folder that ``mnn-gpu convert``
-        wrote. A file in an archive is given as ``digits.zip/train.csv``.
+        wrote. A file in an archive is given as ``digits.zip/train.csv``. A folder may also
+        hold a folder of images for each class.
     part : {"train", "test"}
         Which part to take where a folder, an archive or an ``.npz`` has both.
     label_column : str or int, optional
@@ -81,6 +83,8 @@ def load_dataset(
     path = data_file(files[0], part)
     if is_converted(path):
         return read_folder(path, labelled)
+    if path.is_dir():
+        return read_image_folder(path)
     name = path.name.lower().removesuffix(".gz")
     if archive_of(path) is not None and name.endswith((".npz", ".parquet", ".pq", ".zip")):
         raise DataError(
@@ -99,7 +103,7 @@ def load_dataset(
 
 
 def data_file(path: Path, part: Part) -> Path:
-    """Return the file that is meant, or the folder itself where `mnn-gpu convert` wrote it.
+    """Return the file that is meant, or the folder of converted data or of class folders.
 
     A file in a zip archive is meant by a path that goes through it, ``digits.zip/train.csv``.
 
@@ -119,6 +123,8 @@ def data_file(path: Path, part: Part) -> Path:
             raise DataError(
                 f"{path} holds a conversion that was cut off.", "Convert the data again."
             )
+        if not holds_data(path) and (images := find_image_folder(path, part)) is not None:
+            return images
         return data_file(find_in_folder(path, part), part)
     except OSError as error:
         raise explain_os_error(error, path) from error

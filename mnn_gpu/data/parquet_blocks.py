@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from mnn_gpu.data.blocks_base import MOST_CLASSES, Blocks, Piece
 from mnn_gpu.data.dataset import checked_labels
-from mnn_gpu.data.labels import LABEL_CURE
+from mnn_gpu.data.labels import LABEL_CURE, text_labels
 from mnn_gpu.data.parquet import (
     DAMAGE_CURE,
     all_batches,
@@ -108,7 +108,7 @@ class ParquetBlocks(Blocks):
         for block, first in enumerate(self.bounds[:-1].tolist()):
             at = first
             for [labels] in self._cells(block, [self._names[self._at]]):
-                y = checked_labels(labels, len(labels), self.source, at)
+                y = self._numbers(labels, at)
                 found = np.union1d(found, y)
                 at += len(y)
             if len(found) > MOST_CLASSES:
@@ -138,7 +138,13 @@ class ParquetBlocks(Blocks):
         labels = None if self._at is None else columns[self._at]
         pixels = stacked(columns, self._columns, self._images)
         X = of_kind(pixels, self.dtype, self.source, first)
-        return X, None if labels is None else checked_labels(labels, len(X), self.source, first)
+        return X, None if labels is None else self._numbers(labels, first)
+
+    def _numbers(self, labels: npt.NDArray[Any], first: int) -> npt.NDArray[np.int64]:
+        y = checked_labels(labels, len(labels), self.source, first)
+        if y.dtype.kind == "U":
+            raise text_labels(self.source)
+        return y
 
     def _cells(
         self, block: int, names: list[str] | None = None

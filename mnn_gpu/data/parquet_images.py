@@ -18,7 +18,7 @@ import numpy.typing as npt
 from mnn_gpu.data.columns import Columns
 from mnn_gpu.data.dataset import image_shape
 from mnn_gpu.data.files import most_unpacked
-from mnn_gpu.data.images import check_shape, decoded
+from mnn_gpu.data.images import check_like, check_shape, decoded
 from mnn_gpu.data.parquet_pages import check_pages
 from mnn_gpu.errors import DataError
 
@@ -190,7 +190,7 @@ def _decoded(column: Any, row: int, source: str) -> npt.NDArray[Any]:
                 "Save the data set with the images in it.",
             )
         images.append(decoded(content, f"{source}, row {i}"))
-        check_shape(images[-1].shape, images[0].shape, f"{source}, row {i},")
+        check_like(images[-1], images[0], f"{source}, row {i},")
     return np.stack(images)
 
 

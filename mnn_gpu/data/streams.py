@@ -16,6 +16,7 @@ from mnn_gpu.data.csv_layout import csv_errors, csv_layout
 from mnn_gpu.data.csv_stream import csv_pieces
 from mnn_gpu.data.dataset import Dataset, no_labels
 from mnn_gpu.data.folder_index import is_converted
+from mnn_gpu.data.labels import text_labels
 from mnn_gpu.data.load import data_file, load_dataset
 from mnn_gpu.data.npy_folder import NpyFolder
 from mnn_gpu.data.parquet_blocks import ParquetBlocks
@@ -106,6 +107,8 @@ def _read_on(blocks: Blocks, dtype: npt.DTypeLike) -> Iterator[Piece]:
 
 def _cut(data: Dataset, dtype: npt.DTypeLike | None) -> Iterator[Piece]:
     """Yield the rows of what is in memory, which has been looked at as a whole."""
+    if data.y is not None and data.y.dtype.kind == "U":
+        raise text_labels(data.source)
     if dtype is None:
         dtype = np.uint8 if data.X.dtype == np.uint8 else np.float32
     rows = max(1, PIECE // data.X.shape[1])

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu import network
-from mnn_gpu.errors import ModelFileError, UsageError
+from mnn_gpu.data.labels import LONGEST, plain_labels
+from mnn_gpu.errors import DataError, ModelFileError, UsageError
 from mnn_gpu.model import Model
 
 Layers = Sequence[network.Layer]
@@ -18,7 +19,10 @@ Layers = Sequence[network.Layer]
 LARGEST_LABEL = 2**53 - 1
 NETWORK_CURE = "Give a network of Linear layers, each with a bias, with ReLU between them."
 SHAPE_CURE = "Give weights as (outputs, inputs), transposed if need be, and biases as (outputs,)."
-CLASSES_CURE = f"Give a label for each output: different whole numbers from 0 to {LARGEST_LABEL:,}."
+CLASSES_CURE = (
+    f"Give a label for each output: different whole numbers from 0 to {LARGEST_LABEL:,}, or "
+    "different names."
+)
 SCALE_CURE = "Give finite numbers, the std above 0: one for all inputs, or one for each."
 
 
@@ -26,7 +30,7 @@ class Weights(NamedTuple):
     """What a file holds of a model: layers, what the outputs stand for, how it came about."""
 
     layers: Layers
-    classes: npt.NDArray[np.int64] | None = None
+    classes: npt.NDArray[Any] | None = None
     info: Mapping[str, Any] = {}
     pixel_max: float = 255.0
 
@@ -55,7 +59,8 @@ def assembled(
     layers[-1] = W[order], b[order]
     layers[0] = _on_unit_range(*layers[0], mean, std)
     sizes = (layers[0][0].shape[1], *(len(b) for _, b in layers))
-    theta, labels = network.flatten(layers), labels[order].astype(np.int64)
+    theta = network.flatten(layers)
+    labels = labels[order] if labels.dtype.kind == "U" else labels[order].astype(np.int64)
     return Model(theta, sizes, labels, weights.info, weights.pixel_max)
 
 
@@ -111,7 +116,8 @@ def _labels(classes: npt.ArrayLike | None, outputs: int) -> npt.NDArray[Any]:
         return np.arange(outputs)
     try:
         labels = np.asarray(classes)
-    except ValueError as error:
+        labels = plain_labels(labels, "classes") if labels.dtype.kind in "OSU" else labels
+    except (ValueError, DataError) as error:
         raise UsageError(f"classes are no list of labels ({error}).", CLASSES_CURE) from error
     if not usable_classes(labels, outputs):
         raise UsageError(f"classes are {classes}, for {outputs} outputs.", CLASSES_CURE)
@@ -120,10 +126,9 @@ def _labels(classes: npt.ArrayLike | None, outputs: int) -> npt.NDArray[Any]:
 
 def usable_classes(classes: npt.NDArray[Any], outputs: int) -> bool:
     """Whether these can be the labels of so many outputs."""
-    return bool(
-        classes.shape == (outputs,)
-        and classes.dtype.kind in "iu"
-        and (classes >= 0).all()
-        and (classes <= LARGEST_LABEL).all()
-        and len(np.unique(classes)) == outputs
-    )
+    if classes.shape != (outputs,) or len(np.unique(classes)) != outputs:
+        return False
+    if classes.dtype.kind == "U":
+        return all(0 < len(name) <= LONGEST for name in classes.tolist())
+    is_whole = classes.dtype.kind in "iu"
+    return bool(is_whole and (classes >= 0).all() and (classes <= LARGEST_LABEL).all())

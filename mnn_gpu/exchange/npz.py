@@ -31,8 +31,8 @@ def write_npz(path: str | Path, model: Model, *, dtype: str | None = None) -> No
     """Write a model as a NumPy archive, for ``numpy.load(path, allow_pickle=False)``.
 
     The arrays are those of the formulas: ``W1`` (outputs, inputs), ``b1`` (outputs, 1),
-    ``W2``, ``b2``, ...; besides ``layer_sizes`` and ``classes``, int64, ``info``, a text that
-    holds JSON, ``pixel_max`` and ``version``. Two hidden layers, on pixels divided by
+    ``W2``, ``b2``, ...; besides ``layer_sizes`` and ``classes``, int64 or str, ``info``, a text
+    that holds JSON, ``pixel_max`` and ``version``. Two hidden layers, on pixels divided by
     ``pixel_max`` whose columns are images, ``X`` (features, m), are three lines::
 
         A1 = np.maximum(model["W1"] @ X + model["b1"], 0)
@@ -58,7 +58,7 @@ def write_npz(path: str | Path, model: Model, *, dtype: str | None = None) -> No
         arrays[f"W{l}"], arrays[f"b{l}"] = W, b
     arrays |= {
         "layer_sizes": np.asarray(model.layer_sizes, np.int64),
-        "classes": np.asarray(model.classes, np.int64),
+        "classes": model.classes,
         "info": np.array(json.dumps(dict(model.info))),
         "pixel_max": np.array(model.pixel_max),
         "version": np.array(__version__),

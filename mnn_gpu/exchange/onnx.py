@@ -34,7 +34,7 @@ def write_onnx(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     """Write a model as ONNX: pixels in, probabilities and labels out.
 
     Input: ``pixels`` (N, features), float32, 0 to 1; N is free. Outputs: ``probabilities``
-    (N, classes), float32, and ``label`` (N,), int64, the most probable of the model's own
+    (N, classes), float32, and ``label`` (N,), int64 or string, the most probable of the model's own
     classes. The file's metadata tell how to feed it and how it came about.
 
     Parameters
@@ -72,7 +72,8 @@ def to_onnx(model: Model, dtype: str) -> onnx.ModelProto:
             "Writing ONNX needs the package onnx.", 'Run pip install "mnn_gpu[onnx]".'
         ) from error
     layers = stored_layers(model, dtype)
-    constants = {"classes": np.asarray(model.classes, np.int64)}
+    names = model.classes.dtype.kind == "U"
+    constants = {"classes": model.classes.astype(object if names else np.int64)}
     for l, (W, b) in enumerate(layers, start=1):
         constants |= {f"W{l}": W, f"b{l}": b.reshape(-1)}
     value = helper.make_tensor_value_info
@@ -81,7 +82,7 @@ def to_onnx(model: Model, dtype: str) -> onnx.ModelProto:
         list(_nodes(len(layers), layers[0][0].dtype)),
         "mnn_gpu",
         [value("pixels", TensorProto.FLOAT, ["N", model.features])],
-        [probabilities, value("label", TensorProto.INT64, ["N"])],
+        [probabilities, value("label", TensorProto.STRING if names else TensorProto.INT64, ["N"])],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     made = helper.make_model(

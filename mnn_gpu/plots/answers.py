@@ -16,6 +16,9 @@ from mnn_gpu.errors import UsageError
 from mnn_gpu.inference import predict_proba
 from mnn_gpu.model import Model
 
+SHOWN = 16
+"""Characters of a class's name that are drawn."""
+
 Ints = npt.NDArray[np.intp]
 
 
@@ -45,6 +48,12 @@ class Answers(NamedTuple):
         """How many are right, in words."""
         rows, wrong = len(self.truth), len(self.wrong)
         return f"{1 - wrong / rows:.2%} right, {wrong:,} of {rows:,} wrong"
+
+
+def class_name(label: Any) -> str:
+    """Return what a class is called in a picture; Matplotlib would set $...$ as a formula."""
+    name = str(label)
+    return (name if len(name) <= SHOWN else name[: SHOWN - 1] + "…").replace("$", r"\$")
 
 
 def answers(

@@ -8,7 +8,7 @@ import numpy as np
 
 from mnn_gpu.checks import whole
 from mnn_gpu.model import Model
-from mnn_gpu.plots.answers import shape_of_images
+from mnn_gpu.plots.answers import class_name, shape_of_images
 from mnn_gpu.plots.picture import SMALL, Picture, colours, picture
 from mnn_gpu.plots.theme import Theme, theme_named
 from mnn_gpu.plots.tiles import MOST, Grid, Tile, draw_tiles
@@ -57,7 +57,7 @@ def weights(
     of_classes = len(model.layer_sizes) == 2
     rows = (np.arange(len(W)) if of_classes else np.argsort(-norms, kind="stable"))[:most]
     names = model.classes if of_classes else np.arange(len(W))
-    tiles = [Tile(W[i].reshape(shape), f"{names[i]}", _three_digits(norms[i])) for i in rows]
+    tiles = [Tile(W[i].reshape(shape), class_name(names[i]), _three_digits(norms[i])) for i in rows]
     kind = "class" if of_classes else "unit"
     which = "" if len(rows) == len(W) else f": the {len(rows)} of {len(W):,} with the largest norm"
     grid = Grid(shape, len(tiles))

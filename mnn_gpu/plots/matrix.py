@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mnn_gpu.backend import Backend
 from mnn_gpu.errors import UsageError
 from mnn_gpu.model import Model
-from mnn_gpu.plots.answers import Answers, answers
+from mnn_gpu.plots.answers import Answers, answers, class_name
 from mnn_gpu.plots.picture import PLAIN, SMALL, Picture, bare, colours, dress, is_light, picture
 from mnn_gpu.plots.theme import Theme, theme_named
 
@@ -104,7 +104,7 @@ def _shares(counts: Counts) -> npt.NDArray[Any]:
 
 
 def _draw_matrix(
-    axis: Any, counts: Counts, classes: npt.NDArray[np.int64], shares: bool, theme: Theme
+    axis: Any, counts: Counts, classes: npt.NDArray[Any], shares: bool, theme: Theme
 ) -> None:
     """Colour mistakes by their share of the class, and right answers evenly."""
     n, part = len(counts), _shares(counts)
@@ -125,21 +125,22 @@ def _draw_matrix(
     bare(axis, theme)
     step = -(-n // MOST_WRITTEN)
     places = range(0, n, step)
-    axis.set_xticks(places, classes[::step], rotation=90 if len(str(classes[-1])) > 2 else 0)
-    axis.set_yticks(places, classes[::step])
+    names = [class_name(label) for label in classes[::step]]
+    axis.set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axis.set_yticks(places, names)
     axis.tick_params(length=0)
     axis.set_xlabel("answer", color=theme.ink)
     axis.set_ylabel("truth" + (", % of each" if shares else ""), color=theme.ink)
 
 
-def _draw_worst(axis: Any, counts: Counts, classes: npt.NDArray[np.int64], theme: Theme) -> None:
+def _draw_worst(axis: Any, counts: Counts, classes: npt.NDArray[Any], theme: Theme) -> None:
     pairs = worst_pairs(counts)
     dress(axis, theme)
     axis.set_title("truth → answer", loc="left", color=theme.ink, fontsize=PLAIN)
     axis.spines[["left", "bottom"]].set_visible(False)
     axis.set_xticks([])
     axis.set_ylim(WORST - 0.1, -0.6)
-    names = [f"{classes[i]} → {classes[j]}" for i, j, _ in pairs]
+    names = [f"{class_name(classes[i])} → {class_name(classes[j])}" for i, j, _ in pairs]
     axis.set_yticks(range(len(pairs)), names, color=theme.ink)
     axis.tick_params(length=0)
     bars = axis.barh(range(len(pairs)), [count for *_, count in pairs], 0.6, color=theme.orange)

@@ -10,7 +10,7 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.checks import whole
 from mnn_gpu.data.pixels import checked_pixels, fitting_scale, unit_pixels
 from mnn_gpu.model import Model
-from mnn_gpu.plots.answers import answers, shape_of_images
+from mnn_gpu.plots.answers import answers, class_name, shape_of_images
 from mnn_gpu.plots.picture import Picture, colours, picture
 from mnn_gpu.plots.theme import theme_named
 from mnn_gpu.plots.tiles import MOST, Grid, Tile, draw_tiles
@@ -71,7 +71,7 @@ def mistakes(
     tiles = [
         Tile(
             image.reshape(shape),
-            f"{classes[found.truth[row]]} → {classes[found.said[row]]}",
+            f"{class_name(classes[found.truth[row]])} → {class_name(classes[found.said[row]])}",
             _sure(float(found.confidence[row])),
         )
         for image, row in zip(pixels, rows, strict=True)

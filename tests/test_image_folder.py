@@ -1,0 +1,93 @@
+"""Folders of class folders of images: read in a fixed order, trained on, evaluated, predicted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnn_gpu import DataError, load_dataset
+from mnn_gpu.data.convert import convert
+from tests.program import run
+
+FILES = ("2.png", "10.png", "b.bmp", "b.PNG")
+
+
+def write(root: Path, classes: Mapping[str, Any], files: tuple[str, ...] = FILES) -> Path:
+    """Write an image of random greys for each class and file name."""
+    rng = np.random.default_rng(0)
+    for name, size in classes.items():
+        (root / name).mkdir(parents=True)
+        for file in files:
+            Image.fromarray(rng.integers(0, 256, size, np.uint8)).save(root / name / file)
+    return root
+
+
+def read(path: Path) -> Any:
+    return np.asarray(Image.open(path)).reshape(-1)
+
+
+def test_names_decide_class_and_order(tmp_path: Path) -> None:
+    root = write(tmp_path / "d", {"10": (3, 4), "2": (3, 4)})
+    (root / "2/notes.txt").write_text("not an image")
+    (root / "2/.hidden.png").write_text("not an image")
+    (root / "empty").mkdir()
+    data = load_dataset(root)
+    assert data.labels().tolist() == [2] * 4 + [10] * 4
+    assert data.image_shape == (3, 4)
+    expected = [read(root / kind / file) for kind in ("2", "10") for file in sorted_files()]
+    np.testing.assert_array_equal(data.X, expected)
+    convert(root, tmp_path / "converted")
+    np.testing.assert_array_equal(load_dataset(tmp_path / "converted").X, data.X)
+
+
+def sorted_files() -> list[str]:
+    return ["2.png", "10.png", "b.PNG", "b.bmp"]
+
+
+@pytest.mark.parametrize(("train", "test"), [("train", "test"), ("training", "testing")])
+def test_parts_are_folders_above_the_classes(tmp_path: Path, train: str, test: str) -> None:
+    root = write(tmp_path / "d", {f"{train}/cat": (2, 2), f"{train}/dog": (2, 2)})
+    write(root, {f"{test}/cat": (2, 2)}, ("a.png",))
+    assert load_dataset(root).labels().tolist() == ["cat"] * 4 + ["dog"] * 4
+    assert load_dataset(root, "test").labels().tolist() == ["cat"]
+    assert len(load_dataset(root / test)) == 1
+
+
+def test_what_is_wrong_is_named(tmp_path: Path) -> None:
+    root = write(tmp_path / "d", {"0": (2, 2), "1": (2, 3)}, ("a.png",))
+    with pytest.raises(DataError, match=r"1/a.png is an image of 2 x 3 pixels") as caught:
+        load_dataset(root)
+    assert "one size" in caught.value.cure
+    (root / "1/a.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match=r"1/a.png is not an image"):
+        load_dataset(root)
+    Image.fromarray(np.full((2, 2), 60_000, np.uint16)).save(root / "1/a.png")
+    with pytest.raises(DataError, match=r"1/a.png has 16 bits a pixel"):
+        load_dataset(root)
+
+
+def test_a_bomb_of_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "d/0").mkdir(parents=True)
+    for i in range(20):
+        Image.fromarray(np.zeros((2000, 2000), np.uint8)).save(tmp_path / f"d/0/{i}.png")
+    with pytest.raises(DataError, match="unpack to far more"):
+        load_dataset(tmp_path / "d")
+
+
+def test_the_program_trains_evaluates_and_predicts(tmp_path: Path) -> None:
+    for name, value in (("cat", 0), ("dog", 255)):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        for i in range(20):
+            Image.fromarray(np.full((4, 4), value, np.uint8)).save(tmp_path / f"d/{name}/{i}.png")
+    options = ["--hidden", "4", "--iterations", "200", "--lr", "0.5", "--out", "m.safetensors"]
+    assert run("train", "--data", "d", *options, cwd=tmp_path).returncode == 0
+    result = run("evaluate", "m.safetensors", "--data", "d", "--json", cwd=tmp_path)
+    assert json.loads(result.stdout)["errors"] == 0
+    result = run("predict", "m.safetensors", "d", "--json", cwd=tmp_path)
+    assert json.loads(result.stdout)["labels"] == ["cat"] * 20 + ["dog"] * 20

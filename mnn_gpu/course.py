@@ -169,7 +169,7 @@ class Course:
             "history": columns(history.records, history.best),
         }
         sizes, data = tuple(self.task.layer_sizes), self.data
-        return Model(theta, sizes, data.classes, info, data.pixel_max)
+        return Model(theta, sizes, data.classes, info, float(data.pixel_max))
 
     # ---- a loss that is not finite ---------------------------------------------------
 

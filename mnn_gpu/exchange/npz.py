@@ -60,7 +60,7 @@ def write_npz(path: str | Path, model: Model, *, dtype: str | None = None) -> No
         "layer_sizes": np.asarray(model.layer_sizes, np.int64),
         "classes": model.classes,
         "info": np.array(json.dumps(dict(model.info))),
-        "pixel_max": np.array(model.pixel_max),
+        "pixel_max": np.array(float(model.pixel_max)),
         "version": np.array(__version__),
     }
     content = io.BytesIO()

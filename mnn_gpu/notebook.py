@@ -18,7 +18,8 @@ from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace, device
 
-from mnn_gpu import activations, network, notebook_inputs
+from mnn_gpu import activations, network, notebook_inputs, notebook_shapes
+from mnn_gpu.checks import whole
 from mnn_gpu.errors import UsageError
 from mnn_gpu.randomness import PARAMETERS, generator
 
@@ -61,10 +62,12 @@ def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
     W1, b1, W2, b2, W3, b3
         (10, 784), (10, 1), (10, 10), (10, 1), (10, 10), (10, 1)
     """
+    seed = whole("seed", seed, 0)
     layers = network.init_parameters(LAYER_SIZES, generator(PARAMETERS, seed))
     arrays = tuple(array for layer in layers for array in layer)
     if like is None:
         return arrays
+    like = notebook_inputs.array(like)
     notebook_inputs.floating("like", like)
     xp = array_namespace(like)
     return tuple(
@@ -74,12 +77,12 @@ def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
 
 def ReLU(Z: Array) -> Array:
     """Return ``max(Z, 0)``, elementwise."""
-    return activations.relu(Z)
+    return activations.relu(notebook_inputs.array(Z))
 
 
 def deriv_ReLU(Z: Array) -> Array:
     """Return where ``Z > 0``, as booleans."""
-    return Z > 0
+    return notebook_inputs.array(Z) > 0
 
 
 def one_hot(Y: Array, classes: int = 10, dtype: Any = None) -> Array:
@@ -104,9 +107,11 @@ def forward_prop(W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Arra
     Raises
     ------
     UsageError
-        If X is not (features, m), as W1 has (units, features).
+        If X is not (features, m), as W1 has (units, features), or the parameters do not
+        follow each other.
     """
     X = notebook_inputs.inputs(X, W1, b1)
+    notebook_shapes.network((W1, W2, W3), (b1, b2, b3), X)
     Z, A = network.forward([(W1, b1), (W2, b2), (W3, b3)], X)
     return Z[0], A[0], Z[1], A[1], Z[2], A[2]
 
@@ -141,9 +146,11 @@ def back_prop(
     Raises
     ------
     UsageError
-        If Y is not (m,) of numbers. Its values are not read: see `one_hot`.
+        If Y is not (m,) of numbers, or the other shapes do not belong together. The values of
+        Y are not read: see `one_hot`.
     """
-    X = notebook_inputs.like("X", X, A3)
+    X = notebook_inputs.inputs(X, W1, Z1)
+    notebook_shapes.batch((Z1, Z2, Z3), (A1, A2, A3), (W1, W2, W3), X)
     m = X.shape[1]
     Y = notebook_inputs.labels("Y", notebook_inputs.like("Y", Y, A3), m)
     Y = network.one_hot(Y, A3.shape[0], A3.dtype)
@@ -168,16 +175,29 @@ def update_params(
     db3: Array,
     alpha: float,
 ) -> Six:
-    """Return W1, b1, W2, b2, W3, b3 after one step of gradient descent."""
-    if isinstance(alpha, float):
-        alpha = float(alpha)  # NumPy's own float64 would turn all of it into float64.
+    """Return W1, b1, W2, b2, W3, b3 after one step of gradient descent.
+
+    Raises
+    ------
+    UsageError
+        If a gradient has neither its parameter's shape nor a single value, or alpha is no
+        finite number.
+    """
+    alpha = notebook_inputs.rate(alpha)
     parameters = (W1, b1, W2, b2, W3, b3)
     gradients = (dW1, db1, dW2, db2, dW3, db3)
+    notebook_shapes.gradients(parameters, gradients)
     return tuple(network.update(p, dp, alpha) for p, dp in zip(parameters, gradients, strict=True))
 
 
 def get_predictions(A3: Array) -> Array:
-    """Return the most probable class of every sample, (m,)."""
+    """Return the most probable class of every sample, (m,), of probabilities (classes, m)."""
+    A3 = notebook_inputs.array(A3)
+    if A3.ndim not in (1, 2):
+        raise UsageError(
+            f"A3 has shape {tuple(A3.shape)}, not (classes, m).",
+            "Give the last of what forward_prop returns: forward_prop(...)[-1].",
+        )
     return network.predict(A3)
 
 
@@ -192,13 +212,16 @@ def get_accuracy(predictions: Array, Y: Array) -> float:
     Raises
     ------
     UsageError
-        If one of them is text, one-hot or probabilities, or they are not equally many.
+        If one of them is text, one-hot, probabilities or fractions, or they are not equally
+        many.
     """
     predictions = notebook_inputs.labels("predictions", notebook_inputs.array(predictions))
     m: int = predictions.shape[0]
     Y = notebook_inputs.labels("Y", notebook_inputs.like("Y", Y, predictions), m)
     if m == 0:
         raise UsageError("There are no predictions.", "Give at least one.")
+    notebook_inputs.classes("predictions", predictions)
+    notebook_inputs.classes("Y", Y)
     xp = array_namespace(Y)
     if xp.isdtype(Y.dtype, "integral") != xp.isdtype(predictions.dtype, "integral"):
         Y, predictions = xp.astype(Y, xp.float32), xp.astype(predictions, xp.float32)

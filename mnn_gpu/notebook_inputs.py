@@ -49,6 +49,11 @@ def like(name: str, value: Any, other: Array) -> Array:
 
 def inputs(X: Any, W1: Array, b1: Array) -> Array:
     """Return X, (features, m), once its shape fits the first layer's."""
+    if W1.ndim != 2:
+        raise UsageError(
+            f"W1 has shape {tuple(W1.shape)}, not (units, features).",
+            "Give the arguments in their order, W1 first of the parameters.",
+        )
     X, features = like("X", X, W1), W1.shape[1]
     if X.ndim == 1 and b1.ndim == 1 and X.shape[0] == features:
         return X  # One sample, for biases that have no column either.
@@ -153,7 +158,6 @@ def labels(name: str, Y: Array, m: int | None = None) -> Array:
 
 def within(Y: Array, classes: int) -> None:
     """Raise a UsageError for labels other than 0, 1, ..., classes - 1."""
-    xp = array_namespace(Y)
     if Y.shape[0] == 0:
         return
     low, high = _ends(Y)
@@ -164,15 +168,38 @@ def within(Y: Array, classes: int) -> None:
             if 0 < abs(low) < math.inf and high - low < classes
             else "Leave out other labels, or train any classes with mnn_gpu.train(X.T, Y).",
         )
-    if xp.isdtype(Y.dtype, "real floating") and _number(xp.sum(xp.abs(Y - xp.round(Y)))) != 0:
+    if _has_fractions(Y):
         raise UsageError(
             f"The labels hold fractions from {low:g} to {high:g}.",
             "Divide the pixels by 255, not the labels.",
         )
 
 
+def classes(name: str, Y: Array) -> None:
+    """Raise a UsageError for values that are no whole numbers, which equal no class."""
+    if _has_fractions(Y):
+        raise UsageError(
+            f"{name} holds fractions or NaN, not classes.",
+            "Of probabilities take the classes: get_predictions(A3).",
+        )
+
+
+def _has_fractions(Y: Array) -> bool:
+    xp = array_namespace(Y)
+    floats = xp.isdtype(Y.dtype, "real floating")
+    return floats and _number(xp.sum(xp.abs(Y - xp.round(Y)))) != 0
+
+
 def _shifted(low: float) -> str:
     return f"Y {'-' if low > 0 else '+'} {abs(low):g}"
+
+
+def rate(alpha: Any) -> Any:
+    """Return a finite float; an array of another library as it is, whose value is not read."""
+    if is_array_api_obj(alpha) and not (is_numpy_array(alpha) and alpha.ndim == 0):
+        return alpha
+    # As Python's own: NumPy's float64 would turn all of it into float64.
+    return number_in("alpha", alpha, "such as 0.1", math.isfinite)
 
 
 def steps(iterations: Any, alpha: Any) -> tuple[int, float]:

@@ -360,3 +360,83 @@ def test_standardised_inputs_train(lib: Library) -> None:
     X = (X - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
     assert X.max() > 5
     notebook.gradient_descent(lib.asarray(X), lib.asarray(Y), 1, 0.1)
+
+
+# ---- arguments in another order, of another batch or shape ---------------------------------
+
+
+@pytest.fixture
+def step(lib: Library, batch: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+    """Parameters, what forward_prop returns of them, and the gradients."""
+    X, Y, _ = batch
+    parameters = notebook.init_params(like=X)
+    activations = notebook.forward_prop(*parameters, X)
+    return parameters, activations, notebook.back_prop(*activations, *parameters[::2], X, Y)
+
+
+def test_parameters_in_another_order_are_refused(batch: Any, step: Any) -> None:
+    X, Y, _ = batch
+    (W1, b1, W2, b2, W3, b3), activations, gradients = step
+    parameters = (W1, b1, W2, b2, W3, b3)
+    for arguments in ((W1, W2, W3, b1, b2, b3, X), (b1, W1, b2, W2, b3, W3, X)):
+        with pytest.raises(UsageError, match="has shape"):
+            notebook.forward_prop(*arguments)
+    with pytest.raises(UsageError, match="W2 has shape"):
+        notebook.back_prop(*activations, W1, b1, W2, X, Y)
+    with pytest.raises(UsageError, match="X has shape"):
+        notebook.back_prop(*activations, W1, W2, W3, Y, X)
+    with pytest.raises(UsageError, match="db1 has shape"):
+        notebook.update_params(*parameters, *gradients[::2], *gradients[1::2], 0.1)
+
+
+def test_activations_of_another_batch_are_refused(batch: Any, step: Any) -> None:
+    X, Y, _ = batch
+    parameters, activations, _ = step
+    with pytest.raises(UsageError, match="Z1 has shape"):
+        notebook.back_prop(*activations, *parameters[::2], X[:, :5], Y[:5])
+
+
+def test_biases_and_their_gradients_are_columns_or_single_values(
+    lib: Library, batch: Any, step: Any
+) -> None:
+    X, _, _ = batch
+    (W1, b1, *others), _, (dW1, db1, *more) = step
+    xp = lib.xp
+    with pytest.raises(UsageError, match="b1 has shape"):
+        notebook.forward_prop(W1, xp.reshape(b1, (-1,)), *others, X)
+    flat = (dW1, xp.reshape(db1, (-1,)), *more)
+    with pytest.raises(UsageError, match="keepdims=True"):
+        notebook.update_params(W1, b1, *others, *flat, 0.1)
+    one = notebook.update_params(W1, b1, *others, dW1, xp.sum(db1), *more, 0.1)
+    assert one[1].shape == b1.shape
+
+
+@pytest.mark.parametrize("alpha", ["0.1", None, float("nan"), float("inf"), True])
+def test_a_rate_that_is_no_number_is_refused(step: Any, alpha: Any) -> None:
+    parameters, _, gradients = step
+    with pytest.raises(UsageError, match="alpha is"):
+        notebook.update_params(*parameters, *gradients, alpha)
+
+
+@pytest.mark.parametrize("seed", ["a", None, 1.5, -1])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    with pytest.raises(UsageError, match="seed is"):
+        notebook.init_params(seed=seed)
+
+
+def test_fractions_are_no_predictions(lib: Library) -> None:
+    whole = lib.asarray(np.array([1.0, 2.0]))
+    for other in ([0.9, 0.8], [np.nan, 1.0]):
+        fractions = lib.asarray(np.array(other))
+        for arguments in ((fractions, whole), (whole, fractions)):
+            with pytest.raises(UsageError, match="holds fractions or NaN"):
+                notebook.get_accuracy(*arguments)
+
+
+def test_predictions_are_taken_of_the_probabilities_alone() -> None:
+    parameters = notebook.init_params()
+    everything = notebook.forward_prop(*parameters, np.zeros((784, 3)))
+    with pytest.raises(UsageError, match=re.escape("forward_prop(...)[-1]")):
+        notebook.get_predictions(everything)
+    table = pd.DataFrame(everything[-1])
+    np.testing.assert_array_equal(notebook.get_predictions(table), table.to_numpy().argmax(axis=0))

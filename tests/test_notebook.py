@@ -382,18 +382,18 @@ def test_parameters_in_another_order_are_refused(batch: Any, step: Any) -> None:
         with pytest.raises(UsageError, match="has shape"):
             notebook.forward_prop(*arguments)
     with pytest.raises(UsageError, match="W2 has shape"):
-        notebook.back_prop(*activations, W1, b1, W2, X, Y)
+        notebook.back_prop(*(*activations, W1, b1, W2, X, Y))
     with pytest.raises(UsageError, match="X has shape"):
-        notebook.back_prop(*activations, W1, W2, W3, Y, X)
+        notebook.back_prop(*(*activations, W1, W2, W3, Y, X))
     with pytest.raises(UsageError, match="db1 has shape"):
-        notebook.update_params(*parameters, *gradients[::2], *gradients[1::2], 0.1)
+        notebook.update_params(*(*parameters, *gradients[::2], *gradients[1::2], 0.1))
 
 
 def test_activations_of_another_batch_are_refused(batch: Any, step: Any) -> None:
     X, Y, _ = batch
     parameters, activations, _ = step
     with pytest.raises(UsageError, match="Z1 has shape"):
-        notebook.back_prop(*activations, *parameters[::2], X[:, :5], Y[:5])
+        notebook.back_prop(*(*activations, *parameters[::2], X[:, :5], Y[:5]))
 
 
 def test_biases_and_their_gradients_are_columns_or_single_values(
@@ -403,11 +403,11 @@ def test_biases_and_their_gradients_are_columns_or_single_values(
     (W1, b1, *others), _, (dW1, db1, *more) = step
     xp = lib.xp
     with pytest.raises(UsageError, match="b1 has shape"):
-        notebook.forward_prop(W1, xp.reshape(b1, (-1,)), *others, X)
+        notebook.forward_prop(*(W1, xp.reshape(b1, (-1,)), *others, X))
     flat = (dW1, xp.reshape(db1, (-1,)), *more)
     with pytest.raises(UsageError, match="keepdims=True"):
-        notebook.update_params(W1, b1, *others, *flat, 0.1)
-    one = notebook.update_params(W1, b1, *others, dW1, xp.sum(db1), *more, 0.1)
+        notebook.update_params(*(W1, b1, *others, *flat, 0.1))
+    one = notebook.update_params(*(W1, b1, *others, dW1, xp.sum(db1), *more, 0.1))
     assert one[1].shape == b1.shape
 
 
@@ -415,7 +415,7 @@ def test_biases_and_their_gradients_are_columns_or_single_values(
 def test_a_rate_that_is_no_number_is_refused(step: Any, alpha: Any) -> None:
     parameters, _, gradients = step
     with pytest.raises(UsageError, match="alpha is"):
-        notebook.update_params(*parameters, *gradients, alpha)
+        notebook.update_params(*(*parameters, *gradients, alpha))
 
 
 @pytest.mark.parametrize("seed", ["a", None, 1.5, -1])

@@ -27,6 +27,9 @@ from mnn_gpu.snapshot import Snapshot, state_arrays
 from mnn_gpu.step import State
 from mnn_gpu.stopping import Stopping
 
+MOST_RATE = 0.1
+"""Of learning rates that are advised."""
+
 
 @dataclass
 class Course:
@@ -196,7 +199,7 @@ class Course:
             where = f" (epoch {epoch + 1}, batch {batch + 1} of {self.plan.per_epoch})"
         return DivergedError(
             f"The training diverged: the loss is not finite from iteration {iteration} on{where}.",
-            f"Lower the learning rate, now {rate:g}: try --lr {rate / 10:g}.",
+            f"Lower the learning rate, now {rate:g}: try --lr {min(rate / 10, MOST_RATE):g}.",
             iteration,
             rows,
             self._last_good_model(),

@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+
+OPTION = re.compile(
+    r"(?<![\w`-])(?<!mnn-gpu )(?<!train )"
+    r"--([a-z][a-z-]+)(?: ([A-Z]+|[\d.e+-]*\d|cpu|cuda:N))?"
+)
+"""An option of the command line in a cure, with its value; not within a command."""
+ARGUMENTS = {"lr": "learning_rate", "no-augment": "augmentation=None", "no-stream": "load_dataset"}
+FOREIGN = ("gpus", "mpi", "mpi-lib-version", "help", "rows", "unlabelled", "force")
+"""Options of other programs, and those that have no argument in Python."""
+
+
+def in_python(cure: str) -> str:
+    """Return a cure with the arguments of Python in place of the command line's options."""
+
+    def argument(found: re.Match[str]) -> str:
+        option, value = found[1], found[2]
+        if option in FOREIGN:
+            return found[0]
+        name = ARGUMENTS.get(option, option.replace("-", "_"))
+        if value is None:
+            return name
+        return f'{name}="{value}"' if value.startswith("c") else f"{name}={value}"
+
+    # Between backquotes there is a command.
+    parts = cure.split("`")
+    return "`".join(p if i % 2 else OPTION.sub(argument, p) for i, p in enumerate(parts))
 
 
 class MnnGpuError(Exception):
@@ -16,7 +44,8 @@ class MnnGpuError(Exception):
     cause : str
         What is wrong, in one sentence.
     cure : str
-        What the user can do about it, in one sentence.
+        What the user can do about it, in one sentence. It names the command line's options; the
+        text of the exception names Python's arguments instead.
 
     Attributes
     ----------
@@ -33,7 +62,7 @@ class MnnGpuError(Exception):
         self.cure = cure
 
     def __str__(self) -> str:
-        return f"{self.cause}\n{self.cure}"
+        return f"{self.cause}\n{in_python(self.cure)}"
 
 
 class UsageError(MnnGpuError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from mnn_gpu import network
 from mnn_gpu.checks import one_of
 from mnn_gpu.errors import ModelFileError, UsageError
+from mnn_gpu.file_kind import kind_of
 from mnn_gpu.model import Model
 from mnn_gpu.model_format import (
     FOREIGN_CURE,
@@ -124,13 +126,19 @@ def load_model(path: str | Path) -> Model:
             sizes, classes, info, pixel_max = checked_description(metadata, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise ModelFileError(
-            f"There is no model {path}.", "Train one with: train --out " + str(path)
-        ) from error
+        near = get_close_matches(str(path), SHIPPED, 1)
+        cure = f"Did you mean {near[0]}?" if near else f"Train one with: train --out {path}"
+        raise ModelFileError(f"There is no model {path}.", cure) from error
     except ModelFileError:
         raise
     except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
         # The last three: element types and shapes that NumPy does not know.
+        kind = kind_of(Path(path))
+        if kind not in (None, "a model file"):
+            raise ModelFileError(
+                f"{path} is {kind}, not a model.",
+                "Give the model first, then the data; mnn-gpu import reads other programs' models.",
+            ) from error
         raise ModelFileError(
             f"{path} is not a whole model file ({error}).", FOREIGN_CURE
         ) from error

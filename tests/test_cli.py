@@ -245,7 +245,6 @@ def test_auto_with_a_broken_cupy_names_the_cause_in_one_line(tmp_path: Path, csv
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        ((), 2, "COMMAND"),
         (("train", "--hidden", "ten"), 2, "invalid int value: 'ten'"),
         (("train", "--hidden", "0"), 2, "hidden is 0"),
         (("train", "--lr", "-1"), 2, "learning_rate is -1.0"),
@@ -273,7 +272,7 @@ def test_divergence_exits_5(tmp_path: Path, csv: Path) -> None:
     result = run("train", "--data", csv, "--holdout", 5, "--lr", 1e30, cwd=tmp_path)
     assert result.returncode == 5
     assert "error: The training diverged: the loss is not finite from iteration" in result.stderr
-    assert "try --lr 1e+29" in result.stderr
+    assert "try --lr 0.1" in result.stderr
     assert not (tmp_path / "model.safetensors").exists()
 
 
@@ -310,7 +309,7 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path, model: Path) -> None:
     ["train", "evaluate", "predict", "export", "import", "devices", "check-gradients"],
 )
 def test_every_command_has_help_that_shows_defaults(command: str) -> None:
-    result = run(command, "--help")
+    result = run(command, "--help-all" if command == "train" else "--help")
     assert result.returncode == 0
     assert "--json" in result.stdout
     if command == "train":
@@ -439,3 +438,84 @@ def test_evaluation_errors_name_the_file(tmp_path: Path, model: Path) -> None:
         "t.csv, row 1: the label 7"
         in run("evaluate", model, "--data", "t.csv", cwd=tmp_path).stderr
     )
+
+
+# ---- words -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [(), ("help",), ("--help",)])
+def test_the_program_alone_prints_its_help(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.returncode == 0
+    assert "check-gradients" in result.stdout
+
+
+def test_the_help_of_train_fits_a_screen_and_the_rest_is_there() -> None:
+    short, whole = run("help", "train").stdout, run("train", "--help-all").stdout
+    assert len(short.splitlines()) <= 42
+    assert max(map(len, short.splitlines())) <= 80
+    assert "--help-all" in short
+    assert "--label-smoothing" in whole
+    assert "--label-smoothing" not in short
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "did you mean train?"),
+        (["train", "--recipe", "recrod"], "did you mean record?"),
+        (["train", "--epohcs", 3], "did you mean --epochs?"),
+        (["train", "--epochs", "x"], "invalid int value: 'x'"),
+    ],
+)
+def test_a_wrong_word_is_answered_in_two_lines(arguments: list[Any], message: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    first, second = result.stderr.splitlines()
+    assert message in first
+    assert second.startswith("cure: See mnn-gpu ")
+
+
+def test_files_may_be_arguments_or_options(model: Path, csv: Path) -> None:
+    one, other = run("evaluate", model, csv), run("evaluate", model, "--data", csv)
+    assert one.stdout == other.stdout
+    assert one.returncode == 0
+    test = csv.with_name("test.csv")
+    one, other = run("predict", model, test), run("predict", model, "--data", test)
+    assert one.stdout == other.stdout
+    assert run("evaluate", model, csv, "--data", csv).returncode == 2
+    assert "No images are given" in run("predict", model).stderr
+
+
+def test_what_stands_in_the_wrong_place_is_named(model: Path, csv: Path, tmp_path: Path) -> None:
+    for arguments, message in (
+        (("predict", csv, model), "is a CSV file, not a model"),
+        (("evaluate", model, model), "is a model file, not data"),
+        (("evaluate", "recrod"), "Did you mean record?"),
+        (("evaluate", tmp_path), "is a folder, not a model"),
+    ):
+        result = run(*arguments)
+        assert result.returncode == 4
+        assert message in result.stderr
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/1.png").write_bytes(b"")
+    assert "holds pictures" in run("train", "--data", tmp_path / "pictures").stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(shell: str) -> None:
+    result = run("completion", shell)
+    assert result.returncode == 0
+    assert "check-gradients" in result.stdout
+    assert "label-smoothing" in result.stdout
+
+
+def test_bash_completes_with_it(tmp_path: Path) -> None:
+    script = tmp_path / "completion.bash"
+    script.write_text(run("completion", "bash").stdout)
+    asked = (
+        f"source {script}; COMP_WORDS=(mnn-gpu evalu); COMP_CWORD=1; "
+        "$(complete -p mnn-gpu | sed 's/.*-F //; s/ .*//'); echo ${COMPREPLY[@]}"
+    )
+    found = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=False)
+    assert found.stdout.split() == ["evaluate"]

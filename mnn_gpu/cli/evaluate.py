@@ -10,9 +10,11 @@ from mnn_gpu.cli.options import (
     add_device,
     add_json,
     add_model,
+    add_paths,
     add_stream,
     chosen_backend,
     is_streamed,
+    one_of_both,
     print_json,
     show,
 )
@@ -27,12 +29,13 @@ EPILOG = """\
 examples:
   mnn-gpu evaluate model.safetensors
   mnn-gpu evaluate record
-  mnn-gpu evaluate model.safetensors --data fashion-mnist/"""
+  mnn-gpu evaluate model.safetensors fashion-mnist/"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model(parser)
+    add_paths(parser, "the data, as with --data")
     add_data(parser, "the 10,000 test images of the bundled MNIST")
     add_stream(parser)
     add_device(parser)
@@ -45,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
     from mnn_gpu import load_model
 
+    args.data = one_of_both(args.paths, args.data)
     model = load_model(args.model)
     source, result = _evaluated(args, model, chosen_backend(args, args.ranks))
     if args.json:

@@ -13,6 +13,7 @@ from types import ModuleType
 from mnn_gpu import __version__
 from mnn_gpu.cli import (
     check_gradients,
+    completion,
     convert,
     devices,
     evaluate,
@@ -25,6 +26,7 @@ from mnn_gpu.cli import (
 )
 from mnn_gpu.cli.job import Job
 from mnn_gpu.cli.options import notes
+from mnn_gpu.cli.parser import HELP_ALL, Parser, shorten_help
 from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError, RankError
 
 COMMANDS: dict[str, ModuleType] = {
@@ -38,6 +40,7 @@ COMMANDS: dict[str, ModuleType] = {
     "recipes": recipes,
     "devices": devices,
     "check-gradients": check_gradients,
+    "completion": completion,
 }
 SHARED = (train, evaluate, predict)
 """The commands whose work several ranks share; of the others the first rank does it all."""
@@ -47,31 +50,53 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mnn-gpu`; return the exit code."""
     job = Job()
-    parser = argparse.ArgumentParser(
-        prog="mnn-gpu",
-        description="A multilayer perceptron from scratch, on NumPy or on a CUDA GPU.",
-    )
-    parser.add_argument("--version", action="version", version=f"mnn_gpu {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command in COMMANDS.items():
-        _set_up(commands.add_parser(name, help=command.SUMMARY), command)
-    return _run(parser, argv, job)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if not argv or argv[0] == "help":
+        # help COMMAND is COMMAND --help; without a command it is that of all.
+        argv = [*argv[1:2], "--help"]
+    return _run(program(HELP_ALL not in argv), argv, job)
 
 
 def train_main(argv: Sequence[str] | None = None) -> int:
     """Run `train`; return the exit code."""
     job = Job()
-    parser = argparse.ArgumentParser(prog="train")
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = Parser(prog="train")
     parser.add_argument("--version", action="version", version=f"mnn_gpu {__version__}")
-    _set_up(parser, train)
+    _set_up(parser, train, HELP_ALL not in argv)
     return _run(parser, argv, job)
 
 
-def _set_up(parser: argparse.ArgumentParser, command: ModuleType) -> None:
+def program(is_short: bool = False) -> Parser:
+    """Return the parser of `mnn-gpu` and its commands.
+
+    Parameters
+    ----------
+    is_short : bool
+        Whether the help of commands leaves out what few need.
+    """
+    parser = Parser(
+        prog="mnn-gpu",
+        description="A multilayer perceptron from scratch, on NumPy or on a CUDA GPU.",
+        epilog="mnn-gpu COMMAND --help describes a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"mnn_gpu {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        _set_up(commands.add_parser(name, help=command.SUMMARY), command, is_short)
+    return parser
+
+
+def _set_up(parser: argparse.ArgumentParser, command: ModuleType, is_short: bool) -> None:
     parser.description, parser.epilog = command.DESCRIPTION, command.EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     command.add_arguments(parser)
     parser.set_defaults(run=command.run, is_shared=command in SHARED)
+    if common := getattr(command, "COMMON", None):
+        if is_short:
+            shorten_help(parser, common)
+        else:
+            parser.add_argument(HELP_ALL, action="help", help="show this help and exit")
 
 
 def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) -> int:

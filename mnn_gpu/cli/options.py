@@ -26,8 +26,7 @@ def add_device(parser: Options) -> None:
     parser.add_argument(
         "--device",
         metavar="DEVICE",
-        help="auto, cpu, cuda or cuda:N (default: $MNN_DEVICE, else auto: "
-        "the first GPU that works, else the CPU)",
+        help="auto, cpu, cuda or cuda:N (default: $MNN_DEVICE, else auto)",
     )
     parser.add_argument(
         "--backend",
@@ -85,19 +84,36 @@ def add_data(parser: Options, default: str) -> None:
         "--data",
         nargs="+",
         metavar="PATH",
-        help="CSV (.gz), .npz, Parquet, IDX images [and labels], a folder or .zip of them "
-        f"or of convert (default: {default})",
+        help=f"CSV, Parquet, .npz, IDX, .zip or a folder (default: {default})",
     )
     add_label_column(parser)
+
+
+def add_paths(parser: Options, text: str) -> None:
+    parser.add_argument("paths", nargs="*", default=[], metavar="PATH", help=text)
+
+
+def one_of_both(paths: Sequence[str], data: Sequence[str] | None) -> Sequence[str] | None:
+    """Return the files that are named as arguments or with ``--data``, None if there are none.
+
+    Raises
+    ------
+    UsageError
+        If there are some of both.
+    """
+    from mnn_gpu.errors import UsageError
+
+    if paths and data:
+        raise UsageError("Files are given as arguments and with --data.", "Give them once.")
+    return data or paths or None
 
 
 def add_label_column(parser: Options) -> None:
     parser.add_argument(
         "--label-column",
         metavar="NAME",
-        help="the label's column in CSV or Parquet: a name, first, last or N (from 0; -1 is the "
-        "last; default: the one called label, class, target, digit or y; without a header line "
-        "the first, or the last where the rows show it)",
+        help="the label's column in a table: a name, first, last or N (default: the one called "
+        "label, class, target, digit or y)",
     )
     parser.add_argument(
         "--keep-columns",

@@ -17,11 +17,12 @@ from mnn_gpu.cli.options import (
     add_stream,
     chosen_backend,
     is_streamed,
+    one_of_both,
     print_json,
     spelled_out,
 )
 from mnn_gpu.cli.predict_pictures import check_csv_output
-from mnn_gpu.errors import OutputError
+from mnn_gpu.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,11 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
         "images",
-        nargs="+",
+        nargs="*",
+        default=[],
         metavar="IMAGES",
         help="CSV (.gz), .npz, Parquet or IDX file, or a folder of them or of convert; labels in "
         "it are ignored; "
         "or any number of pictures, one digit on each",
+    )
+    parser.add_argument(
+        "--data", nargs="+", metavar="IMAGES", help="the same, as evaluate calls them"
     )
     parser.add_argument(
         "-o",
@@ -82,6 +87,9 @@ def _file(name: str) -> Path | None:
 def run(args: argparse.Namespace) -> int:
     """Predict as the options say; return the exit code."""
     ranks = args.ranks
+    args.images = one_of_both(args.images, args.data)
+    if args.images is None:
+        raise UsageError("No images are given.", "Name a file after the model, or pictures.")
     if predict_pictures.meant(args):
         return predict_pictures.run(args) if ranks.is_first else 0
     from mnn_gpu import load_model

@@ -18,7 +18,7 @@ SCHEDULES = ("constant", "step", "linear", "cosine", "one-cycle")
 # Of TrainingConfig: option, type, metavar, help.
 NUMBERS: tuple[tuple[str, Any, str, str], ...] = (
     ("pixel_max", float, "X", "largest value of a pixel (default: 1, 16, 255 or 65535, as fits)"),
-    ("batch_size", int, "N", "samples an update (default: all of them)"),
+    ("batch_size", int, "N", "samples in an update (default: all)"),
     ("momentum", float, "X", "of momentum and nesterov (default: 0.9)"),
     ("beta1", float, "X", "of adam and adamw (default: 0.9)"),
     ("beta2", float, "X", "of adam and adamw (default: 0.999)"),
@@ -34,7 +34,7 @@ NUMBERS: tuple[tuple[str, Any, str, str], ...] = (
         "patience",
         int,
         "N",
-        "stop after N reports that are no better on held-out rows; keep the best",
+        "stop after N reports without improvement; keep the best",
     ),
     ("until", float, "ACC", "stop once the held-out accuracy is ACC, such as 0.98"),
 )
@@ -57,8 +57,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--recipe",
         choices=RECIPES,
+        metavar="NAME",
         default="notebook",
-        help="what to begin with (default: %(default)s)",
+        help=f"{', '.join(RECIPES[:-1])} or {RECIPES[-1]} (default: %(default)s)",
     )
     recipe.add_argument(
         "--hidden",
@@ -82,9 +83,14 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--iterations", type=int, metavar="N", help="stop after N updates (default: 1000)"
     )
     length.add_argument("--epochs", type=int, metavar="N", help="stop after N passes instead")
-    recipe.add_argument("--lr", type=float, metavar="X", help="learning rate (default: 0.1)")
     recipe.add_argument(
-        "--optimizer", choices=OPTIMIZERS, help="how to follow the gradient (default: sgd)"
+        "--lr", "--learning-rate", type=float, metavar="X", help="learning rate (default: 0.1)"
+    )
+    recipe.add_argument(
+        "--optimizer",
+        choices=OPTIMIZERS,
+        metavar="NAME",
+        help=f"{', '.join(OPTIMIZERS[:-1])} or {OPTIMIZERS[-1]} (default: sgd)",
     )
     recipe.add_argument(
         "--schedule",
@@ -97,7 +103,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=int,
         metavar="N",
-        help="decides all that is random (default: 0)",
+        help="of all random numbers (default: 0)",
     )
     recipe.add_argument(
         "--dtype", choices=["float32", "float64"], help="of all arithmetic (default: float32)"

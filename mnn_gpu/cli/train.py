@@ -30,16 +30,19 @@ __all__ = ["DESCRIPTION", "EPILOG", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "train a network and save it"
 
-DESCRIPTION = """\
-Train a multilayer perceptron (ReLU layers, softmax) and save it as a model file.
+COMMON = (
+    *("help", "data", "recipe", "hidden", "iterations", "epochs", "lr", "optimizer"),
+    *("batch_size", "seed", "device", "out", "checkpoint", "resume", "quiet"),
+)
+"""The options that `train --help` shows."""
 
-Without options this is the "MNIST from scratch" notebook: the bundled MNIST digits,
-784-10-10-10, full-batch gradient descent, 1,000 iterations."""
+DESCRIPTION = """\
+Train a multilayer perceptron and save it. Without options: the network of the
+"MNIST from scratch" notebook on the bundled digits."""
 
 EPILOG = """\
 examples:
-  train                                       the notebook's network, on the GPU if one works
-  train --recipe fast                         98 % in seconds; see mnn-gpu recipes
+  train --recipe fast                       98% in seconds; see mnn-gpu recipes
   train --recipe record --checkpoint run --resume
   train --device cuda --hidden 128 64 --batch-size 128 --epochs 20
   train --data train.csv --out digits.safetensors

@@ -12,18 +12,18 @@ from mnn_gpu.cli.recipe_options import add_recipe
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     data = parser.add_argument_group("data")
-    add_data(data, "the bundled MNIST; of it the notebook takes 42,000 rows, as many as Kaggle has")
+    add_data(data, "MNIST")
     data.add_argument(
         "--rows",
         type=int,
         metavar="N",
-        help="use only N rows of the data (default: all; the notebook's 42,000 of MNIST)",
+        help="use only N rows (default: all; of MNIST 42,000 as in the notebook)",
     )
     data.add_argument(
         "--holdout",
         type=int,
         metavar="N",
-        help="of them, hold out N for validation (default: a tenth, 1000 at most)",
+        help="hold out N rows for validation (default: a tenth, at most 1000)",
     )
     add_stream(data)
     add_recipe(parser)
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--checkpoint",
         metavar="FOLDER",
-        help="keep the training's last two states there, written at every report",
+        help="keep the last two states of the run there",
     )
     output.add_argument(
         "--every",
@@ -76,6 +76,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the checkpoint, if there is one, as if never cut",
+        help="continue from the checkpoint, if there is one",
     )
     add_json(output)

@@ -8,6 +8,7 @@ from mnn_gpu.data.archive import is_archive, members
 from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.folder_index import INDEX, is_converted
 from mnn_gpu.errors import DataError
+from mnn_gpu.file_kind import holds_pictures
 
 PATTERNS = (
     *("*images*ubyte", "*images*ubyte.gz", "*.csv", "*.csv.gz", "*.npz", "*.parquet"),
@@ -57,6 +58,11 @@ def find_in_folder(folder: Path, part: Part) -> Path:
     if found:
         names = ", ".join(str(path.relative_to(folder)) for path in found)
         raise DataError(f"{folder} has no {part} data, only {names}.", "Name the file itself.")
+    if not is_archive(folder) and holds_pictures(folder):
+        raise DataError(
+            f"{folder} holds pictures, and no labels for them.",
+            "mnn-gpu predict reads pictures of digits; training needs their labels too.",
+        )
     raise DataError(
         f"{folder} holds no data.",
         "It should hold IDX files (-ubyte or -ubyte.gz), a .csv, .npz or .parquet file.",

@@ -19,6 +19,7 @@ from mnn_gpu.data.npz import read_npz
 from mnn_gpu.data.output_folder import is_unfinished
 from mnn_gpu.data.parquet import read_parquet
 from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.file_kind import kind_of
 
 KINDS = (
     "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), a folder or .zip of them, "
@@ -99,7 +100,21 @@ def load_dataset(
         return read_parquet(path, label_column, labelled, features, keep_columns)
     if "ubyte" in name or "idx" in name:
         return _read_idx(path, labelled)
-    raise DataError(f"{path} is not of a kind that is known by its name.", f"Give {KINDS}.")
+    raise _foreign(path)
+
+
+def _foreign(path: Path) -> DataError:
+    kind = kind_of(path)
+    if kind == "a model file":
+        return DataError(
+            f"{path} is a model file, not data.", "Give the model first, then the data."
+        )
+    if kind == "a picture":
+        return DataError(
+            f"{path} is a picture, not a data set.",
+            "mnn-gpu predict reads pictures of digits; training needs many and their labels.",
+        )
+    return DataError(f"{path} is not of a kind that is known by its name.", f"Give {KINDS}.")
 
 
 def data_file(path: Path, part: Part) -> Path:

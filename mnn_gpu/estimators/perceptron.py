@@ -22,7 +22,7 @@ from mnn_gpu.activations import ACTIVATIONS
 from mnn_gpu.agreement import check_same
 from mnn_gpu.backend import Backend, select_backend
 from mnn_gpu.backend.owner import without_gradients
-from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError
+from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError, in_python
 from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse, on_host
 from mnn_gpu.estimators.lbfgs import fit_lbfgs
 from mnn_gpu.estimators.placement import task_of, theta_of
@@ -172,7 +172,7 @@ class DevicePerceptron:
         try:
             return select_backend(self.device)
         except DeviceError as error:
-            message = f"Using the CPU. {error.cause} {error.cure}"
+            message = f"Using the CPU. {error.cause} {in_python(error.cure)}"
             warnings.warn(FallbackWarning(message), stacklevel=4)
             return select_backend("cpu")
 

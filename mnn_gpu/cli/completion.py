@@ -1,0 +1,34 @@
+"""`mnn-gpu completion`: the script that completes commands and options in a shell."""
+
+from __future__ import annotations
+
+import argparse
+
+SUMMARY = "print the script that completes commands and options in a shell"
+DESCRIPTION = "Print a completion script for a shell (needs the extra completion)."
+EPILOG = """\
+examples:
+  mnn-gpu completion bash > ~/.local/share/bash-completion/completions/mnn-gpu
+  mnn-gpu completion zsh > ~/.zfunc/_mnn-gpu
+  mnn-gpu completion fish > ~/.config/fish/completions/mnn-gpu.fish"""
+SHELLS = ("bash", "zsh", "fish")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("shell", choices=SHELLS, help="which shell")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the script; return the exit code."""
+    from mnn_gpu.cli.main import program
+    from mnn_gpu.errors import UsageError
+
+    try:
+        import shtab
+    except ImportError as error:
+        raise UsageError(
+            "Completion needs the package shtab.", 'Run pip install "mnn_gpu[completion]".'
+        ) from error
+    print(shtab.complete(program(), args.shell))
+    return 0

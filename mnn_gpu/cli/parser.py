@@ -1,0 +1,64 @@
+"""The parser of the programs: short errors with the nearest word, help that fits a screen."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from typing import NoReturn
+
+HELP_ALL = "--help-all"
+CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+
+
+class Parser(argparse.ArgumentParser):
+    """An `argparse.ArgumentParser` whose errors are two lines."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, the nearest known word and where help is; exit with 2."""
+        self.exit(2, f"error: {message}{self._hint(message)}\ncure: See {self.prog} --help.\n")
+
+    def _hint(self, message: str) -> str:
+        if found := CHOICE.search(message):
+            return suggestion(found[1], re.findall(r"[\w:.-]+", found[2]))
+        if "unrecognized arguments: " in message:
+            word = message.rpartition("unrecognized arguments: ")[2].split()[0].partition("=")[0]
+            return suggestion(word, self.known_options()) if word.startswith("-") else ""
+        return ""
+
+    def known_options(self) -> list[str]:
+        """Return all options, of the commands too."""
+        options = [option for action in self._actions for option in action.option_strings]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for command in action.choices.values():
+                    options += command.known_options()
+        return options
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return a question that names the nearest known word, empty if none is near."""
+    near = difflib.get_close_matches(word, sorted(set(known)), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def shorten_help(parser: argparse.ArgumentParser, common: Collection[str]) -> None:
+    """Leave all options but the common ones out of the help, which `HELP_ALL` shows whole.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    common : collection of str
+        Destinations of the options that stay.
+    """
+    parser.usage = f"{parser.prog} [OPTION]..."
+    parser.epilog = (parser.epilog or "").partition("\n\n")[0]
+    hidden = 0
+    for action in parser._actions:
+        if action.dest not in common:
+            action.help = argparse.SUPPRESS
+            hidden += 1
+    parser.add_argument(
+        HELP_ALL, action="help", help=f"show {hidden} more options and exit", dest="help_all"
+    )

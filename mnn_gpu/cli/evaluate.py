@@ -15,6 +15,7 @@ from mnn_gpu.cli.options import (
     chosen_backend,
     is_streamed,
     one_of_both,
+    oriented,
     print_json,
     show,
 )
@@ -68,6 +69,7 @@ def _evaluated(args: argparse.Namespace, model: Model, backend: Backend) -> tupl
 
     if is_streamed(args, args.data):
         blocks = open_blocks(args.data[0], args.label_column, args.keep_columns)
+        blocks = oriented(args, blocks, model)
         return blocks.source, evaluate(model, blocks, None, backend, comm=args.ranks)
     if args.data is None:
         data = bundled_mnist("test")
@@ -79,5 +81,6 @@ def _evaluated(args: argparse.Namespace, model: Model, backend: Backend) -> tupl
             keep_columns=args.keep_columns,
             features=model.features,
         )
+        data = oriented(args, data, model)
     result = evaluate(model, data.X, data.labels(), backend, source=data.source, comm=args.ranks)
     return data.source, result

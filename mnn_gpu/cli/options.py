@@ -10,15 +10,17 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from mnn_gpu import Blocks, Dataset, Model
     from mnn_gpu.backend import Backend
     from mnn_gpu.ranks import Ranks
 
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
+D = TypeVar("D", "Dataset", "Blocks")
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
 
 
@@ -87,6 +89,32 @@ def add_data(parser: Options, default: str) -> None:
         help=f"CSV, Parquet, .npz, IDX, .zip or a folder (default: {default})",
     )
     add_label_column(parser)
+    add_transpose(parser)
+
+
+def add_transpose(parser: Options) -> None:
+    parser.add_argument(
+        "--transpose",
+        action=argparse.BooleanOptionalAction,
+        help="exchange lines and columns of the images, for files such as EMNIST's (default: as "
+        "the model's training data were)",
+    )
+
+
+def oriented(args: argparse.Namespace, data: D, model: Model | None = None) -> D:
+    """Return data that were given as files, transposed if ``--transpose`` or the model says so.
+
+    Raises
+    ------
+    DataError
+        If the images are not known to have lines and columns.
+    """
+    from mnn_gpu.data.transposed import transposed
+
+    asked = args.transpose
+    if asked is None:
+        asked = model is not None and model.info.get("transpose") is True
+    return transposed(data) if asked else data
 
 
 def add_paths(parser: Options, text: str) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import add_data, add_device, add_model, chosen_backend, show
+from mnn_gpu.cli.options import add_data, add_device, add_model, chosen_backend, oriented, show
 
 if TYPE_CHECKING:
     from mnn_gpu import Dataset, Model
@@ -119,13 +119,14 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset:
     part: Any = "train" if args.picture == "augmentation" else "test"
     if args.data is None:
         return bundled_mnist(part)
-    return load_dataset(
+    data = load_dataset(
         args.data,
         part,
         label_column=args.label_column,
         keep_columns=args.keep_columns,
         features=model.features,
     )
+    return oriented(args, data, model)
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:

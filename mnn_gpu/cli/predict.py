@@ -15,9 +15,11 @@ from mnn_gpu.cli.options import (
     add_label_column,
     add_model,
     add_stream,
+    add_transpose,
     chosen_backend,
     is_streamed,
     one_of_both,
+    oriented,
     print_json,
     spelled_out,
 )
@@ -75,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="save a sheet of the pictures, what the network saw of them, and the answers",
     )
     add_label_column(parser)
+    add_transpose(parser)
     add_stream(parser)
     add_device(parser)
     add_json(parser)
@@ -121,6 +124,7 @@ def _predicted(
 
     if is_streamed(args, args.images):
         blocks = open_blocks(args.images[0], args.label_column, args.keep_columns)
+        blocks = oriented(args, blocks, model)
         return blocks.source, predict(model, blocks, backend, comm=args.ranks)
     data = load_dataset(
         args.images[0],
@@ -130,6 +134,7 @@ def _predicted(
         labelled=False,
         features=model.features,
     )
+    data = oriented(args, data, model)
     return data.source, predict(model, data.X, backend, source=data.source, comm=args.ranks)
 
 

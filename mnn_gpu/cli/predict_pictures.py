@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from mnn_gpu import load_model, prepare_digit
 
-    for name in ("label_column", "keep_columns", "stream"):
+    for name in ("label_column", "keep_columns", "stream", "transpose"):
         if getattr(args, name) is not None:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is for data sets.", "Leave it out for pictures.")

@@ -12,6 +12,7 @@ from mnn_gpu.cli.options import (
     chosen_backend,
     is_streamed,
     notes,
+    oriented,
     print_json,
     say,
     show,
@@ -95,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
     if not ranks.is_first:
         return interrupted
     # Without folders: a model that is passed on names no path of this computer.
-    model = replace(model, info={**model.info, "data": Path(training.source).name})
+    about = {"data": Path(training.source).name}
+    model = replace(model, info={**model.info, **about, **_orientation(args)})
     with FinishStep() as late:
         save_somewhere(args.out, model)
     if late.requested is not None:
@@ -140,7 +142,7 @@ def _trained(
             )
     except DivergedError as error:
         if error.model is not None and args.ranks.is_first:
-            _save_last_good(args.out, error.model)
+            _save_last_good(args, error.model)
         raise
     except DeviceError:
         if args.checkpoint is not None and any(Path(args.checkpoint).glob("checkpoint-*")):
@@ -148,14 +150,21 @@ def _trained(
         raise
 
 
-def _save_last_good(path: Path, model: Model) -> None:
+def _orientation(args: argparse.Namespace) -> dict[str, bool]:
+    """Return what a model stores of how its data's images lie in their files."""
+    return {"transpose": True} if args.transpose else {}
+
+
+def _save_last_good(args: argparse.Namespace, model: Model) -> None:
+    from dataclasses import replace
+
     from mnn_gpu import OutputError
     from mnn_gpu.cli.rescue import save_somewhere
 
     iteration = model.info["iterations"]
-    say(f"Saving the parameters of iteration {iteration}, the last good ones, in {path}.")
+    say(f"Saving the parameters of iteration {iteration}, the last good ones, in {args.out}.")
     try:
-        save_somewhere(path, model)
+        save_somewhere(args.out, replace(model, info={**model.info, **_orientation(args)}))
     except OutputError as error:  # That it diverged is the greater trouble.
         say(error.cause)
 
@@ -189,16 +198,20 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
 def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset | Blocks, int | None]:
     """Return the data, with labels, and how many rows of them to use (None: all)."""
     from mnn_gpu.data import bundled_mnist, load_dataset, open_blocks
+    from mnn_gpu.errors import UsageError
 
     if is_streamed(args, args.data):
-        return open_blocks(args.data[0], args.label_column, args.keep_columns), args.rows
+        blocks = open_blocks(args.data[0], args.label_column, args.keep_columns)
+        return oriented(args, blocks), args.rows
+    if args.data is None and args.transpose:
+        raise UsageError("--transpose is for data from files.", "Give them with --data.")
     if args.data is None:
         return bundled_mnist("train"), recipe.rows if args.rows is None else args.rows
     data = load_dataset(
         args.data, "train", label_column=args.label_column, keep_columns=args.keep_columns
     )
     data.labels()
-    return data, args.rows
+    return oriented(args, data), args.rows
 
 
 def _split(

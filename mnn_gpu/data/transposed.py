@@ -1,0 +1,86 @@
+"""Images whose lines and columns are exchanged in the file, as EMNIST's are."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.blocks_base import Blocks, Piece
+from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.errors import DataError
+
+Shape = tuple[int, int]
+D = TypeVar("D", Dataset, Blocks)
+
+
+def transposed(data: D) -> D:
+    """Return the same data with each image's lines and columns exchanged.
+
+    Parameters
+    ----------
+    data : Dataset or Blocks
+        If its ``image_shape`` is not known, the images are square.
+
+    Raises
+    ------
+    DataError
+        If that cannot be.
+    """
+    if isinstance(data, Blocks):
+        return cast("D", TransposedBlocks(data))
+    height, width = _shape(data.image_shape, data.X.shape[1], data.source)
+    X = _exchanged(data.X, height, width)
+    return replace(data, X=X, image_shape=(width, height))
+
+
+class TransposedBlocks(Blocks):
+    """Blocks whose images are transposed as they are read; see `transposed`.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    """
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self._stored = _shape(blocks.image_shape, blocks.features, blocks.source)
+        self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
+        self.image_shape, self.labelled = self._stored[::-1], blocks.labelled
+        self.bounds = blocks.bounds
+        text = f"{blocks.digest} transposed"
+        self.digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The distinct labels of all rows."""
+        return self.blocks.classes
+
+    @property
+    def pixel_max(self) -> float:
+        """The scale of the pixels."""
+        return self.blocks.pixel_max
+
+    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Yield rows of one block (see `Blocks`)."""
+        for X, y in self.blocks.pieces(block, start, stop):
+            yield _exchanged(X, *self._stored), y
+
+
+def _exchanged(X: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
+    return X.reshape(-1, height, width).swapaxes(1, 2).reshape(len(X), -1)
+
+
+def _shape(known: Shape | None, features: int, source: str) -> Shape:
+    side = math.isqrt(features)
+    if known is None and side * side != features:
+        raise DataError(
+            f"The images of {source} have {features} pixels, which are no square.",
+            "Transpose them before they are saved.",
+        )
+    return known or (side, side)

@@ -49,11 +49,12 @@ def checked_pixels(X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
             "Give images as (rows, features) or (rows, height, width), at least one row; "
             "a single image as X[None].",
         )
-    if X.dtype.kind not in "uifb":
-        raise DataError(f"{source} holds pixels of type {X.dtype}, not numbers.", PIXEL_CURE)
-    X = X.reshape(len(X), -1)
+    if X.ndim > 2:
+        X = X.reshape(len(X), -1)
     if X.dtype == np.uint8:
         return X
+    if X.dtype.kind not in "uifb":
+        raise DataError(f"{source} holds pixels of type {X.dtype}, not numbers.", PIXEL_CURE)
     if X.dtype == bool:
         return X.astype(np.uint8)
     if X.dtype == np.float16:
@@ -179,6 +180,8 @@ def plain_array(array: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
     ------
     DataError
     """
+    if type(array) is np.ndarray:
+        return array
     if isinstance(array, np.ma.MaskedArray) and array.mask.any():
         raise DataError(
             f"{source} is a masked array with hidden values.", "Fill or leave out what is hidden."

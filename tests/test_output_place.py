@@ -353,3 +353,14 @@ def test_a_terminal_obeys_no_name(
     main([word.replace("{}", name) for word in command])
     for text in capsys.readouterr():
         assert not set(text) & {"\x1b", "\x9b", "\x07"}
+
+
+@pytest.mark.parametrize("command", ["devices", "recipes", "check-gradients", "nothing"])
+def test_a_terminal_obeys_no_argument_that_is_not_known(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([command, "m", "\x1b[2J\x9b\x07"])
+    message = capsys.readouterr().err
+    assert "\\x1b[2J" in message or "invalid choice" in message
+    assert not set(message) & {"\x1b", "\x9b", "\x07"}

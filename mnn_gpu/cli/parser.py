@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection, Iterable
 from typing import NoReturn
 
+from mnn_gpu.cli.options import spelled_out
+
 HELP_ALL = "--help-all"
 CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
@@ -17,7 +19,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, the nearest known word and where help is; exit with 2."""
-        self.exit(2, f"error: {message}{self._hint(message)}\ncure: See {self.prog} --help.\n")
+        text = f"error: {message}{self._hint(message)}\ncure: See {self.prog} --help.\n"
+        self.exit(2, spelled_out(text))
 
     def _hint(self, message: str) -> str:
         if found := CHOICE.search(message):

@@ -193,7 +193,7 @@ def test_a_file_of_nothing_has_no_layers(tmp_path: Path) -> None:
         ({"classes": [[1], [2, 3]]}, "classes are no list"),
         ({"classes": [-1, 0, 1]}, "classes are"),
         ({"classes": [0, 1, 2**53]}, "classes are"),
-        ({"classes": ["a", "b", "c"]}, "classes are"),
+        ({"classes": ["a", "a", "c"]}, "classes are"),
         ({"classes": [0.0, 1.0, 2.0]}, "classes are"),
         ({"std": 0}, "std is 0"),
         ({"std": -1}, "std is -1"),
@@ -230,7 +230,7 @@ def test_pickled_objects_in_an_archive_are_refused(tmp_path: Path) -> None:
     ("about", "message"),
     [
         ({"classes": np.array([1, 0, 1])}, "classes do not fit"),
-        ({"classes": np.array(["a", "b", "c"])}, "classes do not fit"),
+        ({"classes": np.array(["a", "a", "c"])}, "classes do not fit"),
         ({"info": np.array("[1]")}, "info is not JSON"),
         ({"info": np.array("{")}, "info is not JSON"),
         ({"info": np.array("[" * 100_000)}, "info is not JSON"),

@@ -116,7 +116,11 @@ def _labels(classes: npt.ArrayLike | None, outputs: int) -> npt.NDArray[Any]:
         return np.arange(outputs)
     try:
         labels = np.asarray(classes)
-        labels = plain_labels(labels, "classes") if labels.dtype.kind in "OSU" else labels
+        if labels.dtype.kind in "OSU":
+            labels = plain_labels(labels, "classes")
+            # Whole numbers given as text, as on the command line, come as floats.
+            if labels.dtype.kind == "f" and (labels == labels.round()).all():
+                labels = labels.astype(np.int64)
     except (ValueError, DataError) as error:
         raise UsageError(f"classes are no list of labels ({error}).", CLASSES_CURE) from error
     if not usable_classes(labels, outputs):

@@ -99,7 +99,8 @@ class FitCheckpoint(SnapshotFolder):
             "place": json.dumps(key["state"]["pos"]),
             "steps": json.dumps(of._optimizer.steps),
             "learning_rate": json.dumps(float(of._optimizer.learning_rate)),
-            **{name: json.dumps(getattr(of, name)) for name in REMEMBERED},
+            # Of losses in float32, float makes numbers that JSON can write.
+            **{name: json.dumps(getattr(of, name), default=float) for name in REMEMBERED},
         }
         self.write(of.t_, sealed(arrays, metadata))
 

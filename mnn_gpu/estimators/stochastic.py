@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
+from sklearn.neural_network._base import LOSS_FUNCTIONS
 from sklearn.utils import shuffle
 
 from mnn_gpu.backend import Backend
@@ -69,6 +70,7 @@ def fit_stochastic(
             return
         there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
         loop = _Loop(estimator, there, split, weights, incremental, backend)
+        loop.loss_type = _loss_type(estimator, y)
         try:
             with FinishStep([signal.SIGINT]) as interrupt:
                 _epochs(
@@ -125,11 +127,11 @@ def _epochs(
     kept: FitCheckpoint | None,
 ) -> None:
     """Go through the data until it is enough."""
-    schedule, split = loop.solver.schedule, loop.split
+    schedule, split, loss_type = loop.solver.schedule, loop.split, loop.loss_type
     while estimator.n_iter_ < estimator.max_iter:
         if estimator.shuffle:
             split.order = shuffle(split.order, random_state=estimator._random_state)
-        estimator.loss_ = np.float64(loop.epoch(split.order, interrupt) / len(split.order))
+        estimator.loss_ = loss_type(loop.epoch(split.order, interrupt) / len(split.order))
         estimator.n_iter_ += 1
         estimator.t_ += len(split.order)
         estimator.loss_curve_.append(estimator.loss_)
@@ -154,6 +156,13 @@ def _epochs(
         ConvergenceWarning,
         stacklevel=2,
     )
+
+
+def _loss_type(estimator: Any, y: Host) -> Any:
+    """Return the type of scikit-learn's own losses; it depends on its and SciPy's version."""
+    is_binary = estimator.loss == "log_loss" and estimator.out_activation_ == "logistic"
+    of = LOSS_FUNCTIONS["binary_log_loss" if is_binary else estimator.loss]
+    return type(of(y[:1], np.full(y[:1].shape, 0.5, theta_of(estimator).dtype)))
 
 
 def _why(estimator: Any) -> str:
@@ -186,6 +195,7 @@ class _Loop:
         self.ranks: Ranks = estimator._ranks
         self.steps_per_call = self.ranks.from_first(backend.steps_per_call)
         self.is_stopped = False
+        self.loss_type: Any = np.float64
         self.reshape = backend.xp.reshape if there.is_dense else np.reshape
         self.batch_size = _batch_size(estimator, len(rows))
         self.epochs = 1 if incremental else estimator.max_iter

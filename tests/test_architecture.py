@@ -79,7 +79,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_training_on_the_cpu_loads_neither_cupy_nor_pandas() -> None:
     code = (
         "import mnn_gpu\n"
-        "mnn_gpu.train([[1, 2]], [0], mnn_gpu.TrainingConfig(iterations=1),\n"
+        "mnn_gpu.train([[1, 2], [3, 4]], [0, 1], mnn_gpu.TrainingConfig(iterations=1),\n"
         "              backend=mnn_gpu.select_backend('cpu'))"
     )
     assert not loaded_after(code) & (HEAVY - {"safetensors"})

@@ -520,7 +520,7 @@ def test_jax_is_chosen_by_name() -> None:
 def test_jax_without_float64_says_how_to_get_it() -> None:
     code = (
         "import mnn_gpu\n"
-        "mnn_gpu.train([[1, 2]], [0], mnn_gpu.TrainingConfig(dtype='float64'),\n"
+        "mnn_gpu.train([[1, 2], [3, 4]], [0, 1], mnn_gpu.TrainingConfig(dtype='float64'),\n"
         "              backend=mnn_gpu.select_backend('cpu', 'jax'))"
     )
     result = subprocess.run(

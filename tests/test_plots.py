@@ -197,7 +197,7 @@ def test_the_number_of_pairs_that_are_not_named_is() -> None:
     model = Model(theta, (12, 12), np.arange(12))
     y = np.arange(12)
     for rows, told in ((12, "and 2 more"), (10, "")):
-        _, worst = plots.confusion(model, np.eye(12)[:rows], y[:rows]).axes
+        _, worst = plots.confusion(model, np.eye(12)[:rows] * 255, y[:rows]).axes
         assert len(worst.patches) == 10
         assert worst.texts[-1].get_text() == told
         assert np.diff(worst.texts[-1].get_window_extent().intervaly) < worst.bbox.height / 10

@@ -76,7 +76,7 @@ def choose(
     pixels = [i for i in range(len(names)) if i != label_at and names[i] not in index]
     if keep or len(pixels) == features:
         return Columns(names, label_at, pixels)
-    out = [i for i in pixels if i in counting or ROW_NAME.fullmatch(names[i].strip())]
+    out = [i for i in pixels if i in counting or _is_row_name(names[i].strip(), i)]
     if len(out) == len(pixels):
         return Columns(names, label_at, pixels)
     if out:
@@ -89,6 +89,11 @@ def choose(
         )
     left = set(out)
     return Columns(names, label_at, [i for i in pixels if i not in left])
+
+
+def _is_row_name(name: str, at: int) -> bool:
+    """Return whether a column of this name numbers rows; one without a name only if it is first."""
+    return (name != "" or at == 0) and ROW_NAME.fullmatch(name) is not None
 
 
 def label_position(

@@ -12,7 +12,7 @@ from mnn_gpu.errors import DataError
 LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9, or names of classes."
 TEXT_CURE = "Read them into memory (--no-stream), or replace them by whole numbers from 0 up."
 LONGEST = 100
-MOSTLY = 0.9
+MOSTLY = 0.5
 MISSING_CURE = "Give every row a label, or leave such rows out."
 
 
@@ -67,7 +67,7 @@ def plain_labels(y: npt.NDArray[Any], source: str, first: int = 0) -> npt.NDArra
         row = int(first_rows[odd][0])
         raise DataError(
             f"{source}, row {first + row + 1}: the label {str(words[row])!r} is not a number, as "
-            "nearly all others are.",
+            "most others are.",
             LABEL_CURE,
         )
     if {word.lower() for word in distinct} <= {"true", "false"}:

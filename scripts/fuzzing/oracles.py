@@ -101,7 +101,7 @@ def _safetensors(path: Path) -> list[Any]:
 
 def _weights_npz(path: Path) -> list[Any]:
     with np.load(path, allow_pickle=False) as arrays:
-        about = {"layer_sizes", "classes", "info", "version"}
+        about = {"layer_sizes", "classes", "info", "pixel_max", "version"}
         return _layers({name: arrays[name] for name in arrays.files if name not in about})
 
 

@@ -41,7 +41,10 @@ def judged(kind: str, path: Path) -> tuple[str, str, float, float]:
 
 def _read(kind: str, path: Path) -> tuple[list[Any], str, str]:
     try:
-        return value(kind, path), "accepted", ""
+        with warnings.catch_warnings():
+            # Such as that a column was left out, whose header's damage made it look like an index.
+            warnings.simplefilter("ignore", mnn_gpu.DataWarning)
+            return value(kind, path), "accepted", ""
     except mnn_gpu.MnnGpuError as error:
         told = path.name in error.cause and error.cure and error.exit_code == BAD_FILE
         return [], "refused" if told else "tracebacks", repr(error)

@@ -43,7 +43,8 @@ class Parser(argparse.ArgumentParser):
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return a question that names the nearest known word, empty if none is near."""
     near = difflib.get_close_matches(word, sorted(set(known)), 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    # The word itself belongs to another command.
+    return f"; did you mean {near[0]}?" if near and near[0] != word else ""
 
 
 def shorten_help(parser: argparse.ArgumentParser, common: Collection[str]) -> None:

@@ -10,7 +10,10 @@ import numpy.typing as npt
 from mnn_gpu.errors import DataError
 
 LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9, or names of classes."
-TEXT_CURE = "Read them into memory (--no-stream), or replace them by whole numbers from 0 up."
+TEXT_CURE = (
+    "Train on the file itself, in memory (without convert and --stream), or replace the names by "
+    "whole numbers from 0 up."
+)
 LONGEST = 100
 MOSTLY = 0.5
 MISSING_CURE = "Give every row a label, or leave such rows out."

@@ -29,7 +29,7 @@ from mnn_gpu.backend.operations import PRODUCTS
 from mnn_gpu.backend.replay import Lanes, Program, Replay
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.batches import Plan
-from mnn_gpu.optimizers import OPTIMIZERS, Adam
+from mnn_gpu.optimizers import OPTIMIZERS, Adam, constant, step_scalars
 from mnn_gpu.resident import placed
 from mnn_gpu.samples import Batch, Data, Task
 from mnn_gpu.step import State, first_state, training_step
@@ -85,6 +85,48 @@ def test_a_compiled_step_is_the_plain_step(
     )
 
 
+@pytest.mark.parametrize("thinly", [True, False])
+@given(
+    features=st.sampled_from([5, 64, 200]),
+    hidden=st.lists(st.sampled_from([3, 17, 128]), max_size=2),
+    batch_size=st.integers(1, 400),
+    optimizer=st.sampled_from(["sgd", "momentum", "adam"]),
+    clip_norm=st.sampled_from([None, 0.1]),
+    max_norm=st.sampled_from([None, 0.5]),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=60)
+def test_only_thin_products_may_change_the_last_bits_of_a_random_step(
+    thinly: bool, features: int, hidden: list[int], batch_size: int, seed: int, **more: Any
+) -> None:
+    numpy = NumpyBackend()
+    config = TrainingConfig(hidden=tuple(hidden), batch_size=batch_size, **more)
+    rng = np.random.default_rng(seed)
+    X, y = rng.integers(0, 256, (400, features), np.uint8), rng.integers(0, 5, 400)
+    data = placed(X, y, None, np.arange(5), config, numpy)
+    sizes, adam = (features, *hidden, 5), config.make_optimizer()
+    task = Task(layer_sizes=sizes, regularisation=config.regularisation)
+    resident = Data(data.X, data.labels, tuple(data.shards))
+    step = training_step(task, adam, numpy)
+    theta = network.flatten(network.init_parameters(sizes, rng)).astype(np.float32)
+    state = first_state(theta, adam, "float32", numpy.asarray)
+    scalars = np.array(step_scalars(adam, constant, 0.05, range(1, 3), 2), np.float32)
+    batch = Batch(scalars, rng.integers(0, 400, (2, batch_size)).astype(np.int32))
+    with pytest.MonkeyPatch.context() as patch:
+        if not thinly:
+            patch.setattr(thin, "is_thin", lambda *_: False)
+        compiled = numpy.compile(step, resident)(state, batch)
+    for one, other in zip(
+        _leaves(Backend.compile(numpy, step, resident)(state, batch)),
+        _leaves(compiled),
+        strict=True,
+    ):
+        if thinly:
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+        else:
+            np.testing.assert_array_equal(one, other)
+
+
 EVERYTHING: dict[str, Any] = {
     "augmentation": Augmentation(half_turned=(1, 2)),
     "scale_inputs": True,
@@ -128,7 +170,10 @@ def test_a_compiled_step_with_everything_is_the_plain_step(
 
 
 def assert_compiled_as_plain(backend: Backend, config: TrainingConfig) -> None:
-    """See that a compiled training ends where the plain one does, on NumPy bit for bit."""
+    """Check that a compiled run ends where the plain one does, on NumPy bit for bit.
+
+    (These have no thin products.)
+    """
     if backend.name != "numpy":  # Where Adam would blow up what float32 rounds otherwise.
         config = replace(config, dtype="float64")
     step, data, state, batches = problem(backend, config)

@@ -215,9 +215,10 @@ def test_missing_files_folders_and_other_formats_are_refused(tmp_path: Path) -> 
     with pytest.raises(ModelFileError, match="There is no model"):
         load_model(tmp_path / "none")
     (tmp_path / "m").write_bytes(b"\x80\x04 a pickle")
-    for path in (tmp_path, tmp_path / "m"):
-        with pytest.raises(ModelFileError, match="not a whole model file"):
-            load_model(path)
+    with pytest.raises(ModelFileError, match="is a folder, not a model"):
+        load_model(tmp_path)
+    with pytest.raises(ModelFileError, match="not a whole model file"):
+        load_model(tmp_path / "m")
     (tmp_path / "other").write_bytes(save({"x": np.zeros(2)}))
     with pytest.raises(ModelFileError, match="format is not given"):
         load_model(tmp_path / "other")

@@ -94,7 +94,7 @@ def test_names_stay_out_of_what_is_read_in_blocks(tmp_path: Path, ending: str) -
     if ending == ".parquet":
         with pytest.raises(DataError, match="text") as caught:
             _ = open_blocks(path).classes
-        assert "--no-stream" in caught.value.cure
+        assert "in memory" in caught.value.cure
 
 
 @pytest.mark.parametrize(

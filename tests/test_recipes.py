@@ -62,7 +62,7 @@ OVERRIDES: dict[str, tuple[tuple[str, ...], Any]] = {
     "input_dropout": (("--input-dropout", "0.5"), 0.5),
     "label_smoothing": (("--label-smoothing", "0.5"), 0.5),
     "max_norm": (("--max-norm", "0.5"), 0.5),
-    "pixel_max": (["--pixel-max", "16"], 16.0),
+    "pixel_max": (("--pixel-max", "16"), 16.0),
     "augmentation": (("--no-augment",), None),
     "image_shape": (("--image-shape", "8", "9"), (8, 9)),
     "patience": (("--patience", "7"), 7),

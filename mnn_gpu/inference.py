@@ -78,7 +78,8 @@ class Predictor:
     -----
     Images are worked on in shards. A number of images that comes a second time is
     compiled for, see `Backend.compile`, from when on the last bits may be others. Threads may share
-    a predictor: they are answered one after the other.
+    a predictor: while one of them uses the compiled program, the others' images are computed
+    without it. A predictor cannot be pickled, since its backend cannot; its model can.
     """
 
     def __init__(self, model: Model, backend: Backend | None = None) -> None:
@@ -143,11 +144,23 @@ class Predictor:
     def _scores(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the last layer's Z, (rows, classes), on the host; of pixels as `_checked`'s."""
         scores = np.empty((len(pixels), self.model.layer_sizes[-1]), self.model.theta.dtype)
-        with self._lock, self.backend.explaining():
-            for rows in shard_slices(len(pixels), self.backend.lanes * self.backend.shard_rows):
-                here = self.backend.asarray(pixels[rows])
-                scores[rows] = self.backend.to_numpy(self._device_scores(here))
+        # Not waited for: the holder may be this thread, interrupted, or the parent of a fork.
+        is_held = self._lock.acquire(blocking=False)
+        compute = self._device_scores if is_held else self._plain_scores
+        try:
+            with self.backend.explaining():
+                for rows in shard_slices(len(pixels), self.backend.lanes * self.backend.shard_rows):
+                    here = self.backend.asarray(pixels[rows])
+                    scores[rows] = self.backend.to_numpy(compute(here))
+        finally:
+            if is_held:
+                self._lock.release()
         return scores
+
+    def _plain_scores(self, X: Array) -> Array:
+        """Return Z of (rows, features), in memory of its own."""
+        (Z,) = self._step(self._theta, None, _Images(X))
+        return Z
 
     def _device_scores(self, X: Array) -> Array:
         """Return Z of (rows, features), compiled if there have been as many rows before."""
@@ -157,7 +170,7 @@ class Predictor:
             (Z,) = run((Z,), _Images(X[None, ...]))
             self._compiled[rows] = run, Z
             return Z
-        (Z,) = self._step(self._theta, None, _Images(X))
+        Z = self._plain_scores(X)
         if rows not in self._seen:
             self._seen.add(rows)
         elif len(self._compiled) < MOST_PROGRAMS:

@@ -76,6 +76,37 @@ def test_threads_may_share_a_predictor(
             np.testing.assert_allclose(P, expected(model, X), rtol=1e-4, atol=1e-6)
 
 
+def test_a_signal_handler_may_use_the_predictor_that_it_interrupts(
+    images: dict[str, Any], model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = Predictor(model)
+    outside = predictor.predict_proba(images["X"][:7])
+    inside: list[Any] = []
+    plain = Predictor._device_scores
+
+    def interrupted(self: Predictor, X: Any) -> Any:
+        if not inside:
+            inside.append(None)
+            inside[0] = self.predict_proba(images["X"][7:])
+        return plain(self, X)
+
+    monkeypatch.setattr(Predictor, "_device_scores", interrupted)
+    for _ in range(3):
+        inside.clear()
+        np.testing.assert_allclose(predictor.predict_proba(images["X"][:7]), outside, rtol=1e-5)
+        expected_inside = expected(model, images["X"][7:])
+        np.testing.assert_allclose(inside[0], expected_inside, rtol=1e-4, atol=1e-6)
+
+
+def test_a_predictor_that_another_process_was_using_still_answers(
+    images: dict[str, Any], model: Model
+) -> None:
+    predictor = Predictor(model)
+    predictor._lock.acquire()  # As a child finds it that was forked in the midst of an answer.
+    P = predictor.predict_proba(images["X"])
+    np.testing.assert_allclose(P, expected(model, images["X"]), rtol=1e-4, atol=1e-6)
+
+
 def test_asyncio_may_answer_in_its_executor(images: dict[str, Any], model: Model) -> None:
     predictor = Predictor(model)
     expected = predictor.predict(images["X"])

@@ -22,6 +22,7 @@ from hypothesis.extra import numpy as hnp
 
 from mnn_gpu import DataError, DataWarning, load_dataset
 from mnn_gpu.data import csv_digits
+from mnn_gpu.data.archive import open_member
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.idx import idx_header, read_idx
 
@@ -453,6 +454,19 @@ def test_damaged_files_are_read_or_refused_never_a_crash(
     except DataError as error:
         assert name in error.cause
         assert error.cure
+
+
+def test_any_wrong_bit_in_an_archive_opens_it_or_is_refused(tmp_path: Path) -> None:
+    content = zipped({"d.csv": b"label,pixel0,pixel1\n0,1,2\n1,3,4\n"})
+    path = tmp_path / "d.zip"
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            open_member(path / "d.csv").close()
+        except DataError as error:
+            assert "d.zip" in error.cause
 
 
 @pytest.mark.filterwarnings("ignore::mnn_gpu.DataWarning")

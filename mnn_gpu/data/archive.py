@@ -106,7 +106,7 @@ def open_member(path: Path) -> IO[bytes]:
     Raises
     ------
     DataError
-        If there is no such file.
+        If there is no such file, or its header is damaged.
     """
     archive, name = _parted(path)
     # What is opened keeps the archive open as long as it needs it.
@@ -114,7 +114,8 @@ def open_member(path: Path) -> IO[bytes]:
         info = _info(opened, name, path)
         try:
             return opened.open(info)
-        except zipfile.BadZipFile as error:
+        except Exception as error:
+            # What a damaged header claims leads zipfile to almost anything.
             raise damaged(path, error) from error
 
 

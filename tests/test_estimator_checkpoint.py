@@ -22,7 +22,9 @@ from mnn_gpu import (
     TrainingWarning,
     UsageError,
 )
+from mnn_gpu.estimators.fit_checkpoint import REMEMBERED
 from tests.test_checkpoint import rewritten
+from tests.test_estimators import types
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:200] / 16, y[:200]
@@ -97,6 +99,21 @@ def test_whatever_the_data_are(tmp_path: Path, data: str) -> None:
     estimator.fit(rows, y, **fitted)
     for one, other in zip(expected.coefs_, estimator.coefs_, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("of", [MLPClassifier, MLPRegressor])
+def test_restored_attributes_keep_their_types(
+    tmp_path: Path, of: type, dtype: type, *, early: bool
+) -> None:
+    settings = {**SETTINGS, "max_iter": 2, "early_stopping": early}
+    rows, targets = X.astype(dtype), y.astype(dtype)
+    expected = of(**settings).fit(rows, targets)
+    for _ in "fitted", "restored":
+        actual = of(**settings, checkpoint=tmp_path, warm_start=True).fit(rows, targets)
+        for name in REMEMBERED:
+            assert types(getattr(actual, name)) == types(getattr(expected, name)), name
 
 
 @pytest.mark.parametrize("seed", [None, np.random.RandomState(5)])

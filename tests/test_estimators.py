@@ -565,15 +565,39 @@ def test_the_html_links_to_scikit_learns_page(kind: Any) -> None:
     assert link in kind()._repr_html_()
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_parameters_and_losses_have_the_types_that_theirs_have(solver: str) -> None:
-    X = np.random.default_rng(0).random((40, 3), np.float32)
-    fits = [
-        kind((4,), solver=solver, max_iter=3).fit(X, X[:, 0] > 0.5)
-        for kind in (MLPClassifier, THEIRS[MLPClassifier])
-    ]
-    ours, theirs = ([coef.dtype for coef in fit.coefs_] for fit in fits)
-    assert ours == theirs
-    if solver == "adam":
-        assert type(fits[0].loss_) is type(fits[1].loss_)
+OF_TYPES: dict[str, tuple[type, npt.NDArray[Any]]] = {
+    "two classes": (MLPClassifier, Y > 4),
+    "ten classes": (MLPClassifier, Y),
+    "numbers": (MLPRegressor, X[:, :2]),
+    "float32 numbers": (MLPRegressor, X[:, 20].astype(np.float32)),
+    "counts": (MLPRegressor, Y),
+}
+WEIGHT_TYPES: dict[str, tuple[Any, ...]] = {
+    "no weights": (),
+    "float64 weights": (WEIGHTS,),
+}
+
+
+def types(value: Any) -> Any:
+    """Return the types of an attribute and of what it holds."""
+    if isinstance(value, list | tuple):
+        return type(value), [types(of) for of in value]
+    return type(value), getattr(value, "dtype", None)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weights", WEIGHT_TYPES)
+@pytest.mark.parametrize("target", OF_TYPES)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"early_stopping": True}, {"solver": "sgd"}, {"solver": "lbfgs"}],
+    ids=["adam", "early stopping", "sgd", "lbfgs"],
+)
+def test_attributes_have_the_types_that_theirs_have(
+    settings: dict[str, Any], target: str, weights: str, dtype: type
+) -> None:
+    ours, y = OF_TYPES[target]
+    fit = X[:40].astype(dtype), y[:40], *(of[:40] for of in WEIGHT_TYPES[weights])
+    mine, theirs = pair(ours, *fit, hidden_layer_sizes=(4,), max_iter=2, **settings)
+    for name in (*ATTRIBUTES, "coefs_", "intercepts_", "_no_improvement_count"):
+        assert types(getattr(mine, name, None)) == types(getattr(theirs, name, None)), name

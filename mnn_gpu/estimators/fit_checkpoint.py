@@ -104,12 +104,17 @@ class FitCheckpoint(SnapshotFolder):
         }
         self.write(of.t_, sealed(arrays, metadata))
 
-    def resumed(self) -> Split | None:
+    def resumed(self, loss_type: type[np.floating[Any]]) -> Split | None:
         """Give the estimator what the newest whole file holds; return the rows it goes through.
 
         An estimator that was not fitted before gets all of it, and nothing is left to do where the
         fit had ended. One that was fitted before starts another fit from where that one ended, as
         scikit-learn's warm start does. None if there is no file, or for such another fit.
+
+        Parameters
+        ----------
+        loss_type : type
+            Of the losses, see `placement.loss_type`; the file holds them as JSON numbers.
 
         Raises
         ------
@@ -124,6 +129,10 @@ class FitCheckpoint(SnapshotFolder):
         was_fitted = of.t_ > 0
         # Reaching max_iter is no end if more is asked for now.
         is_finished = told["finished"] or told["n_iter_"] >= of.max_iter
+        told["loss_"] = loss_type(told["loss_"])
+        told["loss_curve_"] = [loss_type(loss) for loss in told["loss_curve_"]]
+        if told["best_loss_"] is not None:
+            told["best_loss_"] = loss_type(told["best_loss_"])
         for name in REMEMBERED:
             setattr(of, name, told[name])
         if "best" in arrays:
@@ -209,6 +218,7 @@ def _check(arrays: dict[str, Host], told: dict[str, Any], estimator: Any) -> Non
         raise ValueError("its counts are none")
     numbers = [told["learning_rate"], told["loss_"], *told["loss_curve_"]]
     numbers += told["validation_scores_"] or []
+    numbers += [] if told["best_loss_"] is None else [told["best_loss_"]]
     if (
         not all(type(n) is float and math.isfinite(n) for n in numbers)
         or type(told["finished"]) is not bool

@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.blas import SharedLimit
 from mnn_gpu.estimators.penalised import loss_share, squared_length
-from mnn_gpu.estimators.placement import Placed, placed, set_parameters, theta_of
+from mnn_gpu.estimators.placement import Placed, loss_type, placed, set_parameters, theta_of
 from mnn_gpu.estimators.together import sharing_of, started_alike
 from mnn_gpu.ranks import Ranks
 from mnn_gpu.samples import Batch, Data
@@ -76,7 +76,7 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
     with scipys_own_blas_single_threaded():
         result = _minimised(objective, theta.astype(np.float64), estimator)
     estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
-    estimator.loss_ = result.fun
+    estimator.loss_ = loss_type(estimator, X, y, weights)(result.fun)
     set_parameters(estimator, result.x)
 
 

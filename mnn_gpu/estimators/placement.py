@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import xlogy
+from sklearn.base import is_classifier
 
 from mnn_gpu import network
 from mnn_gpu.backend import Backend
@@ -127,6 +129,20 @@ def as_theta(coefs: Sequence[Any], intercepts: Sequence[Any]) -> npt.NDArray[Any
     pairs = zip(coefs, intercepts, strict=True)
     theta: npt.NDArray[Any] = network.flatten([(W.T, b[:, None]) for W, b in pairs])
     return theta
+
+
+def loss_type(
+    estimator: Any, X: Any, y: npt.NDArray[Any], weights: npt.NDArray[Any] | None
+) -> type[np.floating[Any]]:
+    """Return the type of scikit-learn's own losses, found with the functions that it uses.
+
+    The types of ``y`` and of the weights count too, and `xlogy` of bool and float32 is float32 or
+    float64, as SciPy's version has it.
+    """
+    A = np.zeros((1, y.shape[1]), np.result_type(X.dtype, theta_of(estimator).dtype))
+    losses = xlogy(y[:1], A) if is_classifier(estimator) else y[:1] - A
+    found = np.result_type(losses.dtype, *([] if weights is None else [weights.dtype]))
+    return found.type
 
 
 def update_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:

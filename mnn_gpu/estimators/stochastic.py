@@ -16,7 +16,6 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network._base import LOSS_FUNCTIONS
 from sklearn.utils import shuffle
 
 from mnn_gpu.backend import Backend
@@ -24,7 +23,7 @@ from mnn_gpu.backend.base import Run
 from mnn_gpu.estimators.device_arrays import DeviceRows
 from mnn_gpu.estimators.fit_checkpoint import FitCheckpoint, fit_checkpoint
 from mnn_gpu.estimators.penalised import FitState, penalised_step, penalties
-from mnn_gpu.estimators.placement import Placed, placed, theta_of, update_parameters
+from mnn_gpu.estimators.placement import Placed, loss_type, placed, theta_of, update_parameters
 from mnn_gpu.estimators.solver import SolverState, Split, solver_of
 from mnn_gpu.estimators.together import sharing_of, started_alike
 from mnn_gpu.interrupts import FinishStep
@@ -59,9 +58,10 @@ def fit_stochastic(
         raise ValueError("partial_fit does not support early_stopping=True")
     ranks: Ranks = estimator._ranks
     sharing = sharing_of(ranks, backend)
+    of_loss = loss_type(estimator, X, y, weights)
     folder = ranks.first_does(lambda: fit_checkpoint(estimator, X, y, weights, incremental))
     with folder or nullcontext() as kept:
-        resumed = ranks.first_does(lambda: None if kept is None else kept.resumed())
+        resumed = ranks.first_does(lambda: None if kept is None else kept.resumed(of_loss))
         split = started_alike(estimator, resumed)
         if split is None:
             split = _split(estimator, y)
@@ -69,8 +69,7 @@ def fit_stochastic(
         if split.is_finished:
             return
         there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
-        loop = _Loop(estimator, there, split, weights, incremental, backend)
-        loop.loss_type = _loss_type(estimator, y)
+        loop = _Loop(estimator, there, split, weights, incremental, backend, of_loss)
         try:
             with FinishStep([signal.SIGINT]) as interrupt:
                 _epochs(
@@ -127,11 +126,11 @@ def _epochs(
     kept: FitCheckpoint | None,
 ) -> None:
     """Go through the data until it is enough."""
-    schedule, split, loss_type = loop.solver.schedule, loop.split, loop.loss_type
+    schedule, split = loop.solver.schedule, loop.split
     while estimator.n_iter_ < estimator.max_iter:
         if estimator.shuffle:
             split.order = shuffle(split.order, random_state=estimator._random_state)
-        estimator.loss_ = loss_type(loop.epoch(split.order, interrupt) / len(split.order))
+        estimator.loss_ = loop.loss_type(loop.epoch(split.order, interrupt) / len(split.order))
         estimator.n_iter_ += 1
         estimator.t_ += len(split.order)
         estimator.loss_curve_.append(estimator.loss_)
@@ -158,13 +157,6 @@ def _epochs(
     )
 
 
-def _loss_type(estimator: Any, y: Host) -> Any:
-    """Return the type of scikit-learn's own losses; it depends on its and SciPy's version."""
-    is_binary = estimator.loss == "log_loss" and estimator.out_activation_ == "logistic"
-    of = LOSS_FUNCTIONS["binary_log_loss" if is_binary else estimator.loss]
-    return type(of(y[:1], np.full(y[:1].shape, 0.5, theta_of(estimator).dtype)))
-
-
 def _why(estimator: Any) -> str:
     what = "Validation score" if estimator.early_stopping else "Training loss"
     return (
@@ -184,6 +176,7 @@ class _Loop:
         weights: Host | None,
         incremental: bool,
         backend: Backend,
+        loss_type: Any,
     ) -> None:
         self.estimator = estimator
         self.there = there
@@ -195,7 +188,7 @@ class _Loop:
         self.ranks: Ranks = estimator._ranks
         self.steps_per_call = self.ranks.from_first(backend.steps_per_call)
         self.is_stopped = False
-        self.loss_type: Any = np.float64
+        self.loss_type = loss_type
         self.reshape = backend.xp.reshape if there.is_dense else np.reshape
         self.batch_size = _batch_size(estimator, len(rows))
         self.epochs = 1 if incremental else estimator.max_iter

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 import scipy.optimize
 from array_api_compat import array_namespace
-from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
 from sklearn.utils.optimize import _check_optimize_result
 from threadpoolctl import ThreadpoolController
 
@@ -26,6 +26,9 @@ from mnn_gpu.samples import Batch, Data
 
 Array: TypeAlias = Any
 Host: TypeAlias = npt.NDArray[Any]
+
+SCIPY_PRINTS = tuple(map(int, scipy.__version__.split(".")[:2])) < (1, 15)
+"""Whether SciPy's L-BFGS prints its iterations if it is verbose; newer ones do not."""
 
 
 class _Point(NamedTuple):
@@ -113,7 +116,7 @@ def _minimised(objective: Callable[[Host], tuple[float, Host]], start: Host, est
                     "maxfun": estimator.max_fun,
                     "maxiter": estimator.max_iter,
                     "gtol": estimator.tol,
-                    **_get_additional_lbfgs_options_dict("iprint", 1 if estimator.verbose else -1),
+                    **({"iprint": 1 if estimator.verbose else -1} if SCIPY_PRINTS else {}),
                 },
             )
         finally:

@@ -137,10 +137,15 @@ def loss_type(
     """Return the type of scikit-learn's own losses, found with the functions that it uses.
 
     The types of ``y`` and of the weights count too, and `xlogy` of bool and float32 is float32 or
-    float64, as SciPy's version has it.
+    float64, depending on SciPy's version.
     """
     A = np.zeros((1, y.shape[1]), np.result_type(X.dtype, theta_of(estimator).dtype))
-    losses = xlogy(y[:1], A) if is_classifier(estimator) else y[:1] - A
+    if not is_classifier(estimator):
+        losses = y[:1] - A
+    elif estimator.out_activation_ == "logistic":
+        losses = xlogy(1 - y[:1], A)
+    else:
+        losses = xlogy(y[:1], A)
     found = np.result_type(losses.dtype, *([] if weights is None else [weights.dtype]))
     return found.type
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mnn_gpu import __version__
 from mnn_gpu.data.blocks import Blocks
+from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.errors import UsageError
 from mnn_gpu.ranks import Ranks
 from mnn_gpu.tensor_file import data_digest
@@ -60,6 +61,8 @@ def check_same(ranks: Ranks, call: str, values: Mapping[str, object] | None = No
 def digest_of_data(X: Any, *more: Any) -> str:
     """Return a digest of images, labels and whatever else is not None."""
     rest = [array for array in more if array is not None]
+    if isinstance(X, Dataset):
+        return digest_of_data(X.X, X.y, *rest)
     if isinstance(X, Blocks):
         return data_digest(np.frombuffer(X.digest.encode(), np.uint8), *rest)
     return data_digest(X, *rest)

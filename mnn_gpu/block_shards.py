@@ -14,7 +14,6 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.data.blocks import Blocks
 from mnn_gpu.data.blocks_base import Piece
 from mnn_gpu.data.dataset import class_index, no_labels
-from mnn_gpu.errors import UsageError
 from mnn_gpu.shards import Shard, slices
 
 READY_PIECES = 2
@@ -57,18 +56,3 @@ class BlockShards:
 def read_ahead(blocks: Blocks, which: Iterable[int]) -> Generator[tuple[int, Piece], None, None]:
     """Yield the rows of some blocks, see `Blocks.whole`; a thread reads a little in advance."""
     return ahead(blocks.whole(which), READY_PIECES)
-
-
-def check_labelled(blocks: Blocks, y: Any) -> None:
-    """See that data on the disk bring their labels, and that there are no others.
-
-    Raises
-    ------
-    DataError, UsageError
-    """
-    if y is not None:
-        raise UsageError(
-            f"{blocks.source} brings its own labels, and y is given too.", "Leave y out."
-        )
-    if not blocks.labelled:
-        raise no_labels(blocks.source)

@@ -172,6 +172,8 @@ class Course:
             "history": columns(history.records, history.best),
         }
         sizes, data = tuple(self.task.layer_sizes), self.data
+        if data.feature_names is not None:
+            info["feature_names"] = list(data.feature_names)
         return Model(theta, sizes, data.classes, info, float(data.pixel_max))
 
     # ---- a loss that is not finite ---------------------------------------------------

@@ -19,9 +19,16 @@ from mnn_gpu.activations import softmax
 from mnn_gpu.agreement import check_same, digest_of_data
 from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.backend.base import Run
-from mnn_gpu.block_shards import BlockShards, check_labelled, read_ahead
+from mnn_gpu.block_shards import BlockShards, read_ahead
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import checked_labels, class_index
+from mnn_gpu.data.dataset import (
+    Dataset,
+    check_labelled,
+    checked_labels,
+    class_index,
+    labelled_arrays,
+)
+from mnn_gpu.data.feature_order import blocks_in_order, in_order
 from mnn_gpu.data.pixels import checked_pixels, chosen_scale, fitting_scale, unit_pixels
 from mnn_gpu.data.unit_blocks import in_unit_range
 from mnn_gpu.errors import DataError
@@ -92,11 +99,13 @@ class Predictor:
         # A compiled program works in memory of its own, its result included.
         self._lock = Lock()
 
-    def predict(self, X: npt.ArrayLike | Blocks, *, source: str = "X") -> npt.NDArray[Any]:
+    def predict(
+        self, X: npt.ArrayLike | Dataset | Blocks, *, source: str = "X"
+    ) -> npt.NDArray[Any]:
         """Return the most probable label of every image, (rows,); see `predict_proba`.
 
-        Of what `open_blocks` returns too, which is read while the device is at work, and whose
-        labels, if any, are not looked at.
+        Of what `load_dataset` and `open_blocks` return too, whose labels, if any, are not used;
+        the latter is read while the device is at work.
         """
         if isinstance(X, Blocks):
             return self.predict_blocks(X, range(len(X.bounds) - 1))
@@ -109,7 +118,6 @@ class Predictor:
 
     def predict_blocks(self, blocks: Blocks, which: range) -> npt.NDArray[Any]:
         """Return the most probable label of every image of some blocks in a row, (rows,)."""
-        _check_features(self.model, blocks.features, blocks.source)
         blocks = _fitting(self.model, blocks)
         begin, end = blocks.bounds[[which.start, which.stop]]
         labels = np.empty(end - begin, self.model.classes.dtype)
@@ -119,13 +127,14 @@ class Predictor:
                 labels[at : at + len(X)] = self.labels(X)
         return labels
 
-    def predict_proba(self, X: npt.ArrayLike, *, source: str = "X") -> npt.NDArray[Any]:
+    def predict_proba(self, X: npt.ArrayLike | Dataset, *, source: str = "X") -> npt.NDArray[Any]:
         """Return the probability of every class.
 
         Parameters
         ----------
         X : (rows, features), or (rows, height, width)
-            Pixels as uint8 from 0 to 255 or floats from 0 to 1.
+            Pixels as uint8 from 0 to 255 or floats from 0 to 1. Columns with names, in a data
+            frame or a Dataset, are put in the order of the model's ``feature_names``.
         source : str
             What to call the data in an error message.
 
@@ -136,7 +145,7 @@ class Predictor:
         Raises
         ------
         DataError
-            If the pixels are not such, or their number is not the model's.
+            If the pixels are not such, or their number or names are not the model's.
         """
         probabilities: npt.NDArray[Any] = softmax(self._scores(_checked(self.model, X, source)).T).T
         return probabilities
@@ -202,7 +211,7 @@ def predict_proba(
 
 def predict(
     model: Model,
-    X: npt.ArrayLike | Blocks,
+    X: npt.ArrayLike | Dataset | Blocks,
     backend: Backend | None = None,
     *,
     source: str = "X",
@@ -249,7 +258,7 @@ def _check_same(
 
 def evaluate(
     model: Model,
-    X: npt.ArrayLike | Blocks,
+    X: npt.ArrayLike | Dataset | Blocks,
     y: npt.ArrayLike | None = None,
     backend: Backend | None = None,
     *,
@@ -262,7 +271,7 @@ def evaluate(
     ----------
     model : Model
     X : see `predict_proba`
-        Or what `open_blocks` returns, with its labels, which is read while the device is at work.
+        Or what `open_blocks` returns, which is read while the device is at work.
     y : (rows,), the labels
         To be left out of data that bring their own.
     backend : Backend, optional
@@ -293,7 +302,7 @@ def evaluate(
 
 def _own_shards(
     model: Model,
-    X: npt.ArrayLike | Blocks,
+    X: npt.ArrayLike | Dataset | Blocks,
     y: npt.ArrayLike | None,
     source: str,
     backend: Backend,
@@ -302,13 +311,12 @@ def _own_shards(
 ) -> Iterable[Shard]:
     """Check images and labels, and return this rank's shards of them."""
     if isinstance(X, Blocks):
-        check_labelled(X, y)
-        _check_features(model, X.features, X.source)
+        check_labelled(X.source, X.labelled, y)
         X = _fitting(model, X)
         which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
         return BlockShards(X, model.classes, which, shard_rows, backend)
-    if y is None:
-        raise DataError("There are no labels.", "Give them as y.")
+    source = X.source if isinstance(X, Dataset) else source
+    _, y = labelled_arrays(X, y)
     X = _checked(model, X, source)
     index = class_index(model.classes, checked_labels(y, len(X), source), source)
     runs = list(slices(len(X), shard_rows))
@@ -357,14 +365,17 @@ def evaluation(scores: npt.NDArray[np.float64]) -> Evaluation:
     return Evaluation(rows, rows - hits, hits / rows, math.fsum(scores[:, 2]) / rows)
 
 
-def _checked(model: Model, X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
-    """Return images as bytes from 0 to 255 or as floats from 0 to 1, of the model's size."""
-    X = checked_pixels(X, source)
+def _checked(model: Model, X: npt.ArrayLike | Dataset, source: str) -> npt.NDArray[Any]:
+    """Return images as bytes from 0 to 255 or as floats from 0 to 1, as the model takes them."""
+    source = X.source if isinstance(X, Dataset) else source
+    X = checked_pixels(in_order(X, model.feature_names, source), source)
     _check_features(model, X.shape[1], source, X.size)
     return unit_pixels(X, fitting_scale(X, model.pixel_max, source))
 
 
 def _fitting(model: Model, blocks: Blocks) -> Blocks:
+    blocks = blocks_in_order(blocks, model.feature_names)
+    _check_features(model, blocks.features, blocks.source)
     scale = chosen_scale(blocks.pixel_max, blocks.dtype, model.pixel_max, blocks.source)
     return in_unit_range(blocks, scale)
 

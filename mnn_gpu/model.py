@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from mnn_gpu import html, network
+from mnn_gpu.data.feature_names import distinct_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,8 @@ class Model:
     classes : (classes,), int64 or str, sorted
         The label that each output stands for.
     info : mapping
-        How it came about: recipe, seed, accuracies, package version, the training's curve.
+        How it came about: recipe, seed, accuracies, package version, the training's curve;
+        besides ``feature_names``, the names of the columns of its training data.
     pixel_max : float
         The scale of its training data: what stands for 1 among the pixels, such as 255.
     """
@@ -44,6 +46,14 @@ class Model:
     def features(self) -> int:
         """How many inputs a sample has."""
         return self.layer_sizes[0]
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the inputs, if the training data had some; else None."""
+        names = self.info.get("feature_names")
+        if not isinstance(names, list | tuple) or len(names) != self.features:
+            return None
+        return distinct_names(names)
 
     def _repr_html_(self) -> str:
         return html.of_model(self)

@@ -17,7 +17,15 @@ from mnn_gpu.backend import Backend
 from mnn_gpu.block_shards import BlockShards
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import checked_labels, class_index, image_shape, several_classes
+from mnn_gpu.data.dataset import (
+    Dataset,
+    checked_labels,
+    class_index,
+    image_shape,
+    labelled_arrays,
+    several_classes,
+)
+from mnn_gpu.data.feature_order import in_order, names_of
 from mnn_gpu.data.pixels import checked_pixels, found_scale, unit_pixels
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.shards import Shard, cut, cut_at, scaled
@@ -58,6 +66,8 @@ class Resident:
         See `Model`.
     blocks : Blocks or None
         Data that stay on the disk.
+    feature_names : tuple of str or None
+        See `Model`.
     """
 
     X: Array
@@ -72,6 +82,7 @@ class Resident:
     input_scale: float = 1.0
     pixel_max: float = 255.0
     blocks: Blocks | None = None
+    feature_names: tuple[str, ...] | None = None
 
     @property
     def rows(self) -> int:
@@ -83,8 +94,8 @@ class Resident:
 
 
 def placed(
-    X: npt.ArrayLike,
-    y: npt.ArrayLike,
+    X: npt.ArrayLike | Dataset,
+    y: npt.ArrayLike | None,
     validation: Labelled | None,
     classes: npt.ArrayLike | None,
     config: TrainingConfig,
@@ -102,9 +113,11 @@ def placed(
     UsageError
         If ``validation`` is not a pair.
     """
+    names = names_of(X)
+    X, y = labelled_arrays(X, y)
     X_shape = np.shape(X)
     pixels = checked_pixels(X, "X")
-    held_out_pixels = [] if validation is None else [_held_out_pixels(validation)]
+    held_out_pixels = [] if validation is None else [_held_out_pixels(validation, names)]
     pixel_max = found_scale([pixels, *held_out_pixels], config.pixel_max)
     pixels = unit_pixels(pixels, pixel_max)
     y = checked_labels(y, len(pixels), "y")
@@ -121,7 +134,7 @@ def placed(
     held_out = []
     if validation is not None:
         own = known, config, backend, sharing
-        held_out = held_out_shards(validation, pixels.shape[1], pixel_max, *own)
+        held_out = held_out_shards(validation, pixels.shape[1], names, pixel_max, *own)
     shape, basis = deformation(X_shape, pixels.shape[1], config, backend)
     half_turned = np.zeros(len(y), bool)
     if config.augmentation is not None:
@@ -138,6 +151,7 @@ def placed(
         half_turned,
         scale,
         pixel_max,
+        feature_names=names,
     )
 
 
@@ -215,6 +229,7 @@ def _shape_of(shape: tuple[int, ...]) -> tuple[int, int]:
 def held_out_shards(
     validation: Labelled,
     features: int,
+    names: tuple[str, ...] | None,
     pixel_max: float,
     classes: npt.NDArray[Any],
     config: TrainingConfig,
@@ -222,7 +237,7 @@ def held_out_shards(
     sharing: Sharing | None,
 ) -> list[Shard]:
     """Check held-out rows and bring them to the device; return this rank's shards of them."""
-    X = unit_pixels(_held_out_pixels(validation), pixel_max)
+    X = unit_pixels(_held_out_pixels(validation, names), pixel_max)
     if X.shape[1] != features:
         raise DataError(
             f"The validation images have {X.shape[1]} pixels, the training images {features}.",
@@ -236,7 +251,7 @@ def held_out_shards(
     return shards if sharing is None else [shards[i] for i in sharing.own_of(len(shards))]
 
 
-def _held_out_pixels(validation: Labelled) -> npt.NDArray[Any]:
+def _held_out_pixels(validation: Labelled, names: tuple[str, ...] | None) -> npt.NDArray[Any]:
     if len(validation) != 2:
         raise UsageError("validation is not a pair.", "Give (X, y).")
-    return checked_pixels(validation[0], "validation X")
+    return checked_pixels(in_order(validation[0], names, "validation X"), "validation X")

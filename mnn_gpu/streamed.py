@@ -71,7 +71,9 @@ def placed_blocks(
     held_out = []
     if validation is not None:
         own_part = known, config, backend, sharing
-        held_out = held_out_shards(validation, blocks.features, pixel_max, *own_part)
+        held_out = held_out_shards(
+            validation, blocks.features, blocks.feature_names, pixel_max, *own_part
+        )
     count = len(blocks.bounds) - 1
     own = range(count) if sharing is None else sharing.own_of(count)
     rows = config.shard_rows or backend.shard_rows
@@ -88,6 +90,7 @@ def placed_blocks(
         input_scale=input_scale(_some_rows(blocks)) if config.scale_inputs else 1.0,
         pixel_max=pixel_max,
         blocks=blocks,
+        feature_names=blocks.feature_names,
     )
 
 

@@ -15,6 +15,7 @@ from mnn_gpu.backend import Backend, checked_backend
 from mnn_gpu.checkpoint import Checkpoint
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.blocks import Blocks
+from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.due import Due
 from mnn_gpu.errors import UsageError
 from mnn_gpu.history import History, Hook
@@ -25,7 +26,7 @@ from mnn_gpu.training_loop import TrainingLoop
 
 
 def train(
-    X: npt.ArrayLike | Blocks,
+    X: npt.ArrayLike | Dataset | Blocks,
     y: npt.ArrayLike | None = None,
     config: TrainingConfig | None = None,
     *,
@@ -43,11 +44,12 @@ def train(
     Parameters
     ----------
     X : (rows, features), or (rows, height, width)
-        Pixels as uint8 from 0 to 255 or floats from 0 to 1. Or what `open_blocks` returns:
-        data larger than memory, with their labels, which are read while the device is at work;
-        in batches, mixed within windows of some 64 MB of blocks in a random order.
+        Pixels as uint8 from 0 to 255 or floats from 0 to 1. Or what `load_dataset` returns. Or
+        what `open_blocks` returns: data larger than memory, which are read while the device is at
+        work; in batches, mixed within windows of some 64 MB of blocks in a random order. The
+        model stores the names of a data frame's or a table's columns.
     y : (rows,)
-        Labels: whole numbers from 0 up. To be left out of data that bring their own.
+        Labels: whole numbers from 0 up, or text. To be left out of data that bring their own.
     config : TrainingConfig, optional
         Default: the notebook's recipe.
     backend : Backend, optional

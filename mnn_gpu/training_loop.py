@@ -13,14 +13,14 @@ import numpy.typing as npt
 from mnn_gpu import network
 from mnn_gpu.backend import Backend
 from mnn_gpu.batches import Plan
-from mnn_gpu.block_shards import check_labelled
 from mnn_gpu.checkpoint import Checkpoint
 from mnn_gpu.compiled_step import CompiledStep
 from mnn_gpu.config import TrainingConfig
 from mnn_gpu.course import Course
 from mnn_gpu.data.blocks import Blocks
+from mnn_gpu.data.dataset import Dataset, check_labelled
 from mnn_gpu.due import Due
-from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.errors import UsageError
 from mnn_gpu.history import Deferred, History, Hook, TrainingInterrupted
 from mnn_gpu.interrupts import FinishStep
 from mnn_gpu.model import Model
@@ -71,7 +71,7 @@ class TrainingLoop:
 
     def __init__(
         self,
-        X: npt.ArrayLike | Blocks,
+        X: npt.ArrayLike | Dataset | Blocks,
         y: npt.ArrayLike | None,
         config: TrainingConfig,
         backend: Backend,
@@ -86,10 +86,8 @@ class TrainingLoop:
         sharing = self._sharing()
         where = classes, config, backend, sharing
         if isinstance(X, Blocks):
-            check_labelled(X, y)
+            check_labelled(X.source, X.labelled, y)
             data = placed_blocks(X, validation, *where)
-        elif y is None:
-            raise DataError("There are no labels.", "Give them as y.")
         else:
             data = placed(X, y, validation, *where)
         task = Task(

@@ -320,7 +320,7 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "index that is empty": (index_text(""), "index.json is not the index"),
     "index of other JSON": (index_text("[1, 2]"), "of another format"),
     "index of depth": (index_text("[" * 100_000), "index.json is not the index"),
-    "index that is long": (index_text(" " * (1 << 23) + "1"), "over 8,388,608 bytes"),
+    "index that is long": (index_text(" " * (1 << 25) + "1"), "over 33,554,432 bytes"),
     "index of a long number": (index_text("1" * 10_000), "index.json is not the index"),
     "index of another version": (index_with(version=2), "of version 2"),
     "index without files": (index_with(files=[]), "files cannot be"),

@@ -82,5 +82,5 @@ def _evaluated(args: argparse.Namespace, model: Model, backend: Backend) -> tupl
             features=model.features,
         )
         data = oriented(args, data, model)
-    result = evaluate(model, data.X, data.labels(), backend, source=data.source, comm=args.ranks)
+    result = evaluate(model, data, None, backend, comm=args.ranks)
     return data.source, result

@@ -105,12 +105,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _given(args: argparse.Namespace, model: Model) -> tuple[Any, ...]:
     """Return the model and, where the picture is of data too, the data."""
+    from mnn_gpu.data.feature_order import in_order
+
     if not hasattr(args, "data"):
         return (model,)
     data = _data(args, model)
     shape = (data.image_shape or ()) if args.picture in WITH_IMAGES else ()
     args.source = data.source
-    return model, data.X.reshape(len(data), *shape) if shape else data.X, data.labels()
+    X = in_order(data, model.feature_names, data.source)
+    return model, X.reshape(len(data), *shape) if shape else X, data.labels()
 
 
 def _data(args: argparse.Namespace, model: Model) -> Dataset:

@@ -135,7 +135,7 @@ def _predicted(
         features=model.features,
     )
     data = oriented(args, data, model)
-    return data.source, predict(model, data.X, backend, source=data.source, comm=args.ranks)
+    return data.source, predict(model, data, backend, comm=args.ranks)
 
 
 def _quoted(name: str) -> str:

@@ -121,18 +121,17 @@ def _trained(
     classes: npt.NDArray[Any],
 ) -> tuple[Model, History]:
     """Train; where that fails, say what is left of it."""
-    from mnn_gpu import Blocks, DeviceError, DivergedError, train
+    from mnn_gpu import DeviceError, DivergedError, train
     from mnn_gpu.cli.progress import Waiting, progress
 
     try:
         with notes():
-            X, y = (training, None) if isinstance(training, Blocks) else _arrays(training)
             return train(
-                X,
-                y,
+                training,
+                None,
                 config,
                 backend=backend,
-                validation=_arrays(held_out) if len(held_out) else None,
+                validation=(held_out.X, held_out.labels()) if len(held_out) else None,
                 classes=classes,
                 hooks=[Waiting(), *progress(args.quiet)],
                 checkpoint=args.checkpoint,
@@ -238,10 +237,6 @@ def _classes(data: Dataset | Blocks) -> npt.NDArray[Any]:
 
     classes = data.classes if isinstance(data, Blocks) else np.unique(data.labels())
     return several_classes(classes, data.source)
-
-
-def _arrays(data: Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    return data.X, data.labels()
 
 
 def _report(

@@ -27,6 +27,8 @@ class Blocks(ABC):
     dtype : dtype
         Of the images: uint8 (0 to 255) or float32 (0 to 1).
     image_shape : (height, width) or None
+    feature_names : tuple of str or None
+        As those of a `Dataset`.
     labelled : bool
     digest : str
         Tells this data from other data, hexadecimal, without reading all of it.
@@ -38,6 +40,7 @@ class Blocks(ABC):
     features: int
     dtype: np.dtype[Any]
     image_shape: tuple[int, int] | None
+    feature_names: tuple[str, ...] | None = None
     labelled: bool
     digest: str
     bounds: npt.NDArray[np.int64]

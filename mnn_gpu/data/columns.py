@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from mnn_gpu.data.feature_names import are_numbers, distinct_names
 from mnn_gpu.errors import DataError, DataWarning
 
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
@@ -39,6 +40,13 @@ class Columns:
     names: list[str]
     label_at: int | None
     pixels: list[int]
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the pixels' columns; None where names only number all columns."""
+        if self.label_at is not None and are_numbers(tuple(self.names)):
+            return None
+        return distinct_names([self.names[i].strip() for i in self.pixels])
 
     @property
     def is_plain(self) -> bool:

@@ -116,7 +116,7 @@ def _written(
             writer.write(*piece)
             if on_rows is not None:
                 on_rows(writer.rows)
-        index = writer.finish(stream.image_shape)
+        index = writer.finish(stream.image_shape, stream.feature_names)
     finally:
         writer.abandon()
     return Converted(stream.source, index, writer.size)

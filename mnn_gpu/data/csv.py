@@ -79,7 +79,7 @@ def _read(path: Path, layout: Layout) -> Dataset:
     opened = partial(open_cells, dialect=layout.dialect)
     digits = read_digits(path, len(names), layout.header, opened)
     if digits is not None and len(digits) and layout.columns.pixels:
-        return Dataset(*layout.parted(digits), str(path))
+        return Dataset(*layout.parted(digits), str(path), feature_names=layout.feature_names)
     check_columns(path, layout)
     rows = _pandas_rows(path, layout, text=False) or _pandas_rows(path, layout, text=True)
     if rows is None:
@@ -93,7 +93,7 @@ def _read(path: Path, layout: Layout) -> Dataset:
     except DataError as error:
         has_names = y is not None and y.dtype.kind == "U"
         raise find_fault(path, layout, fractions, has_names) from error
-    return Dataset(pixels, y, str(path))
+    return Dataset(pixels, y, str(path), feature_names=layout.feature_names)
 
 
 def _pandas_rows(path: Path, layout: Layout, text: bool) -> CsvRows | None:

@@ -55,6 +55,11 @@ class Layout:
         return self.columns.names
 
     @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the columns of pixels."""
+        return self.columns.feature_names
+
+    @property
     def label_at(self) -> int | None:
         """Which of them is the label."""
         return self.columns.label_at

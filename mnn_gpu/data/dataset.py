@@ -27,12 +27,15 @@ class Dataset:
         Where it came from, for messages.
     image_shape : (height, width) or None
         Of the images, where the file tells.
+    feature_names : tuple of str or None
+        The names of the columns of ``X``, where the file is a table that has names.
     """
 
     X: npt.NDArray[Any]
     y: npt.NDArray[Any] | None
     source: str
     image_shape: tuple[int, int] | None = None
+    feature_names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -52,6 +55,41 @@ class Dataset:
         """Return these rows, in this order."""
         y = None if self.y is None else self.y[rows]
         return replace(self, X=self.X[rows], y=y)
+
+
+def labelled_arrays(
+    X: npt.ArrayLike | Dataset, y: npt.ArrayLike | None
+) -> tuple[npt.ArrayLike, npt.ArrayLike]:
+    """Return images and labels, which a Dataset brings itself.
+
+    Raises
+    ------
+    DataError
+        If there are no labels.
+    UsageError
+        If a Dataset brings some, and y is given too.
+    """
+    if isinstance(X, Dataset):
+        if X.y is None and y is not None:
+            return X.X, y
+        check_labelled(X.source, X.y is not None, y)
+        return X.X, X.labels()
+    if y is None:
+        raise DataError("There are no labels.", "Give them as y.")
+    return X, y
+
+
+def check_labelled(source: str, labelled: bool, y: Any) -> None:
+    """Check that data bring their labels, and that no others are given.
+
+    Raises
+    ------
+    DataError, UsageError
+    """
+    if y is not None:
+        raise UsageError(f"{source} brings its own labels, and y is given too.", "Leave y out.")
+    if not labelled:
+        raise no_labels(source)
 
 
 def no_labels(source: str) -> DataError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mnn_gpu.data.blocks_base import MOST_CLASSES
+from mnn_gpu.data.feature_names import distinct_names
 from mnn_gpu.data.files import is_folder
 from mnn_gpu.data.pixel_kind import KINDS
 from mnn_gpu.errors import DataError
@@ -18,8 +19,8 @@ FORMAT = "mnn_gpu blocks"
 VERSION = 1
 CURE = "Convert the data again with mnn-gpu convert, or copy the whole folder again."
 MOST_FILES = 100_000
-MOST_INDEX = 1 << 23
-"""Bytes: those of the most files and classes that an index may name are fewer."""
+MOST_INDEX = 1 << 25
+"""Bytes: those of the most files, classes and names that an index may have are fewer."""
 MOST_NUMBER = 1 << 53
 
 
@@ -42,6 +43,8 @@ class Index:
         Of all pixels and labels, made while they were written.
     largest : int or None
         The largest byte; None of fractions, and in folders of earlier versions.
+    feature_names : tuple of str or None
+        The names of the columns of a table; None in folders of earlier versions.
     """
 
     rows: int
@@ -53,10 +56,12 @@ class Index:
     files: tuple[int, ...]
     digest: str
     largest: int | None = None
+    feature_names: tuple[str, ...] | None = None
 
     def text(self) -> str:
         """Return the content of `index.json`."""
-        return json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}) + "\n"
+        about = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        return json.dumps(about, ensure_ascii=False) + "\n"
 
 
 def images_name(number: int) -> str:
@@ -119,6 +124,7 @@ def _index(said: Any) -> Index:
         files,
         said["digest"],
         None if said.get("largest") is None else _whole("largest", said["largest"], 0),
+        None if said.get("feature_names") is None else tuple(said["feature_names"]),
     )
     _check(index)
     return index
@@ -148,6 +154,11 @@ def _check(index: Index) -> None:
         "image_shape": index.image_shape is not None
         and index.image_shape[0] * index.image_shape[1] != index.features,
         "largest": index.largest is not None and index.largest > 255,
+        "feature_names": index.feature_names is not None
+        and (
+            distinct_names(index.feature_names) is None
+            or len(index.feature_names) != index.features
+        ),
         "classes": len(labels) > MOST_CLASSES
         or labels != sorted(set(labels))
         or sum(count for _, count in index.classes) != index.rows * (index.labelled is True),

@@ -94,7 +94,11 @@ class FolderWriter:
             digest.update(np.ascontiguousarray(array).data)
         self.rows += len(X)
 
-    def finish(self, image_shape: tuple[int, int] | None) -> Index:
+    def finish(
+        self,
+        image_shape: tuple[int, int] | None,
+        feature_names: tuple[str, ...] | None = None,
+    ) -> Index:
         """Write the last rows and the index, and return that."""
         with explained(self.folder):
             self._close_files()
@@ -108,6 +112,7 @@ class FolderWriter:
             files=tuple(self._files),
             digest=self._digest(image_shape),
             largest=self._largest,
+            feature_names=feature_names,
         )
         write_atomically(self.folder / INDEX, index.text().encode())
         return index

@@ -30,6 +30,7 @@ class Remaining(Blocks):
         self.left_out = left_out
         self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
         self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
+        self.feature_names = blocks.feature_names
         self.bounds = blocks.bounds - np.searchsorted(left_out, blocks.bounds)
         told = f"{blocks.digest} {hashlib.blake2b(left_out.tobytes()).hexdigest()}"
         self.digest = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()

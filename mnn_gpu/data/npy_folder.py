@@ -51,7 +51,7 @@ class NpyFolder(Blocks):
             index.labelled,
             index.digest,
         )
-        self._largest = index.largest
+        self._largest, self.feature_names = index.largest, index.feature_names
         self._classes = np.array([label for label, _ in index.classes], np.int64)
         # Where the arrays begin in their files, by the files' names.
         self._begins: dict[str, int] = {}
@@ -152,7 +152,7 @@ def read_folder(folder: Path, labelled: bool = True) -> Dataset:
         X[start:stop], labels = blocks.read(block, 0, stop - start)
         if y is not None and labels is not None:
             y[start:stop] = labels
-    data = Dataset(X, y, str(folder), blocks.image_shape)
+    data = Dataset(X, y, str(folder), blocks.image_shape, blocks.feature_names)
     if labelled:
         data.labels()
     return data

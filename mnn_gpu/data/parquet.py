@@ -161,7 +161,9 @@ def _read(file: Any, path: Path, columns: Columns, images: ImageColumn | None) -
         raise DataError(f"{path} promises {rows} rows, but has {len(X)}.", DAMAGE_CURE)
     X = checked_pixels(X, str(path))
     y = checked_labels(np.concatenate(labels), rows, str(path)) if labels else None
-    return Dataset(X, y, str(path), None if images is None else images.image_shape)
+    if images is not None:
+        return Dataset(X, y, str(path), images.image_shape)
+    return Dataset(X, y, str(path), feature_names=columns.feature_names)
 
 
 def all_batches(

@@ -86,6 +86,7 @@ class ParquetBlocks(Blocks):
             self._images = image_column(file, columns, path)
         self._columns = columns
         self.image_shape = None if self._images is None else self._images.image_shape
+        self.feature_names = columns.feature_names if self._images is None else None
         self._names, self._at = columns.names, columns.label_at
         self.labelled = self._at is not None
         label = None if self._at is None else self._names[self._at]

@@ -34,12 +34,14 @@ class Stream:
     ----------
     source : str
     image_shape : (height, width) or None
+    feature_names : tuple of str or None
     pieces : iterator of (X, y)
         X is always uint8 or always float32; the first piece has a row.
     """
 
     source: str
     image_shape: tuple[int, int] | None
+    feature_names: tuple[str, ...] | None
     pieces: Iterator[Piece]
 
 
@@ -77,9 +79,9 @@ def open_stream(
     if len(paths) == 1 and is_parquet:
         parquet = ParquetBlocks(path, label_column, dtype, labelled, keep_columns)
         pieces = (piece for _, piece in parquet.whole())
-        return Stream(parquet.source, parquet.image_shape, pieces)
+        return Stream(parquet.source, parquet.image_shape, parquet.feature_names, pieces)
     data = load_dataset(paths, part, labelled=labelled)
-    return Stream(data.source, data.image_shape, _cut(data, dtype))
+    return Stream(data.source, data.image_shape, data.feature_names, _cut(data, dtype))
 
 
 def _of_csv(
@@ -91,13 +93,14 @@ def _of_csv(
 ) -> Stream:
     with csv_errors(path):
         layout = csv_layout(path, label_column, labelled, None, keep_columns)
-    return Stream(str(path), None, csv_pieces(path, layout, dtype))
+    return Stream(str(path), None, layout.feature_names, csv_pieces(path, layout, dtype))
 
 
 def _of_blocks(blocks: Blocks, dtype: npt.DTypeLike | None, labelled: bool) -> Stream:
     if labelled and not blocks.labelled:
         raise no_labels(blocks.source)
-    return Stream(blocks.source, blocks.image_shape, _read_on(blocks, dtype or blocks.dtype))
+    pieces = _read_on(blocks, dtype or blocks.dtype)
+    return Stream(blocks.source, blocks.image_shape, blocks.feature_names, pieces)
 
 
 def _read_on(blocks: Blocks, dtype: npt.DTypeLike) -> Iterator[Piece]:

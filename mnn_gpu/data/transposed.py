@@ -36,7 +36,8 @@ def transposed(data: D) -> D:
         return cast("D", TransposedBlocks(data))
     height, width = _shape(data.image_shape, data.X.shape[1], data.source)
     X = _exchanged(data.X, height, width)
-    return replace(data, X=X, image_shape=(width, height))
+    names = _exchanged_names(data.feature_names, height, width)
+    return replace(data, X=X, image_shape=(width, height), feature_names=names)
 
 
 class TransposedBlocks(Blocks):
@@ -52,6 +53,7 @@ class TransposedBlocks(Blocks):
         self._stored = _shape(blocks.image_shape, blocks.features, blocks.source)
         self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
         self.image_shape, self.labelled = self._stored[::-1], blocks.labelled
+        self.feature_names = _exchanged_names(blocks.feature_names, *self._stored)
         self.bounds = blocks.bounds
         text = f"{blocks.digest} transposed"
         self.digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
@@ -74,6 +76,15 @@ class TransposedBlocks(Blocks):
 
 def _exchanged(X: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:
     return X.reshape(-1, height, width).swapaxes(1, 2).reshape(len(X), -1)
+
+
+def _exchanged_names(
+    names: tuple[str, ...] | None, height: int, width: int
+) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    order = _exchanged(np.arange(height * width)[None], height, width)[0]
+    return tuple(names[i] for i in order.tolist())
 
 
 def _shape(known: Shape | None, features: int, source: str) -> Shape:

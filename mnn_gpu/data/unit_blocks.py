@@ -41,6 +41,7 @@ class UnitBlocks(Blocks):
         self.divisor = pixel_max
         self.source, self.features, self.bounds = blocks.source, blocks.features, blocks.bounds
         self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
+        self.feature_names = blocks.feature_names
         self.digest, self.dtype = blocks.digest, np.dtype(np.float32)
 
     @property

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from mnn_gpu import network
 from mnn_gpu.backend import Backend
 from mnn_gpu.checks import whole
+from mnn_gpu.data.feature_order import in_order
 from mnn_gpu.data.pixels import checked_pixels, fitting_scale, unit_pixels
 from mnn_gpu.model import Model
 from mnn_gpu.plots.answers import answers, class_name, shape_of_images
@@ -64,7 +65,7 @@ def mistakes(
     shape = shape_of_images(model.features, image_shape, model, X)
     found = answers(model, X, y, backend, source)
     rows = found.wrong[:most]
-    images = checked_pixels(X, source)
+    images = checked_pixels(in_order(X, model.feature_names, source), source)
     images = unit_pixels(images, fitting_scale(images, model.pixel_max, source))
     pixels = network.unit_range(images[rows], np.dtype(np.float32))
     classes = model.classes

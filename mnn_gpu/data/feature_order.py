@@ -1,0 +1,95 @@
+"""Data whose features are put in the order of a model, by their names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.blocks_base import Blocks, Piece
+from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.feature_names import Names, distinct_names, order_of
+from mnn_gpu.data.pixels import plain_array
+
+
+def names_of(X: Any) -> Names | None:
+    """Return the names of the features of a Dataset, Blocks or a data frame.
+
+    None if it has none, or if they cannot tell the features apart (see `distinct_names`).
+    """
+    if isinstance(X, Dataset | Blocks):
+        return X.feature_names
+    return distinct_names(getattr(X, "columns", None))
+
+
+def in_order(X: npt.ArrayLike | Dataset, wanted: Names | None, source: str) -> npt.NDArray[Any]:
+    """Return images as an array, with the features in the order of a model; see `order_of`.
+
+    Parameters
+    ----------
+    X : Dataset, data frame or array
+    wanted : tuple of str or None
+        The names of the model's features.
+    source : str
+        For messages, if X is not a Dataset.
+
+    Raises
+    ------
+    DataError
+    """
+    names = names_of(X)
+    if isinstance(X, Dataset):
+        source, X = X.source, X.X
+    array = plain_array(X, source)
+    order = order_of(names, wanted, source)
+    return array if order is None else array[:, order]
+
+
+def blocks_in_order(blocks: Blocks, wanted: Names | None) -> Blocks:
+    """Return data on the disk with the features in the order of a model; see `order_of`.
+
+    Raises
+    ------
+    DataError
+    """
+    order = order_of(blocks.feature_names, wanted, blocks.source)
+    return blocks if order is None else OrderedBlocks(blocks, order)
+
+
+class OrderedBlocks(Blocks):
+    """Blocks whose features are put in another order as they are read.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    order : (features,), int
+        Where each feature is among those of the blocks.
+    """
+
+    def __init__(self, blocks: Blocks, order: npt.NDArray[np.intp]) -> None:
+        self.blocks, self.order = blocks, order
+        self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
+        self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
+        self.bounds = blocks.bounds
+        names = blocks.feature_names or ()
+        self.feature_names = tuple(names[i] for i in order.tolist())
+        text = f"{blocks.digest} {hashlib.blake2b(order.tobytes()).hexdigest()}"
+        self.digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The distinct labels of all rows."""
+        return self.blocks.classes
+
+    @property
+    def pixel_max(self) -> float:
+        """The scale of the pixels."""
+        return self.blocks.pixel_max
+
+    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Yield rows of one block (see `Blocks`)."""
+        for X, y in self.blocks.pieces(block, start, stop):
+            yield X[:, self.order], y

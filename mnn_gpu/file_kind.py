@@ -37,6 +37,6 @@ def kind_of(path: Path) -> str | None:
     return ENDINGS.get(path.suffix.lower())
 
 
-def holds_pictures(folder: Path) -> bool:
-    """Return whether a folder has pictures in it."""
-    return any(path.suffix.lower() in PICTURES for path in folder.iterdir())
+def is_picture(path: Path) -> bool:
+    """Return whether a file is named like a picture."""
+    return path.suffix.lower() in PICTURES

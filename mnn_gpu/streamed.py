@@ -62,7 +62,7 @@ def placed_blocks(
     pixel_max = blocks.pixel_max if config.pixel_max is None else config.pixel_max
     blocks = in_unit_range(blocks, pixel_max)
     if classes is None:
-        known = several_classes(blocks.classes, blocks.source)
+        known = several_classes(blocks.classes, blocks.source, blocks.label_name)
     else:
         known = known_classes(classes)
         class_index(known, blocks.classes, blocks.source)

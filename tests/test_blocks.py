@@ -227,7 +227,7 @@ def test_columns_and_extremes_tell_what_pixels_are(
         ({"label": [0, 1, -2], "p": [1, 2, 3]}, "row 3: the label -2 is not a class"),
         ({"label": [0, 1, 2.5], "p": [1, 2, 3]}, r"row 3: the label 2\.5 is not a class"),
         ({"label": [0, 1, 2]}, "no columns of pixels"),
-        ({"label": ["a", "b", "c"], "p": [1, 2, 3]}, "labels that are text"),
+        ({"label": ["a", "b", "c"], "p": [1, 2, 3]}, "names of classes as labels"),
         ({"label": [0, 1, 2], "y": [0, 1, 2], "p": [1, 2, 3]}, "several label columns"),
     ],
 )

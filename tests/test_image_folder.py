@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnn_gpu import DataError, load_dataset
+from mnn_gpu import DataError, load_dataset, save_model, train
+from mnn_gpu.cli.main import main
 from mnn_gpu.data.convert import convert
 from tests.program import run
 
@@ -91,3 +95,50 @@ def test_the_program_trains_evaluates_and_predicts(tmp_path: Path) -> None:
     assert json.loads(result.stdout)["errors"] == 0
     result = run("predict", "m.safetensors", "d", "--json", cwd=tmp_path)
     assert json.loads(result.stdout)["labels"] == ["cat"] * 20 + ["dog"] * 20
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    root = write(tmp_path / "d", {"10": (28, 28), "2": (28, 28)})
+    data = load_dataset(root)
+    save_model(tmp_path / "m", train(data.X, data.labels())[0])
+    return root
+
+
+def test_answers_name_the_files(
+    tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, names = str(tmp_path / "m"), [f"{c}/{f}" for c in ("2", "10") for f in sorted_files()]
+    assert load_dataset(trained).files == tuple(names)
+    assert load_dataset(trained).take(np.array([5, 0])).files == ("10/10.png", "2/2.png")
+    (trained / "2/b.PNG").rename(trained / "2/a, b.PNG")
+    names[2] = "2/a, b.PNG"
+    assert main(["predict", model, str(trained)]) == 0
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0] == ["File", "Label"]
+    assert {row[0] for row in rows[1:]} == set(names)
+    assert {row[1] for row in rows[1:]} <= {"2", "10"}
+    assert main(["predict", model, str(trained), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [[f, str(of)] for f, of in zip(report["files"], report["labels"], strict=True)] == rows[
+        1:
+    ]
+
+
+@pytest.mark.parametrize("command", ["train", "predict"])
+def test_pictures_in_an_archive_are_to_be_unpacked(
+    tmp_path: Path, trained: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = shutil.make_archive(str(tmp_path / "z"), "zip", tmp_path, "d")
+    given = ["--data", archive] if command == "train" else [str(tmp_path / "m"), archive]
+    assert main([command, *given]) == 4
+    assert "Unpack it and give the folder" in capsys.readouterr().err
+
+
+def test_pictures_without_classes_have_a_cure_for_each_command(
+    tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(tmp_path / "m"), str(trained / "2")]) == 4
+    said = capsys.readouterr().err
+    assert f"mnn-gpu predict MODEL {trained / '2'}/*" in said
+    assert "a folder for each class" in said

@@ -20,10 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnn_gpu import DataError, DataWarning, load_dataset
+from mnn_gpu import DataError, DataWarning, UsageError, load_dataset, train
 from mnn_gpu.data import csv_digits
 from mnn_gpu.data.archive import open_member
 from mnn_gpu.data.convert import convert
+from mnn_gpu.data.dataset import several_classes
 from mnn_gpu.data.idx import idx_header, read_idx
 
 fuzz = settings(
@@ -553,7 +554,10 @@ def test_the_label_column_by_its_place(tmp_path: Path, column: Any) -> None:
         ([[0, 5, 0], [0, 6, 0], [0, 7, 0]], "not clear whether its first column"),
         ([[i % 2, 9, i % 3] for i in range(30)], "not clear whether its first column"),
         ([[i, 9, 7 * i % 199] for i in range(100)], r"with 100 values in 100 rows"),
-        ([[0, 8, i % 2, 1 - i % 2] for i in range(9)], "its last 2 columns are one-hot labels"),
+        (
+            [[0, 8, i % 2, 1 - i % 2] for i in range(9)],
+            r"one-hot labels in its last 2 columns \(column 3 to column 4\)",
+        ),
     ],
 )
 def test_a_label_that_cannot_be_guessed_is_asked_for(
@@ -563,6 +567,59 @@ def test_a_label_that_cannot_be_guessed_is_asked_for(
     with pytest.raises(DataError, match=message) as caught:
         load_dataset(tmp_path / "d.csv")
     assert "label" in caught.value.cure
+
+
+@pytest.mark.parametrize("dtype", [int, float, bool])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_one_hot_labels_are_named_and_the_cure_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, dtype: type
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    y = np.arange(90) % 3
+    frame = pd.DataFrame({"p0": y * 7, "p1": 9})
+    frame = frame.join(pd.DataFrame(np.eye(3, dtype=dtype)[y], columns=["cat", "dog", "eel"]))
+    path = Path(f"d.{kind}")
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    with pytest.raises(DataError, match=r"in its last 3 columns \(cat to eel\)") as caught:
+        load_dataset(path)
+    variables: dict[str, Any] = {"pandas": pd}
+    for line in caught.value.cure.split("`")[1].split("; "):
+        exec(line, variables)
+    data = load_dataset("labelled.csv")
+    assert data.labels().tolist() == y.tolist()
+    assert data.X.tolist() == frame[["p0", "p1"]].to_numpy().tolist()
+
+
+@pytest.mark.parametrize("name", ["pixel0", "px_3", "p12", "28x28", "Pixel 7", "pixel_1_2"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_label_column_that_is_called_a_pixel_is_questioned(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    path = tmp_path / f"d.{kind}"
+    frame = pd.DataFrame({"a": [1, 2, 3], name: [0, 1, 0]})
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    with pytest.raises(DataError, match=f"column last is called '{name}', as a pixel") as caught:
+        load_dataset(path, label_column="last")
+    assert f"label-column {name}." in caught.value.cure
+    with pytest.warns(DataWarning, match=f"taken from '{name}', by its name a pixel"):
+        assert load_dataset(path, label_column=name).labels().tolist() == [0, 1, 0]
+
+
+def test_labels_of_one_class_name_their_column(tmp_path: Path) -> None:
+    pd.DataFrame({"label": [5, 5], "p": [1, 2]}).to_csv(tmp_path / "d.csv", index=False)
+    data = load_dataset(tmp_path / "d.csv")
+    with pytest.raises(DataError, match=r"d.csv, column 'label': all labels are 5") as caught:
+        several_classes(np.unique(data.labels()), data.source, data.label_name)
+    assert "--label-column" in caught.value.cure
+    assert "classes=" not in caught.value.cure
+    with pytest.raises(DataError, match="y: all labels are 5"):
+        train(data.X, data.labels())
+
+
+def test_only_tables_have_a_label_column(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x_train=np.zeros((2, 2), np.uint8), y_train=[0, 1])
+    with pytest.raises(UsageError, match="names a column of a table"):
+        load_dataset(tmp_path / "d.npz", label_column="last")
 
 
 @pytest.mark.parametrize("name", ["", "id", "Index", "Unnamed: 0", "fold", "ImageId", "row_names"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,9 @@ ROWS = 1 << 16
 SUMMARY = "label a data set, as a Kaggle submission, or pictures of handwritten digits"
 DESCRIPTION = """\
 Label the images of a data set and write ImageId,Label lines, counted from 1, as Kaggle
-wants them; or read pictures (photographs, scans, drawings) of one handwritten digit each
-and print for every file the digit and its probability (needs the extra images)."""
+wants them (for a folder of images File,Label lines); or read pictures (photographs, scans,
+drawings) of one handwritten digit each and print for every file the digit and its
+probability (needs the extra images)."""
 EPILOG = """\
 examples:
   mnn-gpu predict model.safetensors test.csv -o submission.csv
@@ -101,31 +102,33 @@ def run(args: argparse.Namespace) -> int:
     if ranks.is_first:
         check_csv_output(args)
     model = load_model(args.model)
-    source, labels = _predicted(args, model, chosen_backend(args, ranks))
+    source, files, labels = _predicted(args, model, chosen_backend(args, ranks))
     if not ranks.is_first:
         return 0
     if args.output:
-        parts = (text.encode() for text in _csv(labels))
+        parts = (text.encode(errors="surrogateescape") for text in _csv(labels, files))
         write_atomically(args.output, packed_for(args.output, parts))
     if args.json:
-        print_json({"model": str(args.model), "images": source, "labels": labels.tolist()})
+        of_files = {} if files is None else {"files": files}
+        result = {"model": str(args.model), "images": source, **of_files}
+        print_json({**result, "labels": labels.tolist()})
     elif not args.output:
         if sys.stdout is None:
             raise OutputError("There is no stdout to write to.", "Give a file with --output.")
-        sys.stdout.writelines(map(spelled_out, _csv(labels)))
+        sys.stdout.writelines(map(spelled_out, _csv(labels, files)))
     return 0
 
 
 def _predicted(
     args: argparse.Namespace, model: Model, backend: Backend
-) -> tuple[str, npt.NDArray[Any]]:
-    """Return what the images are called, and their labels."""
+) -> tuple[str, Sequence[str] | None, npt.NDArray[Any]]:
+    """Return what the data are called, the files of the images if each has one, and labels."""
     from mnn_gpu import load_dataset, open_blocks, predict
 
     if is_streamed(args, args.images):
         blocks = open_blocks(args.images[0], args.label_column, args.keep_columns)
         blocks = oriented(args, blocks, model)
-        return blocks.source, predict(model, blocks, backend, comm=args.ranks)
+        return blocks.source, None, predict(model, blocks, backend, comm=args.ranks)
     data = load_dataset(
         args.images[0],
         "test",
@@ -135,7 +138,8 @@ def _predicted(
         features=model.features,
     )
     data = oriented(args, data, model)
-    return data.source, predict(model, data, backend, comm=args.ranks)
+    labels = predict(model, data, backend, comm=args.ranks)
+    return data.source, data.files, labels
 
 
 def _quoted(name: str) -> str:
@@ -143,14 +147,15 @@ def _quoted(name: str) -> str:
     return f'"{name.replace(chr(34), 2 * chr(34))}"' if set(name) & set(',"\r\n') else name
 
 
-def _csv(labels: npt.NDArray[Any]) -> Iterator[str]:
-    """Yield a submission, some lines at a time."""
+def _csv(labels: npt.NDArray[Any], files: Sequence[str] | None) -> Iterator[str]:
+    """Yield a submission, some lines at a time; images that have files are called by them."""
     import numpy as np
 
-    yield "ImageId,Label\n"
+    yield "ImageId,Label\n" if files is None else "File,Label\n"
     if labels.dtype.kind == "U":
         names, index = np.unique(labels, return_inverse=True)
         labels = np.array([_quoted(name) for name in names.tolist()])[index]
     for start in range(0, len(labels), ROWS):
         some = labels[start : start + ROWS].tolist()
-        yield "".join(f"{i},{label}\n" for i, label in enumerate(some, start + 1))
+        ids = range(start + 1, len(labels) + 1) if files is None else map(_quoted, files[start:])
+        yield "".join(f"{i},{label}\n" for i, label in zip(ids, some, strict=False))

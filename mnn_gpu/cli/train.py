@@ -236,7 +236,7 @@ def _classes(data: Dataset | Blocks) -> npt.NDArray[Any]:
     from mnn_gpu.data.dataset import several_classes
 
     classes = data.classes if isinstance(data, Blocks) else np.unique(data.labels())
-    return several_classes(classes, data.source)
+    return several_classes(classes, data.source, data.label_name)
 
 
 def _report(

@@ -29,6 +29,8 @@ class Blocks(ABC):
     image_shape : (height, width) or None
     feature_names : tuple of str or None
         As those of a `Dataset`.
+    label_name : str or None
+        The column of the labels, where the file is a table.
     labelled : bool
     digest : str
         Tells this data from other data, hexadecimal, without reading all of it.
@@ -41,6 +43,7 @@ class Blocks(ABC):
     dtype: np.dtype[Any]
     image_shape: tuple[int, int] | None
     feature_names: tuple[str, ...] | None = None
+    label_name: str | None = None
     labelled: bool
     digest: str
     bounds: npt.NDArray[np.int64]

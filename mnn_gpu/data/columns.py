@@ -17,9 +17,13 @@ ROW_NAME = re.compile(
     re.IGNORECASE,
 )
 """Names, the empty one included, of columns that number rows or folds."""
+PIXEL_NAME = re.compile(r"(pixels?|pix|px|p)[_ .-]?\d+([_ x.,-]\d+)?|\d+x\d+", re.IGNORECASE)
 COUNTED = 8
 """Rows that have to count up before a column of whole numbers is taken for an index."""
+MANY = 256
+"""Rows that are looked at to find a label without a name."""
 MANY_CLASSES = 50
+ONES = {"0.0": "0", "false": "0", "1.0": "1", "true": "1", "0": "0", "1": "1"}
 CURE = "Say where it is with --label-column first, last, N (from 0; -1 is the last) or NAME."
 
 
@@ -47,6 +51,11 @@ class Columns:
         if self.label_at is not None and are_numbers(tuple(self.names)):
             return None
         return distinct_names([self.names[i].strip() for i in self.pixels])
+
+    @property
+    def label_name(self) -> str | None:
+        """The name of the label's column."""
+        return None if self.label_at is None else self.names[self.label_at]
 
     @property
     def is_plain(self) -> bool:
@@ -129,7 +138,7 @@ def label_position(
                 raise DataError(f"{source} has {len(names)} columns, not a column {wanted}.", CURE)
             found = [int(place) % len(names)]
     else:
-        found = [i for i, name in enumerate(names) if name.strip().lower() in LABEL_NAMES]
+        found = [i for i, name in enumerate(names) if _is_label_name(name)]
     if len(found) > 1:
         raise DataError(
             f"{source} has several label columns: {', '.join(names[i] for i in found[:4])}.",
@@ -142,7 +151,64 @@ def label_position(
             "Name the column with --label-column NAME, first, last or N; a file without labels, "
             "such as Kaggle's test.csv, is for predict, and for convert --unlabelled.",
         )
+    if found and wanted is not None:
+        _question_pixel(names[found[0]], str(wanted), source)
     return found[0] if found else None
+
+
+def _is_label_name(name: str) -> bool:
+    return name.strip().lower() in LABEL_NAMES
+
+
+def _question_pixel(name: str, wanted: str, source: str) -> None:
+    """Refuse a label that is a pixel by its column's name; warn if it was given by that name."""
+    if PIXEL_NAME.fullmatch(name.strip()) is None:
+        return
+    if wanted != name:
+        raise DataError(
+            f"{source}: the label column {wanted} is called {name!r}, as a pixel would be.",
+            f"If it holds the labels, give its name: --label-column {name}.",
+        )
+    warnings.warn(
+        f"{source}: the labels are taken from {name!r}, by its name a pixel.",
+        DataWarning,
+        stacklevel=2,
+    )
+
+
+def has_label_name(names: Sequence[str]) -> bool:
+    """Return whether a column is called as the label's column usually is."""
+    return any(map(_is_label_name, names))
+
+
+def check_one_column(
+    names: Sequence[str], rows: Sequence[Sequence[str]], source: str, read: str
+) -> None:
+    """Check that the labels of a table are not spread over its last columns.
+
+    Parameters
+    ----------
+    names : sequence of str
+    rows : sequence of rows
+        The first ones, as text.
+    source : str
+    read : str
+        How pandas reads the file, for the cure.
+
+    Raises
+    ------
+    DataError
+    """
+    if len(rows) < 2 or any(len(row) != len(names) for row in rows):
+        return
+    if width := _one_hot(rows):
+        raise DataError(
+            f"{source} has one-hot labels in its last {width} columns "
+            f"({names[-width][:40]} to {names[-1][:40]}).",
+            f"Make them one column, here with pandas: `d = {read}; "
+            f"d.insert(0, 'label', d.iloc[:, -{width}:].to_numpy().argmax(axis=1)); "
+            f"d.iloc[:, :-{width}].to_csv('labelled.csv', index=False)`.",
+        )
 
 
 def guessed_label(rows: Sequence[Sequence[str]], source: str) -> int:
@@ -158,11 +224,8 @@ def guessed_label(rows: Sequence[Sequence[str]], source: str) -> int:
     first, last = ([row[at] for row in rows] for at in (0, -1))
     if _is_class(first) and not _is_surely_class(last):
         return 0
-    if width := _one_hot(rows):
-        raise DataError(
-            f"{source} has no header, and its last {width} columns are one-hot labels.",
-            "Replace them by one column of labels from 0 up.",
-        )
+    names = [f"column {i + 1}" for i in range(len(rows[0]))]
+    check_one_column(names, rows, source, f"pandas.read_csv({source!r}, header=None)")
     if _is_surely_class(last) and not _is_class(first):
         warnings.warn(
             f"{source} has no header; the last column is taken for the label.",
@@ -211,7 +274,7 @@ def _is_surely_class(cells: list[str]) -> bool:
 def _one_hot(rows: Sequence[Sequence[str]]) -> int:
     """Return how many columns at the end hold exactly one 1 a row and else 0, or 0."""
     for width in range(2, min(len(rows[0]), MANY_CLASSES)):
-        ends = [[cell.strip().removesuffix(".0") for cell in row[-width:]] for row in rows]
+        ends = [[ONES.get(cell.strip().lower(), cell) for cell in row[-width:]] for row in rows]
         if any(cell not in ("0", "1") for end in ends for cell in end):
             return 0
         if all(end.count("1") == 1 for end in ends) and all(

@@ -79,11 +79,13 @@ def _read(path: Path, layout: Layout) -> Dataset:
     opened = partial(open_cells, dialect=layout.dialect)
     digits = read_digits(path, len(names), layout.header, opened)
     if digits is not None and len(digits) and layout.columns.pixels:
-        return Dataset(*layout.parted(digits), str(path), feature_names=layout.feature_names)
+        return Dataset(
+            *layout.parted(digits), str(path), None, layout.feature_names, layout.label_name
+        )
     check_columns(path, layout)
     rows = _pandas_rows(path, layout, text=False) or _pandas_rows(path, layout, text=True)
     if rows is None:
-        raise find_fault(path, layout, class_names=_has_names(layout))
+        raise find_fault(path, layout, class_names=has_class_names(layout))
     X, y = rows
     if not X.size:
         raise DataError(f"{path} has no rows of pixels.", "Download or copy it again.")
@@ -93,7 +95,7 @@ def _read(path: Path, layout: Layout) -> Dataset:
     except DataError as error:
         has_names = y is not None and y.dtype.kind == "U"
         raise find_fault(path, layout, fractions, has_names) from error
-    return Dataset(pixels, y, str(path), feature_names=layout.feature_names)
+    return Dataset(pixels, y, str(path), None, layout.feature_names, layout.label_name)
 
 
 def _pandas_rows(path: Path, layout: Layout, text: bool) -> CsvRows | None:
@@ -110,7 +112,7 @@ def _pandas_rows(path: Path, layout: Layout, text: bool) -> CsvRows | None:
     return (rows[0], y) if y.dtype.kind == "U" else None
 
 
-def _has_names(layout: Layout) -> bool:
+def has_class_names(layout: Layout) -> bool:
     """Return whether the first row has a class's name for a label."""
     at = layout.label_at
     cell = layout.first[at].strip() if at is not None and at < len(layout.first) else ""

@@ -15,10 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.columns import (
+    MANY,
     Columns,
+    check_one_column,
     choose,
     counting_columns,
     guessed_label,
+    has_label_name,
     label_position,
 )
 from mnn_gpu.data.csv_text import Dialect, dialect_of, open_cells
@@ -26,8 +29,8 @@ from mnn_gpu.data.files import KIND_CURE, READ_ERRORS, explain_os_error
 from mnn_gpu.data.unpacking import lines, open_text
 from mnn_gpu.errors import DataError
 
-FEW, MANY = 12, 256
-"""Rows that are looked at: for columns that count up, and to find a label without a name."""
+FEW = 12
+"""Rows that are looked at for columns that count up."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class Layout:
     def feature_names(self) -> tuple[str, ...] | None:
         """The names of the columns of pixels."""
         return self.columns.feature_names
+
+    @property
+    def label_name(self) -> str | None:
+        """The name of the label's column."""
+        return self.columns.label_name
 
     @property
     def label_at(self) -> int | None:
@@ -105,6 +113,9 @@ def csv_layout(
     if header and _has_row_names(first, body):
         first = ["", *first]  # As R's write.table leaves out the name of the row names.
     names = first if header or numbered else [f"column {i + 1}" for i in range(len(first))]
+    if header and labelled and label_column is None and not has_label_name(names):
+        more = _first_rows(path, dialect, MANY)[1:]
+        check_one_column(names, more, str(path), f"pandas.read_csv({str(path)!r})")
     if header or label_column is not None:
         at = label_position(names, label_column, str(path), labelled)
     elif not labelled and features in (None, len(first)):

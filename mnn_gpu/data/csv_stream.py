@@ -20,12 +20,13 @@ import numpy.typing as npt
 
 from mnn_gpu.cores import available_cores
 from mnn_gpu.data.blocks_base import Piece
-from mnn_gpu.data.csv import check_columns, pandas_cells
+from mnn_gpu.data.csv import check_columns, has_class_names, pandas_cells
 from mnn_gpu.data.csv_digits import MOST_THREADS, EndlessLineError, line_blocks, numbers
 from mnn_gpu.data.csv_fault import find_fault
 from mnn_gpu.data.csv_layout import Layout, csv_errors
 from mnn_gpu.data.csv_text import open_cells
 from mnn_gpu.data.files import KIND_CURE
+from mnn_gpu.data.labels import text_labels
 from mnn_gpu.data.pixel_kind import HINT, of_kind
 from mnn_gpu.data.unpacking import MOST_LINE
 from mnn_gpu.errors import DataError
@@ -136,6 +137,8 @@ class _Reader:
         return X, y
 
     def _fault(self) -> DataError:
+        if has_class_names(self.layout):
+            return text_labels(str(self.path))
         fault = find_fault(self.path, self.layout, self.dtype == np.float32)
         return DataError(fault.cause, f"{fault.cure} {HINT}")
 

@@ -29,6 +29,10 @@ class Dataset:
         Of the images, where the file tells.
     feature_names : tuple of str or None
         The names of the columns of ``X``, where the file is a table that has names.
+    label_name : str or None
+        The column of the labels, where the file is a table.
+    files : tuple of str or None
+        The file of each image, where it is one of its own.
     """
 
     X: npt.NDArray[Any]
@@ -36,6 +40,8 @@ class Dataset:
     source: str
     image_shape: tuple[int, int] | None = None
     feature_names: tuple[str, ...] | None = None
+    label_name: str | None = None
+    files: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -54,7 +60,8 @@ class Dataset:
     def take(self, rows: npt.NDArray[np.intp]) -> Dataset:
         """Return these rows, in this order."""
         y = None if self.y is None else self.y[rows]
-        return replace(self, X=self.X[rows], y=y)
+        files = None if self.files is None else tuple(self.files[i] for i in rows.tolist())
+        return replace(self, X=self.X[rows], y=y, files=files)
 
 
 def labelled_arrays(
@@ -205,18 +212,29 @@ def checked_labels(y: npt.ArrayLike, rows: int, source: str, first: int = 0) -> 
     return y.astype(np.int64)
 
 
-def several_classes(classes: npt.NDArray[np.int64], source: str) -> npt.NDArray[np.int64]:
+def several_classes(
+    classes: npt.NDArray[Any], source: str, column: str | None = None
+) -> npt.NDArray[Any]:
     """Return the classes found in some labels, if there is more than one.
+
+    Parameters
+    ----------
+    classes : (classes,)
+    source : str
+        The file's name, for the message.
+    column : str, optional
+        The name of the labels' column.
 
     Raises
     ------
     DataError
     """
     if len(classes) < 2:
+        where = source if column is None else f"{source}, column {column!r}"
         raise DataError(
-            f"All labels of {source} are {classes[0]}: there is nothing to tell apart.",
-            "See whether the right column is the label (--label-column), or give all classes that "
-            "there may be with classes=.",
+            f"{where}: all labels are {classes[0]}, so there is nothing to tell apart.",
+            "Train on images of at least two classes"
+            + ("." if column is None else ", or name the right column with --label-column."),
         )
     return classes
 

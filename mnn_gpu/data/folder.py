@@ -8,7 +8,7 @@ from mnn_gpu.data.archive import is_archive, members
 from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.folder_index import INDEX, is_converted
 from mnn_gpu.errors import DataError
-from mnn_gpu.file_kind import holds_pictures
+from mnn_gpu.file_kind import is_picture
 
 PATTERNS = (
     *("*images*ubyte", "*images*ubyte.gz", "*.csv", "*.csv.gz", "*.npz", "*.parquet"),
@@ -58,10 +58,16 @@ def find_in_folder(folder: Path, part: Part) -> Path:
     if found:
         names = ", ".join(str(path.relative_to(folder)) for path in found)
         raise DataError(f"{folder} has no {part} data, only {names}.", "Name the file itself.")
-    if not is_archive(folder) and holds_pictures(folder):
+    if is_archive(folder) and any(map(is_picture, members(folder))):
+        raise DataError(
+            f"{folder} holds pictures, which are read from folders only.",
+            "Unpack it and give the folder; for training, with a folder of images for each class.",
+        )
+    if not is_archive(folder) and any(map(is_picture, folder.iterdir())):
         raise DataError(
             f"{folder} holds pictures, and no labels for them.",
-            "mnn-gpu predict reads pictures of digits; training needs their labels too.",
+            f"For answers name the pictures: mnn-gpu predict MODEL {folder}/*. For training and "
+            "evaluation put them into a folder for each class.",
         )
     raise DataError(
         f"{folder} holds no data.",

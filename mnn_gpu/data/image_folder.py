@@ -60,7 +60,8 @@ def read_image_folder(folder: Path) -> Dataset:
     X = checked_pixels(np.stack(rows), str(folder))
     y = checked_labels([kind for kind, _ in files], len(files), str(folder))
     height, width = rows[0].shape
-    return Dataset(X, y, str(folder), (height, width))
+    names = tuple(f"{kind}/{file.name}" for kind, file in files)
+    return Dataset(X, y, str(folder), (height, width), files=names)
 
 
 def _row(file: Path) -> Any:

@@ -12,7 +12,7 @@ from mnn_gpu.errors import DataError
 LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9, or names of classes."
 TEXT_CURE = (
     "Train on the file itself, in memory (without convert and --stream), or replace the names by "
-    "whole numbers from 0 up."
+    "whole numbers from 0 up, as pandas.factorize does."
 )
 LONGEST = 100
 MOSTLY = 0.5
@@ -80,7 +80,10 @@ def plain_labels(y: npt.NDArray[Any], source: str, first: int = 0) -> npt.NDArra
 
 def text_labels(source: str) -> DataError:
     """Return the error of names of classes where only numbers can be kept."""
-    return DataError(f"{source} has labels that are text.", TEXT_CURE)
+    return DataError(
+        f"{source} has names of classes as labels, which convert and streams cannot keep.",
+        TEXT_CURE,
+    )
 
 
 def is_number(word: str) -> bool:

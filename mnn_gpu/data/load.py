@@ -25,6 +25,7 @@ KINDS = (
     "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), a folder or .zip of them, "
     "or a folder that mnn-gpu convert wrote"
 )
+TABLES = (".csv", ".txt", ".parquet", ".pq")
 
 
 def load_dataset(
@@ -82,6 +83,10 @@ def load_dataset(
             "Give one file or folder, or a pair of IDX files: images, then labels.",
         )
     path = data_file(files[0], part)
+    if label_column is not None and not path.name.lower().removesuffix(".gz").endswith(TABLES):
+        raise UsageError(
+            f"--label-column names a column of a table, which {path} is not.", "Leave it out."
+        )
     if is_converted(path):
         return read_folder(path, labelled)
     if path.is_dir():

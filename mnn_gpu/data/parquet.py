@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.columns import COUNTED, Columns, choose, label_position
+from mnn_gpu.data.columns import (
+    COUNTED,
+    MANY,
+    MANY_CLASSES,
+    Columns,
+    check_one_column,
+    choose,
+    has_label_name,
+    label_position,
+)
 from mnn_gpu.data.dataset import Dataset, checked_labels
 from mnn_gpu.data.files import most_unpacked
 from mnn_gpu.data.labels import LABEL_CURE
@@ -113,6 +122,8 @@ def parquet_columns(
     names = [str(name) for name in file.schema_arrow.names]
     described = file.schema_arrow.pandas_metadata or {}
     index = {name for name in described.get("index_columns", ()) if isinstance(name, str)}
+    if labelled and label_column is None and not has_label_name(names):
+        _check_one_column(file, path, names)
     at = label_position(names, label_column, str(path), labelled)
     counting = [i for i in _spans(file) if i != at and _counts_up(file, path, names[i])]
     columns = choose(
@@ -120,6 +131,19 @@ def parquet_columns(
     )
     check_types(file.schema_arrow, columns, path)
     return columns
+
+
+def _check_one_column(file: Any, path: Path, names: list[str]) -> None:
+    """Check, in the first rows, that the labels are not spread over columns at the end."""
+    # A column of structs has several columns of values.
+    if not file.metadata.num_row_groups or file.metadata.num_columns != len(names):
+        return
+    check_pages(path, file.metadata, 0)
+    last = names[-MANY_CLASSES:]
+    batch = next(file.iter_batches(MANY, row_groups=[0], columns=last, use_threads=False), None)
+    columns = [] if batch is None else [map(str, column.to_pylist()) for column in batch.columns]
+    rows = list(zip(*columns, strict=True))
+    check_one_column(last, rows, str(path), f"pandas.read_parquet({str(path)!r})")
 
 
 def _spans(file: Any) -> list[int]:
@@ -161,9 +185,10 @@ def _read(file: Any, path: Path, columns: Columns, images: ImageColumn | None) -
         raise DataError(f"{path} promises {rows} rows, but has {len(X)}.", DAMAGE_CURE)
     X = checked_pixels(X, str(path))
     y = checked_labels(np.concatenate(labels), rows, str(path)) if labels else None
+    label = columns.label_name
     if images is not None:
-        return Dataset(X, y, str(path), images.image_shape)
-    return Dataset(X, y, str(path), feature_names=columns.feature_names)
+        return Dataset(X, y, str(path), images.image_shape, label_name=label)
+    return Dataset(X, y, str(path), None, columns.feature_names, label)
 
 
 def all_batches(

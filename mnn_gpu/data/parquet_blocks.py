@@ -88,6 +88,7 @@ class ParquetBlocks(Blocks):
         self.image_shape = None if self._images is None else self._images.image_shape
         self.feature_names = columns.feature_names if self._images is None else None
         self._names, self._at = columns.names, columns.label_at
+        self.label_name = columns.label_name
         self.labelled = self._at is not None
         label = None if self._at is None else self._names[self._at]
         checked_rows(self._metadata, len(self._names), path)

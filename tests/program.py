@@ -1,20 +1,45 @@
-"""The command line as a process of its own."""
+"""The command line, in this process or in one of its own."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
+
+from mnn_gpu.cli.main import main
 
 PROGRAM = [sys.executable, "-m", "mnn_gpu"]
 
 
-def run(
+def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `mnn-gpu` on the CPU in this process, which takes no start; see `run_process`."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with (
+        chdir(cwd or Path.cwd()),
+        patch.dict(os.environ, {"MNN_DEVICE": "cpu"}),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        warnings.catch_warnings(),
+    ):
+        warnings.resetwarnings()
+        try:
+            code = main([*map(str, args)])
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    return subprocess.CompletedProcess([*map(str, args)], code, *texts)
+
+
+def run_process(
     *args: object, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `mnn-gpu` on the CPU unless told otherwise; no traceback, whatever happens."""
+    """Run `mnn-gpu` on the CPU as a process of its own; no traceback, whatever happens."""
     result = subprocess.run(
         [*PROGRAM, *map(str, args)],
         capture_output=True,

@@ -16,7 +16,7 @@ import pytest
 
 from mnn_gpu import load_model, predict
 from mnn_gpu.data.idx import idx_header
-from tests.program import PROGRAM, prepared, run
+from tests.program import PROGRAM, prepared, run, run_process
 
 WITHOUT_CUPY = """
 import sys
@@ -232,7 +232,7 @@ def test_auto_with_a_broken_cupy_names_the_cause_in_one_line(tmp_path: Path, csv
     broken = tmp_path / "site" / "cupy"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise ImportError('half of it is missing')")
-    result = run(
+    result = run_process(
         *("train", "--data", csv, "--holdout", 5, "--iterations", 5, "--device", "auto"),
         *("-q", "--out", tmp_path / "m"),
         env={"PYTHONPATH": str(tmp_path / "site")},

@@ -45,7 +45,9 @@ def test_any_number_of_ranks_makes_the_same_file(name: str, folder: Path) -> Non
     recipe = RECIPES[name]
     if name == "fewer samples than shards":
         recipe = (*recipe, "--iterations", "20")
-    alone = program.run("train", *recipe, "--shards", "8", "--out", "lone", "-q", cwd=folder)
+    alone = program.run_process(
+        "train", *recipe, "--shards", "8", "--out", "lone", "-q", cwd=folder
+    )
     assert alone.returncode == 0, alone.stderr
     for count in (2, 4) if name != "minibatches" else (1, 2, 3, 4):
         result = ranks.run(count, "train", *recipe, "--out", "many", "-q", cwd=folder)
@@ -55,7 +57,7 @@ def test_any_number_of_ranks_makes_the_same_file(name: str, folder: Path) -> Non
 
 def test_two_ranks_of_a_shard_each_make_the_same_file(folder: Path) -> None:
     recipe = (*RECIPES["minibatches"], "--shards", "2", "-q")
-    program.run("train", *recipe, "--out", "lone", cwd=folder)
+    program.run_process("train", *recipe, "--out", "lone", cwd=folder)
     ranks.run(2, "train", *recipe, "--out", "many", cwd=folder)
     assert (folder / "many").read_bytes() == (folder / "lone").read_bytes()
 
@@ -92,10 +94,10 @@ def test_one_rank_speaks_and_writes(tmp_path: Path) -> None:
 
 
 def test_evaluation_and_prediction_are_shared_out(tmp_path: Path) -> None:
-    program.run("train", *SMALL, "--iterations", "5", "--out", "model", cwd=tmp_path)
+    program.run_process("train", *SMALL, "--iterations", "5", "--out", "model", cwd=tmp_path)
     images = Path(program.__file__).parent.parent / "mnn_gpu/data/mnist/t10k-images-idx3-ubyte.gz"
     for command in (("evaluate", "model", "--json"), ("predict", "model", images)):
-        alone = program.run(*command, cwd=tmp_path)
+        alone = program.run_process(*command, cwd=tmp_path)
         many = ranks.run(3, *command, cwd=tmp_path)
         assert many.returncode == 0, many.stderr
         assert many.stdout == alone.stdout
@@ -181,7 +183,7 @@ ranks.gathered(1)
 
 
 def test_a_launcher_that_mpi_knows_nothing_of_is_an_error(tmp_path: Path) -> None:
-    result = program.run("train", *SMALL, cwd=tmp_path, env={"OMPI_COMM_WORLD_SIZE": "4"})
+    result = program.run_process("train", *SMALL, cwd=tmp_path, env={"OMPI_COMM_WORLD_SIZE": "4"})
     assert result.returncode == 3
     assert result.stderr.startswith("error: The launcher started 4 ranks, and MPI knows of 1.")
     assert not list(tmp_path.iterdir())
@@ -199,7 +201,7 @@ def test_a_launcher_without_mpi_is_an_error(module: str, cause: str, tmp_path: P
     (tmp_path / "mpi4py" / "__init__.py").write_text("")
     (tmp_path / "mpi4py" / "MPI.py").write_text(module)
     for rank, said in (("0", True), ("1", False)):
-        result = program.run(
+        result = program.run_process(
             *("train", *SMALL),
             cwd=tmp_path,
             env={"PYTHONPATH": str(tmp_path), "PMI_SIZE": "2", "PMI_RANK": rank},

@@ -30,7 +30,7 @@ from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.replay import Program
 from mnn_gpu.cli.rescue import save_somewhere
 from mnn_gpu.randomness import ORDER, generator
-from tests.program import PROGRAM, prepared, run
+from tests.program import PROGRAM, prepared, run, run_process
 
 MINIBATCHES = TrainingConfig(
     hidden=(8, 6), epochs=6, batch_size=10, optimizer="adam", learning_rate=0.01, dropout=0.25
@@ -355,7 +355,7 @@ def test_a_full_disk_costs_no_checkpoint_and_no_model(tmp_path: Path) -> None:
 def test_a_model_that_cannot_be_written_is_put_elsewhere(
     images: dict[str, Any], tmp_path: Path
 ) -> None:
-    result = run(
+    result = run_process(
         *("train", "--rows", 2000, "--iterations", 3, "--out", "/dev/full"),
         env={"TMPDIR": str(tmp_path)},
     )

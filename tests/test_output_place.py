@@ -17,7 +17,7 @@ from mnn_gpu import Model, UsageError, load_model, network, save_model
 from mnn_gpu.cli.main import main
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.idx import idx_header
-from tests.program import PROGRAM, prepared, run
+from tests.program import PROGRAM, prepared, run, run_process
 
 SIZES = (784, 4, 10)
 TRAIN = ("train", "--iterations=2", "--holdout=2", "--batch-size=4", "--device=cpu", "-q")
@@ -145,7 +145,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /
 @pytest.mark.parametrize("name", STDOUT)
 def test_answers_go_to_stdout_by_any_of_its_names(place: Path, name: str) -> None:
     plain = run("predict", "m.safetensors", "d.csv", cwd=place)
-    named = run("predict", "m.safetensors", "d.csv", "-o", name, cwd=place)
+    named = run_process("predict", "m.safetensors", "d.csv", "-o", name, cwd=place)
     assert named.returncode == 0, named.stderr
     assert named.stdout == plain.stdout
     assert not (place / "-").exists()

@@ -13,7 +13,7 @@ import mnn_gpu
 from mnn_gpu.cli.main import main
 from mnn_gpu.cli.plot import PICTURES
 from mnn_gpu.plots.theme import DARK
-from tests.program import run
+from tests.program import run, run_process
 
 WITHOUT_MATPLOTLIB = """
 import sys
@@ -102,7 +102,9 @@ def test_a_picture_that_there_is_not_is_refused() -> None:
 
 def test_without_matplotlib_the_extra_is_named(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_MATPLOTLIB)
-    result = run("plot", "weights", "record", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    result = run_process(
+        "plot", "weights", "record", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}
+    )
     assert result.returncode == 2
     assert "mnn_gpu[plots]" in result.stderr
     assert not (tmp_path / "weights.png").exists()

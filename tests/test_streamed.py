@@ -38,7 +38,7 @@ from mnn_gpu.data.convert import convert
 from mnn_gpu.streamed import _some_rows
 from tests import ranks
 from tests.in_blocks import InBlocks
-from tests.program import run
+from tests.program import run, run_process
 from tests.test_blocks import folder, frame
 
 CONFIG = TrainingConfig(
@@ -142,7 +142,7 @@ def test_any_number_of_ranks_makes_the_same_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x_train=X.reshape(-1, 6, 6), y_train=y)
     convert(tmp_path / "d.npz", tmp_path / "d", rows_per_file=37)
     job = ("train", "--data", "d", *JOB, *RANDOM)
-    alone = run(*job, "--shards", "8", "--out", "lone", "-q", cwd=tmp_path)
+    alone = run_process(*job, "--shards", "8", "--out", "lone", "-q", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     for count in (2, 4):
         result = ranks.run(count, *job, "--out", "many", "-q", cwd=tmp_path)

@@ -79,11 +79,11 @@ class Ranks:
     def abort(self, code: int) -> None:
         """End all other ranks at once; this one ends by itself."""
 
-    def give_up(self, message: str) -> None:
-        """Say something and end all ranks, from whichever thread."""
+    def give_up(self, message: str, code: int = LaunchError.exit_code) -> None:
+        """Say something and end all ranks with an exit code, from whichever thread."""
         print(f"rank {self.rank}: {message}", file=sys.__stderr__, flush=True)
-        self.abort(LaunchError.exit_code)
-        os._exit(LaunchError.exit_code)
+        self.abort(code)
+        os._exit(code)
 
     def exchange(
         self,

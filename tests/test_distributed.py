@@ -182,6 +182,23 @@ ranks.gathered(1)
     assert "error: Nothing has come from the other ranks for 1 seconds." in result.stderr
 
 
+def test_interrupts_end_the_wait_for_a_rank_that_stops(tmp_path: Path) -> None:
+    code = """
+import os, signal, threading
+from mpi4py import MPI
+from mnn_gpu.ranks import ranks_of
+ranks = ranks_of(MPI.COMM_WORLD)
+if ranks.rank == 1:
+    os.kill(os.getpid(), signal.SIGSTOP)
+for seconds in (0.2, 0.4):
+    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+ranks.gathered(1)
+"""
+    result = ranks.start((2, [sys.executable, "-m", "mpi4py", "-c", code]), cwd=tmp_path)
+    assert result.returncode == 130
+    assert "rank 0: Interrupted while waiting for the other ranks." in result.stderr
+
+
 def test_a_launcher_that_mpi_knows_nothing_of_is_an_error(tmp_path: Path) -> None:
     result = program.run_process("train", *SMALL, cwd=tmp_path, env={"OMPI_COMM_WORLD_SIZE": "4"})
     assert result.returncode == 3

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import threading
+from collections.abc import Iterable
 from itertools import count
 
+import pytest
+
+from mnn_gpu.distributed import watchdog
+from mnn_gpu.distributed.signals import HeardSignals
 from mnn_gpu.distributed.watchdog import Watchdog
+from mnn_gpu.interrupts import FinishStep
 
 
-def why_it_gives_up(waiting_for: object, patience: float = 0.05) -> str | None:
-    """Let a watchdog look at something for a while; return what it says, None if nothing."""
+def why_it_gives_up(
+    waiting_for: object, patience: float = 0.05, signals: Iterable[list[int]] = ()
+) -> str | None:
+    """Let a watchdog look at something for a while; return what it says, None if nothing.
+
+    Its signals are those of each look, one after another.
+    """
     said: list[str] = []
     called = threading.Event()
+    coming = iter(signals)
 
-    def give_up(why: str) -> None:
-        said.append(why)
+    def give_up(why: str, number: int | None) -> None:
+        said.append(why if number is None else f"{why} {number}")
         called.set()
 
     looks = waiting_for if callable(waiting_for) else lambda: waiting_for
-    dog = Watchdog(looks, patience, give_up, interval=0.005)
+    dog = Watchdog(
+        looks, patience, give_up, 0.005, signals=lambda: next(coming, []), say=said.append
+    )
     dog.start()
     called.wait(0.5)
     dog.stop()
     dog.join(10)
     assert not dog.is_alive()
-    return said[0] if said else None
+    return " ".join(said) if said else None
 
 
 def test_it_gives_up_what_does_not_come() -> None:
@@ -44,3 +61,56 @@ def test_it_gives_up_at_once_what_failed() -> None:
 
     said = why_it_gives_up(failed, patience=1000)
     assert said == "The exchange with the other ranks failed (remote process exited)."
+
+
+WAITING = "SIGINT: waiting 10 s for other ranks. Again: stop at once."
+
+
+def test_an_interrupt_shortens_the_wait_and_another_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = why_it_gives_up("exchange 7", 1000, signals=[[], [signal.SIGINT]])
+    assert said == WAITING
+    said = why_it_gives_up("exchange 7", 1000, signals=[[signal.SIGINT], [], [], [signal.SIGINT]])
+    assert said == f"{WAITING} Interrupted while waiting for the other ranks. 2"
+    monkeypatch.setattr(watchdog, "HURRIED", 0.02)
+    said = why_it_gives_up("exchange 7", 1000, signals=[[], [signal.SIGTERM]])
+    assert said is not None
+    assert said.endswith("Interrupted while waiting for the other ranks. 15")
+
+
+def test_an_interrupt_that_nothing_waits_for_is_left_to_others() -> None:
+    for looks in (None, count().__next__):
+        assert why_it_gives_up(looks, signals=[[signal.SIGINT], [signal.SIGINT]]) is None
+
+
+def test_signals_are_heard_by_another_thread_if_they_are_to_end_the_program() -> None:
+    heard = HeardSignals()
+    with FinishStep():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert heard.new() == [signal.SIGINT]
+        assert heard.new() == []
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert heard.new() == []
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    del heard
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_programs_own_pipe_of_signals_is_left_alone() -> None:
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        signal.set_wakeup_fd(writer.fileno())
+        try:
+            heard = HeardSignals()
+            with FinishStep():
+                os.kill(os.getpid(), signal.SIGINT)
+            assert heard.new() == []
+            assert reader.recv(9) == bytes([signal.SIGINT])
+            del heard
+        finally:
+            assert signal.set_wakeup_fd(-1) == writer.fileno()

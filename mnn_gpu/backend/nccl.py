@@ -120,8 +120,8 @@ def _waiting_for(exchange: NcclExchange | None) -> object:
         return next((number for number, event in events if not event.done), None)
 
 
-def _giving_up(ranks: Ranks) -> Callable[[str], None]:
-    def give_up(why: str) -> None:
+def _giving_up(ranks: Ranks) -> Callable[[str, int | None], None]:
+    def give_up(why: str, _: int | None) -> None:
         ranks.give_up(explained(why))
 
     return give_up

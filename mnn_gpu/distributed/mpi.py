@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -38,7 +39,12 @@ class MpiRanks(Ranks):
         self.rank, self.size = comm.rank, comm.size
         # A method of this object would keep it alive, and its watchdog too.
         this = weakref.ref(self)
-        self.comm = WatchedComm(comm, patience(), lambda why: _give_up(this(), why))
+        self.comm = WatchedComm(
+            comm,
+            patience(),
+            lambda why, number: _give_up(this(), why, number),
+            lambda text: _say(this(), text),
+        )
         self._maximum = MPI.MAX
         self.gathered(None)  # What follows is not watched; all ranks are there from here on.
         self.local_rank, self.sharers = on_this_machine(comm)
@@ -97,9 +103,18 @@ def end_all(comm: Any, code: int) -> None:
         os._exit(code)  # Where Abort should come back.
 
 
-def _give_up(ranks: Ranks | None, why: str) -> None:
-    if ranks is not None:
+def _give_up(ranks: Ranks | None, why: str, number: int | None) -> None:
+    if ranks is None:
+        return
+    if number is None:
         ranks.give_up(explained(why))
+    else:
+        ranks.give_up(why, 128 + number)
+
+
+def _say(ranks: Ranks | None, text: str) -> None:
+    if ranks is not None and ranks.is_first:
+        print(text, file=sys.__stderr__, flush=True)
 
 
 def _told(error: Exception) -> tuple[str, str, int]:

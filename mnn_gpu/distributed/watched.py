@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from mnn_gpu.distributed.signals import HeardSignals
 from mnn_gpu.distributed.watchdog import Watchdog
 
 
@@ -19,16 +20,30 @@ class WatchedComm:
     comm : mpi4py.MPI.Intracomm
     patience : float
         Seconds for which a call may wait for the other ranks.
-    give_up : callable
+    give_up, say : callable
         See `Watchdog`.
     """
 
-    def __init__(self, comm: Any, patience: float, give_up: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        comm: Any,
+        patience: float,
+        give_up: Callable[[str, int | None], object],
+        say: Callable[[str], object],
+    ) -> None:
         self.comm = comm
         self.count = 0  # Of calls begun and ended: odd within one.
         # The watchdog keeps no communicator alive, and ends with it.
         this = weakref.ref(self)
-        watchdog = Watchdog(lambda: _waiting_for(this()), patience, give_up)
+        self.heard = HeardSignals()
+        heard = weakref.ref(self.heard)
+        watchdog = Watchdog(
+            lambda: _waiting_for(this()),
+            patience,
+            give_up,
+            signals=lambda: [] if (of := heard()) is None else of.new(),
+            say=say,
+        )
         weakref.finalize(self, watchdog.stop)
         watchdog.start()
 

@@ -1,0 +1,63 @@
+"""Signals that come while the main thread is in MPI's library, where Python runs no handler."""
+
+from __future__ import annotations
+
+import os
+import signal
+import weakref
+
+from mnn_gpu.interrupts import SIGNALS, FinishStep, terminate
+
+
+class HeardSignals:
+    """Ctrl-C and SIGTERM, for another thread, as numbers in a pipe (`signal.set_wakeup_fd`).
+
+    Outside the main thread, and where the program has such a pipe already (as asyncio's loops may
+    have), none is heard. Signals that the program ignores or handles itself do not count.
+    """
+
+    def __init__(self) -> None:
+        self.reader, writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        os.set_blocking(writer, False)
+        is_set = _wake(writer)
+        weakref.finalize(self, _close, self.reader, writer, is_set)
+
+    def new(self) -> list[int]:
+        """Return the numbers of those that came since the last call."""
+        try:
+            numbers = os.read(self.reader, 1024)
+        except BlockingIOError:
+            return []
+        return [number for number in numbers if number in SIGNALS and _ends(number)]
+
+
+def _ends(number: int) -> bool:
+    """Return whether a signal is to end the program."""
+    handler = signal.getsignal(number)
+    ours = isinstance(getattr(handler, "__self__", None), FinishStep)
+    return ours or handler in (signal.default_int_handler, terminate)
+
+
+def _wake(descriptor: int) -> bool:
+    """Let signals be written to a pipe, if there is none yet; return whether they are."""
+    try:
+        before = signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+    except ValueError:  # Not the main thread.
+        return False
+    if before != -1:
+        signal.set_wakeup_fd(before)
+    return before == -1
+
+
+def _close(reader: int, writer: int, is_set: bool) -> None:
+    """Close the pipe, unless signals are still written to it."""
+    if is_set:
+        try:
+            now = signal.set_wakeup_fd(-1)
+        except ValueError:
+            return  # Not the main thread, which alone may change it.
+        if now not in (writer, -1):
+            signal.set_wakeup_fd(now)
+    os.close(reader)
+    os.close(writer)

@@ -6,10 +6,11 @@ import argparse
 
 from mnn_gpu.cli.options import add_json, print_json
 
-SUMMARY = "hold the formulas' gradients against central differences"
+SUMMARY = "compare the formulas' gradients with central differences"
 DESCRIPTION = """\
-Hold the gradient that the formulas give for every layer against central differences of the
-loss, (loss(theta + h) - loss(theta - h)) / 2h, in float64. Exits with 1 if they differ."""
+Compare the gradient that the formulas give for every layer with central
+differences of the loss, (loss(theta + h) - loss(theta - h)) / 2h, in float64.
+Exits with 1 if they differ."""
 EPILOG = ""
 
 

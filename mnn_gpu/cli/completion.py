@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-SUMMARY = "print the script that completes commands and options in a shell"
-DESCRIPTION = "Print a completion script for a shell (needs the extra completion)."
+SUMMARY = "print a shell's completion script"
+DESCRIPTION = """\
+Print the script with which a shell completes commands and options (needs the
+extra completion)."""
 EPILOG = """\
 examples:
   mnn-gpu completion bash > ~/.local/share/bash-completion/completions/mnn-gpu

@@ -12,11 +12,12 @@ from mnn_gpu.cli.options import add_json, add_label_column, print_json, say, sho
 if TYPE_CHECKING:
     from mnn_gpu.data.convert import Converted
 
-SUMMARY = "write a data set as files that are read some rows at a time"
+SUMMARY = "write a data set as NumPy files, to train on more than fits in memory"
 DESCRIPTION = """\
-Write a data set as NumPy files in the folder OUT, from where it is read some rows at a time:
-training then needs no more memory than a few batches. One pass; CSV and Parquet may be larger
-than memory. OUT is made; it has to be empty, or left by a conversion that was killed.
+Write a data set as NumPy files in the folder OUT. Commands read them in parts,
+so training needs memory for a few batches only. CSV and Parquet files may be
+larger than memory. OUT must be new or empty, or left by a conversion that was
+killed.
   images-00000.npy  (rows, features), uint8 from 0 to 255 or float32 from 0 to 1
   labels-00000.npy  (rows,), int64
   index.json        rows, type, classes and a digest; written last"""
@@ -24,7 +25,7 @@ EPILOG = """\
 examples:
   mnn-gpu convert train.csv.gz train
   mnn-gpu convert test.csv test --unlabelled
-  mnn-gpu convert images-idx3-ubyte labels-idx1-ubyte digits --rows-per-file 100000"""
+  mnn-gpu convert images-idx3-ubyte labels-idx1-ubyte digits"""
 SECONDS = 5.0
 """Between two lines of progress."""
 
@@ -41,28 +42,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         choices=["uint8", "float32"],
-        help="whether pixels are whole numbers from 0 to 255 or fractions from 0 to 1; nothing is "
-        "scaled (default: as the first rows are)",
+        help="uint8 if pixels are whole numbers from 0 to 255, float32 if they are fractions from "
+        "0 to 1; nothing is scaled (default: by the first rows)",
     )
     parser.add_argument(
         "--part",
         choices=["train", "test"],
         default="train",
-        help="which part to take where DATA has both (default: train)",
+        help="which part to convert if DATA has both (default: train)",
     )
     parser.add_argument(
         "--unlabelled",
         action="store_true",
-        help="DATA need not have labels; without a header line a CSV file has none",
+        help="DATA may have no labels; a CSV file without a header line has none",
     )
     parser.add_argument(
         "--rows-per-file",
         type=int,
         metavar="N",
-        help="default: as many as make a file of about 256 MB",
+        help="rows in each file (default: those of about 256 MB)",
     )
     add_label_column(parser)
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     add_json(parser)
 
 

@@ -6,8 +6,10 @@ import argparse
 
 from mnn_gpu.cli.options import add_json, print_json
 
-SUMMARY = "report what there is to train on, and cures for what fails"
-DESCRIPTION = "Probe CuPy and every GPU stage by stage and report what works, or cause and cure."
+SUMMARY = "report which devices work, and how to fix those that do not"
+DESCRIPTION = """\
+Test CuPy and every GPU step by step. Report what works and, for what does not,
+the cause and the cure."""
 EPILOG = ""
 
 

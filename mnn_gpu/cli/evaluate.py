@@ -36,7 +36,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model(parser)
-    add_paths(parser, "the data, as with --data")
+    add_paths(parser, "the same as --data PATH")
     add_data(parser, "the 10,000 test images of the bundled MNIST")
     add_stream(parser)
     add_device(parser)

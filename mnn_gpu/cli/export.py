@@ -10,13 +10,13 @@ from mnn_gpu.cli.options import add_force, add_json, add_model, print_json, show
 SUMMARY = "write a model for another program"
 DESCRIPTION = """\
 Write a model for another program. The ending of FILE decides which:
-  .html         any browser: a page to draw digits on, which the model reads as they are
-                drawn, without server or network (needs a model of 28 x 28 pixels)
-  .npz          NumPy: arrays W1, b1, W2, ... with the shapes of the formulas, no pickle
-  .onnx         onnxruntime, OpenCV and other runtimes: pixels in, probabilities and label
-                out (needs the extra onnx)
-  .safetensors  PyTorch: net.load_state_dict(safetensors.torch.load_file(FILE)) fills a
-                Sequential of Linear, ReLU, Linear, ReLU, ..., Linear"""
+  .html         a web page to draw digits on, which the model reads as you draw;
+                needs no server or network (for models of 28 x 28 pixels)
+  .npz          NumPy: arrays W1, b1, W2, ... in the shapes of the formulas
+  .onnx         onnxruntime, OpenCV and others: takes pixels, returns
+                probabilities and label (needs the extra onnx)
+  .safetensors  PyTorch: net.load_state_dict(safetensors.torch.load_file(FILE))
+                loads it into a Sequential of Linear, ReLU, ..., Linear"""
 EPILOG = """\
 examples:
   mnn-gpu export record record.onnx --dtype float16

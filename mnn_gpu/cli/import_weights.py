@@ -7,21 +7,23 @@ from pathlib import Path
 
 from mnn_gpu.cli.options import add_force, add_json, check_model_output, print_json, show
 
-SUMMARY = "make a model of weights that another program trained"
+SUMMARY = "make a model from weights that another program trained"
 DESCRIPTION = """\
-Make a model of weights that another program trained: Linear layers with ReLU between them and
-a softmax at the end. WEIGHTS tells only the layers; that ReLU is between them is taken on trust.
-  .safetensors  a PyTorch state_dict: 0.weight, 0.bias, 2.weight, ...; layers are ordered by
-                the numbers in their names
+Make a model from weights that another program trained: Linear layers with ReLU
+between them and a softmax at the end. WEIGHTS holds the layers only, so that
+the activation is ReLU cannot be checked.
+  .safetensors  a PyTorch state_dict: 0.weight, 0.bias, 2.weight, ...; the
+                numbers in the names give the order of the layers
   .npz          the same names, or W1, b1, W2, b2, ... as in the formulas
 
-Pickles (.pt, .pth, .pkl) can run code and are not read; in PyTorch, save safetensors:
+Pickles (.pt, .pth, .pkl) can run code and are not read. In PyTorch, save
+safetensors:
   safetensors.torch.save_file(net.state_dict(), "weights.safetensors")
-scikit-learn's MLPClassifier comes in through Python: mnn_gpu.from_sklearn(classifier)."""
+For scikit-learn's MLPClassifier use Python: mnn_gpu.from_sklearn(classifier)."""
 EPILOG = """\
 examples:
   mnn-gpu import weights.safetensors model.safetensors
-  mnn-gpu import weights.safetensors model.safetensors --mean 0.1307 --std 0.3081
+  mnn-gpu import weights.npz model.safetensors --mean 0.1307 --std 0.3081
   mnn-gpu evaluate model.safetensors"""
 
 
@@ -33,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classes",
         nargs="+",
         metavar="LABEL",
-        help="what each output stands for (default: what WEIGHTS says, else 0 1 2 ...)",
+        help="the class of each output (default: as in WEIGHTS, else 0 1 2 ...)",
     )
     for name, default, example in (("mean", 0.0, 0.1307), ("std", 1.0, 0.3081)):
         parser.add_argument(
@@ -41,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=float,
             default=default,
             metavar="X",
-            help=f"the network was trained on (pixels - mean) / std, pixels from 0 to 1, such as "
-            f"{example} for MNIST (default: {default:g})",
+            help=f"{name} of the pixels, scaled to 0 to 1, if the network was trained on (pixels - "
+            f"mean) / std; {example} for MNIST (default: {default:g})",
         )
     add_force(parser)
     add_json(parser)

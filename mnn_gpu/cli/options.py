@@ -96,8 +96,8 @@ def add_transpose(parser: Options) -> None:
     parser.add_argument(
         "--transpose",
         action=argparse.BooleanOptionalAction,
-        help="exchange lines and columns of the images, for files such as EMNIST's (default: as "
-        "the model's training data were)",
+        help="swap rows and columns of each image, for files such as EMNIST's (default: as for "
+        "the model's training data)",
     )
 
 
@@ -140,14 +140,14 @@ def add_label_column(parser: Options) -> None:
     parser.add_argument(
         "--label-column",
         metavar="NAME",
-        help="the label's column in a table: a name, first, last or N (default: the one called "
+        help="column of the labels in a table: its name, first, last or N (default: the one named "
         "label, class, target, digit or y)",
     )
     parser.add_argument(
         "--keep-columns",
         action="store_true",
         default=None,
-        help="take columns that number rows (id, index, fold, ...) for pixels too",
+        help="use columns that number rows (id, index, fold, ...) as pixels too",
     )
 
 
@@ -155,8 +155,8 @@ def add_stream(parser: Options) -> None:
     parser.add_argument(
         "--stream",
         action=argparse.BooleanOptionalAction,
-        help="leave the data on the disk and read them meanwhile: a folder that convert wrote, or "
-        "a Parquet file (default: such folders)",
+        help="read the data from the disk during the run: a folder that convert wrote, or a "
+        "Parquet file (default: for such folders)",
     )
 
 

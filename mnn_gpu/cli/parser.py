@@ -6,7 +6,7 @@ import argparse
 import difflib
 import re
 from collections.abc import Collection, Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mnn_gpu.cli.options import spelled_out
 
@@ -27,24 +27,22 @@ class Parser(argparse.ArgumentParser):
             return suggestion(found[1], re.findall(r"[\w:.-]+", found[2]))
         if "unrecognized arguments: " in message:
             word = message.rpartition("unrecognized arguments: ")[2].split()[0].partition("=")[0]
-            return suggestion(word, self.known_options()) if word.startswith("-") else ""
+            options = [option for action in self._actions for option in action.option_strings]
+            return suggestion(word, options) if word.startswith("-") else ""
         return ""
 
-    def known_options(self) -> list[str]:
-        """Return all options, of the commands too."""
-        options = [option for action in self._actions for option in action.option_strings]
-        for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                for command in action.choices.values():
-                    options += command.known_options()
-        return options
+    def parse_known_args(self, *arguments: Any) -> Any:
+        """Parse arguments; those that are unknown are errors of the command that they follow."""
+        known, unknown = super().parse_known_args(*arguments)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return a question that names the nearest known word, empty if none is near."""
     near = difflib.get_close_matches(word, sorted(set(known)), 1)
-    # The word itself belongs to another command.
-    return f"; did you mean {near[0]}?" if near and near[0] != word else ""
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def shorten_help(parser: argparse.ArgumentParser, common: Collection[str]) -> None:

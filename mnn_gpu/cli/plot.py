@@ -23,12 +23,12 @@ examples:
   mnn-gpu plot weights --help"""
 
 PICTURES = {
-    "history": "loss and accuracy over the training",
-    "confusion": "which class is taken for which",
-    "mistakes": "the misread images, the most confident first",
-    "weights": "the first layer's rows as images",
-    "augmentation": "images beside deformed ones, as the model's recipe makes them",
-    "calibration": "whether the model is right as often as it says",
+    "history": "loss and accuracy during training",
+    "confusion": "which classes the model confuses",
+    "mistakes": "misclassified images, the most confident first",
+    "weights": "the weights of the first layer as images",
+    "augmentation": "images and deformed copies of them, as in the model's training",
+    "calibration": "accuracy at each confidence",
 }
 WITH_ANSWERS = ("confusion", "mistakes", "calibration")
 WITH_IMAGES = ("mistakes", "weights", "augmentation")
@@ -53,15 +53,22 @@ def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
         help="where to save it, as .png, .svg or .pdf (default: %(default)s)",
     )
     parser.add_argument(
-        "--theme", choices=["light", "dark"], default="light", help="default: %(default)s"
+        "--theme",
+        choices=["light", "dark"],
+        default="light",
+        help="colours (default: %(default)s)",
     )
     if name in WITH_MOST:
         parser.add_argument(
-            "--most", type=int, default=40, metavar="N", help="draw N (default: %(default)s)"
+            "--most",
+            type=int,
+            default=40,
+            metavar="N",
+            help="draw at most N images (default: %(default)s)",
         )
     if name == "confusion":
         parser.add_argument(
-            "--shares", action="store_true", help="write percent of each class, not counts"
+            "--shares", action="store_true", help="show percentages of each class instead of counts"
         )
     if name == "augmentation":
         parser.add_argument(
@@ -69,16 +76,18 @@ def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
             type=int,
             default=6,
             metavar="N",
-            help="of each image (default: %(default)s)",
+            help="deformed versions of each image (default: %(default)s)",
         )
-        parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+        parser.add_argument(
+            "--seed", type=int, default=0, metavar="N", help="seed of the deformations (default: 0)"
+        )
     if name in WITH_IMAGES:
         parser.add_argument(
             "--image-shape",
             type=int,
             nargs=2,
             metavar=("HEIGHT", "WIDTH"),
-            help="of the images (default: the recipe's, else the data's, else square)",
+            help="size of the images (default: the recipe's, else the data's, else square)",
         )
     if name in WITH_ANSWERS:
         add_data(parser, "the 10,000 test images of the bundled MNIST")

@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 ROWS = 1 << 16
 """So many lines are made at a time."""
 
-SUMMARY = "label a data set, as a Kaggle submission, or pictures of handwritten digits"
+SUMMARY = "label the images of a data set, or pictures of handwritten digits"
 DESCRIPTION = """\
-Label the images of a data set and write ImageId,Label lines, counted from 1, as Kaggle
-wants them (for a folder of images File,Label lines); or read pictures (photographs, scans,
-drawings) of one handwritten digit each and print for every file the digit and its
-probability (needs the extra images)."""
+Label the images of a data set and print ImageId,Label lines, numbered from 1,
+as Kaggle expects (File,Label lines for a folder of image files). Or read
+pictures of one handwritten digit each (photographs, scans, drawings) and print
+the digit and its probability for every file (needs the extra images)."""
 EPILOG = """\
 examples:
   mnn-gpu predict model.safetensors test.csv -o submission.csv
@@ -57,13 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="IMAGES",
-        help="CSV (.gz), .npz, Parquet or IDX file, or a folder of them or of convert; labels in "
-        "it are ignored; "
-        "or any number of pictures, one digit on each",
+        help="a CSV (.gz), .npz, Parquet or IDX file, a folder of one, of image files or from "
+        "convert (labels are ignored); or any number of pictures, one digit on each",
     )
-    parser.add_argument(
-        "--data", nargs="+", metavar="IMAGES", help="the same, as evaluate calls them"
-    )
+    parser.add_argument("--data", nargs="+", metavar="IMAGES", help="the same as IMAGES")
     parser.add_argument(
         "-o",
         "--output",
@@ -75,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--show",
         type=Path,
         metavar="PNG",
-        help="save a sheet of the pictures, what the network saw of them, and the answers",
+        help="save the pictures, the network's inputs and the answers as one image",
     )
     add_label_column(parser)
     add_transpose(parser)

@@ -17,19 +17,24 @@ SCHEDULES = ("constant", "step", "linear", "cosine", "one-cycle")
 
 # Of TrainingConfig: option, type, metavar, help.
 NUMBERS: tuple[tuple[str, Any, str, str], ...] = (
-    ("pixel_max", float, "X", "largest value of a pixel (default: 1, 16, 255 or 65535, as fits)"),
-    ("batch_size", int, "N", "samples in an update (default: all)"),
-    ("momentum", float, "X", "of momentum and nesterov (default: 0.9)"),
-    ("beta1", float, "X", "of adam and adamw (default: 0.9)"),
-    ("beta2", float, "X", "of adam and adamw (default: 0.999)"),
+    (
+        "pixel_max",
+        float,
+        "X",
+        "largest value of a pixel (default: 1, 16, 255 or 65535, by the data)",
+    ),
+    ("batch_size", int, "N", "samples per update (default: all)"),
+    ("momentum", float, "X", "for momentum and nesterov (default: 0.9)"),
+    ("beta1", float, "X", "for adam and adamw (default: 0.9)"),
+    ("beta2", float, "X", "for adam and adamw (default: 0.999)"),
     ("weight_decay", float, "X", "pull weights to 0, not biases (default: 0; adamw 0.01)"),
     ("average", float, "X", "use a moving average of the weights, such as 0.999 (default: 0)"),
-    ("warmup", float, "X", "share of the training in which the rate rises (default: 0)"),
-    ("clip_norm", float, "X", "shorten longer gradients (default: none)"),
+    ("warmup", float, "X", "share of the run in which the learning rate rises (default: 0)"),
+    ("clip_norm", float, "X", "scale gradients down to this length (default: do not)"),
     ("dropout", float, "X", "share of hidden units left out at random (default: 0)"),
     ("input_dropout", float, "X", "share of inputs left out at random (default: 0)"),
     ("label_smoothing", float, "X", "share of a label spread over all classes (default: 0)"),
-    ("max_norm", float, "X", "longest vector of a hidden unit's weights (default: any)"),
+    ("max_norm", float, "X", "limit the length of each hidden unit's weights (default: no limit)"),
     (
         "patience",
         int,
@@ -40,10 +45,10 @@ NUMBERS: tuple[tuple[str, Any, str, str], ...] = (
 )
 # Of Augmentation.
 DEFORMATIONS: tuple[tuple[str, str, str], ...] = (
-    ("rotation", "DEGREES", "rotate by up to so much either way"),
-    ("shear", "DEGREES", "slant by up to so much"),
-    ("scaling", "SHARE", "stretch or shrink each side by up to so much"),
-    ("shift", "PIXELS", "move by up to so much"),
+    ("rotation", "DEGREES", "rotate by at most this angle"),
+    ("shear", "DEGREES", "slant by at most this angle"),
+    ("scaling", "SHARE", "stretch or shrink each side by at most this share"),
+    ("shift", "PIXELS", "move by at most this distance"),
     ("alpha", "PIXELS", "strength of the elastic field (Simard's alpha)"),
     ("sigma", "PIXELS", "smoothness of the elastic field, 1 or more"),
 )
@@ -52,7 +57,7 @@ DEFORMATIONS: tuple[tuple[str, str, str], ...] = (
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Declare the recipe and what overrides it; what is not given is None."""
     recipe = parser.add_argument_group(
-        "recipe", "Defaults are the notebook's; another recipe has its own (mnn-gpu recipes)."
+        "recipe", "The defaults below are the notebook's; mnn-gpu recipes lists the others."
     )
     recipe.add_argument(
         "--recipe",
@@ -82,7 +87,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     length.add_argument(
         "--iterations", type=int, metavar="N", help="stop after N updates (default: 1000)"
     )
-    length.add_argument("--epochs", type=int, metavar="N", help="stop after N passes instead")
+    length.add_argument(
+        "--epochs", type=int, metavar="N", help="stop after N passes over the data instead"
+    )
     recipe.add_argument(
         "--lr", "--learning-rate", type=float, metavar="X", help="learning rate (default: 0.1)"
     )
@@ -95,7 +102,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--schedule",
         choices=SCHEDULES,
-        help="how the learning rate falls (default: constant: not at all)",
+        help="how the learning rate falls (default: constant)",
     )
     for name, kind, metavar, text in NUMBERS:
         recipe.add_argument(_option(name), type=kind, metavar=metavar, help=text)
@@ -103,16 +110,18 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=int,
         metavar="N",
-        help="of all random numbers (default: 0)",
+        help="seed of all random numbers (default: 0)",
     )
     recipe.add_argument(
-        "--dtype", choices=["float32", "float64"], help="of all arithmetic (default: float32)"
+        "--dtype",
+        choices=["float32", "float64"],
+        help="precision of the arithmetic (default: float32)",
     )
     recipe.add_argument(
         "--matmul-precision",
         choices=["full", "tf32", "bf16"],
-        help="round what the network multiplies in training, for a GPU's tensor cores "
-        "(default: full: not at all)",
+        help="round the inputs of training's matrix products, for a GPU's tensor cores "
+        "(default: full, no rounding)",
     )
     _add_deformations(parser.add_argument_group("deformed images"))
 
@@ -121,7 +130,7 @@ def _add_deformations(group: Options) -> None:
     group.add_argument(
         "--augment",
         action=argparse.BooleanOptionalAction,
-        help="deform images at random, anew every time (any option below does too)",
+        help="deform the images at random in every epoch (so does any option below)",
     )
     for name, metavar, text in DEFORMATIONS:
         group.add_argument(_option(name), type=float, metavar=metavar, help=text)
@@ -130,14 +139,14 @@ def _add_deformations(group: Options) -> None:
         type=int,
         nargs="*",
         metavar="LABEL",
-        help="labels to rotate and slant half as far, such as 1 7",
+        help="labels to rotate and slant half as much, such as 1 7",
     )
     group.add_argument(
         "--image-shape",
         type=int,
         nargs=2,
         metavar=("HEIGHT", "WIDTH"),
-        help="of images that are deformed (default: as the file says, else square)",
+        help="size of the images to deform (default: as in the file, else square)",
     )
 
 

@@ -48,9 +48,10 @@ examples:
   train --device cuda --hidden 128 64 --batch-size 128 --epochs 20
   train --data train.csv --out digits.safetensors
 
-Progress goes to stderr, the result to stdout. Exit codes: 0 done, 2 usage, 3 device not
-available, 4 bad data, model or output file, 5 diverged, 130 Ctrl-C, 143 SIGTERM. After the
-last three the model is saved as far as it came."""
+Progress goes to stderr, the result to stdout. Exit codes: 0 done, 2 usage,
+3 device not available, 4 bad data, model or output file, 5 diverged,
+130 Ctrl-C, 143 SIGTERM. After the last three the model is saved as trained so
+far."""
 
 
 def run(args: argparse.Namespace) -> int:

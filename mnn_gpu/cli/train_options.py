@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rows",
         type=int,
         metavar="N",
-        help="use only N rows (default: all; of MNIST 42,000 as in the notebook)",
+        help="use only N rows (default: all; 42,000 of MNIST, as in the notebook)",
     )
     data.add_argument(
         "--holdout",
@@ -33,19 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard-rows",
         type=int,
         metavar="N",
-        help="work on a batch N samples at a time (default: what suits the device)",
+        help="compute a batch in parts of N samples (default: depends on the device)",
     )
     device.add_argument(
         "--shards",
         type=int,
         metavar="N",
-        help="cut each batch into N shards, which several ranks share; with the same N any "
-        "number of ranks comes to the same bits (default: 8 among up to 8 ranks)",
+        help="cut each batch into N shards for several ranks; for the same N the result is "
+        "bit-identical for any number of ranks (default: 8 for up to 8 ranks)",
     )
     device.add_argument(
         "--fast-reduce",
         action=argparse.BooleanOptionalAction,
-        help="add the shards' gradients up in the arithmetic's own dtype, not in float64",
+        help="sum the shards' gradients in the arithmetic's dtype, not in float64",
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -60,18 +60,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report-every",
         type=int,
         metavar="N",
-        help="iterations between two reports (default: 100; one epoch with minibatches)",
+        help="report after every N iterations (default: 100; an epoch with minibatches)",
     )
     output.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     output.add_argument(
         "--checkpoint",
         metavar="FOLDER",
-        help="keep the last two states of the run there",
+        help="save the state of the run in this folder (the last two)",
     )
     output.add_argument(
         "--every",
         metavar="N|TIME",
-        help="write them after every N iterations, or every 30s, 10m, 1.5h",
+        help="save it after every N iterations, or every 30s, 10m, 1.5h",
     )
     output.add_argument(
         "--resume",

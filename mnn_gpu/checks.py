@@ -28,9 +28,10 @@ def several(value: Any) -> tuple[Any, ...]:
         return (value,)
 
 
-def positive(name: str, value: object) -> float:
-    """Return a finite number above 0, or raise a UsageError."""
-    return number_in(name, value, "above 0, such as 0.1", lambda number: 0 < number < math.inf)
+def positive(name: str, value: object, such_as: float = 0.1) -> float:
+    """Return a finite number above 0, or raise a UsageError with an example."""
+    range_ = f"above 0, such as {such_as}"
+    return number_in(name, value, range_, lambda number: 0 < number < math.inf)
 
 
 def number_in(name: str, value: object, range_: str, fits: Callable[[float], bool]) -> float:

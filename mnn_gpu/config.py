@@ -157,9 +157,9 @@ class TrainingConfig:
         self._set("seed", whole("seed", self.seed, 0))
         # A NumPy float64 would turn all that it is multiplied with into float64.
         self._set("learning_rate", positive("learning_rate", self.learning_rate))
-        for name in ("clip_norm", "max_norm", "pixel_max"):
+        for name, such_as in (("clip_norm", 1), ("max_norm", 2), ("pixel_max", 255)):
             if getattr(self, name) is not None:
-                self._set(name, positive(name, getattr(self, name)))
+                self._set(name, positive(name, getattr(self, name), such_as))
         for name in SHARES:
             self._set(name, number_in(name, getattr(self, name), "from 0 up to below 1", _is_share))
         for name in ("dropout", "input_dropout"):

@@ -382,13 +382,11 @@ def _fitting(model: Model, blocks: Blocks) -> Blocks:
 
 def _check_features(model: Model, features: int, source: str, size: int = 0) -> None:
     if features != model.features:
-        one = (
-            "Give a single image as X[None], or images" if size == model.features else "Give images"
-        )
+        one = "Give a single image as X[None], or" if size == model.features else "Give"
         raise DataError(
             f"The images of {source} have {features} pixels, the model was trained on "
             f"{model.features}.",
-            f"{one}images of the size that the model was trained on.",
+            f"{one} images of the size that the model was trained on.",
         )
 
 

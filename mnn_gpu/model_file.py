@@ -126,8 +126,12 @@ def load_model(path: str | Path) -> Model:
             sizes, classes, info, pixel_max = checked_description(metadata, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
-        near = get_close_matches(str(path), SHIPPED, 1)
-        cure = f"Did you mean {near[0]}?" if near else f"Train one with: train --out {path}"
+        near = get_close_matches(str(path).lower(), SHIPPED, 1)
+        cure = (
+            f"Did you mean {near[0]}?"
+            if near
+            else "Check the path. To train a model: train --out NAME"
+        )
         raise ModelFileError(f"There is no model {path}.", cure) from error
     except ModelFileError:
         raise

@@ -115,6 +115,11 @@ def explained(path: str | Path) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
+        if isinstance(error, NotADirectoryError):
+            raise OutputError(
+                f"{path} cannot be written: {Path(path).parent} is no folder.",
+                "Choose another place.",
+            ) from error
         raise OutputError(f"{path} cannot be written: {reason}.", CURE) from error
     except ValueError as error:
         if "\0" not in str(path):

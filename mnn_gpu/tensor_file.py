@@ -94,7 +94,7 @@ def check_header(path: Path) -> None:
     with open_regular(path) as file:
         length = int.from_bytes(file.read(8), "little")
     if length > MOST_HEADER:
-        raise ValueError(f"its header is to have {length:,} bytes")
+        raise ValueError("it does not begin as a safetensors file")
 
 
 def checksum(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> str:

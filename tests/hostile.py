@@ -196,8 +196,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "none.parquet": (lambda: claiming_parquet(0), "promises 0 rows"),
     "claim.safetensors": (lambda: tensors(tensor([10**12], 4 * 10**12)), "not a whole model"),
     "overflow.safetensors": (lambda: tensors(tensor([2**62, 8], 0)), "not a whole model"),
-    "length.safetensors": (lambda: struct.pack("<Q", 2**60) + b"{}", "header is to have"),
-    "weights-length.safetensors": (lambda: struct.pack("<Q", 2**60), "header is to have"),
+    "length.safetensors": (lambda: struct.pack("<Q", 2**60) + b"{}", "does not begin as"),
+    "weights-length.safetensors": (lambda: struct.pack("<Q", 2**60), "does not begin as"),
     "weights-shape.safetensors": (lambda: tensors(tensor([0] * 100, 0)), "cannot be read"),
     "weights-claim.safetensors": (lambda: tensors(tensor([2**31, 2**31], 2**64 - 4)), "cannot be"),
     "sizes.safetensors": (

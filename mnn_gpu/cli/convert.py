@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli.options import add_json, add_label_column, print_json, say, show
+from mnn_gpu.cli.paths import named_path
 
 if TYPE_CHECKING:
     from mnn_gpu.data.convert import Converted
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="CSV (.gz), .npz, Parquet, IDX images [and labels], or a folder of them",
     )
-    parser.add_argument("out", type=Path, metavar="OUT", help="the folder to write")
+    parser.add_argument("out", type=named_path, metavar="OUT", help="the folder to write")
     parser.add_argument(
         "--dtype",
         choices=["uint8", "float32"],

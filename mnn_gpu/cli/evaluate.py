@@ -12,6 +12,7 @@ from mnn_gpu.cli.options import (
     add_model,
     add_paths,
     add_stream,
+    check_files_given,
     chosen_backend,
     is_streamed,
     one_of_both,
@@ -71,6 +72,7 @@ def _evaluated(args: argparse.Namespace, model: Model, backend: Backend) -> tupl
         blocks = open_blocks(args.data[0], args.label_column, args.keep_columns)
         blocks = oriented(args, blocks, model)
         return blocks.source, evaluate(model, blocks, None, backend, comm=args.ranks)
+    check_files_given(args)
     if args.data is None:
         data = bundled_mnist("test")
     else:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from mnn_gpu.cli.options import add_force, add_json, add_model, print_json, show
+from mnn_gpu.cli.paths import output_path
 
 SUMMARY = "write a model for another program"
 DESCRIPTION = """\
@@ -27,7 +27,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model(parser)
-    parser.add_argument("file", type=Path, metavar="FILE", help="what to write")
+    parser.add_argument("file", type=output_path, metavar="FILE", help="what to write")
     parser.add_argument(
         "--dtype",
         choices=["float16", "float32", "float64"],

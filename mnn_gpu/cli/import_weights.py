@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from mnn_gpu.cli.options import add_force, add_json, check_model_output, print_json, show
+from mnn_gpu.cli.paths import named_path, output_path
 
 SUMMARY = "make a model from weights that another program trained"
 DESCRIPTION = """\
@@ -29,8 +29,10 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("weights", type=Path, metavar="WEIGHTS", help=".safetensors or .npz file")
-    parser.add_argument("model", type=Path, metavar="MODEL", help="the model file to write")
+    parser.add_argument(
+        "weights", type=named_path, metavar="WEIGHTS", help=".safetensors or .npz file"
+    )
+    parser.add_argument("model", type=output_path, metavar="MODEL", help="the model file to write")
     parser.add_argument(
         "--classes",
         nargs="+",

@@ -54,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not argv or argv[0] == "help":
         # help COMMAND is COMMAND --help; without a command it is that of all.
         argv = [*argv[1:2], "--help"]
-    return _run(program(HELP_ALL not in argv), argv, job)
+    parser = program(HELP_ALL not in argv)
+    if argv[0] not in ("-h", "--help", "--version") and argv[0].startswith("-"):
+        parser.error(f"{argv[0]} comes before the command, such as mnn-gpu train {argv[0]}")
+    return _run(parser, argv, job)
 
 
 def train_main(argv: Sequence[str] | None = None) -> int:

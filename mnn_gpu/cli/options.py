@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from mnn_gpu.cli.paths import named_path
+
 if TYPE_CHECKING:
     from mnn_gpu import Blocks, Dataset, Model
     from mnn_gpu.backend import Backend
@@ -75,7 +77,7 @@ def add_json(parser: Options) -> None:
 def add_model(parser: Options) -> None:
     parser.add_argument(
         "model",
-        type=Path,
+        type=named_path,
         metavar="MODEL",
         help="a model file that train wrote, or record: the model that comes with the package",
     )
@@ -90,6 +92,21 @@ def add_data(parser: Options, default: str) -> None:
     )
     add_label_column(parser)
     add_transpose(parser)
+
+
+def check_files_given(args: argparse.Namespace) -> None:
+    """Check that options about data in files are not given for the bundled data.
+
+    Raises
+    ------
+    UsageError
+    """
+    from mnn_gpu.errors import UsageError
+
+    for name in ("label_column", "keep_columns", "transpose"):
+        if args.data is None and getattr(args, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is for data from files.", "Give them with --data.")
 
 
 def add_transpose(parser: Options) -> None:

@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 from mnn_gpu.cli.options import spelled_out
 
 HELP_ALL = "--help-all"
+NEAR = 0.72
+"""Of two words, from 0 to 1: with less, --show would become --shard-rows."""
 CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
 
@@ -28,12 +30,14 @@ class Parser(argparse.ArgumentParser):
         if "unrecognized arguments: " in message:
             word = message.rpartition("unrecognized arguments: ")[2].split()[0].partition("=")[0]
             options = [option for action in self._actions for option in action.option_strings]
-            return suggestion(word, options) if word.startswith("-") else ""
+            if word.startswith("-"):
+                return suggestion(word, options)
+            return f"; files are given with --data, as --data {word}" if "--data" in options else ""
         return ""
 
-    def parse_known_args(self, *arguments: Any) -> Any:
+    def parse_known_args(self, *arguments: Any, **named: Any) -> Any:
         """Parse arguments; those that are unknown are errors of the command that they follow."""
-        known, unknown = super().parse_known_args(*arguments)
+        known, unknown = super().parse_known_args(*arguments, **named)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return known, unknown
@@ -41,7 +45,7 @@ class Parser(argparse.ArgumentParser):
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return a question that names the nearest known word, empty if none is near."""
-    near = difflib.get_close_matches(word, sorted(set(known)), 1)
+    near = difflib.get_close_matches(word, sorted(set(known)), 1, NEAR)
     return f"; did you mean {near[0]}?" if near else ""
 
 

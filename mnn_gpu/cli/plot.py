@@ -6,7 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import add_data, add_device, add_model, chosen_backend, oriented, show
+from mnn_gpu.cli.options import (
+    add_data,
+    add_device,
+    add_model,
+    check_files_given,
+    chosen_backend,
+    oriented,
+    show,
+)
+from mnn_gpu.cli.paths import output_path
 
 if TYPE_CHECKING:
     from mnn_gpu import Dataset, Model
@@ -47,7 +56,7 @@ def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=output_path,
         default=Path(f"{name}.png"),
         metavar="FILE",
         help="where to save it, as .png, .svg or .pdf (default: %(default)s)",
@@ -129,6 +138,7 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset:
     from mnn_gpu.data import bundled_mnist, load_dataset
 
     part: Any = "train" if args.picture == "augmentation" else "test"
+    check_files_given(args)
     if args.data is None:
         return bundled_mnist(part)
     data = load_dataset(

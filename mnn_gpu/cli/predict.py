@@ -23,6 +23,7 @@ from mnn_gpu.cli.options import (
     print_json,
     spelled_out,
 )
+from mnn_gpu.cli.paths import output_path
 from mnn_gpu.cli.predict_pictures import check_csv_output
 from mnn_gpu.errors import OutputError, UsageError
 
@@ -70,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--show",
-        type=Path,
+        type=output_path,
         metavar="PNG",
         help="save the pictures, the network's inputs and the answers as one image",
     )
@@ -82,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _file(name: str) -> Path | None:
-    return None if name == "-" else Path(name)
+    return None if name == "-" else output_path(name)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli.options import (
+    check_files_given,
     check_model_output,
     chosen_backend,
     is_streamed,
@@ -176,7 +177,7 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
     for name in ("resume", "every"):
         if getattr(args, name) and args.checkpoint is None:
             raise UsageError(
-                f"--{name} is for trainings with checkpoints.", "Give --checkpoint FOLDER too."
+                f"--{name} needs a folder of checkpoints.", "Give --checkpoint FOLDER too."
             )
     if args.checkpoint and "\0" not in f"{args.out}{args.checkpoint}":
         from mnn_gpu.folder_lock import NAME as LOCK
@@ -198,13 +199,11 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
 def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset | Blocks, int | None]:
     """Return the data, with labels, and how many rows of them to use (None: all)."""
     from mnn_gpu.data import bundled_mnist, load_dataset, open_blocks
-    from mnn_gpu.errors import UsageError
 
     if is_streamed(args, args.data):
         blocks = open_blocks(args.data[0], args.label_column, args.keep_columns)
         return oriented(args, blocks), args.rows
-    if args.data is None and args.transpose:
-        raise UsageError("--transpose is for data from files.", "Give them with --data.")
+    check_files_given(args)
     if args.data is None:
         return bundled_mnist("train"), recipe.rows if args.rows is None else args.rows
     data = load_dataset(

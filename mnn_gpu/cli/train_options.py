@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mnn_gpu.cli.options import add_data, add_device, add_force, add_json, add_stream
+from mnn_gpu.cli.paths import output_path
 from mnn_gpu.cli.recipe_options import add_recipe
 
 
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument(
         "--out",
-        type=Path,
+        type=output_path,
         default=Path("model.safetensors"),
         metavar="MODEL",
         help="where to save the model (default: %(default)s)",
@@ -66,12 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--checkpoint",
         metavar="FOLDER",
-        help="save the state of the run in this folder (the last two)",
+        help="keep the last two states of the run in this folder",
     )
     output.add_argument(
         "--every",
         metavar="N|TIME",
-        help="save it after every N iterations, or every 30s, 10m, 1.5h",
+        help="save a state after every N iterations, or every 30s, 10m, 1.5h",
     )
     output.add_argument(
         "--resume",

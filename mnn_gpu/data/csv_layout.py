@@ -106,6 +106,7 @@ def csv_layout(
         dialect = dialect_of(list(islice(lines(file, path), FEW)))
     rows = _first_rows(path, dialect, FEW)
     first = rows[0]
+    _check_no_page(path, " ".join(first[:2]))
     header = not all(_is_number(cell) for cell in first)
     # pandas numbers columns without names; real pixels hardly count up from 0.
     numbered = len(first) > 2 and first == [str(i) for i in range(len(first))]
@@ -133,6 +134,18 @@ def csv_layout(
     )
     second = rows[1] if len(rows) > 1 else []
     return Layout(columns, header or numbered, second, dialect)
+
+
+def _check_no_page(path: Path, text: str) -> None:
+    """Check that a file is not what a server sent in its place."""
+    begin = text.lstrip().lower()
+    if begin.startswith(("<!doctype", "<html", "<?xml")):
+        raise DataError(
+            f"{path} is a web page, not a CSV file.",
+            "Download the file itself; the server may want a login first.",
+        )
+    if begin.startswith("version https://git-lfs"):
+        raise DataError(f"{path} is a pointer of Git LFS, not the file.", "Run: git lfs pull")
 
 
 def open_rows(path: Path, dialect: Dialect) -> IO[str]:

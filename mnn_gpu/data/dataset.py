@@ -141,7 +141,9 @@ def split(
             f"{used} rows are asked for, but {data.source} has {available}.",
             f"Take --rows {available} or fewer.",
         )
-    if not 0 <= holdout < used:
+    if holdout < 0:
+        raise UsageError(f"holdout is {holdout}.", f"Take --holdout from 0 to {used - 1}.")
+    if holdout >= used:
         raise UsageError(
             f"{holdout} of {used} rows are to be held out, which leaves none to train on.",
             f"Take --holdout from 0 to {max(used - 1, 0)}.",

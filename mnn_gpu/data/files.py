@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import stat
 import zlib
 from pathlib import Path
@@ -31,6 +32,8 @@ def given_path(path: str | Path) -> Path:
         raise DataError(
             "The path of the data is empty.", "Give a file or folder; . is the current one."
         )
+    if re.match(r"[a-z]+://", str(path)):
+        raise DataError(f"{path} is an address; only files are read.", "Download it first.")
     return Path(path)
 
 

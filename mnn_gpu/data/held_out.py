@@ -85,7 +85,10 @@ def split_blocks(blocks: Blocks, holdout: int, seed: int = 0) -> tuple[Blocks, D
         If that leaves no row to train on.
     DataError
     """
-    if not 0 <= holdout < len(blocks):
+    if holdout < 0:
+        most = max(len(blocks) - 1, 0)
+        raise UsageError(f"holdout is {holdout}.", f"Take --holdout from 0 to {most}.")
+    if holdout >= len(blocks):
         raise UsageError(
             f"{holdout} of {len(blocks)} rows are to be held out, which leaves none to train on.",
             f"Take --holdout from 0 to {max(len(blocks) - 1, 0)}.",

@@ -76,6 +76,7 @@ def load_dataset(
         paths = [paths]
     files = [given_path(path) for path in paths]
     if len(files) == 2:
+        _check_pair(files)
         return read_idx_pair(*files)
     if len(files) != 1:
         raise UsageError(
@@ -108,6 +109,17 @@ def load_dataset(
     raise _foreign(path)
 
 
+def _check_pair(files: Sequence[Path]) -> None:
+    """Check that two files may be images and labels, by their names."""
+    for file in files:
+        name = file.name.lower().removesuffix(".gz")
+        if name.endswith((*TABLES, ".npz", ".zip")) or file.is_dir():
+            raise UsageError(
+                f"Two data files are given, and {file} is no IDX file.",
+                "Give one file or folder, or a pair of IDX files: images, then labels.",
+            )
+
+
 def _foreign(path: Path) -> DataError:
     kind = kind_of(path)
     if kind == "a model file":
@@ -119,7 +131,7 @@ def _foreign(path: Path) -> DataError:
             f"{path} is a picture, not a data set.",
             "mnn-gpu predict reads pictures of digits; training needs many and their labels.",
         )
-    return DataError(f"{path} is not of a kind that is known by its name.", f"Give {KINDS}.")
+    return DataError(f"{path} has an unknown file type, by its name.", f"Give {KINDS}.")
 
 
 def data_file(path: Path, part: Part) -> Path:

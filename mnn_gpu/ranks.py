@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -78,6 +78,15 @@ class Ranks:
 
     def abort(self, code: int) -> None:
         """End all other ranks at once; this one ends by itself."""
+
+    def signals(self) -> Sequence[int]:
+        """Return the numbers of the signals that came to end the program, from any thread."""
+        return ()
+
+    def say(self, text: str) -> None:
+        """Say something on stderr, on the first rank, from any thread."""
+        if self.is_first:
+            print(text, file=sys.__stderr__, flush=True)
 
     def give_up(self, message: str, code: int = LaunchError.exit_code) -> None:
         """Say something and end all ranks with an exit code, from whichever thread."""

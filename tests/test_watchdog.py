@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterable
 from itertools import count
 
@@ -22,11 +23,11 @@ def why_it_gives_up(
 ) -> str | None:
     """Let a watchdog look at something for a while; return what it says, None if nothing.
 
-    Its signals are those of each look, one after another.
+    Its signals are those that have come by each look, then those of the last one.
     """
     said: list[str] = []
     called = threading.Event()
-    coming = iter(signals)
+    coming = deque(signals or [[]])
 
     def give_up(why: str, number: int | None) -> None:
         said.append(why if number is None else f"{why} {number}")
@@ -34,7 +35,12 @@ def why_it_gives_up(
 
     looks = waiting_for if callable(waiting_for) else lambda: waiting_for
     dog = Watchdog(
-        looks, patience, give_up, 0.005, signals=lambda: next(coming, []), say=said.append
+        looks,
+        patience,
+        give_up,
+        0.005,
+        signals=lambda: coming.popleft() if len(coming) > 1 else coming[0],
+        say=said.append,
     )
     dog.start()
     called.wait(0.5)
@@ -71,7 +77,7 @@ def test_an_interrupt_shortens_the_wait_and_another_ends_it(
 ) -> None:
     said = why_it_gives_up("exchange 7", 1000, signals=[[], [signal.SIGINT]])
     assert said == WAITING
-    said = why_it_gives_up("exchange 7", 1000, signals=[[signal.SIGINT], [], [], [signal.SIGINT]])
+    said = why_it_gives_up("exchange 7", 1000, signals=[[2], [2], [2], [2], [2, 2]])
     assert said == f"{WAITING} Interrupted while waiting for the other ranks. 2"
     monkeypatch.setattr(watchdog, "HURRIED", 0.02)
     said = why_it_gives_up("exchange 7", 1000, signals=[[], [signal.SIGTERM]])
@@ -81,19 +87,18 @@ def test_an_interrupt_shortens_the_wait_and_another_ends_it(
 
 def test_an_interrupt_that_nothing_waits_for_is_left_to_others() -> None:
     for looks in (None, count().__next__):
-        assert why_it_gives_up(looks, signals=[[signal.SIGINT], [signal.SIGINT]]) is None
+        assert why_it_gives_up(looks, signals=[[2], [2, 2]]) is None
 
 
 def test_signals_are_heard_by_another_thread_if_they_are_to_end_the_program() -> None:
     heard = HeardSignals()
     with FinishStep():
         os.kill(os.getpid(), signal.SIGINT)
-        assert heard.new() == [signal.SIGINT]
-        assert heard.new() == []
+        assert heard.all() == heard.all() == [signal.SIGINT]
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert heard.new() == []
+        assert heard.all() == [signal.SIGINT]
     finally:
         signal.signal(signal.SIGTERM, before)
     del heard
@@ -109,7 +114,7 @@ def test_a_programs_own_pipe_of_signals_is_left_alone() -> None:
             heard = HeardSignals()
             with FinishStep():
                 os.kill(os.getpid(), signal.SIGINT)
-            assert heard.new() == []
+            assert heard.all() == []
             assert reader.recv(9) == bytes([signal.SIGINT])
             del heard
         finally:

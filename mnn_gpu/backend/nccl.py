@@ -10,13 +10,13 @@ import importlib
 import platform
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from mnn_gpu.distributed.exchange import PartwiseExchange
-from mnn_gpu.distributed.patience import explained, patience
+from mnn_gpu.distributed.patience import last_words, patience
 from mnn_gpu.distributed.watchdog import Watchdog
 from mnn_gpu.ranks import Ranks
 from mnn_gpu.sharing import Sharing
@@ -65,7 +65,13 @@ class NcclExchange(PartwiseExchange):
         self.count = 0
         # The watchdog keeps no exchange alive, and ends with its own.
         this = weakref.ref(self)
-        watchdog = Watchdog(lambda: _waiting_for(this()), patience(), _giving_up(ranks))
+        watchdog = Watchdog(
+            lambda: _waiting_for(this()),
+            patience(),
+            lambda why, number: ranks.give_up(*last_words(why, number)),
+            signals=ranks.signals,
+            say=ranks.say,
+        )
         weakref.finalize(self, watchdog.stop)
         watchdog.start()
 
@@ -118,10 +124,3 @@ def _waiting_for(exchange: NcclExchange | None) -> object:
         exchange.comm.check_async_error()
         events = list(exchange.events)
         return next((number for number, event in events if not event.done), None)
-
-
-def _giving_up(ranks: Ranks) -> Callable[[str, int | None], None]:
-    def give_up(why: str, _: int | None) -> None:
-        ranks.give_up(explained(why))
-
-    return give_up

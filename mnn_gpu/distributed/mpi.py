@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mnn_gpu.backend import Backend
 from mnn_gpu.distributed.exchange import HostExchange, StagedExchange
-from mnn_gpu.distributed.patience import explained, killed_after, patience
+from mnn_gpu.distributed.patience import killed_after, last_words, patience
 from mnn_gpu.distributed.start import on_this_machine
 from mnn_gpu.distributed.watched import WatchedComm
 from mnn_gpu.engine import Exchange
@@ -91,6 +90,9 @@ class MpiRanks(Ranks):
         direct = backend.direct_exchange(self, sharing, dtype)
         return StagedExchange(on_host, backend) if direct is None else direct
 
+    def signals(self) -> list[int]:
+        return self.comm.heard.all()
+
     def abort(self, code: int) -> None:
         """End all ranks at once."""
         end_all(self.comm.comm, code)
@@ -106,15 +108,12 @@ def end_all(comm: Any, code: int) -> None:
 def _give_up(ranks: Ranks | None, why: str, number: int | None) -> None:
     if ranks is None:
         return
-    if number is None:
-        ranks.give_up(explained(why))
-    else:
-        ranks.give_up(why, 128 + number)
+    ranks.give_up(*last_words(why, number))
 
 
 def _say(ranks: Ranks | None, text: str) -> None:
-    if ranks is not None and ranks.is_first:
-        print(text, file=sys.__stderr__, flush=True)
+    if ranks is not None:
+        ranks.say(text)
 
 
 def _told(error: Exception) -> tuple[str, str, int]:

@@ -51,9 +51,19 @@ def killed_after(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def explained(why: str) -> str:
-    """Return what to say when the patience is over."""
-    return (
+def last_words(why: str, number: int | None) -> tuple[str, int]:
+    """Return what to say when the patience is over, and the exit code.
+
+    Parameters
+    ----------
+    why : str
+    number : int or None
+        Of the signal that interrupts.
+    """
+    if number is not None:
+        return why, 128 + number
+    text = (
         f"error: {why}\ncure: Find out what the other ranks do; {VARIABLE} sets the seconds to "
         "wait, 0 for ever."
     )
+    return text, LaunchError.exit_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import weakref
+from contextlib import suppress
 
 from mnn_gpu.interrupts import SIGNALS, FinishStep, terminate
 
@@ -17,19 +18,19 @@ class HeardSignals:
     """
 
     def __init__(self) -> None:
+        self.came: list[int] = []
         self.reader, writer = os.pipe()
         os.set_blocking(self.reader, False)
         os.set_blocking(writer, False)
         is_set = _wake(writer)
         weakref.finalize(self, _close, self.reader, writer, is_set)
 
-    def new(self) -> list[int]:
-        """Return the numbers of those that came since the last call."""
-        try:
-            numbers = os.read(self.reader, 1024)
-        except BlockingIOError:
-            return []
-        return [number for number in numbers if number in SIGNALS and _ends(number)]
+    def all(self) -> list[int]:
+        """Return the numbers of all that have come, in any thread."""
+        with suppress(BlockingIOError):
+            came = os.read(self.reader, 1024)
+            self.came += [number for number in came if number in SIGNALS and _ends(number)]
+        return list(self.came)
 
 
 def _ends(number: int) -> bool:

@@ -31,8 +31,8 @@ class Watchdog(threading.Thread):
     interval : float
         Seconds between two looks.
     signals : callable
-        Returns the numbers of the signals since the last look: after the first one the patience
-        is `HURRIED`, and the second ends it.
+        Returns the numbers of all signals so far: after the first one the patience is `HURRIED`,
+        and the second ends it.
     say : callable
         Takes what to say of the first one.
     """
@@ -52,7 +52,7 @@ class Watchdog(threading.Thread):
         self.give_up = give_up
         self.interval = interval
         self.signals, self.say = signals, say
-        self.came: list[int] = []
+        self.came: Sequence[int] = ()
         self.said = False
         self.over = threading.Event()
 
@@ -81,8 +81,7 @@ class Watchdog(threading.Thread):
 
     def _hears_first(self) -> bool:
         """Take note of new signals; return whether the first one is among them."""
-        before = len(self.came)
-        self.came += self.signals()
+        before, self.came = self.came, self.signals()
         is_first = bool(self.came) and not before
         if is_first:
             self.patience = min(self.patience, HURRIED)

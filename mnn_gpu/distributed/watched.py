@@ -41,7 +41,7 @@ class WatchedComm:
             lambda: _waiting_for(this()),
             patience,
             give_up,
-            signals=lambda: [] if (of := heard()) is None else of.new(),
+            signals=lambda: [] if (of := heard()) is None else of.all(),
             say=say,
         )
         weakref.finalize(self, watchdog.stop)

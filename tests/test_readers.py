@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnn_gpu import DataError, DataWarning, UsageError, load_dataset, train
+from mnn_gpu import DataError, DataWarning, UsageError, load_dataset, open_blocks, train
 from mnn_gpu.data import csv_digits
 from mnn_gpu.data.archive import open_member
 from mnn_gpu.data.convert import convert
@@ -618,8 +618,17 @@ def test_labels_of_one_class_name_their_column(tmp_path: Path) -> None:
 
 def test_only_tables_have_a_label_column(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x_train=np.zeros((2, 2), np.uint8), y_train=[0, 1])
-    with pytest.raises(UsageError, match="names a column of a table"):
-        load_dataset(tmp_path / "d.npz", label_column="last")
+    convert(tmp_path / "d.npz", tmp_path / "d")
+    calls: list[Callable[[], Any]] = [
+        lambda: load_dataset(tmp_path / "d.npz", label_column="last"),
+        lambda: load_dataset(tmp_path / "d", label_column="last"),
+        lambda: open_blocks(tmp_path / "d", "last"),
+        lambda: convert(tmp_path / "d.npz", tmp_path / "e", label_column="last"),
+        lambda: convert(tmp_path / "d", tmp_path / "e", label_column="last"),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError, match="names a column of a table"):
+            call()
 
 
 @pytest.mark.parametrize("name", ["", "id", "Index", "Unnamed: 0", "fold", "ImageId", "row_names"])

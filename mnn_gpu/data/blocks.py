@@ -7,6 +7,7 @@ from pathlib import Path
 from mnn_gpu.data.blocks_base import Blocks
 from mnn_gpu.data.files import given_path, is_folder
 from mnn_gpu.data.folder_index import is_converted
+from mnn_gpu.data.load import check_table
 from mnn_gpu.data.npy_folder import NpyFolder
 from mnn_gpu.data.parquet_blocks import ParquetBlocks
 from mnn_gpu.errors import DataError
@@ -38,6 +39,7 @@ def open_blocks(
     if not is_folder(path) and path.suffix.lower() in (".parquet", ".pq"):
         return ParquetBlocks(path, label_column, keep_columns=keep_columns)
     if is_converted(path):
+        check_table(path, label_column)
         return NpyFolder(path)
     raise DataError(
         f"{path} cannot be read some rows at a time.",

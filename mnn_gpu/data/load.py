@@ -77,6 +77,7 @@ def load_dataset(
     files = [given_path(path) for path in paths]
     if len(files) == 2:
         _check_pair(files)
+        check_table(files[0], label_column)
         return read_idx_pair(*files)
     if len(files) != 1:
         raise UsageError(
@@ -84,10 +85,7 @@ def load_dataset(
             "Give one file or folder, or a pair of IDX files: images, then labels.",
         )
     path = data_file(files[0], part)
-    if label_column is not None and not path.name.lower().removesuffix(".gz").endswith(TABLES):
-        raise UsageError(
-            f"--label-column names a column of a table, which {path} is not.", "Leave it out."
-        )
+    check_table(path, label_column)
     if is_converted(path):
         return read_folder(path, labelled)
     if path.is_dir():
@@ -107,6 +105,20 @@ def load_dataset(
     if "ubyte" in name or "idx" in name:
         return _read_idx(path, labelled)
     raise _foreign(path)
+
+
+def check_table(path: Path, label_column: str | int | None) -> None:
+    """Check that a label column is given for tables alone.
+
+    Raises
+    ------
+    UsageError
+    """
+    is_table = path.name.lower().removesuffix(".gz").endswith(TABLES)
+    if label_column is not None and not is_table:
+        raise UsageError(
+            f"--label-column names a column of a table, which {path} is not.", "Leave it out."
+        )
 
 
 def _check_pair(files: Sequence[Path]) -> None:

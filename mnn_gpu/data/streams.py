@@ -17,7 +17,7 @@ from mnn_gpu.data.csv_stream import csv_pieces
 from mnn_gpu.data.dataset import Dataset, no_labels
 from mnn_gpu.data.folder_index import is_converted
 from mnn_gpu.data.labels import text_labels
-from mnn_gpu.data.load import data_file, load_dataset
+from mnn_gpu.data.load import check_table, data_file, load_dataset
 from mnn_gpu.data.npy_folder import NpyFolder
 from mnn_gpu.data.parquet_blocks import ParquetBlocks
 from mnn_gpu.data.pixel_kind import of_kind
@@ -71,6 +71,7 @@ def open_stream(
     """
     path = paths[0] if len(paths) > 1 else data_file(paths[0], part)
     name = path.name.lower().removesuffix(".gz")
+    check_table(path, label_column)
     if len(paths) == 1 and is_converted(path):
         return _of_blocks(NpyFolder(path), dtype, labelled)
     if len(paths) == 1 and name.endswith((".csv", ".txt")):

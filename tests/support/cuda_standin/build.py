@@ -22,6 +22,7 @@ LIBRARIES = {
     "libcuda.so.1": ["core.cpp", "kernels.cpp", "driver.cpp"],
     "libnvrtc.so.{major}": ["nvrtc.cpp"],
     "libcublas.so.{major}": ["cublas.cpp"],
+    "libnccl.so.2": ["nccl.cpp"],
     "libcublasLt.so.{major}": [],  # is only looked for
 }
 BUILD = "g++ -std=c++20 -O2 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wno-clobbered"

@@ -20,7 +20,7 @@
 std::mt19937 &dice();
 
 namespace {
-constexpr size_t PAGE = 4096;
+constexpr size_t PAGE = 4096, GUARD = 64 * PAGE;  // before and after each allocation
 constexpr unsigned char CANARY = 0xa5;
 
 struct Block {
@@ -64,7 +64,7 @@ void settle() {
 void focus(int on) {
     if (settings["devices"] < 2 || on == focused) return;
     for (auto &[pointer, block] : blocks)
-        mprotect(block.mapped + PAGE, block.length - 2 * PAGE,
+        mprotect(block.mapped + GUARD, block.length - 2 * GUARD,
                  on < 0 || on == block.device ? PROT_READ | PROT_WRITE : PROT_NONE);
     focused = on;
 }
@@ -78,7 +78,7 @@ const Block *block_of(const void *pointer) {
 
 bool is_damaged(char *pointer, const Block &block) {
     unsigned char *at = (unsigned char *)pointer + block.size;
-    unsigned char *end = (unsigned char *)block.mapped + block.length - PAGE;
+    unsigned char *end = (unsigned char *)block.mapped + block.length - GUARD;
     for (; at < end; ++at)
         if (*at != CANARY) return true;
     return false;
@@ -198,7 +198,10 @@ CUDA(GetDeviceCount, int *number) {
     if (status && status != 46 && status != sticky) return said(status);
     return *number = settings["devices"], 0;
 }
-CUDA(GetDevice, int *number) { BEGIN return *number = device, 0; }
+CUDA(GetDevice, int *number) {
+    int status = ready();
+    return *number = device, said(status == sticky ? 0 : status);
+}
 CUDA(SetDevice, int number) {
     std::lock_guard lock(everything);
     int status = ready();
@@ -269,15 +272,15 @@ CUDA(Malloc, void **pointer, size_t size) {
         if (capture->mode == 0 || (capture->mode == 1 && capture->owner == pthread_self()))
             return capture->broken = true, said(900);
     if (strikes("fail_malloc") || used[device] + size > (size_t)settings["memory"]) return said(2);
-    // Its end lies before a page that nothing may touch.
-    size_t length = (size + PAGE - 1) / PAGE * PAGE + 2 * PAGE;
+    // Its end lies before pages that nothing may touch.
+    size_t length = (size + PAGE - 1) / PAGE * PAGE + 2 * GUARD;
     char *mapped = (char *)mmap(nullptr, length, PROT_NONE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) return said(2);
-    mprotect(mapped + PAGE, length - 2 * PAGE, PROT_READ | PROT_WRITE);
-    char *start = mapped + PAGE + ((length - 2 * PAGE - size) & ~size_t(255));
+    mprotect(mapped + GUARD, length - 2 * GUARD, PROT_READ | PROT_WRITE);
+    char *start = mapped + GUARD + ((length - 2 * GUARD - size) & ~size_t(255));
     memset(start, 0xff, size);  // NaN
-    memset(start + size, CANARY, mapped + length - PAGE - start - size);
+    memset(start + size, CANARY, mapped + length - GUARD - start - size);
     blocks[start] = {mapped, length, size, device};
     used[device] += size;
     ++counts["allocations"];

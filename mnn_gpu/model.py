@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from mnn_gpu import html, network
-from mnn_gpu.data.feature_names import distinct_names
+from mnn_gpu.data.feature_names import text_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Model:
         names = self.info.get("feature_names")
         if not isinstance(names, list | tuple) or len(names) != self.features:
             return None
-        return distinct_names(names)
+        return text_names(names)
 
     def _repr_html_(self) -> str:
         return html.of_model(self)

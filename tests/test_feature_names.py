@@ -34,7 +34,7 @@ from mnn_gpu import (
 )
 from mnn_gpu.cli.main import main
 from mnn_gpu.data.convert import convert
-from mnn_gpu.data.feature_names import are_numbers, distinct_names, order_of
+from mnn_gpu.data.feature_names import are_numbers, order_of, text_names
 from mnn_gpu.data.transposed import transposed
 from mnn_gpu.plots import mistakes
 
@@ -120,12 +120,29 @@ def test_other_names_altogether_are_taken_by_position_with_a_warning() -> None:
         assert order_of(("a", "b"), ("x", "y"), "data") is None
 
 
+def test_upper_and_lower_case_do_not_matter_unless_they_tell_columns_apart() -> None:
+    order = order_of(("INK", "Red", "blue"), ("red", "ink", "Blue"), "data")
+    assert order is not None
+    assert order.tolist() == [1, 0, 2]
+    order = order_of(("a", "A"), ("A", "a"), "data")
+    assert order is not None
+    assert order.tolist() == [1, 0]
+    with pytest.raises(DataError, match="lacks 'b'"):
+        order_of(("a", "A"), ("a", "b"), "data")
+
+
+def test_a_model_with_equal_names_takes_columns_by_position() -> None:
+    assert order_of(("a", "b"), ("x", "x"), "data") is None
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
         (("a", "b"), "data has other columns than the training data: it lacks 'c'"),
         (("a", "b", "c", "d"), "it also has 'd'"),
         (("a", "b", "d"), "it lacks 'c' and also has 'd'"),
+        (("a", "b", "b"), "it lacks 'c' and has twice 'b'"),
+        (("a", "b", "c", "c"), "it has twice 'c'"),
         (tuple("abcdefgh"), "it also has 'd', 'e', 'f' and 2 more"),
     ],
 )
@@ -135,10 +152,10 @@ def test_missing_and_unknown_columns_are_named(names: tuple[str, ...], message: 
     assert "--label-column" in caught.value.cure
 
 
-def test_names_that_tell_nothing_apart_are_none() -> None:
-    for names in (["a", "a"], ["a", 1], range(3), None, [], ["x" * (1 << 22), "y"]):
-        assert distinct_names(names) is None
-    assert distinct_names(["a", "b"]) == ("a", "b")
+def test_only_text_is_a_name() -> None:
+    for names in (["a", 1], range(3), None, [], ["x" * (1 << 22), "y"]):
+        assert text_names(names) is None
+    assert text_names(["a", "b"]) == ("a", "b")
 
 
 # ---- data frames, files and folders --------------------------------------------------------
@@ -244,7 +261,7 @@ def test_a_model_keeps_its_names_in_files(tmp_path: Path, model: Model) -> None:
     assert import_model(tmp_path / "m.npz").feature_names == NAMES
 
 
-@pytest.mark.parametrize("stored", [None, 7, "abcdef", ["a"], ["a"] * 6, [1] * 6, {"a": 1}])
+@pytest.mark.parametrize("stored", [None, 7, "abcdef", ["a"], [1] * 6, {"a": 1}])
 def test_names_that_do_not_fit_are_none(model: Model, stored: Any) -> None:
     damaged = Model(model.theta, model.layer_sizes, model.classes, {"feature_names": stored})
     assert damaged.feature_names is None

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from mnn_gpu.data.feature_names import are_numbers, distinct_names
+from mnn_gpu.data.feature_names import are_numbers, text_names
 from mnn_gpu.errors import DataError, DataWarning
 
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
@@ -50,7 +50,7 @@ class Columns:
         """The names of the pixels' columns; None where names only number all columns."""
         if self.label_at is not None and are_numbers(tuple(self.names)):
             return None
-        return distinct_names([self.names[i].strip() for i in self.pixels])
+        return text_names([self.names[i].strip() for i in self.pixels])
 
     @property
     def label_name(self) -> str | None:

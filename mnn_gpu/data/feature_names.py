@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,24 +26,23 @@ CURE = (
 )
 
 
-def distinct_names(names: Any) -> Names | None:
-    """Return names as a tuple if all of them are text and different, and not too long."""
+def text_names(names: Any) -> Names | None:
+    """Return names as a tuple if all of them are text, and not too long."""
     try:
         names = tuple(names)
     except TypeError:
         return None
-    if not names or not all(isinstance(name, str) for name in names):
-        return None
-    is_usable = len(set(names)) == len(names) and sum(map(len, names)) <= MOST_TEXT
-    return names if is_usable else None
+    are_text = names and all(isinstance(name, str) for name in names)
+    return names if are_text and sum(map(len, names)) <= MOST_TEXT else None
 
 
 def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDArray[np.intp] | None:
     """Return where each of the model's features is among the data's.
 
-    Features are taken by position where one side has no names, where the names on both sides
-    only number the columns in their order (``pixel0, pixel1, ...`` and ``1x1, 1x2, ...``), and,
-    with a warning, where no name is the same.
+    Names may differ in upper and lower case. Features are taken by position where one side has
+    no names or the model has some twice, where the names on both sides only number the columns
+    in their order (``pixel0, pixel1, ...`` and ``1x1, 1x2, ...``), and, with a warning, where no
+    name is the same.
 
     Parameters
     ----------
@@ -65,14 +65,17 @@ def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDAr
     -----
     DataWarning
     """
-    if names is None or wanted is None or names == wanted:
+    if names is None or wanted is None or names == wanted or len(set(wanted)) < len(wanted):
         return None
-    at = {name: i for i, name in enumerate(names)}
-    missing = [name for name in wanted if name not in at]
-    if not missing and len(names) == len(wanted):
-        return np.array([at[name] for name in wanted], np.intp)
     if are_numbers(names) and are_numbers(wanted):
         return None
+    for key in (str, str.casefold):
+        at = {key(name): i for i, name in enumerate(names)}
+        order = [at[key(name)] for name in wanted if key(name) in at]
+        if len(set(order)) == len(at) == len(names) == len(wanted):
+            return np.array(order, np.intp)
+    there, expected = set(names), set(wanted)
+    missing = [name for name in wanted if name not in there]
     if len(missing) == len(wanted):
         if len(names) == len(wanted):
             warnings.warn(
@@ -82,12 +85,12 @@ def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDAr
                 stacklevel=2,
             )
         return None
-    unknown = sorted(set(names) - set(wanted), key=at.__getitem__)
-    faults = [
-        f"{verb} {_listed(some)}"
-        for verb, some in (("lacks", missing), ("also has", unknown))
-        if some
-    ]
+    parts = {
+        "lacks": missing,
+        "also has": [name for name in dict.fromkeys(names) if name not in expected],
+        "has twice": [name for name, count in Counter(names).items() if count > 1],
+    }
+    faults = [f"{verb} {_listed(some)}" for verb, some in parts.items() if some]
     raise DataError(
         f"{source} has other columns than the training data: it {' and '.join(faults)}.", CURE
     )

@@ -11,18 +11,15 @@ import numpy.typing as npt
 
 from mnn_gpu.data.blocks_base import Blocks, Piece
 from mnn_gpu.data.dataset import Dataset
-from mnn_gpu.data.feature_names import Names, distinct_names, order_of
+from mnn_gpu.data.feature_names import Names, order_of, text_names
 from mnn_gpu.data.pixels import plain_array
 
 
 def names_of(X: Any) -> Names | None:
-    """Return the names of the features of a Dataset, Blocks or a data frame.
-
-    None if it has none, or if they cannot tell the features apart (see `distinct_names`).
-    """
+    """Return the names of the features of a Dataset, Blocks or a data frame, if it has some."""
     if isinstance(X, Dataset | Blocks):
         return X.feature_names
-    return distinct_names(getattr(X, "columns", None))
+    return text_names(getattr(X, "columns", None))
 
 
 def in_order(X: npt.ArrayLike | Dataset, wanted: Names | None, source: str) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mnn_gpu.data.blocks_base import MOST_CLASSES
-from mnn_gpu.data.feature_names import distinct_names
+from mnn_gpu.data.feature_names import text_names
 from mnn_gpu.data.files import is_folder
 from mnn_gpu.data.pixel_kind import KINDS
 from mnn_gpu.errors import DataError
@@ -155,10 +155,7 @@ def _check(index: Index) -> None:
         and index.image_shape[0] * index.image_shape[1] != index.features,
         "largest": index.largest is not None and index.largest > 255,
         "feature_names": index.feature_names is not None
-        and (
-            distinct_names(index.feature_names) is None
-            or len(index.feature_names) != index.features
-        ),
+        and (text_names(index.feature_names) is None or len(index.feature_names) != index.features),
         "classes": len(labels) > MOST_CLASSES
         or labels != sorted(set(labels))
         or sum(count for _, count in index.classes) != index.rows * (index.labelled is True),

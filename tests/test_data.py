@@ -285,8 +285,8 @@ def test_idx_files_in_an_archive(
         ({"a.txt": "1"}, "holds no data"),
         ({"a.csv": "", "b.csv": ""}, "several data files: a.csv, b.csv"),
         ({"d.parquet": "", "e.parquet": ""}, "several data files"),
-        ({"d.npz": ""}, "d.npz cannot be read where it is"),
-        ({"d.zip": ""}, "d.zip cannot be read where it is"),
+        ({"d.npz": ""}, "d.npz cannot be read within an archive"),
+        ({"d.zip": ""}, "d.zip cannot be read within an archive"),
         ({"d.csv": "label,p\n" + "1,0\n" * 9_000_000}, "far more than it holds"),
     ],
 )

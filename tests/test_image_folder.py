@@ -125,14 +125,19 @@ def test_answers_name_the_files(
     ]
 
 
+@pytest.mark.parametrize("within", ["", "/d/2/2.png"])
 @pytest.mark.parametrize("command", ["train", "predict"])
 def test_pictures_in_an_archive_are_to_be_unpacked(
-    tmp_path: Path, trained: Path, command: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    trained: Path,
+    command: str,
+    within: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    archive = shutil.make_archive(str(tmp_path / "z"), "zip", tmp_path, "d")
-    given = ["--data", archive] if command == "train" else [str(tmp_path / "m"), archive]
-    assert main([command, *given]) == 4
-    assert "Unpack it and give the folder" in capsys.readouterr().err
+    given = shutil.make_archive(str(tmp_path / "z"), "zip", tmp_path, trained.name) + within
+    options = ["--data", given] if command == "train" else [str(tmp_path / "m"), given]
+    assert main([command, *options]) == 4
+    assert "unpack" in capsys.readouterr().err.lower()
 
 
 def test_pictures_without_classes_have_a_cure_for_each_command(

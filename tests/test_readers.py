@@ -616,6 +616,13 @@ def test_labels_of_one_class_name_their_column(tmp_path: Path) -> None:
         train(data.X, data.labels())
 
 
+def test_a_label_that_is_read_as_a_pixel_is_named(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("label,p,q\ncat,1,0\ndog,2,1\n")
+    with pytest.raises(DataError, match="line 2, column 'label': 'cat'") as caught:
+        load_dataset(tmp_path / "d.csv", label_column="last")
+    assert caught.value.cure == "If it holds the labels: --label-column label."
+
+
 def test_only_tables_have_a_label_column(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x_train=np.zeros((2, 2), np.uint8), y_train=[0, 1])
     convert(tmp_path / "d.npz", tmp_path / "d")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from mnn_gpu.data.columns import has_label_name
 from mnn_gpu.data.csv_layout import Layout, open_rows
 from mnn_gpu.data.labels import LABEL_CURE
 from mnn_gpu.data.unpacking import lines
@@ -63,6 +64,8 @@ def find_fault(
                     fault = label_fault(cell) if column == label_at else pixel_fault(cell)
                     if fault:
                         cure = LABEL_CURE if column == label_at else pixel_cure
+                        if column != label_at and has_label_name([names[column]]):
+                            cure = f"If it holds the labels: --label-column {names[column]}."
                         return DataError(f"{where}, column {_shown(names[column])}: {fault}.", cure)
         except csv.Error as error:
             return DataError(f"{path} cannot be read as CSV ({error}).", "Download it again.")

@@ -97,6 +97,11 @@ def explain_os_error(error: BaseException, path: Path) -> DataError:
     """Say what an error while reading ``path`` means."""
     if isinstance(error, IsADirectoryError):
         return DataError(f"{path} is a directory, not a file.", "Name a file in it.")
+    if isinstance(error, NotADirectoryError):
+        return DataError(
+            f"{path} cannot be read: it is named as in a folder, and lies in a file.",
+            "Check the path; unpack an archive first.",
+        )
     if isinstance(error, PermissionError):
         return DataError(f"{path} may not be read.", "Check its permissions.")
     if isinstance(error, gzip.BadGzipFile | zlib.error | EOFError):

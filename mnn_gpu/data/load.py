@@ -19,12 +19,14 @@ from mnn_gpu.data.npz import read_npz
 from mnn_gpu.data.output_folder import is_unfinished
 from mnn_gpu.data.parquet import read_parquet
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.file_kind import kind_of
+from mnn_gpu.file_kind import PICTURES, kind_of
 
 KINDS = (
     "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), a folder or .zip of them, "
     "or a folder that mnn-gpu convert wrote"
 )
+UNPACKED = (".npz", ".parquet", ".pq", ".zip", *PICTURES)
+"""Endings of files that are read in any order, or in folders."""
 TABLES = (".csv", ".txt", ".parquet", ".pq")
 
 
@@ -91,9 +93,9 @@ def load_dataset(
     if path.is_dir():
         return read_image_folder(path)
     name = path.name.lower().removesuffix(".gz")
-    if archive_of(path) is not None and name.endswith((".npz", ".parquet", ".pq", ".zip")):
+    if archive_of(path) is not None and name.endswith(UNPACKED):
         raise DataError(
-            f"{path} cannot be read where it is: such files are read in any order.",
+            f"{path} cannot be read within an archive.",
             "Unpack the archive and give the file.",
         )
     if name.endswith((".csv", ".txt")):

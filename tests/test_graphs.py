@@ -21,8 +21,18 @@ from mnn_gpu import RECIPES, TrainingConfig, TrainingWarning, select_backend, tr
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.graphs import cuda_graphs, cuda_source
 from mnn_gpu.backend.graphs.capture import Captured
+from mnn_gpu.backend.graphs.columns import MOST_WORK
+from mnn_gpu.backend.graphs.cuda_columns import column_kernel
 from mnn_gpu.backend.graphs.expressions import Expression
-from mnn_gpu.backend.graphs.launches import Columns, Product, Reduction, ThinRows, ThinSlices
+from mnn_gpu.backend.graphs.launches import (
+    Columns,
+    Folded,
+    Matrix,
+    Product,
+    Reduction,
+    ThinRows,
+    ThinSlices,
+)
 from mnn_gpu.backend.graphs.order import Access, Turn, dependencies, turns
 from mnn_gpu.backend.graphs.places import MOST_UNSHARED
 from mnn_gpu.backend.graphs.program import Program
@@ -149,6 +159,38 @@ def test_a_step_is_few_launches() -> None:
     # The batch; Adam; the metrics. The gradients of the weights. Sums: three gradients of
     # biases, the loss, the right answers. All the rest is done column by column.
     assert kinds == {Expression: 3, Product: 3, Reduction: 5, Columns: 1}
+
+
+@pytest.mark.parametrize("hidden", [(32,) * 8, (64,) * 4, (10,) * 30, (64, 10) * 4])
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_a_deep_network_is_several_kernels_of_bounded_size(
+    hidden: tuple[int, ...], batch_size: int | None
+) -> None:
+    config = TrainingConfig(hidden=hidden, batch_size=batch_size, optimizer="adam")
+    kernels = [launch.what for launch in program_of(config).places.launches]
+    columns = [what for what in kernels if isinstance(what, Columns)]
+    assert columns
+    for what in columns:
+        assert work(what) <= MOST_WORK
+        # The code of what is unrolled, whatever is in a loop.
+        assert len(column_kernel(what, "k")) < 16_384
+
+
+def work(what: Columns) -> int:
+    """Return how many multiplications, sums and other operations a column takes."""
+    products = [o.shape for o in what.operations if isinstance(o, Matrix)]
+    folded = [o.rows for o in what.operations if isinstance(o, Folded)]
+    pairs = zip(what.operations, what.rows, strict=True)
+    others = [rows for o, rows in pairs if not isinstance(o, Matrix | Folded)]
+    return sum(rows * inner for rows, inner in products) + sum(folded) + sum(others)
+
+
+@pytest.mark.parametrize("hidden", [(32,) * 6, (64, 10, 64)])
+def test_a_deep_network_in_several_kernels_is_the_plain_step(hidden: tuple[int, ...]) -> None:
+    device = Again()
+    config = TrainingConfig(hidden=hidden, batch_size=8, epochs=3, learning_rate=0.01)
+    assert_same(*both(config, device))
+    assert device.runs > 0
 
 
 def test_half_of_them_need_not_wait_for_the_other_half() -> None:

@@ -10,7 +10,7 @@ small matrices from the left.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
@@ -42,6 +42,11 @@ MOST_ROWS = 64
 """So many numbers a thread may have of each result."""
 MOST_LAUNCHES = 24
 """A batch in many shards would make a kernel that takes minutes to compile."""
+MOST_WORK = 2048
+"""Operations of a thread for a column: all multiplications of products, and the rows of each other
+operation. The compiler's time grows with them, and so does the thread's."""
+MOST_KEPT = 256
+"""Numbers of results that a later operation reads: beyond some 200 registers they go to memory."""
 MOST_OF_A_PRODUCT = 1024
 MOST_INNER = 128
 """Entries of a matrix, and how many in a row: each is a thread's multiplication, and products with
@@ -59,21 +64,42 @@ class _Known(NamedTuple):
     launch : Launch or Joined
     columns : int or None
         See `_columns_of`.
-    sources, results : set of int
-        What it reads and makes, by the identity of its owner.
+    sources : set of int
+        What it reads, by the identity of its owner.
+    results : dict of int to int
+        What it makes, and the rows of each.
     """
 
     launch: Work
     columns: int | None
     sources: set[int]
-    results: set[int]
+    results: dict[int, int]
 
 
 def _known(launch: Work) -> _Known:
-    sources, results = (
-        {id(owner(array)) for array in arrays} for arrays in (launch.inputs, launch.outputs)
-    )
+    sources = {id(owner(array)) for array in launch.inputs}
+    results = {id(owner(array)): _rows(array.shape) for array in launch.outputs}
     return _Known(launch, _columns_of(launch), sources, results)
+
+
+class _Room:
+    """What one kernel takes in, within the bounds above."""
+
+    def __init__(self) -> None:
+        self.launches = self.work = 0
+        self.made: dict[int, int] = {}
+        self.kept: set[int] = set()
+
+    def takes(self, one: _Known) -> bool:
+        """Take a launch in, if there is room for it."""
+        work = self.work + _work(one.launch)
+        kept = self.kept | (one.sources & self.made.keys())
+        is_full = self.launches == MOST_LAUNCHES or work > MOST_WORK
+        if is_full or sum(self.made[result] for result in kept) > MOST_KEPT:
+            return False
+        self.launches, self.work, self.kept = self.launches + 1, work, kept
+        self.made |= one.results
+        return True
 
 
 def gathered(launches: Sequence[Work], wanted: Sequence[NDArray]) -> list[Work]:
@@ -109,17 +135,16 @@ def _parted(
     """Return the launches that become one, and those that can only come after them."""
     inside: list[_Known] = []
     after: list[_Known] = []
-    made_inside: set[int] = set()
+    room = _Room()
     made_after: set[int] = set()
     for one in launches:
-        fits = one.columns == columns and len(inside) < MOST_LAUNCHES
-        fits = fits and (among is None or id(one) in among) and not one.sources & made_after
-        if fits and _reads_whole(one.launch, made_inside):
+        fits = one.columns == columns and (among is None or id(one) in among)
+        fits = fits and not one.sources & made_after and _reads_whole(one.launch, room.made)
+        if fits and room.takes(one):
             inside.append(one)
-            made_inside |= one.results
-        elif one.sources & (made_inside | made_after):
+        elif one.sources & (room.made.keys() | made_after):
             after.append(one)
-            made_after |= one.results
+            made_after |= one.results.keys()
     return inside, after
 
 
@@ -129,7 +154,7 @@ def _connected(launches: Sequence[_Known]) -> list[_Known]:
     for one in launches:
         kin = [family for family in families if family[0] & one.sources]
         families = [family for family in families if not family[0] & one.sources]
-        results = one.results.union(*(made for made, _ in kin))
+        results = set(one.results).union(*(made for made, _ in kin))
         families.append((results, [*(other for _, others in kin for other in others), one]))
     return max((members for _, members in families), key=len, default=[])
 
@@ -180,7 +205,21 @@ def _is_thin(shape: tuple[int, ...]) -> bool:
     return len(shape) == 1 or (len(shape) == 2 and shape[0] <= MOST_ROWS)
 
 
-def _reads_whole(launch: Work, made: set[int]) -> bool:
+def _rows(shape: tuple[int, ...]) -> int:
+    return shape[0] if len(shape) == 2 else 1
+
+
+def _work(launch: Work) -> int:
+    """Return how many operations a thread has with a column of a launch of this kind."""
+    what = launch.what if isinstance(launch, Launch) else None
+    if isinstance(what, Product):
+        return launch.inputs[0].size
+    expression = what.expression if isinstance(what, Reduction) else what
+    operations = len(expression.operations) if isinstance(expression, Expression) else 0
+    return operations * max(_rows(array.shape) for array in (*launch.inputs, *launch.outputs))
+
+
+def _reads_whole(launch: Work, made: Container[int]) -> bool:
     """Return whether all it reads of results made inside are columns, entry for entry."""
     if isinstance(launch, Joined):
         return False

@@ -17,6 +17,7 @@ import numpy as np
 
 from mnn_gpu.backend.graphs import cuda_source, cuda_thin
 from mnn_gpu.backend.graphs.cublas import Cublas
+from mnn_gpu.backend.graphs.cuda_columns import column_kernel
 from mnn_gpu.backend.graphs.device import Launcher
 from mnn_gpu.backend.graphs.expressions import Expression
 from mnn_gpu.backend.graphs.launches import Columns, Product, Reduction, ThinRows, ThinSlices, What
@@ -216,7 +217,7 @@ def _kernel(cupy: Any, what: Expression | Reduction | Columns) -> Any:
     """Return the kernel that CuPy compiles."""
     if isinstance(what, Columns):
         name = "mnn_gpu_columns"
-        return cupy.RawKernel(cuda_source.column_kernel(what, name), name)
+        return cupy.RawKernel(column_kernel(what, name), name)
     if isinstance(what, Reduction):
         expression = what.expression
         dtype = expression.operations[expression.outputs[0]].dtype

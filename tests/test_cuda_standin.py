@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -175,10 +176,14 @@ with cupy.cuda.Device(1):
 
 
 def test_each_device_has_its_memory_and_streams() -> None:
-    said = run(ON_TWO_DEVICES + "kernel((1,), (1,), (y, x.data.ptr))", devices=2)
+    said = run(
+        sys.executable, "-c", ON_TWO_DEVICES + "kernel((1,), (1,), (y, x.data.ptr))", devices=2
+    ).stdout
     assert said.startswith("2.0")
     assert "IllegalAddress" in said
-    said = run(ON_TWO_DEVICES + "print(float(cupy.asarray(x)[2]))", devices=2)
+    said = run(
+        sys.executable, "-c", ON_TWO_DEVICES + "print(float(cupy.asarray(x)[2]))", devices=2
+    ).stdout
     assert said == "2.0\n1.0\n"
 
 

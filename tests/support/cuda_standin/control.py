@@ -20,30 +20,36 @@ def get(name: str) -> int:
     return int(library.standin_get(name.encode()))
 
 
+def put(name: str, value: int) -> None:
+    """Set what the README of the stand-in lists."""
+    ctypes.CDLL("libcuda.so.1").standin_set(name.encode(), ctypes.c_long(value))
+
+
 @contextmanager
 def settings(**values: int) -> Iterator[None]:
-    """Set what the README of the stand-in lists; set it back afterwards, with no error left."""
-    library = ctypes.CDLL("libcuda.so.1")
+    """Set them, and set them back afterwards, with no error left."""
     before = {name: get(name) for name in values}
     for name, value in values.items():
-        library.standin_set(name.encode(), ctypes.c_long(value))
+        put(name, value)
     try:
         yield
     finally:
         for name, value in {**before, "sticky": 0}.items():
-            library.standin_set(name.encode(), ctypes.c_long(value))
+            put(name, value)
 
 
-def run(code: str, **values: int) -> str:
-    """Run a program with these settings from its start; return what it prints and says."""
-    wanted = ",".join(f"{name}={value}" for name, value in values.items())
-    result = subprocess.run(
-        [sys.executable, "-c", code],
+def run(*command: str, **values: int) -> subprocess.CompletedProcess[str]:
+    """Run a program with these settings from its start; what it says is in `stdout` too."""
+    return subprocess.run(
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "CUDA_STANDIN": wanted},
+        env={
+            **os.environ,
+            "CUDA_STANDIN": ",".join(f"{name}={value}" for name, value in values.items()),
+        },
+        timeout=120,
         check=False,
     )
-    return result.stdout

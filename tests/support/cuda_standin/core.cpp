@@ -519,7 +519,7 @@ CUDA(StreamEndCapture, void *handle, void **graph) {
     delete capture;
     return said(status);
 }
-CUDA(GraphDestroy, Graph *graph) { BEGIN delete graph; --counts["graphs"]; return 0; }
+CUDA(GraphDestroy, Graph *graph) { return delete graph, count("graphs", -1), 0; }
 CUDA(GraphInstantiate, Graph **made, Graph *graph, unsigned long long) {
     BEGIN
     if (strikes("fail_instantiate")) return said(2);
@@ -527,7 +527,7 @@ CUDA(GraphInstantiate, Graph **made, Graph *graph, unsigned long long) {
     ++counts["instances"];
     return 0;
 }
-CUDA(GraphExecDestroy, Graph *graph) { BEGIN delete graph; --counts["instances"]; return 0; }
+CUDA(GraphExecDestroy, Graph *graph) { return delete graph, count("instances", -1), 0; }
 CUDA(GraphUpload, Graph *, void *handle) { BEGIN return said(stream_of(handle) ? 0 : 400); }
 CUDA(GraphLaunch, Graph *graph, void *handle) {
     BEGIN

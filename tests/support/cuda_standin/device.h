@@ -32,7 +32,7 @@ struct dim3 {
 extern "C" {
 extern uint3 threadIdx, blockIdx, blockDim, gridDim;
 extern char *standin_dynamic;
-extern unsigned long long standin_slots[1024];
+extern unsigned long long standin_laid[1024], standin_taken[1024];
 void standin_barrier();
 void standin_warp_barrier(unsigned mask);
 unsigned standin_thread();
@@ -45,15 +45,14 @@ inline void __threadfence() {}
 inline void __threadfence_block() {}
 inline void __threadfence_system() {}
 
-// Shuffles: each thread of the mask lays down its value, then all take what they want.
+// Shuffles: each thread of the mask lays down its value; who is released finds them all taken up.
 template <class T> T standin_shuffle(unsigned mask, T value, unsigned lane) {
     static_assert(sizeof(T) <= 8);
     unsigned me = standin_thread(), warp = me & ~31u;
-    memcpy(&standin_slots[me], &value, sizeof(T));
+    memcpy(&standin_laid[me], &value, sizeof(T));
     standin_warp_barrier(mask);
     T result;
-    memcpy(&result, &standin_slots[warp | (lane & 31)], sizeof(T));
-    standin_warp_barrier(mask);
+    memcpy(&result, &standin_taken[warp | (lane & 31)], sizeof(T));
     return result;
 }
 inline unsigned standin_lane() { return standin_thread() & 31; }
@@ -75,11 +74,10 @@ template <class T> T __shfl_up_sync(unsigned m, T v, unsigned by, int width = 32
 }
 inline unsigned __ballot_sync(unsigned mask, int yes) {
     unsigned warp = standin_thread() & ~31u, result = 0;
-    standin_slots[standin_thread()] = yes != 0;
+    standin_laid[standin_thread()] = yes != 0;
     standin_warp_barrier(mask);
     for (int i = 0; i < 32; ++i)
-        if (mask >> i & 1 && standin_slots[warp + i]) result |= 1u << i;
-    standin_warp_barrier(mask);
+        if (mask >> i & 1 && standin_taken[warp + i]) result |= 1u << i;
     return result;
 }
 inline int __any_sync(unsigned m, int yes) { return __ballot_sync(m, yes) != 0; }

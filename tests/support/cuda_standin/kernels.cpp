@@ -19,8 +19,8 @@ extern "C" __attribute__((visibility("default"))) Dim threadIdx, blockIdx, block
 __attribute__((visibility("default"))) Dim threadIdx, blockIdx, blockDim, gridDim;
 EXPORT char *standin_dynamic;
 char *standin_dynamic;
-EXPORT unsigned long long standin_slots[1024];
-unsigned long long standin_slots[1024];
+EXPORT unsigned long long standin_laid[1024], standin_taken[1024];
+unsigned long long standin_laid[1024], standin_taken[1024];
 
 namespace {
 constexpr size_t STACK = 128 << 10;
@@ -107,8 +107,10 @@ bool release() {
             if (!there) continue;
             unsigned mask = fibres[i].mask;
             for (unsigned j = warp; j < end; ++j)
-                if (mask >> (j - warp) & 1 && fibres[j].state == AT_WARP)
+                if (mask >> (j - warp) & 1 && fibres[j].state == AT_WARP) {
                     fibres[j].state = READY, any = true;
+                    standin_taken[j] = standin_laid[j];
+                }
         }
     }
     return any;

@@ -1,0 +1,206 @@
+"""What a GPU does wrong, on the stand-in for CUDA: named, explained, survived where it can be."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mnn_gpu import DeviceError, TrainingConfig, TrainingWarning, select_backend, train
+from mnn_gpu.backend.graphs import cuda_graphs
+from mnn_gpu.backend.nccl import NcclExchange
+from mnn_gpu.model_file import load_model
+from mnn_gpu.ranks import Ranks
+from mnn_gpu.sharing import Sharing
+from scripts.mpiexec import launcher
+from tests.support.cuda_standin.control import IS_IN_FRONT, get, run, settings
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not IS_IN_FRONT, reason="scripts/test --cuda-standin was not asked for"),
+]
+
+TRAIN = ("train", "--device", "cuda", "--rows", "600", "--iterations", "20", "--hidden", "8", "-q")
+SELECT = """
+from mnn_gpu import DeviceError, select_backend
+try:
+    print(select_backend("cuda:%d").device)
+except DeviceError as error:
+    print(error.stage, error.cause, sep=": ")
+"""
+FORKED = """
+import os
+from mnn_gpu import select_backend
+select_backend("cuda")
+if os.fork() == 0:
+""" + "".join(f"    {line}\n" for line in (SELECT % 0).splitlines()) + """    os._exit(0)
+os.wait()
+"""  # fmt: skip
+
+
+def program(*arguments: object, ranks: int = 1, **values: int) -> tuple[int, str]:
+    start = [*launcher(), "-n", str(ranks)] if ranks > 1 else []
+    command = [*start, sys.executable, "-m", "mnn_gpu", *map(str, arguments)]
+    result = run(*command, **values)
+    assert "Traceback" not in result.stdout
+    return result.returncode, result.stdout
+
+
+def data(rows: int = 400) -> tuple[Any, Any]:
+    X = np.random.default_rng(0).integers(0, 256, (rows, 30), np.uint8)
+    return X, np.arange(rows) % 3
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"driver": 11000}, "device count: The NVIDIA driver is too old"),
+        ({"devices": 0}, "device count: The NVIDIA driver works, but no GPU is visible"),
+        ({"busy": 1}, "allocate: GPU 0 is busy"),
+        ({"memory": 1000}, "GPU 0 is out of memory"),
+        ({"fail_launch": 1}, "elementwise kernel: The GPU failed"),
+        ({"fail_product": 13}, "matrix product: The GPU failed"),
+        ({"fail_create": 1}, "matrix product: The GPU failed"),
+        ({"devices": 2}, "cuda:0"),
+    ],
+)
+def test_the_probe_says_what_is_wrong(values: dict[str, int], said: str) -> None:
+    assert said in run(sys.executable, "-c", SELECT % 0, **values).stdout
+
+
+def test_the_probe_names_the_gpu_that_is_not_there() -> None:
+    assert run(sys.executable, "-c", SELECT % 1, devices=2).stdout == "cuda:1\n"
+    assert "index in range" in run(sys.executable, "-c", SELECT % 1, devices=1).stdout
+
+
+def test_a_forked_child_is_told_why_it_has_no_gpu() -> None:
+    said = run(sys.executable, "-c", FORKED).stdout
+    assert "The GPU" in said or "fork" in said
+    assert "cuda:0" not in said
+
+
+FAILING = """
+import sys
+from mnn_gpu import DeviceError, Hook, TrainingConfig, select_backend, train
+from tests.support.cuda_standin.control import put
+from tests.test_cuda_failures import data
+class Fail(Hook):
+    def on_step(self, iteration):
+        put(sys.argv[1], int(sys.argv[2]))
+try:
+    config = TrainingConfig(hidden=(8,), batch_size=50, iterations=400)
+    train(*data(), config, backend=select_backend("cuda"), hooks=[Fail()])
+except DeviceError as error:
+    print(error.stage, error.cause)
+"""
+
+
+@pytest.mark.parametrize(
+    ("graphs", "fault", "value", "name"),
+    [
+        ("0", "fail_launch", 2, "LaunchFailure"),
+        ("1", "fail_launch", 2, "LaunchFailure"),
+        # A graph has its products already.
+        ("0", "fail_product", 13, "EXECUTION_FAILED"),
+    ],
+)
+def test_a_gpu_that_fails_in_a_run_is_named(
+    graphs: str, fault: str, value: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, graphs)
+    said = run(sys.executable, "-c", FAILING, fault, str(value)).stdout
+    assert said.startswith("running The GPU failed")
+    assert name in said
+
+
+def test_the_command_line_ends_with_code_3(tmp_path: Path) -> None:
+    status, said = program(*TRAIN, "--out", tmp_path / "m.safetensors", fail_launch=40)
+    assert status == 3, said
+    assert "error" in said
+
+
+def test_too_little_memory_halves_the_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
+    gpu: Any = select_backend("cuda")
+    X, y = data(2000)
+    config = TrainingConfig(hidden=(512,), iterations=2, shard_rows=2000)
+    expected, _ = train(X, y, config, backend=gpu)
+    gpu.cupy.get_default_memory_pool().free_all_blocks()
+    gc.collect()
+    free, total = gpu.cupy.cuda.runtime.memGetInfo()
+    with (
+        settings(memory=total - free + (5 << 20)),
+        pytest.warns(TrainingWarning, match="samples at a time"),
+    ):
+        model, _ = train(X, y, config, backend=gpu)
+    np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-6)
+
+
+def test_compiled_steps_leave_nothing_behind() -> None:
+    gpu = select_backend("cuda")
+    config = TrainingConfig(hidden=(8,), batch_size=50, iterations=30)
+    lives = []
+    for _ in range(3):
+        train(*data(), config, backend=gpu)
+        gc.collect()
+        kinds = ("streams", "cublas", "graphs", "instances", "allocations")
+        lives.append({kind: get(kind) for kind in kinds})
+    assert lives[1] == lives[2]
+
+
+def test_a_gpu_is_worked_on_where_the_run_asks_for_it(tmp_path: Path) -> None:
+    models = []
+    for device in ("cuda:0", "cuda:1"):
+        out = tmp_path / f"{device[-1]}.safetensors"
+        status, said = program(*TRAIN, "--device", device, "--out", out, devices=2)
+        assert status == 0, said
+        models.append(load_model(out).theta)
+    np.testing.assert_array_equal(*models)
+
+
+def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:
+    gpu: Any = select_backend("cuda")
+    with gpu.active():
+        for dtype in ("float32", "float64"):
+            exchange = NcclExchange(gpu.cupy, Ranks(), Sharing(8, is_wide=True), dtype)
+            host = np.random.default_rng(0).standard_normal(1001).astype(dtype)
+            out = gpu.cupy.zeros(host.shape, "float32")
+            for _ in range(3):
+                exchange([gpu.asarray(host)], out)
+            np.testing.assert_array_equal(gpu.to_numpy(out), host.astype("float32"))
+
+
+def test_two_ranks_with_a_gpu_each_come_to_what_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ranks run their steps plainly, which may round otherwise than graphs do.
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
+    models = []
+    for ranks in (1, 2):
+        out = tmp_path / f"{ranks}.safetensors"
+        options = ("--batch-size", 100, "--shards", 4, "--out", out)
+        status, said = program(*TRAIN, *options, ranks=ranks, devices=2)
+        assert status == 0, said
+        assert "by way of the host" not in said
+        models.append(out.read_bytes())
+    assert models[0] == models[1]
+
+
+def test_no_graphs_where_the_handles_of_cublas_cannot_be_made() -> None:
+    gpu = select_backend("cuda")
+    with settings(fail_create=1), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        train(*data(), TrainingConfig(hidden=(8,), iterations=5), backend=gpu)
+    assert any("No CUDA graphs" in str(warning.message) for warning in said)
+
+
+def test_an_error_of_ours_says_cublas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
+    gpu = select_backend("cuda")
+    with settings(fail_product=13), pytest.raises(DeviceError, match="EXECUTION_FAILED"):
+        train(*data(), TrainingConfig(hidden=(8,), iterations=5), backend=gpu)

@@ -160,7 +160,7 @@ def test_a_gpu_is_worked_on_where_the_run_asks_for_it(tmp_path: Path) -> None:
         status, said = program(*TRAIN, "--device", device, "--out", out, devices=2)
         assert status == 0, said
         models.append(load_model(out).theta)
-    np.testing.assert_array_equal(*models)
+    np.testing.assert_array_equal(models[0], models[1])
 
 
 def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:

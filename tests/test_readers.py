@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import tracemalloc
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -677,3 +678,65 @@ def test_names_of_rows_may_be_text(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("id,p,label\nimg_7,9,3\nimg_2,8,4\n")
     with pytest.warns(DataWarning, match="left out 'id'"):
         assert both_readers(tmp_path / "d.csv") == ([[9], [8]], [3, 4])
+
+
+# ---- a first line that is a row ---------------------------------------------------------------
+
+
+CLASSES = ("cat", "dog", "cat", "bird", "dog", "cat")
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("position", [None, "said"])
+def test_names_of_classes_in_the_first_line_make_no_header(
+    tmp_path: Path, last: bool, position: str | None
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 4))
+    rows = [[*map(str, row)] for row in pixels]
+    lines = [
+        ",".join([*row, name] if last else [name, *row])
+        for row, name in zip(rows, CLASSES, strict=True)
+    ]
+    (tmp_path / "d.csv").write_text("\n".join(lines) + "\n")
+    column = None if position is None else ("last" if last else "first")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        data = load_dataset(tmp_path / "d.csv", label_column=column)
+    np.testing.assert_array_equal(data.X, pixels)
+    assert data.labels().tolist() == list(CLASSES)
+    assert data.feature_names is None
+
+
+@pytest.mark.parametrize(
+    "header", ["label,0,1,2", "0,1,2,label", ",0,1,2,label", "kind,a,b,c", "1990,1991,kind,1992"]
+)
+def test_a_header_of_numbers_and_texts_is_one(tmp_path: Path, header: str) -> None:
+    names = header.split(",")
+    at = next(i for i, name in enumerate(names) if name in ("label", "kind"))
+    is_text = header.startswith("kind") or "label" in names
+    rows = [["7"] * len(names) for _ in range(3)]
+    for i, row in enumerate(rows):
+        row[at] = CLASSES[i] if is_text else str(i)
+        if names[0] == "":
+            row[0] = str(i)
+    lines = [header, *(",".join(row) for row in rows)]
+    (tmp_path / "d.csv").write_text("\n".join(lines) + "\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        data = load_dataset(tmp_path / "d.csv", label_column=names[at])
+    assert len(data) == 3
+
+
+def test_a_missing_cell_in_the_first_row_makes_no_header(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("0,,5,6\n1,2,3,4\n0,2,3,4\n1,2,3,4\n")
+    with pytest.raises(DataError, match="line 1"):
+        load_dataset(tmp_path / "d.csv", label_column="first")
+
+
+def test_tables_of_tabs_have_their_own_ending(tmp_path: Path) -> None:
+    (tmp_path / "d.tsv").write_text("label\ta\tb\n0\t1\t2\n1\t3\t4\n")
+    assert load_dataset(tmp_path / "d.tsv").X.tolist() == [[1, 2], [3, 4]]
+    assert convert(tmp_path / "d.tsv", tmp_path / "out").index.rows == 2
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "d.tsv").rename(tmp_path / "folder" / "train.tsv")
+    assert load_dataset(tmp_path / "folder").X.tolist() == [[1, 2], [3, 4]]

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mnn_gpu.data.feature_names import are_numbers, text_names
+from mnn_gpu.data.labels import is_number
 from mnn_gpu.errors import DataError, DataWarning
 
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
@@ -222,17 +223,17 @@ def guessed_label(rows: Sequence[Sequence[str]], source: str) -> int:
     if len(rows) < 2 or len(rows[0]) < 2 or any(len(row) != len(rows[0]) for row in rows):
         return 0
     first, last = ([row[at] for row in rows] for at in (0, -1))
+    texts = [_is_class(cells) and not any(map(is_number, cells)) for cells in (first, last)]
+    if texts == [True, False]:
+        return 0
+    if texts == [False, True]:
+        return _last(rows, source)
     if _is_class(first) and not _is_surely_class(last):
         return 0
     names = [f"column {i + 1}" for i in range(len(rows[0]))]
     check_one_column(names, rows, source, f"pandas.read_csv({source!r}, header=None)")
     if _is_surely_class(last) and not _is_class(first):
-        warnings.warn(
-            f"{source} has no header; the last column is taken for the label.",
-            DataWarning,
-            stacklevel=2,
-        )
-        return len(rows[0]) - 1
+        return _last(rows, source)
     if _is_surely_class(first) and not _is_surely_class(last):
         return 0
     raise DataError(
@@ -240,6 +241,15 @@ def guessed_label(rows: Sequence[Sequence[str]], source: str) -> int:
         f"{_count(first)}) or its last one (with {_count(last)}) is the label.",
         CURE,
     )
+
+
+def _last(rows: Sequence[Sequence[str]], source: str) -> int:
+    warnings.warn(
+        f"{source} has no header; the last column is taken for the label.",
+        DataWarning,
+        stacklevel=3,
+    )
+    return len(rows[0]) - 1
 
 
 def counting_columns(rows: Sequence[Sequence[str]]) -> list[int]:

@@ -26,11 +26,14 @@ from mnn_gpu.data.columns import (
 )
 from mnn_gpu.data.csv_text import Dialect, dialect_of, open_cells
 from mnn_gpu.data.files import KIND_CURE, READ_ERRORS, explain_os_error
+from mnn_gpu.data.labels import is_number
 from mnn_gpu.data.unpacking import lines, open_text
 from mnn_gpu.errors import DataError
 
 FEW = 12
 """Rows that are looked at for columns that count up."""
+MISSING = ("", "NA", "N/A", "?", "-", "null", "None")
+"""Cells that stand for no value, and are no names of columns."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,8 @@ def csv_layout(
     rows = _first_rows(path, dialect, FEW)
     first = rows[0]
     _check_no_page(path, " ".join(first[:2]))
-    header = not all(_is_number(cell) for cell in first)
-    # pandas numbers columns without names; real pixels hardly count up from 0.
-    numbered = len(first) > 2 and first == [str(i) for i in range(len(first))]
+    header = _is_header(first, rows[1] if len(rows) > 1 else [])
+    numbered = _counts_from_0(first)
     body = rows[1:] if header or numbered else rows
     if header and _has_row_names(first, body):
         first = ["", *first]  # As R's write.table leaves out the name of the row names.
@@ -186,9 +188,20 @@ def _has_row_names(header: list[str], body: list[list[str]]) -> bool:
     return len(body) > 1 and counted and all(len(row) == len(header) + 1 for row in body)
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _is_header(first: list[str], second: list[str]) -> bool:
+    """Return whether the first line has a text that is no cell of a row.
+
+    Texts in a row of numbers are names of classes where the second line has texts there too,
+    unless the numbers are those of columns.
+    """
+    texts = [i for i, cell in enumerate(first) if not is_number(cell)]
+    if not texts or len(second) != len(first):
+        return bool(texts)
+    are_names = any(is_number(second[i]) and first[i].strip() not in MISSING for i in texts)
+    numbers = [cell for cell in first if is_number(cell)]
+    return are_names or not numbers or _counts_from_0(numbers)
+
+
+def _counts_from_0(cells: list[str]) -> bool:
+    """Return whether these are pandas' names of columns: real pixels hardly count up from 0."""
+    return len(cells) > 2 and cells == [str(i) for i in range(len(cells))]

@@ -11,7 +11,7 @@ from mnn_gpu.errors import DataError
 from mnn_gpu.file_kind import is_picture
 
 PATTERNS = (
-    *("*images*ubyte", "*images*ubyte.gz", "*.csv", "*.csv.gz", "*.npz", "*.parquet"),
+    *("*images*ubyte", "*images*ubyte.gz", "*.csv", "*.csv.gz", "*.tsv", "*.npz", "*.parquet"),
     "*.zip",
 )
 LABELS = ("*labels*ubyte", "*labels*ubyte.gz")

@@ -27,7 +27,7 @@ KINDS = (
 )
 UNPACKED = (".npz", ".parquet", ".pq", ".zip", *PICTURES)
 """Endings of files that are read in any order, or in folders."""
-TABLES = (".csv", ".txt", ".parquet", ".pq")
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
 
 def load_dataset(
@@ -98,7 +98,7 @@ def load_dataset(
             f"{path} cannot be read within an archive.",
             "Unpack the archive and give the file.",
         )
-    if name.endswith((".csv", ".txt")):
+    if name.endswith((".csv", ".tsv", ".txt")):
         return read_csv(path, label_column, labelled, features, keep_columns)
     if name.endswith(".npz"):
         return read_npz(path, part, labelled)

@@ -74,7 +74,7 @@ def open_stream(
     check_table(path, label_column)
     if len(paths) == 1 and is_converted(path):
         return _of_blocks(NpyFolder(path), dtype, labelled)
-    if len(paths) == 1 and name.endswith((".csv", ".txt")):
+    if len(paths) == 1 and name.endswith((".csv", ".tsv", ".txt")):
         return _of_csv(path, label_column, labelled, dtype, keep_columns)
     is_parquet = name.endswith((".parquet", ".pq")) and archive_of(path) is None
     if len(paths) == 1 and is_parquet:

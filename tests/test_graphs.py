@@ -6,9 +6,13 @@ other at random (`again.py`). What CUDA's kernels make of it is for machines tha
 
 from __future__ import annotations
 
+import gc
+import math
 import random
+import tracemalloc
 from collections import Counter, namedtuple
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,6 +44,7 @@ from mnn_gpu.backend.numpy_backend import NumpyBackend
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.backend.trees import leaves, mapped
 from mnn_gpu.precision import SIGNIFICANT_BITS
+from mnn_gpu.samples import Data
 from tests.again import Again, GpuLostError, any_order
 from tests.test_compile import EVERYTHING, problem
 
@@ -223,6 +228,28 @@ def test_the_state_is_written_where_it_lies_and_large_memory_is_shared() -> None
     assert len(program.places.launches) == 6
     assert program.places.sizes == [side * side * 8 // 256 * 256] * 2
     assert sum(program.places.sizes) < MOST_UNSHARED < 5 * side * side * 8
+
+
+def test_data_larger_than_memory_are_traced_without_memory() -> None:
+    step, _, state, batches = problem(
+        NumpyBackend(), TrainingConfig(hidden=(6, 5), batch_size=8, optimizer="adam")
+    )
+    rows = 1 << 40
+
+    def elsewhere(shape: tuple[int, ...], dtype: Any) -> Any:
+        size = np.dtype(dtype).itemsize
+        strides = tuple(size * math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+        return SimpleNamespace(shape=shape, dtype=np.dtype(dtype), strides=strides)
+
+    X, labels = elsewhere((rows, 25), np.uint8), elsewhere((rows,), np.int64)
+    data = Data(X, labels, ((X, labels),))
+    first = mapped(lambda stack: stack[0, ...], batches[0])
+    tracemalloc.start()
+    program = Program(step, data, mapped(np.array, state), first, Again())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert program.places.launches
+    assert peak < 1 << 22
 
 
 accesses = st.builds(
@@ -529,3 +556,32 @@ def test_cuda_graphs_come_to_the_same_bits_each_time(
         return gpu.to_numpy(state.theta)
 
     np.testing.assert_array_equal(theta(), theta())
+
+
+def added(_: Any, state: Any, batch: Any) -> Any:
+    return (state[0] + batch.x,)
+
+
+@pytest.mark.gpu
+def test_a_result_outlives_the_streams_that_made_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    gpu: Any = select_backend("cuda")
+    pool = gpu.cupy.cuda.MemoryPool()
+    with gpu.active():
+        graphs = cuda_graphs.CudaGraphs(gpu.cupy)
+    with gpu.active(), gpu.cupy.cuda.using_allocator(pool.malloc):
+        state = (gpu.asarray(np.zeros(1 << 20)),)
+        batches = Batches(gpu.asarray(np.ones((2, 1 << 20))))
+        plain = Backend.compile(gpu, added, ())
+        run = Captured(added, (), plain, graphs)
+        results = [run(state, batches)[0] for _ in range(3)]
+        (result,) = run(state, batches)
+        del run, graphs, results
+        gc.collect()
+        np.testing.assert_array_equal(gpu.to_numpy(result), 2)
+        held, size = pool.total_bytes(), result.size
+        del result
+        # Its memory is free for the stream of whoever asked for it.
+        kept = gpu.cupy.empty(size)
+        assert pool.total_bytes() == held
+        del kept

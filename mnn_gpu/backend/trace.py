@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mnn_gpu.backend import thin
 from mnn_gpu.backend.operations import Function, Own, empty_result
+from mnn_gpu.backend.views import in_shape
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -104,8 +105,8 @@ class Tape:
         return self.traced(np.ones_like(x.array))
 
     def reshape(self, x: Traced, shape: tuple[int, ...]) -> Traced:
-        view = x.array.reshape(shape)
-        if view.size and not np.shares_memory(view, x.array):
+        view = in_shape(x.array, shape)
+        if view is None:
             return self.reshape(self.do(Own.COPY, x, order="C"), shape)
         return Traced(self, view)
 
@@ -182,10 +183,13 @@ class Traced:
         return Traced(self.tape, self.array.T)
 
     def __getitem__(self, key: Any) -> Traced:
-        view = self.array[key]
-        if not isinstance(view, np.ndarray) or view.base is None:
+        keys = key if isinstance(key, tuple) else (key,)
+        if not all(
+            one is None or one is ... or isinstance(one, slice | int | np.integer) for one in keys
+        ):
             raise TypeError("only views can be traced, not picked elements")
-        return Traced(self.tape, view)
+        # With an ellipsis a single entry is a view, too: there may be no memory to read it from.
+        return Traced(self.tape, self.array[keys if ... in keys else (*keys, ...)])
 
     def __add__(self, other: Any) -> Traced:
         return self.tape.do(np.add, self, other)

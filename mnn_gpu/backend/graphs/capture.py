@@ -59,6 +59,9 @@ class Captured:
     def _steps(self, state: Tree, batches: Tree) -> Tree:
         if not self.can_capture:
             return self.plain(state, batches)
+        if self.state is None:
+            # Memory of the caller's stream: its own may be gone before the result is.
+            state = self.state = mapped(self.device.copy, state)
         with self.device.active():
             self._bring_in(state)
             hindrance = self._hindered(batches)
@@ -115,9 +118,6 @@ class Captured:
 
     def _bring_in(self, state: Tree) -> None:
         """Copy what is not there already; what is may be wanted in another place."""
-        if self.state is None:
-            self.state = mapped(self.device.copy, state)
-            return
         if state is self.state:
             return
         pairs = list(zip(leaves(self.state), leaves(state), strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -30,6 +29,11 @@ MOST_CALLS = 5000
 """Of so long a step, of a batch in hundreds of shards, the launches are the least part."""
 
 
+NOWHERE = 1 << 62
+"""An address beyond all that a process can have."""
+PAGE = 1 << 12
+
+
 class NotForGraphsError(Exception):
     """A step that is not to be captured; it runs plainly, and nothing is said."""
 
@@ -47,10 +51,11 @@ class Program:
 
     def __init__(self, step: Step, data: Tree, state: Tree, batch: Tree, device: Device) -> None:
         self.device = device
-        traced = [mapped(_standin, tree) for tree in (data, state, batch)]
+        standin = _Standins().of
+        traced = [mapped(standin, tree) for tree in (data, state, batch)]
         there = zip(leaves(traced[:2]), leaves([data, state]), strict=True)
-        self.there = {id(standin): array for standin, array in there}
-        self.of_batch = {id(standin): n for n, standin in enumerate(leaves(traced[2]))}
+        self.there = {id(traced): array for traced, array in there}
+        self.of_batch = {id(leaf): n for n, leaf in enumerate(leaves(traced[2]))}
         # What an `id` is of must not be forgotten.
         self.kept = traced
         tape = Tape(for_host=False)
@@ -108,12 +113,33 @@ class Program:
         return self.device.view(there, offset, view.shape, view.dtype, view.strides)
 
 
-def _standin(array: Array) -> NDArray:
-    """Return memory of the host's of an array's form: addresses, of which none is touched."""
-    _check_forwards(array)
-    # No array of NumPy's, so that this one counts as the owner of its memory.
-    memory = mmap.mmap(-1, span(array))
-    return np.ndarray(array.shape, array.dtype, memory, 0, array.strides)
+class _Standins:
+    """Makes arrays of NumPy's in the form of others, at addresses without memory.
+
+    A tape reads shapes, strides and addresses of what is there from the start, no entry of it.
+    """
+
+    def __init__(self) -> None:
+        self.address = NOWHERE
+
+    def of(self, array: Array) -> NDArray:
+        _check_forwards(array)
+        standin = np.asarray(_Interface(array, self.address))
+        self.address += -(-span(array) // PAGE) * PAGE
+        return standin
+
+
+class _Interface:
+    """NumPy's array interface; no array of NumPy's, so that its array is nobody's view."""
+
+    def __init__(self, array: Array, address: int) -> None:
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": tuple(array.shape),
+            "typestr": np.dtype(array.dtype).str,
+            "data": (address, False),
+            "strides": tuple(array.strides),
+        }
 
 
 def _check_forwards(array: Array) -> None:

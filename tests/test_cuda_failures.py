@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,15 @@ def test_compiled_steps_leave_nothing_behind() -> None:
     assert lives[1] == lives[2]
 
 
+def test_a_backend_that_goes_takes_its_handles_and_streams_with_it() -> None:
+    lives = []
+    for _ in range(2):
+        train(*data(), TrainingConfig(hidden=(8,), iterations=5), backend=select_backend("cuda"))
+        gc.collect()
+        lives.append((get("cublas"), get("streams")))
+    assert lives[0] == lives[1]
+
+
 def test_a_gpu_is_worked_on_where_the_run_asks_for_it(tmp_path: Path) -> None:
     models = []
     for device in ("cuda:0", "cuda:1"):
@@ -189,6 +200,35 @@ def test_two_ranks_with_a_gpu_each_come_to_what_one_does(
         assert "by way of the host" not in said
         models.append(out.read_bytes())
     assert models[0] == models[1]
+
+
+def test_two_ranks_that_share_a_gpu_exchange_by_way_of_the_host(tmp_path: Path) -> None:
+    options = ("--batch-size", 100, "--shards", 4, "--out", tmp_path / "m.safetensors")
+    status, said = program(*TRAIN, *options, ranks=2)
+    assert status == 0, said
+    assert "by way of the host" in said
+
+
+def test_a_thread_that_synchronises_the_device_changes_nothing() -> None:
+    gpu: Any = select_backend("cuda")
+    config = TrainingConfig(hidden=(8,), batch_size=50, iterations=200)
+    expected, _ = train(*data(), config, backend=gpu)
+    over = threading.Event()
+
+    def disturb() -> None:
+        while not over.wait(0.001):
+            # Refused, and the capture ended, where a graph is being captured.
+            with contextlib.suppress(gpu.cupy.cuda.runtime.CUDARuntimeError):
+                gpu.cupy.cuda.Device().synchronize()
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        model, _ = train(*data(), config, backend=gpu)
+    finally:
+        over.set()
+        thread.join()
+    np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-5, atol=1e-6)
 
 
 def test_no_graphs_where_the_handles_of_cublas_cannot_be_made() -> None:

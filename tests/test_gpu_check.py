@@ -155,3 +155,14 @@ def test_goals_are_compared_with_the_figures_of_a_job() -> None:
     assert "| a step | PyTorch eager | 40 | **missed** 33.00 |" in page
     assert "| a step | wall time | below 20 us | **missed** 30 us |" in page
     assert "JAX lax.scan was left out: no jax" in page
+
+
+@pytest.mark.gpu
+def test_a_check_on_a_gpu_is_recorded(tmp_path: Path) -> None:
+    record = Record(tmp_path, MACHINE)
+    command = [sys.executable, "-m", "scripts.gpu", "NCCL"]
+    found = tried("NCCL", 60, 5, lambda file: [*command, str(file), "cuda"])
+    record.add("NCCL", found)
+    content = json.loads(record.path.read_text(encoding="utf-8"))
+    # A machine may be without NCCL.
+    assert content["checks"]["NCCL"]["outcome"] in ("passed", "not run")

@@ -9,14 +9,14 @@ import gc
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from mnn_gpu.backend.graphs import cuda_source, cuda_thin
-from mnn_gpu.backend.graphs.cublas import Cublas
+from mnn_gpu.backend.graphs.cublas import Cublas, CublasError
 from mnn_gpu.backend.graphs.cuda_columns import column_kernel
 from mnn_gpu.backend.graphs.device import Launcher
 from mnn_gpu.backend.graphs.expressions import Expression
@@ -38,6 +38,8 @@ def are_wanted() -> bool:
     return os.environ.get(VARIABLE) != "0"
 
 
+INVALIDATED = 901
+"""cudaErrorStreamCaptureInvalidated: another thread has ended the capture."""
 CAPTURE_ERRORS = range(900, 908)
 """cudaErrorStreamCaptureUnsupported to cudaErrorCapturedEvent."""
 LOST = {214, *range(700, 704), *range(710, 720)} - {701}
@@ -119,14 +121,23 @@ class CudaGraphs:
             self.stream.begin_capture()
             try:
                 self._deal_out(operations, turns)
-            except BaseException:
-                # Which complains of what is not complete, and would hide the reason.
-                with suppress(Exception):
-                    self.stream.end_capture()
+            except BaseException as error:
+                self._end_failed_capture(error)
                 raise
             graph = self.stream.end_capture()
         graph.upload(self.stream)
         return lambda: graph.launch(self.stream)
+
+    def _end_failed_capture(self, error: BaseException) -> None:
+        """End a capture that is not complete, which always fails; the first error is the reason.
+
+        Except where another thread ended it before, of which cuBLAS only says that it failed.
+        """
+        try:
+            self.stream.end_capture()
+        except Exception as ended:
+            if isinstance(error, CublasError) and getattr(ended, "status", None) == INVALIDATED:
+                raise ended from error
 
     def _deal_out(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> None:
         """Ask for operations on streams that wait for each other only where they must."""

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from mnn_gpu import RECIPES, TrainingConfig, TrainingWarning, select_backend, train
 from mnn_gpu.backend import Backend
-from mnn_gpu.backend.graphs import cuda_graphs, cuda_source
+from mnn_gpu.backend.graphs import cuda_graphs, cuda_source, cuda_thin
 from mnn_gpu.backend.graphs.capture import Captured
 from mnn_gpu.backend.graphs.columns import MOST_WORK
 from mnn_gpu.backend.graphs.cuda_columns import column_kernel
@@ -477,6 +477,33 @@ def test_cuda_graphs_come_to_what_the_plain_step_does(
         one, other = plain(one, batch), run(other, batch)
     for a, b in zip(leaves(one), leaves(other), strict=True):
         np.testing.assert_allclose(gpu.to_numpy(a), gpu.to_numpy(b), rtol=1e-6, atol=1e-9)
+
+
+def test_thin_kernels_are_the_same_for_all_sizes_of_a_batch() -> None:
+    rows = ThinRows(10, 784, 41_000, 784)
+    slices = ThinSlices(10, 41_000, 784, 96)
+    text = cuda_thin.rows_kernel(rows, "float", 4, "k")
+    assert text == cuda_thin.rows_kernel(rows._replace(columns=5000), "float", 4, "k")
+    text = cuda_thin.slices_kernel(slices, "float", 4, "k")
+    assert text == cuda_thin.slices_kernel(slices._replace(inner=5000), "float", 4, "k")
+
+
+@pytest.mark.gpu
+def test_few_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    gpu: Any = select_backend("cuda")
+    with gpu.active():
+        device = cuda_graphs.CudaGraphs(gpu.cupy)
+    rng = np.random.default_rng(0)
+    A, before = rng.random((4, 256)), cuda_graphs.thin_kernel.cache_info().misses
+    for columns in (4100, 4200, 4300):
+        B = rng.random((columns, 256))
+        C, what = product(A, gpu.asarray(B).T, device)
+        assert isinstance(what, ThinRows)
+        np.testing.assert_allclose(gpu.to_numpy(C), A @ B.T)
+    assert cuda_graphs.thin_kernel.cache_info().misses <= before + 1
+    for cached in (cuda_graphs.thin_kernel, cuda_graphs.kernel_of):
+        assert cached.cache_info().maxsize == cuda_graphs.KERNELS
 
 
 def product(A: Any, B: Any, device: Any) -> tuple[Any, Any]:

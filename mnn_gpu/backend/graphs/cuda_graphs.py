@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +31,8 @@ VARIABLE = "MNN_CUDA_GRAPHS"
 WARP, BLOCK = 32, 128
 """Threads of a block: few where there are few columns, so that these are on many processors."""
 MANY = 8192
+KERNELS = 256
+"""Are kept, those used last: a step has about twenty, and a program some steps."""
 
 
 def are_wanted() -> bool:
@@ -95,7 +97,7 @@ class CudaGraphs:
             return partial(self._multiply, what)
         if isinstance(what, ThinRows | ThinSlices):
             return partial(_multiply_thin, self.cupy, what)
-        kernel = _kernel(self.cupy, what)
+        kernel = kernel_of(self.cupy, what)
         if isinstance(what, Columns):
             threads = BLOCK if what.columns > MANY else WARP
             blocks = -(-what.columns // threads)
@@ -207,24 +209,30 @@ def _multiply_thin(
     places = [array.data.ptr // size for array in (*inputs, *outputs)]
     if any(number % vector for number in (*lengths, *places)):
         vector = 1
+    # What depends on the size of the batch is an argument, so that one kernel is for all sizes.
+    length: Any
+    any_length: ThinRows | ThinSlices
     if isinstance(what, ThinRows):
         *grid, threads = cuda_thin.rows_grid(what)
+        length, any_length = np.int32(what.columns), what._replace(columns=0)
     else:
         *grid, threads = cuda_thin.slices_grid(what, vector)
-    kernel = _thin_kernel(cupy, what, cuda_source.TYPES[str(outputs[0].dtype)], vector)
-    kernel(tuple(grid), (threads,), (*inputs, *outputs))
+        length, any_length = np.int64(what.inner), what._replace(inner=0)
+    kernel = thin_kernel(cupy, any_length, cuda_source.TYPES[str(outputs[0].dtype)], vector)
+    kernel(tuple(grid), (threads,), (*inputs, *outputs, length))
 
 
-@cache
-def _thin_kernel(cupy: Any, what: ThinRows | ThinSlices, dtype: str, vector: int) -> Any:
+@lru_cache(KERNELS)
+def thin_kernel(cupy: Any, what: ThinRows | ThinSlices, dtype: str, vector: int) -> Any:
+    """Return the kernel of a product of few rows, for any columns or any inner dimension."""
     name = "mnn_gpu_thin_product"
     if isinstance(what, ThinRows):
         return cupy.RawKernel(cuda_thin.rows_kernel(what, dtype, vector, name), name)
     return cupy.RawKernel(cuda_thin.slices_kernel(what, dtype, vector, name), name)
 
 
-@cache
-def _kernel(cupy: Any, what: Expression | Reduction | Columns) -> Any:
+@lru_cache(KERNELS)
+def kernel_of(cupy: Any, what: Expression | Reduction | Columns) -> Any:
     """Return the kernel that CuPy compiles."""
     if isinstance(what, Columns):
         name = "mnn_gpu_columns"

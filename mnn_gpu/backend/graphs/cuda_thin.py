@@ -44,7 +44,7 @@ def rows_kernel(what: ThinRows, dtype: str, vector: int, name: str) -> str:
     Parameters
     ----------
     what : ThinRows
-        Whose A fits into shared memory.
+        Whose A fits into shared memory; its columns are the kernel's last argument, an int.
     dtype : str
         In C.
     vector : int
@@ -56,7 +56,8 @@ def rows_kernel(what: ThinRows, dtype: str, vector: int, name: str) -> str:
     rounds = "\n".join(HALF.format(half=half, dtype=dtype) for half in (16, 8, 4, 2, 1))
     return f"""{SHARED}
 extern "C" __global__ void {name}(
-    const {dtype}* __restrict__ A, const {dtype}* __restrict__ B, {dtype}* __restrict__ C) {{
+    const {dtype}* __restrict__ A, const {dtype}* __restrict__ B, {dtype}* __restrict__ C,
+    int columns) {{
   typedef Several<{dtype}, {vector}> V;
   __shared__ V of_A[{what.rows}][{what.inner // vector}];
   for (int n = threadIdx.x; n < {what.rows * what.inner // vector}; n += blockDim.x)
@@ -64,7 +65,7 @@ extern "C" __global__ void {name}(
   __syncthreads();
   const int lane = threadIdx.x % 32;
   const int warp = blockIdx.x * {WARPS} + threadIdx.x / 32;
-  for (int first = warp * {columns}; first < {what.columns}; first += gridDim.x * {WARPS * columns})
+  for (int first = warp * {columns}; first < columns; first += gridDim.x * {WARPS * columns})
   {{
     {dtype} sum[32];
     #pragma unroll
@@ -73,7 +74,7 @@ extern "C" __global__ void {name}(
       V b[{columns}];
       #pragma unroll
       for (int c = 0; c < {columns}; ++c) {{
-        const int column = first + c < {what.columns} ? first + c : {what.columns} - 1;
+        const int column = first + c < columns ? first + c : columns - 1;
         b[c] = reinterpret_cast<const V*>(B + column * {what.step}LL)[k];
       }}
       #pragma unroll
@@ -87,8 +88,8 @@ extern "C" __global__ void {name}(
     }}
 {rounds}
     const int column = first + lane / {what.rows};
-    if (lane < {columns * what.rows} && column < {what.columns})
-      C[lane % {what.rows} * {what.columns}LL + column] = sum[0];
+    if (lane < {columns * what.rows} && column < columns)
+      C[lane % {what.rows} * (long long)columns + column] = sum[0];
   }}
 }}"""
 
@@ -106,6 +107,7 @@ def slices_kernel(what: ThinSlices, dtype: str, vector: int, name: str) -> str:
     Parameters
     ----------
     what : ThinSlices
+        Its inner dimension is the kernel's last argument, a long long.
     dtype : str
         In C.
     vector : int
@@ -115,16 +117,17 @@ def slices_kernel(what: ThinSlices, dtype: str, vector: int, name: str) -> str:
     padded = -(-what.rows // 4) * 4
     return f"""{SHARED}
 extern "C" __global__ void {name}(
-    const {dtype}* __restrict__ A, const {dtype}* __restrict__ B, {dtype}* __restrict__ C) {{
+    const {dtype}* __restrict__ A, const {dtype}* __restrict__ B, {dtype}* __restrict__ C,
+    long long inner) {{
   typedef Several<{dtype}, {vector}> V;
   typedef Several<{dtype}, 4> Four;
   __shared__ Four of_A[{what.slice}][{padded // 4}];
   const int column = (blockIdx.y * blockDim.x + threadIdx.x) * {vector};
   const long long start = blockIdx.x * {what.slice}LL;
-  const int here = min({what.slice}LL, {what.inner}LL - start);
+  const int here = min({what.slice}LL, inner - start);
   for (int n = threadIdx.x; n < {what.slice * what.rows}; n += blockDim.x) {{
     const int k = n % {what.slice}, r = n / {what.slice};
-    if (k < here) of_A[k][r / 4].of[r % 4] = A[r * {what.inner}LL + start + k];
+    if (k < here) of_A[k][r / 4].of[r % 4] = A[r * inner + start + k];
   }}
   __syncthreads();
   if (column >= {what.columns}) return;

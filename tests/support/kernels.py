@@ -1,0 +1,168 @@
+"""The kernels of training steps, as a GPU is given them: traced without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from mnn_gpu import Augmentation, TrainingConfig, network
+from mnn_gpu.backend.base import entries
+from mnn_gpu.backend.graphs import cuda_source, cuda_thin
+from mnn_gpu.backend.graphs.cuda_columns import column_kernel
+from mnn_gpu.backend.graphs.expressions import Expression
+from mnn_gpu.backend.graphs.launches import Columns, Launch, Reduction, ThinRows, ThinSlices
+from mnn_gpu.backend.graphs.program import Program
+from mnn_gpu.backend.plain_backend import PlainBackend
+from mnn_gpu.backend.trees import mapped
+from mnn_gpu.batches import Plan
+from mnn_gpu.resident import placed
+from mnn_gpu.samples import Data, Task
+from mnn_gpu.step import first_state, training_step
+from tests.again import Again
+
+REGULARISED = TrainingConfig(
+    hidden=(64, 32),
+    batch_size=128,
+    optimizer="adamw",
+    dropout=0.3,
+    input_dropout=0.1,
+    label_smoothing=0.1,
+    clip_norm=0.5,
+    max_norm=2.0,
+    weight_decay=0.1,
+    average=0.9,
+    warmup=0.2,
+    scale_inputs=True,
+)
+JOBS = {
+    "a": (TrainingConfig(hidden=(10, 10), optimizer="sgd"), 41_000),
+    "a float64": (TrainingConfig(hidden=(10, 10), optimizer="sgd", dtype="float64"), 41_000),
+    "b": (TrainingConfig(hidden=(10, 10), batch_size=128, optimizer="adam"), 41_000),
+    "c": (TrainingConfig(hidden=(128, 64), batch_size=128, optimizer="adam"), 41_000),
+    "d": (TrainingConfig(hidden=(1000, 500), batch_size=256, optimizer="adam"), 41_000),
+    "m": (TrainingConfig(hidden=(1024,), batch_size=32, optimizer="sgd"), 10_000),
+    # Of 16 units NVRTC 13.5 compiles the column kernel for 10.0 for minutes without result.
+    "momentum": (TrainingConfig(hidden=(20,), batch_size=100, optimizer="momentum"), 1000),
+    "regularised": (REGULARISED, 1000),
+    "augmented": (replace(REGULARISED, augmentation=Augmentation(half_turned=(1, 2))), 1000),
+    "bf16": (replace(REGULARISED, matmul_precision="bf16"), 1000),
+    "deep": (TrainingConfig(hidden=(32,) * 8, batch_size=128, optimizer="adam"), 1000),
+    "deep whole": (TrainingConfig(hidden=(32,) * 8, optimizer="sgd"), 20_000),
+    "wide layers": (TrainingConfig(hidden=(64,) * 3, batch_size=128, optimizer="adam"), 1000),
+}
+"""A training of images of 784 pixels in ten classes, and how many there are; the letters are the
+jobs of the benchmarks."""
+
+
+class Kernel(NamedTuple):
+    """A kernel of a step.
+
+    Attributes
+    ----------
+    kind : str
+        "columns", "thin rows", "thin slices", "elementwise" or "reduction".
+    text : str
+        In CUDA C; of the last two within a loop of the tests', since CuPy writes theirs.
+    """
+
+    kind: str
+    text: str
+
+
+def program_of(config: TrainingConfig, rows: int) -> Program:
+    """Return a training's step as a device is given it, with shards as on a GPU."""
+    backend = replace(PlainBackend.of(np.zeros(0)), is_host=True)
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (rows, 784), np.uint8), np.arange(rows) % 10
+    data = placed(X, y, None, None, config, backend)
+    sizes = (784, *config.hidden, 10)
+    optimizer = config.make_optimizer()
+    task = Task(
+        layer_sizes=sizes,
+        regularisation=config.regularisation,
+        image_shape=data.image_shape,
+        input_scale=data.input_scale,
+        matmul_precision=config.matmul_precision,
+    )
+    theta = np.zeros(network.parameter_count(sizes), config.dtype)
+    mask = network.weight_mask(theta, sizes).astype(config.dtype) if config.decay else None
+    step = training_step(task, optimizer, backend)
+    state = first_state(theta, optimizer, config.dtype, backend.asarray)
+    _, batches = next(iter(Plan(config, optimizer, data, task, backend).batches()))
+    resident = Data(data.X, data.labels, tuple(data.shards), mask, data.basis)
+    return Program(step, resident, mapped(np.array, state), next(entries(batches)), Again())
+
+
+def all_kernels() -> dict[Kernel, str]:
+    """Return each kernel of all jobs once, and the first job that has it."""
+    found: dict[Kernel, str] = {}
+    for name, job in JOBS.items():
+        for kernel in _kernels(program_of(*job).places.launches):
+            found.setdefault(kernel, name)
+    return found
+
+
+def _kernels(launches: list[Launch]) -> Iterator[Kernel]:
+    for what, _, outputs in launches:
+        dtype = cuda_source.TYPES[str(outputs[0].dtype)]
+        if isinstance(what, Columns):
+            yield Kernel("columns", column_kernel(what, "columns"))
+        elif isinstance(what, ThinRows):
+            for vector in (1, 16 // outputs[0].itemsize):
+                if not (what.inner % vector or what.step % vector):
+                    yield Kernel("thin rows", cuda_thin.rows_kernel(what, dtype, vector, "rows"))
+        elif isinstance(what, ThinSlices):
+            for vector in (1, 16 // outputs[0].itemsize):
+                if not what.columns % vector:
+                    text = cuda_thin.slices_kernel(what, dtype, vector, "slices")
+                    yield Kernel("thin slices", text)
+        elif isinstance(what, Expression):
+            yield Kernel("elementwise", _elementwise(what))
+        elif isinstance(what, Reduction):
+            yield Kernel("reduction", _reduction(what))
+
+
+def _elementwise(what: Expression) -> str:
+    types = [cuda_source.TYPES[what.operations[value].dtype] for value in what.outputs]
+    outputs = [f"{dtype}* __restrict__ q{n}" for n, dtype in enumerate(types)]
+    declared = "\n".join(f"{dtype} y{n};" for n, dtype in enumerate(types))
+    written = "\n".join(f"q{n}[i] = y{n};" for n in range(len(types)))
+    return _loop(
+        what,
+        outputs,
+        f"""{declared}
+{cuda_source.statements(what)}
+{cuda_source.assignments(what)}
+{written}""",
+    )
+
+
+def _reduction(what: Reduction) -> str:
+    expression = what.expression
+    dtype = cuda_source.TYPES[expression.operations[expression.outputs[0]].dtype]
+    return _loop(
+        expression,
+        [f"{dtype}* __restrict__ q"],
+        f"""const {dtype} a = q[0], b = {cuda_source.computed(expression)};
+q[0] = {cuda_source.REDUCE[what.function]};""",
+    )
+
+
+def _loop(what: Expression, outputs: list[str], body: str) -> str:
+    """Return a kernel around what is done with entry ``i`` of all inputs."""
+    types = [cuda_source.TYPES[dtype] for dtype in what.inputs]
+    inputs = [f"const {dtype}* __restrict__ p{n}" for n, dtype in enumerate(types)]
+    read = "\n".join(
+        f"const {dtype}* x{n} = p{n};" if n in what.rows_of else f"const {dtype} x{n} = p{n}[i];"
+        for n, dtype in enumerate(types)
+    )
+    return f"""extern "C" __global__ void loop({", ".join([*inputs, *outputs])}, long long n) {{
+const long long all = (long long)blockDim.x * gridDim.x;
+for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += all) {{
+{read}
+{body}
+}}
+}}"""

@@ -174,6 +174,21 @@ def test_a_gpu_is_worked_on_where_the_run_asks_for_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(models[0], models[1])
 
 
+def test_a_run_takes_memory_of_the_gpu_that_was_chosen() -> None:
+    code = """
+import cupy
+from mnn_gpu import TrainingConfig, select_backend, train
+from tests.test_cuda_failures import data
+gpu = select_backend("cuda:1")
+print(gpu.asarray([1.0]).device.id)
+train(*data(), TrainingConfig(hidden=(8,), batch_size=50, iterations=400), backend=gpu)
+for index in (0, 1):
+    with cupy.cuda.Device(index):
+        print(cupy.get_default_memory_pool().total_bytes() > 0)
+"""
+    assert run(sys.executable, "-c", code, devices=2).stdout.split() == ["1", "False", "True"]
+
+
 def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:
     gpu: Any = select_backend("cuda")
     with gpu.active():

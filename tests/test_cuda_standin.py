@@ -75,13 +75,14 @@ def test_what_lies_outside_is_an_illegal_address_from_then_on(cupy: Any, at: int
         'extern "C" __global__ void read(const float* x, float* y, int at) { y[0] = x[at]; }',
         "read",
     )
-    cupy.get_default_memory_pool().free_all_blocks()
-    x, y = cupy.zeros(1024, np.float32), cupy.zeros(1, np.float32)
-    with pytest.raises(RuntimeError, match="IllegalAddress"):
-        kernel((1,), (1,), (x, y, np.int32(at)))
-    for call in (cupy.cuda.Device().synchronize, lambda: cupy.zeros(77_777)):
+    pool = cupy.cuda.MemoryPool()
+    with settings(), cupy.cuda.using_allocator(pool.malloc):
+        x, y = cupy.zeros(1024, np.float32), cupy.zeros(1, np.float32)
         with pytest.raises(RuntimeError, match="IllegalAddress"):
-            call()
+            kernel((1,), (1,), (x, y, np.int32(at)))
+        for call in (cupy.cuda.Device().synchronize, lambda: cupy.zeros(77_777)):
+            with pytest.raises(RuntimeError, match="IllegalAddress"):
+                call()
 
 
 def test_copies_and_products_stay_inside(cupy: Any) -> None:

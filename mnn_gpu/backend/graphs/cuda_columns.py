@@ -29,8 +29,10 @@ def column_kernel(what: Columns, name: str) -> str:
         for n, value in enumerate(what.outputs)
     ]
     body = "\n".join(_Body(what).lines())
+    # Not unrolled: NVRTC 13.5 does not end where a GPU from 10.0 on has 32 or 64 columns.
     return f"""extern "C" __global__ void {name}({", ".join([*inputs, *outputs])}) {{
 const long long all = (long long)blockDim.x * gridDim.x;
+#pragma unroll 1
 for (long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x; j < {what.columns}LL; j += all)
 {{
 {body}

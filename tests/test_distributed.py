@@ -49,7 +49,7 @@ def test_any_number_of_ranks_makes_the_same_file(name: str, folder: Path) -> Non
         "train", *recipe, "--shards", "8", "--out", "lone", "-q", cwd=folder
     )
     assert alone.returncode == 0, alone.stderr
-    for count in (2, 4) if name != "minibatches" else (1, 2, 3, 4):
+    for count in (1, 2, 3, 4) if name == "minibatches" else (3,):
         result = ranks.run(count, "train", *recipe, "--out", "many", "-q", cwd=folder)
         assert result.returncode == 0, result.stderr
         assert (folder / "many").read_bytes() == (folder / "lone").read_bytes()

@@ -17,6 +17,7 @@ from mnn_gpu import TrainingInterrupted, activations, errors, load_mnist, networ
 from mnn_gpu.backend import cures
 from mnn_gpu.recipes import measured
 from scripts.experiments import report
+from tests.program import run
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PROGRAMS = Path(sys.executable).parent
@@ -47,18 +48,26 @@ def test_the_shell_examples_run(tmp_path: Path) -> None:
         program, *arguments = shlex.split(line)
         if program == "train" and not {"--rows", "--data", "--device"} & {*arguments}:
             arguments += ["--rows", "3000"]  # What takes a minute on all of MNIST.
-        result = subprocess.run(
-            [PROGRAMS / program, *arguments],
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"},
-            check=False,
-        )
+        result = _run(program, arguments, tmp_path)
         expected = 3 if "--device cuda" in line and not gpu_works() else 0
         assert result.returncode == expected, f"{line}\n{result.stderr}"
     assert len((tmp_path / "submission.csv").read_text().splitlines()) == 51
+
+
+def _run(program: str, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    if program == "train":
+        return run("train", *arguments, cwd=folder)
+    if program == "mnn-gpu":
+        return run(*arguments, cwd=folder)
+    return subprocess.run(
+        [PROGRAMS / program, *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"},
+        check=False,
+    )
 
 
 def test_the_python_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,7 +144,7 @@ def test_any_number_of_ranks_makes_the_same_file(tmp_path: Path) -> None:
     job = ("train", "--data", "d", *JOB, *RANDOM)
     alone = run_process(*job, "--shards", "8", "--out", "lone", "-q", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
-    for count in (2, 4):
+    for count in (2, 3):
         result = ranks.run(count, *job, "--out", "many", "-q", cwd=tmp_path)
         assert result.returncode == 0, result.stderr
         assert (tmp_path / "many").read_bytes() == (tmp_path / "lone").read_bytes()

@@ -37,7 +37,7 @@ def in_order(X: npt.ArrayLike | Dataset, wanted: Names | None, source: str) -> n
     ------
     DataError
     """
-    names = names_of(X)
+    names = None if wanted is None else names_of(X)
     if isinstance(X, Dataset):
         source, X = X.source, X.X
     array = plain_array(X, source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
 from typing import Any, TypeAlias
@@ -116,3 +117,34 @@ class Blocks(ABC):
             for X, y in self.pieces(block, 0, end - at):
                 yield at, (X, y)
                 at += len(X)
+
+
+class ChangedBlocks(Blocks):
+    """Blocks that are read from others, changed; all but `pieces` is as there unless it is set.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    change : str, optional
+        Tells these data from those in the digest. Default: the digest is the same.
+    """
+
+    def __init__(self, blocks: Blocks, change: str | None = None) -> None:
+        self.blocks = blocks
+        self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
+        self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
+        self.feature_names, self.label_name = blocks.feature_names, blocks.label_name
+        self.bounds, self.digest = blocks.bounds, blocks.digest
+        if change is not None:
+            text = f"{blocks.digest} {change}"
+            self.digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The distinct labels of all rows."""
+        return self.blocks.classes
+
+    @property
+    def pixel_max(self) -> float:
+        """The scale of the pixels."""
+        return self.blocks.pixel_max

@@ -32,7 +32,7 @@ class Dataset:
     label_name : str or None
         The column of the labels, where the file is a table.
     files : tuple of str or None
-        The file of each image, where it is one of its own.
+        The file of each image, where each has its own.
     """
 
     X: npt.NDArray[Any]

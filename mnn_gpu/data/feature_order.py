@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.blocks_base import Blocks, Piece
+from mnn_gpu.data.blocks_base import Blocks, ChangedBlocks, Piece
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.feature_names import Names, order_of, text_names
 from mnn_gpu.data.pixels import plain_array
@@ -56,7 +56,7 @@ def blocks_in_order(blocks: Blocks, wanted: Names | None) -> Blocks:
     return blocks if order is None else OrderedBlocks(blocks, order)
 
 
-class OrderedBlocks(Blocks):
+class OrderedBlocks(ChangedBlocks):
     """Blocks whose features are put in another order as they are read.
 
     Parameters
@@ -67,24 +67,10 @@ class OrderedBlocks(Blocks):
     """
 
     def __init__(self, blocks: Blocks, order: npt.NDArray[np.intp]) -> None:
-        self.blocks, self.order = blocks, order
-        self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
-        self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
-        self.bounds = blocks.bounds
+        super().__init__(blocks, hashlib.blake2b(order.tobytes()).hexdigest())
+        self.order = order
         names = blocks.feature_names or ()
         self.feature_names = tuple(names[i] for i in order.tolist())
-        text = f"{blocks.digest} {hashlib.blake2b(order.tobytes()).hexdigest()}"
-        self.digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-    @property
-    def classes(self) -> npt.NDArray[np.int64]:
-        """The distinct labels of all rows."""
-        return self.blocks.classes
-
-    @property
-    def pixel_max(self) -> float:
-        """The scale of the pixels."""
-        return self.blocks.pixel_max
 
     def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
         """Yield rows of one block (see `Blocks`)."""

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.blocks_base import Piece
+from mnn_gpu.data.blocks_base import ChangedBlocks, Piece
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.errors import UsageError
 from mnn_gpu.randomness import SPLIT, generator
 
 
-class Remaining(Blocks):
+class Remaining(ChangedBlocks):
     """The rows of a data set that are not held out.
 
     Parameters
@@ -26,24 +26,9 @@ class Remaining(Blocks):
     """
 
     def __init__(self, blocks: Blocks, left_out: npt.NDArray[np.int64]) -> None:
-        self.blocks = blocks
+        super().__init__(blocks, hashlib.blake2b(left_out.tobytes()).hexdigest())
         self.left_out = left_out
-        self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
-        self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
-        self.feature_names = blocks.feature_names
         self.bounds = blocks.bounds - np.searchsorted(left_out, blocks.bounds)
-        told = f"{blocks.digest} {hashlib.blake2b(left_out.tobytes()).hexdigest()}"
-        self.digest = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
-
-    @property
-    def classes(self) -> npt.NDArray[np.int64]:
-        """The distinct labels of all rows, the held-out ones too."""
-        return self.blocks.classes
-
-    @property
-    def pixel_max(self) -> float:
-        """The scale of all rows, the held-out ones too."""
-        return self.blocks.pixel_max
 
     def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
         """Yield rows of one block (see `Blocks`)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Generator
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.blocks_base import Blocks, Piece
+from mnn_gpu.data.blocks_base import Blocks, ChangedBlocks, Piece
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.errors import DataError
 
@@ -40,7 +39,7 @@ def transposed(data: D) -> D:
     return replace(data, X=X, image_shape=(width, height), feature_names=names)
 
 
-class TransposedBlocks(Blocks):
+class TransposedBlocks(ChangedBlocks):
     """Blocks whose images are transposed as they are read; see `transposed`.
 
     Parameters
@@ -49,24 +48,10 @@ class TransposedBlocks(Blocks):
     """
 
     def __init__(self, blocks: Blocks) -> None:
-        self.blocks = blocks
+        super().__init__(blocks, "transposed")
         self._stored = _shape(blocks.image_shape, blocks.features, blocks.source)
-        self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
-        self.image_shape, self.labelled = self._stored[::-1], blocks.labelled
+        self.image_shape = self._stored[::-1]
         self.feature_names = _exchanged_names(blocks.feature_names, *self._stored)
-        self.bounds = blocks.bounds
-        text = f"{blocks.digest} transposed"
-        self.digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-    @property
-    def classes(self) -> npt.NDArray[np.int64]:
-        """The distinct labels of all rows."""
-        return self.blocks.classes
-
-    @property
-    def pixel_max(self) -> float:
-        """The scale of the pixels."""
-        return self.blocks.pixel_max
 
     def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
         """Yield rows of one block (see `Blocks`)."""

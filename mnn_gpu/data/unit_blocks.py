@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import numpy as np
-import numpy.typing as npt
 
-from mnn_gpu.data.blocks_base import Blocks, Piece
+from mnn_gpu.data.blocks_base import Blocks, ChangedBlocks, Piece
 from mnn_gpu.data.pixels import BYTES, unit_pixels
 from mnn_gpu.errors import DataError
 
@@ -27,7 +26,7 @@ def in_unit_range(blocks: Blocks, pixel_max: float) -> Blocks:
     return UnitBlocks(blocks, pixel_max)
 
 
-class UnitBlocks(Blocks):
+class UnitBlocks(ChangedBlocks):
     """Blocks whose pixels are divided by the largest one that they can be.
 
     Parameters
@@ -37,17 +36,13 @@ class UnitBlocks(Blocks):
     """
 
     def __init__(self, blocks: Blocks, pixel_max: float) -> None:
-        self.blocks = blocks
-        self.divisor = pixel_max
-        self.source, self.features, self.bounds = blocks.source, blocks.features, blocks.bounds
-        self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
-        self.feature_names = blocks.feature_names
-        self.digest, self.dtype = blocks.digest, np.dtype(np.float32)
+        super().__init__(blocks)
+        self.divisor, self.dtype = pixel_max, np.dtype(np.float32)
 
     @property
-    def classes(self) -> npt.NDArray[np.int64]:
-        """The distinct labels of all rows."""
-        return self.blocks.classes
+    def pixel_max(self) -> float:
+        """The scale of the pixels, which are divided already."""
+        return 1.0
 
     def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
         """Yield rows of one block (see `Blocks`).

@@ -167,7 +167,7 @@ class Predictor:
         return scores
 
     def _plain_scores(self, X: Array) -> Array:
-        """Return Z of (rows, features), in memory of its own."""
+        """Return Z of (rows, features), in its own memory."""
         (Z,) = self._step(self._theta, None, _Images(X))
         return Z
 

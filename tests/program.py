@@ -1,4 +1,4 @@
-"""The command line, in this process or in one of its own."""
+"""The command line, in this process or in its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[s
 def run_process(
     *args: object, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `mnn-gpu` on the CPU as a process of its own; no traceback, whatever happens."""
+    """Run `mnn-gpu` on the CPU in its own process; no traceback, whatever happens."""
     result = subprocess.run(
         [*PROGRAM, *map(str, args)],
         capture_output=True,

@@ -152,7 +152,7 @@ q[0] = {cuda_source.REDUCE[what.function]};""",
 
 
 def _loop(what: Expression, outputs: list[str], body: str) -> str:
-    """Return a kernel around what is done with entry ``i`` of all inputs."""
+    """Return a kernel around the statements for entry ``i`` of all inputs."""
     types = [cuda_source.TYPES[dtype] for dtype in what.inputs]
     inputs = [f"const {dtype}* __restrict__ p{n}" for n, dtype in enumerate(types)]
     read = "\n".join(

@@ -41,7 +41,7 @@ for (long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x; j < {what.c
 
 
 class _Body:
-    """What is done for column ``j``: values ``v0, v1, ...``, of which outputs are written."""
+    """The statements for column ``j``: they compute values ``v0, v1, ...`` and write outputs."""
 
     def __init__(self, what: Columns) -> None:
         self.what = what

@@ -319,7 +319,7 @@ def _own_shards(
     _, y = labelled_arrays(X, y)
     X = _checked(model, X, source)
     index = class_index(model.classes, checked_labels(y, len(X), source), source)
-    runs = list(slices(len(X), shard_rows))
+    runs = slices(len(X), shard_rows)
     own = [runs[i] for i in part_of(len(runs), ranks.rank, ranks.size)]
     return _shards(X, index, own, backend)
 

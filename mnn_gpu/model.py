@@ -51,9 +51,9 @@ class Model:
     def feature_names(self) -> tuple[str, ...] | None:
         """The names of the inputs, if the training data had some; else None."""
         names = self.info.get("feature_names")
-        if not isinstance(names, list | tuple) or len(names) != self.features:
-            return None
-        return text_names(names)
+        if isinstance(names, (list, tuple)) and len(names) == self.features:
+            return text_names(names)
+        return None
 
     def _repr_html_(self) -> str:
         return html.of_model(self)

@@ -7,7 +7,7 @@ in the cache of a CPU and within the memory of a GPU.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil
 from typing import Any, TypeAlias
@@ -21,10 +21,9 @@ Shard: TypeAlias = tuple[Array, Array]
 """``(X, labels)``: (features, m) pixels or floats, and (m,) class indices."""
 
 
-def slices(length: int, size: int) -> Iterator[slice]:
+def slices(length: int, size: int) -> list[slice]:
     """Cut 0..length into runs of ``size``; the last may be shorter."""
-    for start in range(0, length, size):
-        yield slice(start, min(start + size, length))
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def shard_slices(m: int, shard_rows: int, lanes: int = 1) -> list[slice]:
@@ -36,7 +35,7 @@ def shard_slices(m: int, shard_rows: int, lanes: int = 1) -> list[slice]:
     if m > shard_rows:
         rounds = ceil(m / (shard_rows * lanes))
         shard_rows = ceil(m / (rounds * lanes))
-    return list(slices(m, shard_rows))
+    return slices(m, shard_rows)
 
 
 def even_start(m: int, parts: int, i: int) -> int:

@@ -37,7 +37,7 @@ def blockwise(function: Elementwise, block: int, lanes: int = 1) -> Elementwise:
         if length <= size:
             return function(*arguments)
         parts = []
-        blocks = list(slices(length, size))
+        blocks = slices(length, size)
         for i, here in enumerate(blocks):
             if isinstance(xp, Tape) and lanes > 1 and length >= MANY * size:
                 xp.lane = 1 + i * lanes // len(blocks)

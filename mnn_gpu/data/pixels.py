@@ -143,7 +143,7 @@ def fitting_scale(X: npt.NDArray[Any], pixel_max: float, source: str) -> float:
     DataWarning
         See `chosen_scale`.
     """
-    if pixel_max == BYTES and X.dtype == np.uint8 and X[0].tobytes().strip(FEW):
+    if pixel_max == BYTES and X.dtype == np.uint8 and X[0].tobytes().lstrip(FEW):
         return pixel_max  # Nearly all calls end here: the first image has a pixel above 16.
     return chosen_scale(float(X.max()), X.dtype, pixel_max, source)
 

@@ -228,6 +228,8 @@ WRONG_CSV = [
     ("label;p0;p1\n1;2;300\n", "line 2, column 'p1': '300' is not from 0 to 255"),
     ("label,p0\n1,2\n\n3,400\n", "line 4, column 'p0'"),
     ("\nlabel,p0\n1,300\n", "line 3, column 'p0': '300'"),
+    ("label,p0\n1,30\0\0\n", "line 2, column 'p0': '30.x00.x00' is not a whole number"),
+    ("label,p0\n1\0,0.5\n2,1\n", "line 2, column 'label': '1.x00' is not a whole number"),
     ("label,p0\n0,1\n-1,2\n", "line 3, column 'label': '-1' is not a class"),
     ("label,p0\n0,True\n1,False\n", "line 2, column 'p0': 'True' is not a whole number"),
     ('label,p0\n1,"2\n', "cannot be read as CSV|'2"),

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.columns import Columns
-from mnn_gpu.data.csv_digits import read_digits
+from mnn_gpu.data.csv_digits import BLOCK, read_digits
 from mnn_gpu.data.csv_fault import PIXEL_CURE, find_fault
 from mnn_gpu.data.csv_layout import Layout, csv_errors, csv_layout
 from mnn_gpu.data.csv_text import open_cells
@@ -26,6 +26,9 @@ from mnn_gpu.data.pixel_kind import of_kind
 from mnn_gpu.errors import DataError
 
 CsvRows: TypeAlias = tuple[npt.NDArray[np.float64], npt.NDArray[Any] | None]
+
+NUL = b"\0"
+"""Of which a crash leaves many in a file; below version 3 pandas ends a number there."""
 
 MOST_COLUMNS = 1 << 18
 """That pandas is given: it takes seconds for them."""
@@ -83,6 +86,9 @@ def _read(path: Path, layout: Layout) -> Dataset:
             *layout.parted(digits), str(path), None, layout.feature_names, layout.label_name
         )
     check_columns(path, layout)
+    with open_cells(path, layout.dialect) as file:
+        if any(NUL in block for block in iter(partial(file.read, BLOCK), b"")):
+            raise find_fault(path, layout)
     rows = _pandas_rows(path, layout, text=False) or _pandas_rows(path, layout, text=True)
     if rows is None:
         raise find_fault(path, layout, class_names=has_class_names(layout))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from mnn_gpu.cores import available_cores
 from mnn_gpu.data.blocks_base import Piece
-from mnn_gpu.data.csv import check_columns, has_class_names, pandas_cells
+from mnn_gpu.data.csv import NUL, check_columns, has_class_names, pandas_cells
 from mnn_gpu.data.csv_digits import MOST_THREADS, EndlessLineError, line_blocks, numbers
 from mnn_gpu.data.csv_fault import find_fault
 from mnn_gpu.data.csv_layout import Layout, csv_errors
@@ -126,7 +126,7 @@ class _Reader:
             nothing = np.empty((0, columns), np.uint8)
             return self.layout.parted(nothing)
         check_columns(self.path, self.layout)
-        if TRUTH.search(block) or EMPTY_AT_END.search(block):
+        if NUL in block or TRUTH.search(block) or EMPTY_AT_END.search(block):
             return None
         read = pandas_cells(io.BytesIO(block), self.layout.columns, header=False)
         if read is None:

@@ -224,6 +224,10 @@ def test_columns_and_extremes_tell_what_pixels_are(
     [
         ({"label": [0, 1, 2], "p": [1, 2, 300]}, "row 3, pixel 0: 300 is not a whole"),
         ({"label": [0, 1, 2], "p": [0.5, 0.5, None]}, "row 3, pixel 0: nan is not a fraction"),
+        (
+            {"label": [0, 1, 2], "p": pd.array([True, False, None], "boolean")},
+            "row 3, pixel 0: nan is not",
+        ),
         ({"label": [0, 1, -2], "p": [1, 2, 3]}, "row 3: the label -2 is not a class"),
         ({"label": [0, 1, 2.5], "p": [1, 2, 3]}, r"row 3: the label 2\.5 is not a class"),
         ({"label": [0, 1, 2]}, "no columns of pixels"),

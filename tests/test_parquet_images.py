@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from mnn_gpu import DataError, load_dataset, open_blocks
+from mnn_gpu import DataError, DataWarning, load_dataset, open_blocks
 from mnn_gpu.data.convert import convert
 
 ROWS = 70
@@ -104,6 +104,14 @@ def test_greys_of_16_bits_are_kept(tmp_path: Path) -> None:
     X = made(3).astype(np.uint16) * 257
     data = load_dataset(write(tmp_path / "d.parquet", [png(image) for image in X]))
     np.testing.assert_array_equal(data.X, X.reshape(3, -1))
+
+
+def test_columns_of_numbers_beside_the_images_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    X = made()
+    path = write(tmp_path / "d.parquet", X.tolist(), width=[4] * ROWS, split=["train"] * ROWS)
+    with pytest.warns(DataWarning, match="left out 'width', beside the images of 'image'"):
+        data = load_dataset(path)
+    np.testing.assert_array_equal(data.X, X.reshape(ROWS, -1))
 
 
 @pytest.mark.parametrize(

@@ -391,6 +391,7 @@ def test_parquet_round_trip(tmp_path: Path, X: Any) -> None:
         ({"label": [1], "image": ["text"]}, "column image"),
         ({"label": [1, 2], "p0": [3, 70_000]}, "row 2, pixel 0: 70000"),
         ({"label": [1, 2], "p0": [3, None]}, "nan"),
+        ({"label": [1, 2], "p0": pd.array([True, None], "boolean")}, "row 2, pixel 0: nan"),
         ({"label": [None], "p0": [3]}, "labels of type null, which are not classes"),
         ({"label": [1]}, "no columns of pixels"),
     ],

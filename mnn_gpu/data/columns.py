@@ -98,15 +98,20 @@ def choose(
     if len(out) == len(pixels):
         return Columns(names, label_at, pixels)
     if out:
-        shown = ", ".join(repr(names[i][:40]) for i in out[:4]) + (", ..." if len(out) > 4 else "")
-        warnings.warn(
-            f"{source}: left out {shown}, which number{'s' * (len(out) == 1)} the rows; "
-            "--keep-columns (keep_columns=True) keeps such columns.",
-            DataWarning,
-            stacklevel=2,
+        warn_of_left_out(
+            source,
+            [names[i] for i in out],
+            f"which number{'s' * (len(out) == 1)} the rows; "
+            "--keep-columns (keep_columns=True) keeps such columns",
         )
     left = set(out)
     return Columns(names, label_at, [i for i in pixels if i not in left])
+
+
+def warn_of_left_out(source: str, names: Sequence[str], why: str) -> None:
+    """Warn that columns of a file are not used."""
+    shown = ", ".join(repr(name[:40]) for name in names[:4]) + (", ..." if len(names) > 4 else "")
+    warnings.warn(f"{source}: left out {shown}, {why}.", DataWarning, stacklevel=3)
 
 
 def _is_row_name(name: str, at: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.columns import Columns
+from mnn_gpu.data.columns import Columns, warn_of_left_out
 from mnn_gpu.data.dataset import image_shape
 from mnn_gpu.data.files import most_unpacked
 from mnn_gpu.data.images import check_like, check_shape, decoded
@@ -109,6 +109,9 @@ def image_column(file: Any, columns: Columns, path: Path) -> ImageColumn | None:
     if len(found) > 1:
         names = ", ".join(columns.names[i][:40] for i in found[:4])
         raise DataError(f"{path} has several columns of images: {names}.", "Keep one of them.")
+    others = [columns.names[i] for i in columns.pixels if _is_number(schema.field(i).type)]
+    if others:
+        warn_of_left_out(str(path), others, f"beside the images of {columns.names[found[0]]!r}")
     kind = schema.field(found[0]).type
     image = ImageColumn(found[0], is_encoded=not _is_list(kind))
     group = next((i for i in range(file.num_row_groups) if _rows(file, i) > 0), None)
@@ -141,8 +144,14 @@ def is_image(kind: Any) -> bool:
     if _is_list(kind):
         while _is_list(kind):
             kind = kind.value_type
-        return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
+        return _is_number(kind)
     return _is_bytes(kind)
+
+
+def _is_number(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
 
 
 def _is_bytes(kind: Any) -> bool:
@@ -162,8 +171,13 @@ def _rows(file: Any, group: int) -> int:
 
 
 def cells_of(column: Any) -> npt.NDArray[Any]:
-    """Return the values of a column without lists; whole numbers that fit become bytes."""
+    """Return the values of a column without lists; whole numbers that fit become bytes.
+
+    A missing number or boolean becomes NaN.
+    """
     plain = column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
+    if str(plain.type) == "bool":
+        plain = plain.cast("uint8")
     cells: npt.NDArray[Any] = plain.to_numpy(zero_copy_only=False)
     if cells.dtype.kind in "ui" and cells.size and cells.min() >= 0 and cells.max() <= 255:
         return cells.astype(np.uint8)

@@ -26,7 +26,7 @@ from mnn_gpu.data.dataset import (
     several_classes,
 )
 from mnn_gpu.data.feature_order import in_order, names_of
-from mnn_gpu.data.pixels import checked_pixels, found_scale, unit_pixels
+from mnn_gpu.data.pixels import checked_pixels, found_scale, plain_array, unit_pixels
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.shards import Shard, cut, cut_at, scaled
 from mnn_gpu.sharing import Sharing
@@ -115,7 +115,8 @@ def placed(
     """
     names = names_of(X)
     X, y = labelled_arrays(X, y)
-    X_shape = np.shape(X)
+    X = plain_array(X, "X")
+    X_shape = X.shape
     pixels = checked_pixels(X, "X")
     held_out_pixels = [] if validation is None else [_held_out_pixels(validation, names)]
     pixel_max = found_scale([pixels, *held_out_pixels], config.pixel_max)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,7 +79,9 @@ class Tensor:
         (np.array([[0.0, np.nan]]), "row 1, pixel 1: nan is not a number"),
         (np.array([[0.5, np.inf]], np.float16), "inf is not a number"),
         (np.array([["a", "b"]]), "not numbers"),
-        (np.array([[None, 1]], dtype=object), "not numbers"),
+        (np.array([[1, None]], dtype=object), "row 1, pixel 1: None is not a number"),
+        (pd.DataFrame({"p": [1, None]}, dtype="Int64"), "row 2, pixel 0: (<NA>|nan) is not a"),
+        (pd.DataFrame({"p": [1, 2], "q": ["3", "x"]}), "row 1, pixel 1: '3' is not a number"),
         (np.zeros((0, 4)), r"shape \(0, 4\)"),
         (np.zeros((4, 0)), r"shape \(4, 0\)"),
         (np.zeros(4), r"shape \(4,\)"),
@@ -91,6 +96,26 @@ def test_what_is_no_pixel_is_refused_by_row_and_column(X: Any, message: str) -> 
     with pytest.raises(DataError, match=message) as caught:
         checked_pixels(X, "digits.npz")
     assert caught.value.cause.startswith("digits.npz")
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt8", "Float32", "object", "int64[pyarrow]"])
+def test_nullable_dtypes_and_objects_are_numbers(dtype: Any) -> None:
+    X = np.random.default_rng(0).integers(0, 256, (40, 9))
+    frame = pd.DataFrame(X).astype(dtype)
+    model, _ = train(frame, np.arange(40) % 10, CONFIG)
+    plain, _ = train(X, np.arange(40) % 10, CONFIG)
+    np.testing.assert_array_equal(model.theta, plain.theta)
+    np.testing.assert_array_equal(predict(model, frame), predict(model, X))
+
+
+def test_columns_of_several_dtypes_are_numbers() -> None:
+    frame = pd.DataFrame({"a": [True, False], "b": [7, 8], "c": [Decimal(5), Fraction(6)]})
+    assert checked_pixels(frame, "X").tolist() == [[1, 7, 5], [0, 8, 6]]
+
+
+def test_rows_of_several_lengths_are_refused_in_training() -> None:
+    with pytest.raises(DataError, match="X is not an array"):
+        train([[1], [1, 2]], [0, 1], CONFIG)
 
 
 # ---- their scale ---------------------------------------------------------------------

@@ -193,9 +193,13 @@ def checked_labels(y: npt.ArrayLike, rows: int, source: str, first: int = 0) -> 
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.shape != (rows,):
+        one_hot = y.ndim == 2 and y.shape[0] == rows
         raise DataError(
             f"{source} has labels of shape {y.shape} for {rows} images.",
-            "Give exactly one label an image; the two files may belong to different sets.",
+            "Give one label for each image; "
+            + (
+                "of one-hot labels y.argmax(axis=1)." if one_hot else "the two files may not match."
+            ),
         )
     y = plain_labels(y, source, first)
     if y.dtype.kind == "U":

@@ -7,6 +7,8 @@ Equal values give equal inputs, whatever their dtype. The scale of a data set is
 from __future__ import annotations
 
 import warnings
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ SCALES = (1, 16, 255, 65535)
 BYTES = 255
 PIXEL_CURE = "Pixels are numbers from 0 to 65,535, such as bytes or fractions from 0 to 1."
 BLOCK_ROWS = 256
+NUMBERS = (Real, Decimal, np.bool)
 FEW = bytes(range(SCALES[1] + 1))
 
 
@@ -27,7 +30,7 @@ def checked_pixels(X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
 
     Parameters
     ----------
-    X : (rows, ...), any numeric dtype
+    X : (rows, ...), any numeric dtype, or numbers as objects
         From 0 to 65,535, or booleans.
     source : str
         The file's name, for the message.
@@ -53,6 +56,8 @@ def checked_pixels(X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
         X = X.reshape(len(X), -1)
     if X.dtype == np.uint8:
         return X
+    if X.dtype == object:
+        X = _of_objects(X, source)
     if X.dtype.kind not in "uifb":
         raise DataError(f"{source} holds pixels of type {X.dtype}, not numbers.", PIXEL_CURE)
     if X.dtype == bool:
@@ -71,6 +76,17 @@ def checked_pixels(X: npt.ArrayLike, source: str) -> npt.NDArray[Any]:
     if X.dtype.kind == "f" and not _is_whole(X):
         return X if X.dtype in (np.float32, np.float64) else X.astype(np.float32)
     return X.astype(np.uint8 if largest <= BYTES else np.uint16)
+
+
+def _of_objects(X: npt.NDArray[Any], source: str) -> npt.NDArray[np.float64]:
+    """Return numbers that are stored as objects, as by a data frame of nullable or mixed dtypes."""
+    wrong = next((i for i, cell in enumerate(X.flat) if not isinstance(cell, NUMBERS)), None)
+    if wrong is None:
+        return X.astype(np.float64)
+    row, column = divmod(wrong, X.shape[1])
+    raise DataError(
+        f"{source}, row {row + 1}, pixel {column}: {X[row, column]!r} is not a number.", PIXEL_CURE
+    )
 
 
 def _is_whole(X: npt.NDArray[Any]) -> bool:

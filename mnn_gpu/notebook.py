@@ -67,7 +67,7 @@ def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
     arrays = tuple(array for layer in layers for array in layer)
     if like is None:
         return arrays
-    like = notebook_inputs.array(like)
+    like = notebook_inputs.array("like", like)
     notebook_inputs.floating("like", like)
     xp = array_namespace(like)
     return tuple(
@@ -77,12 +77,12 @@ def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
 
 def ReLU(Z: Array) -> Array:
     """Return ``max(Z, 0)``, elementwise."""
-    return activations.relu(notebook_inputs.array(Z))
+    return activations.relu(notebook_inputs.array("Z", Z))
 
 
 def deriv_ReLU(Z: Array) -> Array:
     """Return where ``Z > 0``, as booleans."""
-    return notebook_inputs.array(Z) > 0
+    return notebook_inputs.array("Z", Z) > 0
 
 
 def one_hot(Y: Array, classes: int = 10, dtype: Any = None) -> Array:
@@ -90,7 +90,7 @@ def one_hot(Y: Array, classes: int = 10, dtype: Any = None) -> Array:
 
     The dtype is by default float64. A UsageError is raised for other labels.
     """
-    Y = notebook_inputs.labels("Y", notebook_inputs.array(Y))
+    Y = notebook_inputs.labels("Y", notebook_inputs.array("Y", Y))
     notebook_inputs.within(Y, classes)
     xp = array_namespace(Y)
     return network.one_hot(Y, classes, xp.float64 if dtype is None else dtype)
@@ -192,7 +192,7 @@ def update_params(
 
 def get_predictions(A3: Array) -> Array:
     """Return the most probable class of every sample, (m,), of probabilities (classes, m)."""
-    A3 = notebook_inputs.array(A3)
+    A3 = notebook_inputs.array("A3", A3)
     if A3.ndim not in (1, 2):
         raise UsageError(
             f"A3 has shape {tuple(A3.shape)}, not (classes, m).",
@@ -215,7 +215,9 @@ def get_accuracy(predictions: Array, Y: Array) -> float:
         If one of them is text, one-hot, probabilities or fractions, or they are not equally
         many.
     """
-    predictions = notebook_inputs.labels("predictions", notebook_inputs.array(predictions))
+    predictions = notebook_inputs.labels(
+        "predictions", notebook_inputs.array("predictions", predictions)
+    )
     m: int = predictions.shape[0]
     Y = notebook_inputs.labels("Y", notebook_inputs.like("Y", Y, predictions), m)
     if m == 0:
@@ -240,7 +242,7 @@ def make_predictions(
     """
     *_, A3 = forward_prop(W1, b1, W2, b2, W3, b3, X)
     if W1.shape == LAYER_SIZES[1::-1]:  # Others may have been trained on any range.
-        notebook_inputs.scaled(notebook_inputs.array(X))
+        notebook_inputs.scaled(notebook_inputs.array("X", X))
     return get_predictions(A3)
 
 
@@ -267,7 +269,7 @@ def gradient_descent(X: Array, Y: Array, iterations: int, alpha: float, *, seed:
         from 0 to 9, or iterations and alpha are exchanged.
     """
     iterations, alpha = notebook_inputs.steps(iterations, alpha)
-    X = notebook_inputs.array(X)
+    X = notebook_inputs.array("X", X)
     notebook_inputs.floating("X", X)
     parameters = init_params(like=X, seed=seed)
     X = notebook_inputs.inputs(X, *parameters[:2])

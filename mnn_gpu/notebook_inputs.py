@@ -28,9 +28,16 @@ SOME = 1000
 """Columns that this mean is taken over."""
 
 
-def array(value: Any) -> Array:
+def array(name: str, value: Any) -> Array:
     """Return an array as it is, and anything else (pandas, lists) as NumPy's."""
-    return value if is_array_api_obj(value) else np.asarray(value)
+    if is_array_api_obj(value):
+        return value
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{name} is not an array ({error}).", "Give rows of one length."
+        ) from error
 
 
 def like(name: str, value: Any, other: Array) -> Array:

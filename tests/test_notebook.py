@@ -259,6 +259,14 @@ def test_a_data_frame_trains_as_its_values() -> None:
         notebook.gradient_descent(pd.DataFrame(X.T), pd.Series(Y), 2, 0.1)
 
 
+def test_rows_of_several_lengths_are_refused() -> None:
+    _, Y = digits(2)
+    with pytest.raises(UsageError, match="X is not an array"):
+        notebook.gradient_descent([[1], [1, 2]], Y, 2, 0.1)
+    with pytest.raises(UsageError, match="predictions is not an array"):
+        notebook.get_accuracy([[1], [1, 2]], Y)
+
+
 def test_text_is_no_label() -> None:
     X, Y = digits(12)
     for text in (Y.astype(str), pd.Series(Y.astype(str)), Y.astype(str).tolist()):

@@ -93,4 +93,4 @@ class CompiledStep:
         # What stays on the disk comes with the batches.
         shards = tuple(data.shards) if data.blocks is None else ()
         resident = Data(data.X, data.labels, shards, is_weight, data.basis)
-        return self.backend.compile(step, resident)
+        return self.backend.compile(step, resident, course.ranks.gathered)

@@ -32,17 +32,20 @@ from mnn_gpu.batches import Plan
 from mnn_gpu.optimizers import OPTIMIZERS, Adam, constant, step_scalars
 from mnn_gpu.resident import placed
 from mnn_gpu.samples import Batch, Data, Task
+from mnn_gpu.sharing import Sharing
 from mnn_gpu.step import State, first_state, training_step
 from tests.again import Again
 
 ROWS = 50
 
 
-def problem(backend: Backend, config: TrainingConfig) -> tuple[Any, Any, State, list[Any]]:
+def problem(
+    backend: Backend, config: TrainingConfig, sharing: Sharing | None = None
+) -> tuple[Any, Any, State, list[Any]]:
     """Return a step, its data, a first state and all batches of a training."""
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (ROWS, 25), np.uint8), rng.integers(0, 4, ROWS)
-    data = placed(X, y, None, None, config, backend)
+    data = placed(X, y, None, None, config, backend, sharing)
     sizes = (25, *config.hidden, 4)
     optimizer = config.make_optimizer()
     task = Task(
@@ -52,12 +55,12 @@ def problem(backend: Backend, config: TrainingConfig) -> tuple[Any, Any, State, 
         input_scale=data.input_scale,
         matmul_precision=config.matmul_precision,
     )
-    step = training_step(task, optimizer, backend, config.shard_rows)
+    step = training_step(task, optimizer, backend, config.shard_rows, sharing)
     theta = network.flatten(network.init_parameters(sizes, rng))
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
     mask = backend.asarray(network.weight_mask(theta, sizes), dtype=config.dtype)
     resident = Data(data.X, data.labels, tuple(data.shards), mask, data.basis)
-    plan = Plan(config, optimizer, data, task, backend)
+    plan = Plan(config, optimizer, data, task, backend, sharing)
     return step, resident, state, [batch for _, batch in plan.batches()]
 
 

@@ -201,11 +201,11 @@ def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:
             np.testing.assert_array_equal(gpu.to_numpy(out), host.astype("float32"))
 
 
+@pytest.mark.parametrize("graphs", ["0", "1"])
 def test_two_ranks_with_a_gpu_each_come_to_what_one_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    graphs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Ranks run their steps plainly, which may round otherwise than graphs do.
-    monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
+    monkeypatch.setenv(cuda_graphs.VARIABLE, graphs)
     models = []
     for ranks in (1, 2):
         out = tmp_path / f"{ranks}.safetensors"
@@ -215,6 +215,50 @@ def test_two_ranks_with_a_gpu_each_come_to_what_one_does(
         assert "by way of the host" not in said
         models.append(out.read_bytes())
     assert models[0] == models[1]
+
+
+RANKS = """
+import hashlib, sys, warnings
+from mpi4py import MPI
+from mnn_gpu import TrainingConfig, select_backend, train
+from mnn_gpu.backend.graphs.cuda_graphs import CudaGraphs
+from tests.support.cuda_standin.control import put
+from tests.test_cuda_failures import data
+comm = MPI.COMM_WORLD
+gpu = select_backend("cuda", local_rank=comm.rank)
+if comm.rank == 1 and len(sys.argv) > 1:
+    put(sys.argv[1], 1)
+captured, launched = CudaGraphs.captured, []
+def counted(*arguments):
+    launch = captured(*arguments)
+    return lambda: (launch(), launched.append(1))
+CudaGraphs.captured = counted
+config = TrainingConfig(hidden=(8,), batch_size=50, iterations=100, optimizer="adam")
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    model, _ = train(*data(), config, backend=gpu, comm=comm)
+found = hashlib.sha256(model.theta.tobytes()).hexdigest(), len(launched)
+everyones = comm.gather((*found, [str(warning.message)[:40] for warning in said]))
+if comm.rank == 0:
+    thetas, launches, messages = zip(*everyones)
+    print(len(set(thetas)), min(launches) > 50, max(launches) > 50, *messages)
+"""
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_ranks_capture_what_is_before_and_after_their_exchange(devices: int) -> None:
+    """By way of the host, or by NCCL."""
+    start = (*launcher(), "-n", "2", sys.executable, "-m", "mpi4py", "-c", RANKS)
+    said = run(*start, devices=devices).stdout
+    assert said.startswith("1 True True"), said
+    assert "cannot be captured" not in said
+
+
+def test_what_one_rank_cannot_capture_no_rank_does_and_all_say_so() -> None:
+    start = (*launcher(), "-n", "2", sys.executable, "-m", "mpi4py", "-c", RANKS)
+    said = run(*start, "fail_instantiate", devices=2).stdout
+    assert said.startswith("1 False False"), said
+    assert said.count("The step cannot be captured") == 2, said
 
 
 def test_two_ranks_that_share_a_gpu_exchange_by_way_of_the_host(tmp_path: Path) -> None:

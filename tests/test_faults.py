@@ -146,8 +146,8 @@ class Fragile(NumpyBackend):
         super().__init__()
         object.__setattr__(self, "left", step)
 
-    def compile(self, step: Any, data: Any) -> Any:
-        run = super().compile(step, data)
+    def compile(self, *arguments: Any) -> Any:
+        run = super().compile(*arguments)
 
         def failing(state: Any, batches: Any) -> Any:
             object.__setattr__(self, "left", self.left - 1)  # type: ignore[attr-defined]

@@ -9,9 +9,13 @@ from __future__ import annotations
 import gc
 import math
 import random
+import threading
 import tracemalloc
 from collections import Counter, namedtuple
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,15 +49,16 @@ from mnn_gpu.backend.trace import Tape
 from mnn_gpu.backend.trees import leaves, mapped
 from mnn_gpu.precision import SIGNIFICANT_BITS
 from mnn_gpu.samples import Data
+from mnn_gpu.sharing import Sharing
 from tests.again import Again, GpuLostError, any_order
-from tests.test_compile import EVERYTHING, problem
+from tests.test_compile import EVERYTHING, ROWS, problem
 
 Batches = namedtuple("Batches", "x")
 
 
-def captured(step: Any, data: Any, device: Again) -> Captured:
+def captured(step: Any, data: Any, device: Again, *gathered: Any) -> Captured:
     plain = Backend.compile(NumpyBackend(), step, data)
-    return Captured(step, data, plain, device)
+    return Captured(step, data, plain, device, *gathered)
 
 
 def both(
@@ -74,9 +79,9 @@ def assert_same(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def program_of(config: TrainingConfig) -> Program:
+def program_of(config: TrainingConfig, sharing: Sharing | None = None) -> Program:
     """Return what a training's step is launched as."""
-    step, data, state, batches = problem(NumpyBackend(), config)
+    step, data, state, batches = problem(NumpyBackend(), config, sharing)
     first = mapped(lambda stack: stack[0, ...], batches[0])
     return Program(step, data, mapped(np.array, state), first, Again())
 
@@ -281,6 +286,113 @@ def test_whatever_is_read_is_written_before_in_any_order_of_the_lanes(
     assert sorted(done) == list(range(len(launches)))
 
 
+# ---- with other ranks ------------------------------------------------------------------
+
+
+class Meeting:
+    """Ranks that are threads of this process: everyone gets what everyone gives."""
+
+    def __init__(self, ranks: int) -> None:
+        self.ranks = ranks
+        self.barrier = threading.Barrier(ranks, timeout=30)
+        self.given: list[Any] = [None] * ranks
+
+    def gathered(self, rank: int, value: Any) -> list[Any]:
+        self.given[rank] = value
+        self.barrier.wait()
+        everyones = list(self.given)
+        self.barrier.wait()
+        return everyones
+
+    def exchange(self, rank: int, own: Any, out: Any) -> None:
+        everyones = self.gathered(rank, [np.array(branch) for branch in own])
+        out[...] = sum(branch for branches in everyones for branch in branches)
+
+    def sharing(self, rank: int, shards: int) -> Sharing:
+        return Sharing(shards, rank, self.ranks, exchange=partial(self.exchange, rank))
+
+    def held(self, work: Callable[[int], Any]) -> list[Any]:
+        with ThreadPoolExecutor(self.ranks) as threads:
+            return list(threads.map(work, range(self.ranks)))
+
+
+def both_of_ranks(config: TrainingConfig, devices: list[Again]) -> list[tuple[Any, Any]]:
+    """Return what each rank comes to, run plainly and captured."""
+    plain_ones, captured_ones = (Meeting(len(devices)) for _ in range(2))
+
+    def of_rank(rank: int) -> tuple[Any, Any]:
+        numpy = NumpyBackend()
+        step, data, one, batches = problem(numpy, config, plain_ones.sharing(rank, 8))
+        plain = Backend.compile(numpy, step, data)
+        for batch in batches:
+            one = plain(one, batch)
+        step, data, other, batches = problem(numpy, config, captured_ones.sharing(rank, 8))
+        run = captured(step, data, devices[rank], partial(captured_ones.gathered, rank))
+        for batch in batches:
+            other = run(other, batch)
+        return one, other
+
+    return Meeting(len(devices)).held(of_rank)
+
+
+@pytest.mark.parametrize(("ranks", "batch_size"), [(2, None), (3, 9), (2, 25)])
+@pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_an_exchange_with_other_ranks_lies_between_graphs(
+    ranks: int, batch_size: int | None, more: dict[str, Any]
+) -> None:
+    config = TrainingConfig(hidden=(6,), optimizer="adam", batch_size=batch_size, epochs=4, **more)
+    devices = [Again() for _ in range(ranks)]
+    found = both_of_ranks(config, devices)
+    for one, other in found:
+        assert_same(one, other)
+        assert_same(found[0][1], other)
+    # Of at least half of the steps, n with an exchange each are n + 1 graphs.
+    assert min(device.runs for device in devices) > config.total_iterations(ROWS) // 2
+
+
+@pytest.mark.parametrize("ranks", [2, 5])
+def test_all_ranks_have_the_same_kernels_after_an_exchange(ranks: int) -> None:
+    config = TrainingConfig(hidden=(6,), batch_size=20, optimizer="adamw", **EVERYTHING)
+    after = []
+    for rank in range(ranks):
+        sharing = Sharing(8, rank, ranks, exchange=lambda own, out: None)
+        program = program_of(config, sharing)
+        (place,) = np.flatnonzero(program.is_outside)
+        after.append([launch.what for launch in program.places.launches[place + 1 :]])
+    assert after[0]
+    assert all(whats == after[0] for whats in after)
+
+
+def test_what_one_rank_cannot_capture_all_ranks_run_plainly() -> None:
+    devices = [Again() for _ in range(3)]
+    devices[1].refused = NotImplementedError("not during capture")
+    config = TrainingConfig(hidden=(5,), batch_size=9, epochs=6)
+    with pytest.warns(TrainingWarning, match=r"cannot be captured \(NotImplemented") as warned:
+        found = both_of_ranks(config, devices)
+    assert len(warned) == 3
+    assert [device.runs for device in devices] == [0, 0, 0]
+    for one, other in found:
+        assert_same(one, other)
+
+
+def test_what_fails_once_sums_are_exchanged_is_raised() -> None:
+    """The other ranks are past this exchange: what begins anew would meet their next one."""
+    exchanged = []
+
+    def exchange(own: Any, out: Any) -> None:
+        exchanged.append(len(own))
+        out[...] = own[0]
+
+    config = TrainingConfig(hidden=(5,), batch_size=9, epochs=2)
+    sharing = Sharing(2, 0, 2, exchange=exchange)
+    place = program_of(config, sharing).is_outside.index(True)
+    step, data, state, batches = problem(NumpyBackend(), config, sharing)
+    run = captured(step, data, Failing(RuntimeError("lost"), place + 1))
+    with pytest.raises(RuntimeError, match="lost"):
+        run(state, batches[0])
+    assert len(exchanged) == 1
+
+
 # ---- what can go wrong -----------------------------------------------------------------
 
 
@@ -311,18 +423,19 @@ def test_what_has_no_kernel_runs_as_it_is(step: Any, reason: str) -> None:
 
 
 class Failing(Again):
-    """A device whose third launch fails."""
+    """A device of which one launch fails, the third or another."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, number: int = 3) -> None:
         super().__init__()
         self.error = error
+        self.number = number
 
     def launcher(self, what: Any) -> Any:
         plain = super().launcher(what)
 
         def launch(inputs: Any, outputs: Any) -> None:
             plain(inputs, outputs)
-            if len(self.launched) == 3:
+            if len(self.launched) == self.number:
                 raise self.error
 
         return launch

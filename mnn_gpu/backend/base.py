@@ -10,14 +10,25 @@ from itertools import pairwise
 from types import TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace
 
+from mnn_gpu.backend.operations import Outside
+from mnn_gpu.backend.trace import Tape
 from mnn_gpu.engine import Exchange, OfPart, Update, exchanged
 from mnn_gpu.errors import DeviceError, MnnGpuError
 from mnn_gpu.precision import short_product
 
 Step: TypeAlias = Callable[[Any, Any, Any], Any]
 Run: TypeAlias = Callable[[Any, Any], Any]
+Gathered: TypeAlias = Callable[[Any], list[Any]]
+"""Returns the values of all ranks that run a step together, see `Ranks.gathered`."""
+
+
+def of_one_rank(value: Any) -> list[Any]:
+    """Return the value of the only rank."""
+    return [value]
 
 
 class Memory(NamedTuple):
@@ -106,7 +117,7 @@ class Backend(ABC):
         """Work on this device; turn what it raises into a DeviceError with cause and cure."""
         return _Explaining(self)
 
-    def compile(self, step: Step, data: Any) -> Run:
+    def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:  # noqa: ARG002
         """Make a pure step ``(data, state, batch) -> state`` as fast as the device allows.
 
         Parameters
@@ -115,6 +126,9 @@ class Backend(ABC):
             Over the namespace; it may not decide by what is in its arrays.
         data : tuple or list of arrays
             What every step sees and none changes.
+        gathered : callable, optional
+            Where the step exchanges sums with other ranks. All ranks compile the step, and call
+            it, the same number of times. Default: there is no other rank.
 
         Returns
         -------
@@ -145,7 +159,13 @@ class Backend(ABC):
         return update
 
     def exchanged(self, exchange: Exchange, own: Sequence[Any], dtype: Any) -> Any:
-        """Return what an exchange with other ranks makes of this rank's sums, as ``dtype``."""
+        """Return what an exchange with other ranks makes of this rank's sums, as ``dtype``.
+
+        A compiled step does the exchange where the plain step does.
+        """
+        xp = array_namespace(own[0])
+        if isinstance(xp, Tape):
+            return xp.do(Outside(exchange, own[0].shape, np.dtype(dtype)), *own)
         return exchanged(exchange, own, dtype)
 
     def short_product(self, A: Any, B: Any, bits: int) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,13 +12,12 @@ from typing import Any, cast
 import numpy.typing as npt
 from array_api_compat import array_namespace
 
-from mnn_gpu.backend.base import Backend, Memory, Run, Step
+from mnn_gpu.backend.base import Backend, Gathered, Memory, Run, Step, of_one_rank
 from mnn_gpu.backend.cures import is_out_of_memory
 from mnn_gpu.backend.graphs import cuda_graphs
-from mnn_gpu.backend.graphs.capture import Captured
+from mnn_gpu.backend.graphs.capture import SILENT, Captured, first_hindrance
 from mnn_gpu.backend.graphs.cublas import Cublas, CublasError
 from mnn_gpu.backend.graphs.cuda_graphs import CudaGraphs
-from mnn_gpu.backend.graphs.program import NotForGraphsError
 from mnn_gpu.backend.probe import explain_running, probe
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.engine import Exchange
@@ -116,12 +114,6 @@ class CupyBackend(Backend):
         with self.active():
             return CudaGraphs(self.cupy)
 
-    def exchanged(self, exchange: Exchange, own: Sequence[Any], dtype: Any) -> Any:
-        """Leave a step alone that speaks to other ranks."""
-        if isinstance(array_namespace(own[0]), Tape):
-            raise NotForGraphsError("gradients are exchanged with other ranks")
-        return super().exchanged(exchange, own, dtype)
-
     def direct_exchange(self, ranks: Any, sharing: Any, dtype: str) -> Exchange | None:
         """Return NCCL's exchange, if every rank has it and a GPU of its own."""
         from mnn_gpu.backend.nccl import NcclExchange, can_all_use
@@ -137,17 +129,28 @@ class CupyBackend(Backend):
             )
         return None
 
-    def compile(self, step: Step, data: Any) -> Run:
-        """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `graphs`."""
+    def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:
+        """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `graphs`.
+
+        Either all ranks do, or none: a captured update may round otherwise than a plain one, and
+        the parameters of all ranks must stay the same.
+        """
         plain = super().compile(step, data)
+        hindrance = first_hindrance(gathered(self._hindrance_to_graphs()))
+        if hindrance is None:
+            return Captured(step, data, plain, self.graphs, gathered)
+        if hindrance:
+            warnings.warn(f"No CUDA graphs ({hindrance}).", TrainingWarning, stacklevel=2)
+        return plain
+
+    def _hindrance_to_graphs(self) -> str | None:
         if not cuda_graphs.are_wanted():
-            return plain
+            return SILENT
         try:
-            graphs = self.graphs
+            self.graphs  # noqa: B018  # made here
         except (OSError, RuntimeError, MemoryError) as error:
-            warnings.warn(f"No CUDA graphs ({error}).", TrainingWarning, stacklevel=2)
-            return plain
-        return Captured(step, data, plain, graphs)
+            return str(error)
+        return None
 
     def explain(self, error: BaseException) -> DeviceError | None:
         return explain_running(error, self.index)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.base import Backend, Memory, Run, Step, entries
+from mnn_gpu.backend.base import Backend, Gathered, Memory, Run, Step, entries, of_one_rank
 from mnn_gpu.backend.joined import Joined, cut, piecewise, register
 from mnn_gpu.engine import Update
 from mnn_gpu.errors import DeviceError, UsageError
@@ -102,7 +102,7 @@ class JaxBackend(Backend):
             return super().short_product(A, B, bits)
         return self.xp.matmul(A, B, precision=self.jax.lax.DotAlgorithmPreset[PRESETS[bits]])
 
-    def compile(self, step: Step, data: Any) -> Run:
+    def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:  # noqa: ARG002
         """Compile with `jax.jit`, the state donated, `STEPS_PER_CALL` steps to a call.
 
         The data are an argument, since XLA would copy a constant of that size into its

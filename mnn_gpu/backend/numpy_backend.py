@@ -11,14 +11,13 @@ import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend.base import Backend, Memory, Run, Step
+from mnn_gpu.backend.base import Backend, Gathered, Memory, Run, Step, of_one_rank
 from mnn_gpu.backend.blas import single_threaded
 from mnn_gpu.backend.blocks import blockwise
-from mnn_gpu.backend.operations import Outside
 from mnn_gpu.backend.replay import Replay, TornStepError
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.cores import wanted_threads
-from mnn_gpu.engine import Exchange, OfPart, Update
+from mnn_gpu.engine import OfPart, Update
 from mnn_gpu.errors import DeviceError
 
 # 2,048 rows of 784 float32 are 6 MiB: they stay in the L3 cache between forward and backward.
@@ -97,7 +96,7 @@ class NumpyBackend(Backend):
             )
         return None
 
-    def compile(self, step: Step, data: Any) -> Run:
+    def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:  # noqa: ARG002
         """Trace the step once and replay it into fixed memory; see `replay.py`."""
         return Replay(step, data)
 
@@ -107,13 +106,6 @@ class NumpyBackend(Backend):
 
     def single_threaded(self) -> AbstractContextManager[Any]:
         return single_threaded()
-
-    def exchanged(self, exchange: Exchange, own: Sequence[Any], dtype: Any) -> Any:
-        """Let the replay do the exchange where the step does."""
-        xp = array_api_compat.array_namespace(own[0])
-        if not isinstance(xp, Tape):
-            return super().exchanged(exchange, own, dtype)
-        return xp.do(Outside(exchange, own[0].shape, np.dtype(dtype)), *own)
 
     def spread(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
         """Let each run of items be replayed by a thread of its own."""

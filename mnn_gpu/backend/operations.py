@@ -47,6 +47,10 @@ class Outside:
         *given, out = arguments
         self.function(given, out)
 
+    def launch(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        """Do it with a device's arrays, see `graphs.device.Launcher`."""
+        self.function(inputs, outputs[0])
+
 
 Function: TypeAlias = Callable[..., Any] | Own | Outside
 

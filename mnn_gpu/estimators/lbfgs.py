@@ -62,7 +62,7 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
     total = float(X.shape[0] if weights is None else weights.sum())
     step = _loss_and_gradient(there, X.shape[0], estimator.alpha / total)
     compile_ = backend.compile if there.is_dense else lambda *args: Backend.compile(backend, *args)
-    run = compile_(step, there.data)
+    run = compile_(step, there.data, ranks.gathered)
     theta = theta_of(estimator)
     whole = _whole_batch(
         there, X.shape[0], None if weights is None else total, theta.dtype, backend

@@ -210,7 +210,7 @@ class _Loop:
         step = penalised_step(self.there.task, self.optimizer, self.there.sums_of, self.backend)
         steps = self.epochs * -(-len(self.rows) // self.batch_size)
         if self.there.is_dense and steps >= WORTH_COMPILING:
-            return self.backend.compile(step, self.there.data)
+            return self.backend.compile(step, self.there.data, self.ranks.gathered)
         return Backend.compile(self.backend, step, self.there.data)
 
     def epoch(self, order: Host, interrupt: FinishStep) -> float:

@@ -13,13 +13,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mnn_gpu.backend.base import Run, Step, entries
+from mnn_gpu.backend.base import Gathered, Run, Step, entries, of_one_rank
 from mnn_gpu.backend.graphs.device import Device
-from mnn_gpu.backend.graphs.order import Turn, dependencies, turns
 from mnn_gpu.backend.graphs.program import NotForGraphsError, Program
+from mnn_gpu.backend.graphs.run import GraphRun, overwrite, pieces
 from mnn_gpu.backend.operations import Operation
 from mnn_gpu.backend.trees import Tree, leaves, mapped
 from mnn_gpu.errors import TrainingWarning
+
+SILENT = ""
+"""A hindrance of which nothing is said."""
 
 
 class Captured:
@@ -32,6 +35,10 @@ class Captured:
     alone. What can't be captured, for want of memory too, is run plainly, and a
     `TrainingWarning` says so, once; but not of a `NotForGraphsError`.
 
+    An exchange with other ranks lies between two graphs, in the order of the device's stream. What
+    one rank cannot capture all ranks run plainly: before each run they agree. What fails after
+    that is raised, since the other ranks have exchanged their sums.
+
     Parameters
     ----------
     step : callable
@@ -39,17 +46,27 @@ class Captured:
     plain : callable
         The step run plainly.
     device : Device
+    gathered : callable, optional
+        See `Backend.compile`.
     """
 
-    def __init__(self, step: Step, data: Tree, plain: Run, device: Device) -> None:
+    def __init__(
+        self,
+        step: Step,
+        data: Tree,
+        plain: Run,
+        device: Device,
+        gathered: Gathered = of_one_rank,
+    ) -> None:
         self.step = step
         self.data = data
         self.plain = plain
         self.device = device
+        self.gathered = gathered
         self.state: Tree = None
         self.can_capture = True
         self.programs: dict[Any, Program] = {}
-        self.runs: dict[Any, _Run] = {}
+        self.runs: dict[Any, GraphRun] = {}
 
     def __call__(self, state: Tree, batches: Tree) -> Tree:
         for part in _in_powers_of_two(batches):
@@ -70,24 +87,41 @@ class Captured:
         return self._given_up(hindrance, batches)
 
     def _hindered(self, batches: Tree) -> str | None:
-        """Make the steps of these batches; return what hinders that, empty if it is no news."""
-        form = _form(batches)
-        run = self.runs.get(form)
-        try:
-            if run is None:
-                run = self.runs[form] = self._prepared(batches)
-            else:
-                _overwrite(self.device, run.places, batches)
+        """Make the steps of these batches; return what hinders that, SILENT if it is no news."""
+        ready: list[GraphRun] = []
+        own = self._hindrance(lambda: ready.append(self._ready(batches)))
+        hindrance = first_hindrance(self.gathered(own))
+        if hindrance is not None:
+            return hindrance
+        (run,) = ready
+        if run.has_exchanges:
             run.go()
+            return None
+        return self._hindrance(run.go)
+
+    def _hindrance(self, work: Operation) -> str | None:
+        try:
+            work()
         except NotForGraphsError:
-            return ""
+            return SILENT
         except Exception as error:
             if self.device.is_lost(error):
                 raise
             return f"{type(error).__name__}: {error}"
         return None
 
-    def _prepared(self, batches: Tree) -> _Run:
+    def _ready(self, batches: Tree) -> GraphRun:
+        """Return the run of these batches, captured if it is not the first of its form."""
+        form = _form(batches)
+        run = self.runs.get(form)
+        if run is None:
+            run = self.runs[form] = self._prepared(batches)
+        else:
+            overwrite(self.device, run.places, batches)
+            run.capture()
+        return run
+
+    def _prepared(self, batches: Tree) -> GraphRun:
         # Of the copies, which are row-major: others may lie otherwise.
         places = mapped(self.device.copy, batches)
         first = next(entries(places))
@@ -96,8 +130,7 @@ class Captured:
             self.programs[form] = Program(self.step, self.data, self.state, first, self.device)
         program = self.programs[form]
         steps = [program.bound(batch) for batch in entries(places)]
-        waiting = dependencies(program.accesses * len(steps))
-        return _Run(places, [o for step in steps for o in step], turns(waiting), self)
+        return GraphRun(places, pieces(program, steps), self.state, self.device)
 
     def _given_up(self, hindrance: str, batches: Tree) -> Tree:
         self.can_capture = False
@@ -128,38 +161,10 @@ class Captured:
             self.device.overwrite(place, leaf)
 
 
-class _Run:
-    """Steps of batches of one form, the next time's in the same places."""
-
-    def __init__(
-        self, places: Tree, operations: Sequence[Operation], turns: Sequence[Turn], of: Captured
-    ) -> None:
-        self.places = places
-        self.operations = operations
-        self.turns = turns
-        self.state = of.state
-        self.device = of.device
-        self.is_tried = False
-        self.launch: Operation | None = None
-
-    def go(self) -> None:
-        """Make the steps; after an exception the state is what it was, if the device is there."""
-        if self.is_tried and self.launch is None:
-            self.launch = self.device.captured(self.operations, self.turns)
-        if self.launch is None:
-            self._one_by_one()
-            self.is_tried = True
-        else:
-            self.launch()
-
-    def _one_by_one(self) -> None:
-        before = mapped(self.device.copy, self.state)
-        try:
-            for operation in self.operations:
-                operation()
-        except Exception:
-            _overwrite(self.device, self.state, before)
-            raise
+def first_hindrance(everyones: Sequence[str | None]) -> str | None:
+    """Return what hinders one of the ranks, None if nothing does; SILENT is the last choice."""
+    found = [hindrance for hindrance in everyones if hindrance is not None]
+    return next(filter(None, found), SILENT) if found else None
 
 
 def _in_powers_of_two(batches: Tree) -> Iterator[Tree]:
@@ -170,11 +175,6 @@ def _in_powers_of_two(batches: Tree) -> Iterator[Tree]:
         here = operator.itemgetter(slice(start, stop))
         yield batches if stop - start == count else mapped(here, batches)
         start = stop
-
-
-def _overwrite(device: Device, places: Tree, arrays: Tree) -> None:
-    for place, array in zip(leaves(places), leaves(arrays), strict=True):
-        device.overwrite(place, array)
 
 
 def _form(tree: Tree) -> Any:

@@ -40,7 +40,7 @@ from mnn_gpu.backend.graphs.launches import (
     stages,
 )
 from mnn_gpu.backend.graphs.splitting import cut, parts_of, thin
-from mnn_gpu.backend.operations import REDUCTIONS, Own
+from mnn_gpu.backend.operations import REDUCTIONS, Outside, Own
 from mnn_gpu.backend.trace import Call
 from mnn_gpu.backend.views import all_in_shape, is_row_major, order, owner, row_major
 
@@ -102,9 +102,17 @@ class _Fusion:
         """Take a call in, the next one of its tape."""
         function = call.function
         if not call.result.size:
+            return  # Such as the rows of a rank that has none of a small batch.
+        if function is not Own.JOIN and not all(a.size for a in _arrays(call.arguments)):
             raise NotImplementedError("nothing is computed with empty arrays")
         if function is np.dot:
             self._add_product(index, call)
+        elif isinstance(function, Outside):
+            # A kernel is of what is before it or of what is after it, whatever else there is: so
+            # what ranks do alike after an exchange has the same kernels on all of them.
+            for group in self.groups:
+                group.is_open = False
+            self.others.append((index, Launch(function, call.arguments, [call.result])))
         elif function is Own.JOIN:
             self._add_other(index, Joined(call.arguments, [call.result]))
         elif function in REDUCTIONS:

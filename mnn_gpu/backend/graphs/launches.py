@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backend.graphs.expressions import Expression, Input, Operation, Value, as_it_is
+from mnn_gpu.backend.operations import Outside
 from mnn_gpu.backend.views import all_in_shape
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -154,13 +155,14 @@ class Launch(NamedTuple):
     Attributes
     ----------
     what : Expression, Reduction, Product, Columns, ThinRows or ThinSlices
+        Or Outside, which is done between graphs: an exchange with other ranks.
     inputs : sequence of array
         An expression's have the shape of its outputs, but those it takes rows of.
     outputs : sequence of array
         Whole results, or parts of one that is joined; an expression's row-major.
     """
 
-    what: What
+    what: What | Outside
     inputs: Sequence[NDArray]
     outputs: Sequence[NDArray]
 

@@ -16,7 +16,7 @@ from mnn_gpu.backend.graphs.fusion import fused
 from mnn_gpu.backend.graphs.launches import Launch
 from mnn_gpu.backend.graphs.order import Access
 from mnn_gpu.backend.graphs.places import Places
-from mnn_gpu.backend.operations import Operation
+from mnn_gpu.backend.operations import Operation, Outside
 from mnn_gpu.backend.trace import Tape
 from mnn_gpu.backend.trees import Tree, leaves, mapped
 from mnn_gpu.backend.views import span
@@ -47,6 +47,13 @@ class Program:
     data, state, batch : trees of the device's arrays
         The state, row-major, is what the step's result is written to.
     device : Device
+
+    Attributes
+    ----------
+    accesses : list of list of Access
+        Of each launch.
+    is_outside : list of bool
+        Whether each launch is done between graphs.
     """
 
     def __init__(self, step: Step, data: Tree, state: Tree, batch: Tree, device: Device) -> None:
@@ -70,7 +77,11 @@ class Program:
             raise NotImplementedError("a step whose state changes its form")
         self.places = Places(launches, outputs, targets)
         self.pieces = [device.memory(size) for size in self.places.sizes]
-        self.launchers = [device.launcher(launch.what) for launch in self.places.launches]
+        whats = [launch.what for launch in self.places.launches]
+        self.is_outside = [isinstance(what, Outside) for what in whats]
+        self.launchers = [
+            what.launch if isinstance(what, Outside) else device.launcher(what) for what in whats
+        ]
         in_state = {id(target) for target in targets}
         self.accesses = [self._accesses(launch, in_state) for launch in self.places.launches]
 

@@ -412,7 +412,9 @@ def test_a_driver_older_than_every_cupy_is_only_to_be_updated(
 def test_out_of_memory_is_explained_outside_training_too(
     monkeypatch: pytest.MonkeyPatch, images: dict[str, np.ndarray], call: Any
 ) -> None:
-    model, _ = train(images["X"], images["y"], TrainingConfig(iterations=1))
+    # Not on a GPU that is there: its probe would be remembered.
+    cpu = select_backend("cpu")
+    model, _ = train(images["X"], images["y"], TrainingConfig(iterations=1), backend=cpu)
     install(monkeypatch, standin())
     backend = select_backend("cuda")
     fake.StandinArray.faults.errors["allocate"] = fake.OutOfMemoryError("512 bytes")
@@ -478,8 +480,12 @@ def test_the_diagnosis_of_a_laptop_without_cupy(monkeypatch: pytest.MonkeyPatch)
     assert text.endswith("--device auto takes cpu (numpy)")
 
 
-def test_the_diagnosis_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, BARE)
+def test_the_diagnosis_never_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # In front of a CuPy that is installed, however often it is imported.
+    (tmp_path / "cupy").mkdir()
+    (tmp_path / "cupy" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
     assert "cannot be imported" in str(diagnose())
 
 

@@ -15,7 +15,7 @@ from collections import Counter, namedtuple
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,7 +31,7 @@ from mnn_gpu.backend.graphs import cuda_graphs, cuda_source, cuda_thin
 from mnn_gpu.backend.graphs.capture import Captured
 from mnn_gpu.backend.graphs.columns import MOST_WORK
 from mnn_gpu.backend.graphs.cuda_columns import column_kernel
-from mnn_gpu.backend.graphs.expressions import Expression
+from mnn_gpu.backend.graphs.expressions import Expression, Input, Number, Operation
 from mnn_gpu.backend.graphs.launches import (
     Columns,
     Folded,
@@ -51,6 +51,7 @@ from mnn_gpu.precision import SIGNIFICANT_BITS
 from mnn_gpu.samples import Data
 from mnn_gpu.sharing import Sharing
 from tests.again import Again, GpuLostError, any_order
+from tests.support.cuda_standin.control import IS_IN_FRONT, get
 from tests.test_compile import EVERYTHING, ROWS, problem
 
 Batches = namedtuple("Batches", "x")
@@ -617,6 +618,46 @@ def test_few_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cuda_graphs.thin_kernel.cache_info().misses <= before + 1
     for cached in (cuda_graphs.thin_kernel, cuda_graphs.kernel_of):
         assert cached.cache_info().maxsize == cuda_graphs.KERNELS
+
+
+def scaled(number: int) -> Expression:
+    """Return an expression whose kernel no other test has."""
+    return Expression(
+        ("float32",),
+        (Operation("multiply", (Input(0), Number(f"{number}.75")), ("float32",) * 2, "float32"),),
+        (0,),
+    )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not IS_IN_FRONT, reason="counts modules of the stand-in for CUDA")
+def test_kernels_that_nobody_uses_are_unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu: Any = select_backend("cuda")
+    monkeypatch.setattr(cuda_graphs, "kernel_of", lru_cache(2)(cuda_graphs.kernel_of.__wrapped__))
+    loaded = []
+    with gpu.active():
+        x = gpu.asarray(np.ones(3, np.float32))
+        for number in range(7):
+            kernel = cuda_graphs.kernel_of(gpu.cupy, scaled(number))
+            np.testing.assert_array_equal(gpu.to_numpy(kernel(x)), np.full(3, number + 0.75))
+            del kernel
+            gc.collect()
+            loaded.append(get("modules"))
+    # At most those in use and as many again.
+    assert max(loaded[2:]) <= loaded[2] + 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not IS_IN_FRONT, reason="counts modules of the stand-in for CUDA")
+def test_a_batch_of_another_size_compiles_the_kernel_of_columns_alone() -> None:
+    gpu: Any = select_backend("cuda")
+    loaded = [get("modules")]
+    for batch_size in (14, 15, 17, 15):
+        config = TrainingConfig(hidden=(7,), batch_size=batch_size, iterations=3)
+        step, data, state, (batch, *_) = problem(gpu, config)
+        gpu.compile(step, data)(state, batch)
+        loaded.append(get("modules"))
+    assert np.diff(loaded)[1:].tolist() == [1, 1, 0]
 
 
 def product(A: Any, B: Any, device: Any) -> tuple[Any, Any]:

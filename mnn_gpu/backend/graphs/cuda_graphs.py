@@ -225,15 +225,23 @@ def _multiply_thin(
 @lru_cache(KERNELS)
 def thin_kernel(cupy: Any, what: ThinRows | ThinSlices, dtype: str, vector: int) -> Any:
     """Return the kernel of a product of few rows, for any columns or any inner dimension."""
+    _forget_some(cupy, thin_kernel.cache_info())
     name = "mnn_gpu_thin_product"
     if isinstance(what, ThinRows):
         return cupy.RawKernel(cuda_thin.rows_kernel(what, dtype, vector, name), name)
     return cupy.RawKernel(cuda_thin.slices_kernel(what, dtype, vector, name), name)
 
 
+def _forget_some(cupy: Any, cache: Any) -> None:
+    """Let go of kernels that nobody holds: CuPy's memo keeps all that it has ever loaded."""
+    if cache.misses % cache.maxsize == 0:
+        cupy.clear_memo()
+
+
 @lru_cache(KERNELS)
 def kernel_of(cupy: Any, what: Expression | Reduction | Columns) -> Any:
     """Return the kernel that CuPy compiles."""
+    _forget_some(cupy, kernel_of.cache_info())
     if isinstance(what, Columns):
         name = "mnn_gpu_columns"
         return cupy.RawKernel(column_kernel(what, name), name)

@@ -14,6 +14,7 @@ from mnn_gpu import DeviceError, select_backend
 from mnn_gpu.backend import Backend
 from mnn_gpu.backend.probe import probe
 from tests.libraries import Library, installed, library
+from tests.ranks import SharedJob
 
 # JAX has no float64 without this, which it reads when it is first imported.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
@@ -62,6 +63,14 @@ def _fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("MNN_DEVICE", raising=False)
     yield
     probe.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def job() -> Iterator[SharedJob]:
+    """A job of several ranks, started by the first test that needs one."""
+    shared = SharedJob()
+    yield shared
+    shared.end()
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
-"""Fits of estimators that several ranks make; ``python -m tests.fits FILE`` makes them all."""
+"""Fits of estimators that several ranks make; `main` makes them all."""
 
 from __future__ import annotations
 
 import hashlib
 import pickle
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -69,7 +68,3 @@ def main(file: str) -> None:
     assert all(others == bits[0] for others in bits)
     if comm.rank == 0:
         Path(file).write_bytes(pickle.dumps(found))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -9,106 +9,104 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mnn_gpu import LaunchError, TrainingConfig, UsageError
+from mnn_gpu import LaunchError, TrainingConfig, UsageError, load_model
 from mnn_gpu.backend import nccl
+from mnn_gpu.data.bundled import bundled_mnist
 from mnn_gpu.distributed.patience import patience
 from mnn_gpu.launcher import Launch, launched
 from scripts import differing_ranks, rank_faults
 from tests import program, ranks
+from tests.ranks import SharedJob
 
 SMALL = ("--rows", "700", "--holdout", "100", "--device", "cpu")
+KEPT = ("--data", "digits.npz", "--holdout", "100", "--device", "cpu")
 RECIPES = {
-    "full batches": (*SMALL, "--iterations", "12", "--report-every", "5"),
+    "full batches": (*KEPT, "--iterations", "12"),
     "minibatches": (
-        *(*SMALL, "--hidden", "32", "16", "--batch-size", "128", "--epochs", "3"),
+        *(*KEPT, "--hidden", "32", "16", "--batch-size", "128", "--epochs", "3"),
         *("--optimizer", "adam", "--lr", "0.01"),
     ),
     "everything": (
-        *(*SMALL, "--recipe", "accurate", "--hidden", "32", "16", "--epochs", "3"),
+        *(*KEPT, "--recipe", "accurate", "--hidden", "32", "16", "--epochs", "3"),
         *("--batch-size", "96", "--dropout", "0.2", "--input-dropout", "0.1"),
         *("--clip-norm", "1", "--max-norm", "3", "--patience", "1"),
     ),
-    "float32 sums": (*SMALL, "--batch-size", "50", "--iterations", "20", "--fast-reduce"),
-    "fewer samples than shards": (*SMALL, "--rows", "30", "--holdout", "5", "--batch-size", "7"),
+    "float32 sums": (*KEPT, "--batch-size", "50", "--iterations", "20", "--fast-reduce"),
+    "fewer samples than shards": (
+        *(*KEPT, "--rows", "30", "--holdout", "5", "--batch-size", "7", "--iterations", "20"),
+    ),
 }
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("jobs")
+    """A folder with 700 of MNIST's images, which are read sooner than all of them."""
+    made = tmp_path_factory.mktemp("jobs")
+    digits = bundled_mnist("test")
+    X, y = digits.X[:700].reshape(-1, 28, 28), digits.labels()[:700]
+    np.savez(made / "digits.npz", x_train=X, y_train=y, x_test=X, y_test=y)
+    return made
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_any_number_of_ranks_makes_the_same_file(name: str, folder: Path) -> None:
-    recipe = RECIPES[name]
-    if name == "fewer samples than shards":
-        recipe = (*recipe, "--iterations", "20")
-    alone = program.run_process(
-        "train", *recipe, "--shards", "8", "--out", "lone", "-q", cwd=folder
-    )
+def test_any_number_of_ranks_makes_the_same_file(name: str, folder: Path, job: SharedJob) -> None:
+    recipe = ("train", *RECIPES[name], "-q")
+    alone = program.run(*recipe, "--shards", "8", "--out", "lone", cwd=folder)
     assert alone.returncode == 0, alone.stderr
     for count in (1, 2, 3, 4) if name == "minibatches" else (3,):
-        result = ranks.run(count, "train", *recipe, "--out", "many", "-q", cwd=folder)
-        assert result.returncode == 0, result.stderr
+        job.run(count, *recipe, "--out", "many", cwd=folder)
         assert (folder / "many").read_bytes() == (folder / "lone").read_bytes()
 
 
-def test_two_ranks_of_a_shard_each_make_the_same_file(folder: Path) -> None:
-    recipe = (*RECIPES["minibatches"], "--shards", "2", "-q")
-    program.run_process("train", *recipe, "--out", "lone", cwd=folder)
-    ranks.run(2, "train", *recipe, "--out", "many", cwd=folder)
+def test_two_ranks_of_a_shard_each_make_the_same_file(folder: Path, job: SharedJob) -> None:
+    recipe = ("train", *RECIPES["minibatches"], "--shards", "2", "-q")
+    program.run(*recipe, "--out", "lone", cwd=folder)
+    job.run(2, *recipe, "--out", "many", cwd=folder)
     assert (folder / "many").read_bytes() == (folder / "lone").read_bytes()
 
 
-def test_a_cut_training_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
-    recipe = (*RECIPES["everything"], "--patience", "90", "--checkpoint", "kept", "--resume")
-    whole = ranks.run(
-        2, "train", *RECIPES["everything"], "--patience", "90", "--out", "whole", cwd=tmp_path
-    )
-    assert whole.returncode == 0, whole.stderr
+def test_a_cut_training_goes_on_with_another_number_of_ranks(folder: Path, job: SharedJob) -> None:
+    recipe = ("train", *RECIPES["everything"], "--patience", "90")
+    job.run(2, *recipe, "--out", "whole", cwd=folder)
+    recipe = (*recipe, "--checkpoint", "kept", "--resume", "--out", "parts")
     for count, until in ((4, "2"), (1, "4"), (2, None)):
         stop = [] if until is None else ["--until", "0.0001", "--report-every", until]
-        result = ranks.run(count, "train", *recipe, *stop, "--out", "parts", cwd=tmp_path)
-        assert result.returncode == 0, result.stderr
+        result = job.run(count, *recipe, *stop, cwd=folder)
         assert ("resumed after" in result.stderr) == (count != 4)
-    whole_theta, parts_theta = (_theta(tmp_path / name) for name in ("whole", "parts"))
-    assert whole_theta == parts_theta
-
-
-def _theta(path: Path) -> bytes:
-    from mnn_gpu import load_model
-
-    return load_model(path).theta.tobytes()
+    whole_theta, parts_theta = (load_model(folder / name).theta for name in ("whole", "parts"))
+    np.testing.assert_array_equal(whole_theta, parts_theta)
 
 
 def test_one_rank_speaks_and_writes(tmp_path: Path) -> None:
-    result = ranks.run(3, "train", *RECIPES["full batches"], "--json", cwd=tmp_path)
+    """As users start the ranks."""
+    recipe = ("train", *SMALL, "--iterations", "12")
+    result = ranks.run(3, *recipe, "--report-every", "5", "--json", cwd=tmp_path)
     assert result.returncode == 0
     report = json.loads(result.stdout)
     assert report["ranks"] == 3
     assert result.stderr.count("Training on 3 ranks") == 1
     assert result.stderr.count("iteration  5/12") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+    program.run(*recipe, "--shards", "8", "--report-every", "5", "--out", "lone", cwd=tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == (tmp_path / "lone").read_bytes()
 
 
-def test_evaluation_and_prediction_are_shared_out(tmp_path: Path) -> None:
-    program.run_process("train", *SMALL, "--iterations", "5", "--out", "model", cwd=tmp_path)
-    images = Path(program.__file__).parent.parent / "mnn_gpu/data/mnist/t10k-images-idx3-ubyte.gz"
-    for command in (("evaluate", "model", "--json"), ("predict", "model", images)):
-        alone = program.run_process(*command, cwd=tmp_path)
-        many = ranks.run(3, *command, cwd=tmp_path)
-        assert many.returncode == 0, many.stderr
-        assert many.stdout == alone.stdout
-    ranks.run(2, "predict", "model", images, "-o", "labels.csv", cwd=tmp_path)
-    assert (tmp_path / "labels.csv").read_text() == alone.stdout
+def test_evaluation_and_prediction_are_shared_out(folder: Path, job: SharedJob) -> None:
+    program.run("train", *KEPT, "--iterations", "5", "--out", "model", cwd=folder)
+    predict = ("predict", "model", "digits.npz")
+    for command in (("evaluate", "model", "--data", "digits.npz", "--json"), predict):
+        alone = program.run(*command, cwd=folder)
+        assert alone.returncode == 0, alone.stderr
+        assert job.run(3, *command, cwd=folder).stdout == alone.stdout
+    job.run(2, *predict, "-o", "labels.csv", cwd=folder)
+    assert (folder / "labels.csv").read_text() == alone.stdout
 
 
-def test_what_is_not_shared_out_is_done_once(tmp_path: Path) -> None:
-    result = ranks.run(2, "recipes", "--json", cwd=tmp_path)
-    assert result.returncode == 0
-    assert json.loads(result.stdout)
+def test_what_is_not_shared_out_is_done_once(tmp_path: Path, job: SharedJob) -> None:
+    assert json.loads(job.run(2, "recipes", "--json", cwd=tmp_path).stdout)
 
 
 # ---- failures ------------------------------------------------------------------------
@@ -274,7 +272,7 @@ print(ranks.sharers)
 # ---- in a program of one's own ---------------------------------------------------------
 
 
-def test_a_program_of_several_ranks_trains_together(tmp_path: Path) -> None:
+def test_a_program_of_several_ranks_trains_together(tmp_path: Path, job: SharedJob) -> None:
     code = """
 from mpi4py import MPI
 import hashlib, mnn_gpu, numpy as np
@@ -293,10 +291,12 @@ assert alone.theta.tobytes() == model.theta.tobytes()
 if comm.rank == 0:
     print("same", comm.size)
 """
-    assert ranks.run_python(3, code, tmp_path) == "same 3\n"
+    assert job.run_python(3, code, tmp_path) == "same 3\n"
 
 
-def test_a_hook_that_interrupts_stops_all_ranks_at_the_same_step(tmp_path: Path) -> None:
+def test_a_hook_that_interrupts_stops_all_ranks_at_the_same_step(
+    tmp_path: Path, job: SharedJob
+) -> None:
     code = """
 from mpi4py import MPI
 import mnn_gpu, numpy as np
@@ -314,10 +314,10 @@ except mnn_gpu.TrainingInterrupted as stop:
     if comm.rank == 0:
         print(done[0] >= 40, done[0] < 100, done[0] == done[1], stop.exit_code)
 """
-    assert ranks.run_python(2, code, tmp_path) == "True True True 130\n"
+    assert job.run_python(2, code, tmp_path) == "True True True 130\n"
 
 
-def test_ranks_with_other_arguments_are_refused(tmp_path: Path) -> None:
+def test_ranks_with_other_arguments_are_refused(tmp_path: Path, job: SharedJob) -> None:
     code = """
 from mpi4py import MPI
 import mnn_gpu, numpy as np
@@ -351,13 +351,13 @@ for name, call in calls.items():
     if comm.rank == 0:
         print(name, *said, sep=", ")
 """
-    told = dict(line.split(", ", 1) for line in ranks.run_python(3, code, tmp_path).splitlines())
+    told = dict(line.split(", ", 1) for line in job.run_python(3, code, tmp_path).splitlines())
     expected = {name: name for name in told} | dict.fromkeys(("labels", "images"), "data or labels")
     assert told == {name: ", ".join([expected[name]] * 3) for name in told}
     assert len(told) == 10
 
 
-def test_what_fails_on_one_rank_fails_on_all(tmp_path: Path) -> None:
+def test_what_fails_on_one_rank_fails_on_all(tmp_path: Path, job: SharedJob) -> None:
     code = """
 from mpi4py import MPI
 import mnn_gpu, numpy as np
@@ -372,11 +372,11 @@ except mnn_gpu.MnnGpuError as error:
     if comm.rank == 0:
         print(kinds, error.cause)
 """
-    said = ranks.run_python(2, code, tmp_path)
+    said = job.run_python(2, code, tmp_path)
     assert said.startswith("['RankError', 'DataError'] Rank 1 failed: y, row 1: the label -5")
 
 
-def test_arrays_that_are_not_the_hosts_go_by_way_of_it(tmp_path: Path) -> None:
+def test_arrays_that_are_not_the_hosts_go_by_way_of_it(tmp_path: Path, job: SharedJob) -> None:
     code = """
 from mpi4py import MPI
 import array_api_strict as strict, mnn_gpu, numpy as np
@@ -392,7 +392,7 @@ np.testing.assert_allclose(model.theta, alone.theta, rtol=1e-10, atol=1e-12)
 if comm.rank == 0:
     print("same")
 """
-    assert ranks.run_python(2, code, tmp_path) == "same\n"
+    assert job.run_python(2, code, tmp_path) == "same\n"
 
 
 def test_a_difference_names_the_ranks_and_their_values() -> None:

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ import numpy as np
 import pytest
 
 from mnn_gpu import MLPClassifier
-from tests import ranks
 from tests.fits import FITS, WEIGHTS, bits_of, fitted
+from tests.ranks import ROOT, SharedJob
 
-ROOT = Path(__file__).parent.parent
+Reports = Callable[[int, str], list[Any]]
 START = """
 from mpi4py import MPI
 import json, pickle, os, signal, sys, warnings
@@ -36,23 +37,26 @@ def tell(value):
 """
 
 
-def told(count: int, code: str) -> list[Any]:
-    """Run a program of so many ranks; return what each rank tells."""
-    everyones: list[Any] = json.loads(ranks.run_python(count, START + code, ROOT))
-    return everyones
+@pytest.fixture
+def reports(job: SharedJob) -> Reports:
+    """Run a program of N ranks; return what each rank reports."""
+
+    def of(count: int, code: str) -> list[Any]:
+        everyones: list[Any] = json.loads(job.run_python(count, START + code, ROOT))
+        return everyones
+
+    return of
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return what so many ranks come to."""
+def together(tmp_path_factory: pytest.TempPathFactory, job: SharedJob) -> Any:
+    """Return the fits of N ranks."""
     folder = tmp_path_factory.mktemp("fits")
 
     @cache
     def fits(count: int) -> dict[tuple[str, bool], Any]:
         file = folder / str(count)
-        command = [sys.executable, "-m", "mpi4py", "-m", "tests.fits", file]
-        result = ranks.start((count, command), cwd=ROOT)
-        assert result.returncode == 0, result.stderr
+        job.run_python(count, f"from tests.fits import main; main({str(file)!r})", ROOT)
         found: dict[tuple[str, bool], Any] = pickle.loads(file.read_bytes())
         return found
 
@@ -62,7 +66,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Any:
 # ---- without a communicator ------------------------------------------------------------
 
 
-def test_without_a_communicator_every_rank_works_alone() -> None:
+def test_without_a_communicator_every_rank_works_alone(reports: Reports) -> None:
     """Other data, other networks and other numbers of epochs: nobody waits for anybody."""
     code = """
 def own(rank):
@@ -77,7 +81,7 @@ else:
     mine = own(comm.rank)
 tell(mine)
 """
-    first, (expected, _) = told(2, code)
+    first, (expected, _) = reports(2, code)
     assert first == expected
 
 
@@ -108,7 +112,7 @@ def test_any_number_of_ranks_comes_to_the_same_bits(together: Any, count: int) -
     assert found == {key: bits_of(estimator) for key, estimator in together(3).items()}
 
 
-def test_whatever_is_random_is_the_first_ranks() -> None:
+def test_whatever_is_random_is_the_first_ranks(reports: Reports) -> None:
     code = """
 np.random.seed(comm.rank)
 bits = []
@@ -119,12 +123,12 @@ for seed in (None, np.random.RandomState(comm.rank), comm.rank):
         bits.append(seed.randint(10**6))
 tell((bits, np.random.randint(10**6)))
 """
-    (first, noise), (second, other_noise) = told(2, code)
+    (first, noise), (second, other_noise) = reports(2, code)
     assert first == second
     assert noise != other_noise
 
 
-def test_fits_go_on_together() -> None:
+def test_fits_go_on_together(reports: Reports) -> None:
     """Even if one rank has been through more than the others."""
     code = """
 bits = []
@@ -140,10 +144,10 @@ for solver in ("adam", "sgd"):
         bits.append(bits_of(warm.fit(X, NUMBERS)))
 tell(bits)
 """
-    assert len({*map(tuple, told(2, code)), *map(tuple, told(1, code))}) == 1
+    assert len({*map(tuple, reports(2, code)), *map(tuple, reports(1, code))}) == 1
 
 
-def test_a_cut_fit_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
+def test_a_cut_fit_goes_on_with_another_number_of_ranks(reports: Reports, tmp_path: Path) -> None:
     code = f"""
 whole = MLPClassifier(**small, random_state=3, comm=MPI.COMM_SELF).fit(X, CLASSES)
 estimator = MLPClassifier(**small, random_state=3, comm=comm, warm_start=True)
@@ -164,15 +168,15 @@ else:
     estimator.fit(X, CLASSES)
     tell([bits_of(estimator) == bits_of(whole), estimator.loss_curve_ == whole.loss_curve_])
 """
-    assert told(2, code) == [4, 4]
-    assert told(3, code) == [[True, True]] * 3
+    assert reports(2, code) == [4, 4]
+    assert reports(3, code) == [[True, True]] * 3
     assert len(list(tmp_path.glob("checkpoint-*"))) == 2
 
 
 # ---- what is said, and what goes wrong -------------------------------------------------
 
 
-def test_ranks_that_are_given_different_things_are_told() -> None:
+def test_ranks_that_are_given_different_things_are_refused(reports: Reports) -> None:
     code = """
 mine = comm.rank == 1
 gaps, names = np.where(mine & (X > 0.9), np.nan, X), np.array(["a", "b", "c"])
@@ -195,7 +199,7 @@ for data, settings in cases:
         said.append(f"{type(error).__name__}: {error}".splitlines()[0])
 tell(said)
 """
-    first, second = told(2, code)
+    first, second = reports(2, code)
     differ = "UsageError: The ranks have different "
     assert [line.removeprefix(differ).partition(":")[0] for line in first[:-2]] == [
         *("data or labels", "data or labels", "classes"),
@@ -207,7 +211,7 @@ tell(said)
     assert second[-2] == "ValueError: Input X contains NaN."
 
 
-def test_an_interrupt_of_one_rank_stops_all_at_the_same_step() -> None:
+def test_an_interrupt_of_one_rank_stops_all_at_the_same_step(reports: Reports) -> None:
     code = """
 class Interrupted(MLPClassifier):
     def _update_no_improvement_count(self, *arguments):
@@ -220,36 +224,36 @@ with warnings.catch_warnings(record=True) as caught:
     estimator.fit(X, CLASSES)
 tell([bits_of(estimator), [str(w.message) for w in caught], estimator._optimizer.steps])
 """
-    first, second = told(2, code)
+    first, second = reports(2, code)
     assert first == second
     assert first[1] == ["Training interrupted by user."]
     assert 52 < first[2] < 78  # Of 26 steps an epoch.
 
 
-def test_one_rank_is_verbose(tmp_path: Path) -> None:
+def test_one_rank_is_verbose(job: SharedJob) -> None:
     code = """
 for solver in ("adam", "lbfgs"):
     estimator = MLPClassifier(**small, solver=solver, verbose=True, comm=comm).fit(X, CLASSES)
     assert estimator.verbose is True
 """
-    lines = ranks.run_python(2, START + code, ROOT).splitlines()
+    lines = job.run_python(2, START + code, ROOT).splitlines()
     assert [sum(line.startswith(f"Iteration {i},") for line in lines) for i in (1, 6)] == [1, 1]
 
 
-def test_sparse_data_too_large_to_be_dense_are_refused() -> None:
+def test_sparse_data_too_large_to_be_dense_are_refused(reports: Reports) -> None:
     code = """
-import mnn_gpu.estimators.placement, scipy.sparse
-mnn_gpu.estimators.placement.DENSE_SHARE = 0
+import mnn_gpu.estimators.placement, scipy.sparse, unittest.mock
 said = []
 for solver in ("sgd", "lbfgs"):
-    try:
-        MLPClassifier(solver=solver, comm=comm).fit(scipy.sparse.csr_array(X), CLASSES)
-    except mnn_gpu.UsageError as error:
-        said.append(error.cause)
+    with unittest.mock.patch("mnn_gpu.estimators.placement.DENSE_SHARE", 0):
+        try:
+            MLPClassifier(solver=solver, comm=comm).fit(scipy.sparse.csr_array(X), CLASSES)
+        except mnn_gpu.UsageError as error:
+            said.append(error.cause)
 tell(said)
 """
     assert (
-        told(2, code)
+        reports(2, code)
         == [["Sparse data that are too large to be dense cannot be shared out."] * 2] * 2
     )
 
@@ -262,7 +266,7 @@ def test_a_communicator_is_one() -> None:
 # ---- in scikit-learn's company ---------------------------------------------------------
 
 
-def test_a_search_and_its_clones_are_made_by_all_ranks() -> None:
+def test_a_search_and_its_clones_are_made_by_all_ranks(reports: Reports) -> None:
     """Of a group of them, too, whose communicator cannot be copied."""
     code = """
 from sklearn.base import clone
@@ -281,9 +285,9 @@ for of in (comm, comm.Split(0)):
     found.append((search.best_params_, search.best_score_, bits_of(search.best_estimator_[-1])))
 tell(found)
 """
-    first, second = told(2, code)
+    first, *others = reports(SharedJob.SIZE, code)  # The whole job's own is the one of the world.
     assert first[0] == first[1]
-    assert first == second
+    assert others == [first] * (SharedJob.SIZE - 1)
 
 
 def test_what_a_job_has_pickled_loads_where_there_is_no_mpi(together: Any, tmp_path: Path) -> None:
@@ -302,7 +306,7 @@ def test_what_a_job_has_pickled_loads_where_there_is_no_mpi(together: Any, tmp_p
     assert result.stdout.split() == [str(label) for label in expected]
 
 
-def test_arrays_that_are_elsewhere_are_shared_out_too() -> None:
+def test_arrays_that_are_elsewhere_are_shared_out_too(reports: Reports) -> None:
     """By way of the host; here a library whose arrays NumPy does not read."""
     code = """
 import array_api_strict as xp
@@ -315,5 +319,5 @@ for solver in ("adam", "lbfgs"):
     bits.append(bits_of(one))
 tell(bits)
 """
-    first, second = told(2, code)
+    first, second = reports(2, code)
     assert first == second

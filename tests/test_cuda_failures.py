@@ -246,15 +246,21 @@ if comm.rank == 0:
 
 
 @pytest.mark.parametrize("devices", [1, 2])
-def test_ranks_capture_what_is_before_and_after_their_exchange(devices: int) -> None:
+def test_ranks_capture_what_is_before_and_after_their_exchange(
+    devices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By way of the host, or by NCCL."""
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
     start = (*launcher(), "-n", "2", sys.executable, "-m", "mpi4py", "-c", RANKS)
     said = run(*start, devices=devices).stdout
     assert said.startswith("1 True True"), said
     assert "cannot be captured" not in said
 
 
-def test_what_one_rank_cannot_capture_no_rank_does_and_all_say_so() -> None:
+def test_what_one_rank_cannot_capture_no_rank_does_and_all_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
     start = (*launcher(), "-n", "2", sys.executable, "-m", "mpi4py", "-c", RANKS)
     said = run(*start, "fail_instantiate", devices=2).stdout
     assert said.startswith("1 False False"), said
@@ -266,6 +272,7 @@ def test_two_ranks_that_share_a_gpu_exchange_by_way_of_the_host(tmp_path: Path) 
     status, said = program(*TRAIN, *options, ranks=2)
     assert status == 0, said
     assert "by way of the host" in said
+    assert said.count("MNN_CUDA_GRAPHS=1 turns them on") == 1
 
 
 def test_a_thread_that_synchronises_the_device_changes_nothing() -> None:

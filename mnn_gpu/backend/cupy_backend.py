@@ -132,11 +132,16 @@ class CupyBackend(Backend):
     def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:
         """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `graphs`.
 
+        Several ranks do so only where it is 1.
+
         Either all ranks do, or none: a captured update may round otherwise than a plain one, and
         the parameters of all ranks must stay the same.
         """
         plain = super().compile(step, data)
-        hindrance = first_hindrance(gathered(self._hindrance_to_graphs()))
+        everyones = gathered(self._hindrance_to_graphs())
+        hindrance = first_hindrance(everyones)
+        if hindrance is None and len(everyones) > 1:
+            hindrance = first_hindrance(gathered(cuda_graphs.hindrance_of_ranks()))
         if hindrance is None:
             return Captured(step, data, plain, self.graphs, gathered)
         if hindrance:

@@ -1,6 +1,7 @@
 """CUDA graphs through CuPy, for `capture`.
 
-Where the environment variable MNN_CUDA_GRAPHS is 0 there are none.
+Where the environment variable MNN_CUDA_GRAPHS is 0 there are none; several ranks have them where it
+is 1.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ KERNELS = 256
 def are_wanted() -> bool:
     """Return whether the user has not refused them."""
     return os.environ.get(VARIABLE) != "0"
+
+
+def hindrance_of_ranks() -> str | None:
+    """Return why several ranks have none; None if the user has asked for them."""
+    if os.environ.get(VARIABLE) == "1":
+        return None
+    return f"not yet run on GPUs by several ranks; {VARIABLE}=1 turns them on"
 
 
 INVALIDATED = 901

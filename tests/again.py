@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import ctypes
 import random
 from collections import deque
@@ -166,9 +165,16 @@ def evaluated(expression: Expression, inputs: Sequence[Any]) -> list[Any]:
     return [np.broadcast_to(values[number], shape) for number in expression.outputs]
 
 
+def number_of(text: str) -> float:
+    """Return a number of Python's; not by `ast`, which fails in several threads on Python 3.11."""
+    if text in ("True", "False"):
+        return text == "True"
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
 def value_of(operation: Operation, operands: Sequence[Any], shape: Any) -> Any:
     """Compute an operation with NumPy, of arrays and Numbers."""
-    operands = [ast.literal_eval(o.text) if isinstance(o, Number) else o for o in operands]
+    operands = [number_of(o.text) if isinstance(o, Number) else o for o in operands]
     if operation.name == TAKE:
         x, row, width = operands
         column = np.arange(row.size).reshape(shape) % width if width > 1 else 0

@@ -9,8 +9,11 @@ from typing import Any
 
 from mnn_gpu import select_backend
 from scripts.benchmarks.device import cupy_seconds
+from scripts.benchmarks.dry_run import amount
 
-REPEATS = 20
+REPEATS = amount(20, 2)
+NUMBERS = amount(1 << 28, 1 << 12)
+SIDE = amount(8192, 64)
 
 
 def limits() -> dict[str, float]:
@@ -18,22 +21,22 @@ def limits() -> dict[str, float]:
     backend: Any = select_backend("cuda")
     cupy = backend.cupy
     with backend.active():
-        x = cupy.ones(1 << 28, cupy.float32)
+        x = cupy.ones(NUMBERS, cupy.float32)
         y = cupy.empty_like(x)
-        A = cupy.ones((8192, 8192), cupy.float32)
+        A = cupy.ones((SIDE, SIDE), cupy.float32)
         C = cupy.empty_like(A)
         one = cupy.ones(1, cupy.float32)
         copy = _seconds(cupy, lambda: cupy.copyto(y, x))
         product = _seconds(cupy, lambda: cupy.matmul(A, A, out=C))
-        launch = _seconds(cupy, lambda: cupy.add(one, one, out=one), 1000)
-        host = x[: 1 << 24].get()
+        launch = _seconds(cupy, lambda: cupy.add(one, one, out=one), 50 * REPEATS)
+        host = x[: NUMBERS >> 4].get()
         started = time.perf_counter()
         cupy.asarray(host)
         cupy.cuda.Device().synchronize()
         upload = time.perf_counter() - started
     return {
         "copy_gigabytes_a_second": 2 * x.nbytes / copy / 1e9,
-        "sgemm_gflops": 2 * 8192**3 / product / 1e9,
+        "sgemm_gflops": 2 * SIDE**3 / product / 1e9,
         "launch_microseconds": launch * 1e6,
         "upload_gigabytes_a_second": host.nbytes / upload / 1e9,
     }

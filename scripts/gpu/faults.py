@@ -1,10 +1,8 @@
-"""What goes wrong on a GPU: too little memory, other threads, runs moved to another device."""
+"""What goes wrong on a GPU: too little memory, runs moved to another device."""
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,18 +24,23 @@ from mnn_gpu import (
 )
 from mnn_gpu.backend import Backend
 from mnn_gpu.randomness import PARAMETERS, generator
+from scripts.benchmarks.dry_run import amount
 from scripts.gpu.outcome import Findings, NotRunError
-from scripts.gpu.processes import timed
 
-ROOM = 400 << 20
-"""Bytes; the layers of 42,000 samples need more."""
-SIZES = (1, 2, 7, 32, 100, 128, 1000, 10_000)
-PAUSE = 0.02
-"""Seconds between two calls that synchronise the device; a capture takes about as long."""
+ROWS = amount(42_000, 300)
+ROOM = amount(400 << 20, 5 << 20)
+TOO_MANY = amount(42_000, 2000)
+"""Samples whose layers need more than these bytes."""
+PIXELS = amount(slice(None), slice(300, 330))
+SIZES = amount((1, 2, 7, 32, 100, 128, 1000, 10_000), (1, 2, 7, 32))
 MOST_TAKEN = 600 << 20
 """Bytes that a predictor may keep, cuBLAS's workspaces included."""
 SMALL = TrainingConfig(
-    hidden=(128, 64), batch_size=128, optimizer="adam", learning_rate=1e-3, iterations=640
+    hidden=amount((128, 64), (32, 16)),
+    batch_size=amount(128, 16),
+    optimizer="adam",
+    learning_rate=1e-3,
+    iterations=amount(640, 100),
 )
 
 
@@ -74,14 +77,23 @@ def warned() -> Iterator[list[str]]:
     said += [str(warning.message) for warning in caught]
 
 
+def first_model() -> Model:
+    """Return a model of MNIST with its first, random parameters."""
+    sizes = (784, 128, 64, 10)
+    layers = network.init_parameters(sizes, generator(PARAMETERS, 0))
+    return Model(network.flatten(layers).astype(np.float32), sizes, np.arange(10), {})
+
+
 def out_of_memory(device: str) -> Findings:
     """Train in too large shards for CuPy's pool, limited: halved, with the same result."""
     gpu = with_cupy(device)
     import cupy
 
     (X, y), _ = load_mnist()
-    X, y = X[:42_000], y[:42_000]
-    config = TrainingConfig(hidden=(512, 512), iterations=5, shard_rows=42_000)
+    X, y = X[:TOO_MANY, PIXELS], y[:TOO_MANY]
+    config = TrainingConfig(
+        hidden=amount((512, 512), (512,)), iterations=amount(5, 2), shard_rows=TOO_MANY
+    )
     expected, _ = train(X, y, config, backend=gpu)
     pool = cupy.get_default_memory_pool()
     pool.free_all_blocks()
@@ -102,7 +114,7 @@ def memory_given_back(device: str) -> Findings:
     (X, y), _ = load_mnist()
     free = []
     for config in [TrainingConfig(iterations=3)] * 3 + [replace(SMALL, iterations=192)] * 3:
-        train(X[:42_000], y[:42_000], config, backend=gpu)
+        train(X[:ROWS], y[:ROWS], config, backend=gpu)
         free.append(_free(gpu))
     # The first run of each kind loads kernels, which stay.
     given_back = free[2] >= free[1] and free[5] >= free[4]
@@ -111,9 +123,7 @@ def memory_given_back(device: str) -> Findings:
 
 def predictor_sizes(device: str) -> Findings:
     """Predict batches of eight sizes with one predictor: right, and little memory kept."""
-    sizes = (784, 128, 64, 10)
-    layers = network.init_parameters(sizes, generator(PARAMETERS, 0))
-    model = Model(network.flatten(layers).astype(np.float32), sizes, np.arange(10), {})
+    model = first_model()
     _, (X, _) = load_mnist()
     expected = Predictor(model, select_backend("cpu")).predict_proba(X)
     gpu = select_backend(device)
@@ -133,51 +143,21 @@ def predictor_sizes(device: str) -> Findings:
     }
 
 
-def threads_synchronise(device: str) -> Findings:
-    """Train while another thread synchronises the device all the time: captured all the same."""
-    gpu = with_cupy(device)
-    (X, y), _ = load_mnist()
-    train(X, y, replace(SMALL, iterations=192), backend=gpu)
-    (expected, _), alone = timed(lambda: train(X, y, SMALL, backend=gpu))
-    over = threading.Event()
-
-    def disturb() -> None:
-        while not over.wait(PAUSE):
-            # Refused, and the capture ended, where a graph is being captured.
-            with contextlib.suppress(gpu.cupy.cuda.runtime.CUDARuntimeError):
-                gpu.cupy.cuda.Device(gpu.index).synchronize()
-
-    thread = threading.Thread(target=disturb)
-    thread.start()
-    try:
-        with warned() as said:
-            (model, _), disturbed = timed(lambda: train(X, y, SMALL, backend=gpu))
-    finally:
-        over.set()
-        thread.join()
-    yield {
-        "relative_difference": apart(model.theta, expected.theta),
-        "seconds_alone": alone,
-        "seconds_disturbed": disturbed,
-        "said": said,
-        "passed": not said and apart(model.theta, expected.theta) < 1e-6,
-    }
-
-
 def another_device(device: str) -> Findings:
     """Begin a run on the CPU, resume it on the GPU, end it on the CPU: as if never moved."""
     (X, y), _ = load_mnist()
+    rows = amount(10_000, 600)
     config = TrainingConfig(hidden=(64,), batch_size=128, optimizer="adam", iterations=90)
     cpu, gpu = select_backend("cpu"), select_backend(device)
-    expected, _ = train(X[:10_000], y[:10_000], config, backend=cpu)
+    expected, _ = train(X[:rows], y[:rows], config, backend=cpu)
     with tempfile.TemporaryDirectory() as folder:
         kept: dict[str, Any] = {"checkpoint": folder, "resume": True}
         for where, iteration in ((cpu, 30), (gpu, 60)):
             try:
-                train(X[:10_000], y[:10_000], config, backend=where, hooks=[Cut(iteration)], **kept)
+                train(X[:rows], y[:rows], config, backend=where, hooks=[Cut(iteration)], **kept)
             except TrainingInterrupted:
                 continue
-        model, _ = train(X[:10_000], y[:10_000], config, backend=cpu, **kept)
+        model, _ = train(X[:rows], y[:rows], config, backend=cpu, **kept)
     difference = apart(model.theta, expected.theta)
     yield {"relative_difference": difference, "passed": difference < 1e-3}
 

@@ -1,7 +1,4 @@
-"""One check in a process of its own: what it found so far is in a file, whatever happens next.
-
-python -m scripts.gpu.outcome CHECK FILE DEVICE
-"""
+"""What a check finds, kept piece by piece."""
 
 from __future__ import annotations
 
@@ -37,7 +34,12 @@ def run(check: Check, device: str, keep: Callable[[dict[str, Any]], None]) -> No
 
 
 def write(path: Path, found: Any) -> None:
-    """Replace a JSON file as a whole: the process may be killed at any moment."""
-    beside = path.with_suffix(".new")
-    beside.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    """Replace a JSON file as a whole."""
+    replace(path, json.dumps(found, indent=2) + "\n")
+
+
+def replace(path: Path, text: str) -> None:
+    """Replace a file as a whole: the process may be killed at any moment."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_text(text, encoding="utf-8")
     beside.replace(path)

@@ -6,14 +6,16 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from scripts.gpu import report
-from scripts.gpu.outcome import write
+from scripts.gpu.outcome import replace, write
 
 ROOT = Path(__file__).parent.parent.parent
-SAME = ("card", "driver", "code")
+SAME = ("card", "driver", "code", "dry_run")
+NOT_REACHED = {"outcome": "not run", "reason": "not reached", "seconds": 0.0}
 
 
 class Record:
@@ -24,25 +26,47 @@ class Record:
     folder : Path
         Gets ``<card>-<date>.json`` and ``.md``. Checks that an earlier run left there stay,
         if card, driver and code are the same.
-    head : dict
+    machine : dict
         What the machine says of itself: "card" and "driver" at least.
+    dry_run : bool
+        Whether nothing that is found is the card's: the files are called so, and say so.
     """
 
-    def __init__(self, folder: Path, head: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, machine: dict[str, Any], dry_run: bool = False) -> None:
         date = time.strftime("%Y-%m-%d")
-        name = re.sub(r"[^a-z0-9]+", "-", head["card"].lower()).strip("-")
-        self.path = folder / f"{name}-{date}.json"
-        self.content: dict[str, Any] = {"date": date, **head, "code": code(), "checks": {}}
+        name = re.sub(r"[^a-z0-9]+", "-", machine["card"].lower()).strip("-")
+        self.path = folder / f"{'dry-run-' * dry_run}{name}-{date}.json"
+        self.page = self.path.with_suffix(".md")
+        self.content: dict[str, Any] = {
+            "date": date,
+            **machine,
+            "code": code(),
+            "dry_run": dry_run,
+            "checks": {},
+        }
         folder.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             earlier = json.loads(self.path.read_text(encoding="utf-8"))
-            if all(earlier.get(key) == self.content[key] for key in SAME):
+            if all(earlier.get(key, False) == self.content[key] for key in SAME):
                 self.content["checks"] = earlier["checks"]
 
+    def has_passed(self, name: str) -> bool:
+        return bool(self.content["checks"].get(name, {}).get("outcome") == "passed")
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Enter checks that are to come, so that those of a run that is cut are there too."""
+        for name in names:
+            self.content["checks"].setdefault(name, NOT_REACHED)
+        self._write()
+
     def add(self, name: str, found: dict[str, Any]) -> None:
+        """Enter what a check found."""
         self.content["checks"][name] = found
+        self._write()
+
+    def _write(self) -> None:
         write(self.path, self.content)
-        self.path.with_suffix(".md").write_text(report.page(self.content), encoding="utf-8")
+        replace(self.page, report.page(self.content))
 
 
 def code() -> str:

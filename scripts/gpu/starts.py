@@ -12,6 +12,7 @@ import tempfile
 from typing import Any
 
 from mnn_gpu import diagnose
+from scripts.benchmarks.dry_run import amount
 from scripts.benchmarks.harness import output
 from scripts.gpu.outcome import Findings
 from scripts.gpu.processes import run, train
@@ -19,7 +20,13 @@ from scripts.gpu.processes import run, train
 QUERY = "driver_version,pstate,clocks.sm,clocks.max.sm,clocks.mem,power.limit,temperature.gpu"
 LIBRARIES = ("cupy-cuda13x", "cupy-cuda12x", "numpy", "torch", "jax", "scikit-learn")
 SMALL = ("--hidden", "128", "64", "--optimizer", "adam", "--lr", "0.003", "--batch-size", "128")
-JOBS = {"default recipe": (), "784-128-64-10, 1 epoch": (*SMALL, "--epochs", "1")}
+TINY = ("--rows", "400", "--batch-size", "128")
+JOBS = {
+    "default recipe": amount((), ("--rows", "400", "--iterations", "3")),
+    "784-128-64-10, 1 epoch": (*SMALL, "--epochs", "1", *amount((), TINY)),
+}
+STATES = amount(("cold", "warm", "warm again"), ("cold", "warm"))
+TESTS = amount(("tests",), ("tests/test_cuda_standin.py",))
 
 
 def machine(device: str) -> Findings:
@@ -39,15 +46,15 @@ def machine(device: str) -> Findings:
         "versions": versions,
     }
     if device != "cpu":
-        found |= {"card": report.gpus[0].name or "gpu", "gpus": len(report.gpus)} | clocks()
+        found |= {"card": report.gpus[0].name or "gpu", "gpus": len(report.gpus)} | nvidia_smi()
     works = device == "cpu" or any(gpu.stages[-1].passed for gpu in report.gpus)
     yield {"machine": found, "passed": works}
     if works and device != "cpu":
         yield {"limits": output("scripts.benchmarks.gpu_limits")}
 
 
-def clocks() -> dict[str, str]:
-    """Return what `nvidia-smi` says of the first GPU."""
+def nvidia_smi() -> dict[str, str]:
+    """Return the driver and the clocks of the first GPU."""
     if shutil.which("nvidia-smi") is None:
         return {"driver": "unknown"}
     command = ["nvidia-smi", "-i", "0", f"--query-gpu={QUERY}", "--format=csv,noheader"]
@@ -62,7 +69,7 @@ def start(device: str) -> Findings:
         with tempfile.TemporaryDirectory() as folder:
             caches = {"CUPY_CACHE_DIR": f"{folder}/cupy", "CUDA_CACHE_PATH": f"{folder}/cuda"}
             found = {}
-            for state in ("cold", "warm", "warm again"):
+            for state in STATES:
                 report = train(
                     "--device", device, *options, "--out", f"{folder}/{state}.safetensors", **caches
                 )
@@ -73,7 +80,7 @@ def start(device: str) -> Findings:
                     "training_accuracy": report["training"]["accuracy"],
                 }
                 yield {job: found}
-    yield {"passed": all(one["training_accuracy"] > 0.88 for one in found.values())}
+    yield {"passed": all(one["training_accuracy"] > amount(0.88, 0.0) for one in found.values())}
 
 
 def recipes(device: str) -> Findings:
@@ -82,7 +89,7 @@ def recipes(device: str) -> Findings:
     for name, epochs in (("fast", "8"), ("accurate", "3"), ("record", "2")):
         with tempfile.TemporaryDirectory() as folder:
             options = ("--recipe", name, "--epochs", epochs, "--out", f"{folder}/m.safetensors")
-            report = train("--device", device, *options)
+            report = train("--device", device, *options, *amount((), (*TINY, "--hidden", "16")))
         accuracies.append(report["held_out"]["accuracy"])
         yield {
             name: {
@@ -90,7 +97,7 @@ def recipes(device: str) -> Findings:
                 "held_out_accuracy": accuracies[-1],
             }
         }
-    yield {"passed": min(accuracies) > 0.95}
+    yield {"passed": min(accuracies) > amount(0.95, 0.0)}
 
 
 def tests(device: str) -> Findings:
@@ -100,7 +107,7 @@ def tests(device: str) -> Findings:
     # A GPU machine may lack what the notebook's own test imports; it has no test marked gpu.
     ignored = [] if importlib.util.find_spec("nbformat") else ["--ignore=tests/test_ipynb.py"]
     options = (*ignored, "-q", "-m", "gpu", "-p", "no:benchmark", "-p", "no:cacheprovider", *many)
-    result = run("-m", "pytest", *options, MNN_REQUIRE_GPU="0" if device == "cpu" else "1")
+    result = run("-m", "pytest", *TESTS, *options, MNN_REQUIRE_GPU="0" if device == "cpu" else "1")
     lines = result.stdout.strip().splitlines() or [result.stderr.strip()[-300:]]
     failures = [line[:300] for line in lines if line.startswith(("FAILED", "ERROR"))]
     if result.returncode:

@@ -30,7 +30,7 @@ FITS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
     "early stopping": (MLPClassifier, X, WORDS, {"early_stopping": True, "n_iter_no_change": 2}),
     "two classes": (MLPClassifier, X, CLASSES > 0, {"activation": "tanh"}),
     "multilabel": (MLPClassifier, X, np.stack([CLASSES > 0, CLASSES > 1], 1).astype(int), {}),
-    "fewer samples than shards": (MLPClassifier, X, CLASSES, {"batch_size": 3}),
+    "fewer samples than shards": (MLPClassifier, X, CLASSES, {"batch_size": 3, "max_iter": 2}),
     "float32": (MLPClassifier, X.astype(np.float32), CLASSES, {"batch_size": 50}),
     "sparse": (MLPClassifier, scipy.sparse.csr_array(X), CLASSES, {}),
     "regressor": (MLPRegressor, X, NUMBERS, {"early_stopping": True}),

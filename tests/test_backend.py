@@ -106,6 +106,25 @@ def test_work_is_done_on_the_device_and_its_errors_are_explained() -> None:
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
+@pytest.mark.parametrize("at", ["begin", "end"])
+@pytest.mark.parametrize(
+    ("error", "expected"), [(ZeroDivisionError("smoke"), DeviceError), (KeyError("k"), KeyError)]
+)
+def test_errors_of_entering_and_leaving_the_device_are_explained_too(
+    at: str, error: Exception, expected: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def active(_: Backend) -> Iterator[None]:
+        if at == "begin":
+            raise error
+        yield
+        raise error
+
+    monkeypatch.setattr(Watched, "active", active)
+    with pytest.raises(expected), watched().explaining():
+        pass
+
+
 @pytest.mark.parametrize(
     "error", [KeyError("not the device's"), UsageError("ours", "already"), KeyboardInterrupt()]
 )

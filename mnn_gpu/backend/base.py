@@ -195,7 +195,11 @@ class _Explaining(AbstractContextManager[None]):
         self.active = backend.active()
 
     def __enter__(self) -> None:
-        self.active.__enter__()
+        try:
+            self.active.__enter__()
+        except Exception as error:
+            self._explain(error)
+            raise
 
     def __exit__(
         self,
@@ -203,8 +207,16 @@ class _Explaining(AbstractContextManager[None]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.active.__exit__(kind, error, traceback)
-        if isinstance(error, Exception) and not isinstance(error, MnnGpuError):
-            explained = self.backend.explain(error)
-            if explained is not None:
-                raise explained from error
+        try:
+            self.active.__exit__(kind, error, traceback)
+        except Exception as raised:
+            self._explain(raised)
+            raise
+        if isinstance(error, Exception):
+            self._explain(error)
+
+    def _explain(self, error: Exception) -> None:
+        """Raise what explains an error, if something does."""
+        explained = None if isinstance(error, MnnGpuError) else self.backend.explain(error)
+        if explained is not None:
+            raise explained from error

@@ -16,6 +16,7 @@ import pytest
 from mnn_gpu import DeviceError, TrainingConfig, TrainingWarning, select_backend, train
 from mnn_gpu.backend.graphs import cuda_graphs
 from mnn_gpu.backend.nccl import NcclExchange
+from mnn_gpu.backend.probe import probe
 from mnn_gpu.model_file import load_model
 from mnn_gpu.ranks import Ranks
 from mnn_gpu.sharing import Sharing
@@ -61,6 +62,7 @@ def data(rows: int = 400) -> tuple[Any, Any]:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
+        ({"driver": 0}, "driver: No NVIDIA driver was found"),
         ({"driver": 11000}, "device count: The NVIDIA driver is too old"),
         ({"devices": 0}, "device count: The NVIDIA driver works, but no GPU is visible"),
         ({"busy": 1}, "allocate: GPU 0 is busy"),
@@ -78,6 +80,49 @@ def test_the_probe_says_what_is_wrong(values: dict[str, int], said: str) -> None
 def test_the_probe_names_the_gpu_that_is_not_there() -> None:
     assert run(sys.executable, "-c", SELECT % 1, devices=2).stdout == "cuda:1\n"
     assert "index in range" in run(sys.executable, "-c", SELECT % 1, devices=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (2, "GPU 0 is out of memory"),
+        (3, "does not survive a fork"),
+        (209, "CuPy for CUDA 13.0 does not support the architecture of GPU 0"),
+        (222, "driver is too old: it serves CUDA 13.0"),
+        (719, "The GPU failed (CUDARuntimeError: cudaErrorLaunchFailure"),
+        (803, "The NVIDIA driver is not ready"),
+    ],
+)
+def test_an_error_of_cuda_has_its_cause_and_cure(status: int, cause: str) -> None:
+    probe.cache_clear()
+    with settings(sticky=status), pytest.raises(DeviceError) as caught:
+        select_backend("cuda")
+    assert cause in caught.value.cause
+    assert "--device cpu" in caught.value.cure
+
+
+def test_the_driver_says_which_cupy_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe.cache_clear()
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(DeviceError, match="CuPy is not installed") as caught:
+        select_backend("cuda")
+    assert "cupy-cuda13x[ctk]" in caught.value.cure
+
+
+def test_a_rank_whose_driver_is_too_old_says_so() -> None:
+    probe.cache_clear()
+    with settings(driver=11000), pytest.raises(DeviceError, match="driver is too old"):
+        select_backend("cuda", local_rank=1)
+
+
+def test_devices_lists_what_works_and_what_does_not() -> None:
+    status, said = program("devices", devices=2)
+    assert status == 0
+    assert [said.count(text) for text in ("cuda:0  CUDA stand-in", "cuda:1", "PASS")] == [1, 1, 2]
+    status, said = program("devices", devices=2, busy=1)
+    assert status == 0
+    assert said.count("FAIL (stage: allocate)") == 2
+    assert said.endswith("--device auto takes cpu (numpy)\n")
 
 
 def test_a_forked_child_is_told_why_it_has_no_gpu() -> None:
@@ -199,6 +244,13 @@ def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:
             for _ in range(3):
                 exchange([gpu.asarray(host)], out)
             np.testing.assert_array_equal(gpu.to_numpy(out), host.astype("float32"))
+
+
+def test_without_nccl_gradients_go_by_way_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu: Any = select_backend("cuda")
+    monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", None)
+    with pytest.warns(TrainingWarning, match="by way of the host"):
+        assert gpu.direct_exchange(Ranks(), Sharing(8, is_wide=True), "float32") is None
 
 
 @pytest.mark.parametrize("graphs", ["0", "1"])

@@ -221,10 +221,9 @@ def _work(launch: Work) -> int:
 
 def _reads_whole(launch: Work, made: Container[int]) -> bool:
     """Return whether all it reads of results made inside are columns, entry for entry."""
-    if isinstance(launch, Joined):
-        return False
-    matrices = launch.inputs[:1] if isinstance(launch.what, Product) else []
-    rows = launch.what.rows_of if isinstance(launch.what, Expression) else frozenset()
+    what = launch.what if isinstance(launch, Launch) else None
+    matrices = launch.inputs[:1] if isinstance(what, Product) else []
+    rows = what.rows_of if isinstance(what, Expression) else frozenset()
     whole_only = [*matrices, *(launch.inputs[n] for n in rows)]
     if any(id(owner(array)) in made for array in whole_only):
         return False

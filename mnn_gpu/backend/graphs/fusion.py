@@ -117,10 +117,8 @@ class _Fusion:
             self._add_other(index, Joined(call.arguments, [call.result]))
         elif function in REDUCTIONS:
             self.others += [(index, stage) for stage in self._reduced(call)]
-        elif function in (Own.COPY, Own.TAKE) or isinstance(function, np.ufunc):
-            self._add_elementwise(index, call)
         else:
-            raise NotImplementedError(f"{function} is none of a device's operations")
+            self._add_elementwise(index, call)
 
     def launches(self) -> list[Launch | Joined]:
         """Return all launches in an order in which they can be done.

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from mnn_gpu import DeviceError, TrainingConfig, TrainingWarning, select_backend, train
-from mnn_gpu.backend.graphs import cuda_graphs
+from mnn_gpu.backend.graphs import cublas, cuda_graphs
 from mnn_gpu.backend.nccl import NcclExchange
 from mnn_gpu.backend.probe import probe
 from mnn_gpu.model_file import load_model
+from mnn_gpu.precision import short_product
 from mnn_gpu.ranks import Ranks
 from mnn_gpu.sharing import Sharing
 from scripts.mpiexec import launcher
@@ -111,8 +112,9 @@ def test_the_driver_says_which_cupy_to_install(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_rank_whose_driver_is_too_old_says_so() -> None:
     probe.cache_clear()
-    with settings(driver=11000), pytest.raises(DeviceError, match="driver is too old"):
+    with settings(driver=12040), pytest.raises(DeviceError, match=r"serves CUDA 12\.4") as caught:
         select_backend("cuda", local_rank=1)
+    assert "cupy-cuda12x[ctk]" in caught.value.cure
 
 
 def test_devices_lists_what_works_and_what_does_not() -> None:
@@ -169,6 +171,32 @@ def test_the_command_line_ends_with_code_3(tmp_path: Path) -> None:
     status, said = program(*TRAIN, "--out", tmp_path / "m.safetensors", fail_launch=40)
     assert status == 3, said
     assert "error" in said
+
+
+ROUNDED = """
+import numpy as np
+from mnn_gpu import select_backend
+from mnn_gpu.precision import short_product
+A, B = np.random.default_rng(0).standard_normal((2, 50, 50)).astype("float32")
+gpu = select_backend("cuda")
+for bits in (8, 11):
+    ours = gpu.to_numpy(gpu.short_product(gpu.asarray(A), gpu.asarray(B), bits))
+    print(np.allclose(ours, short_product(A, B, bits), rtol=1e-5, atol=1e-5))
+"""
+
+
+@pytest.mark.parametrize("capability", [70, 90])
+def test_products_are_rounded_on_gpus_before_ampere_too(capability: int) -> None:
+    said = run(sys.executable, "-c", ROUNDED, capability=capability).stdout
+    assert said.split() == ["True", "True"]
+
+
+def test_products_are_rounded_where_cublas_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = select_backend("cuda")
+    A, B = np.random.default_rng(0).standard_normal((2, 50, 50)).astype("float32")
+    monkeypatch.setattr(cublas, "library_names", lambda version: ("no library",))
+    found = gpu.to_numpy(gpu.short_product(gpu.asarray(A), gpu.asarray(B), 11))
+    np.testing.assert_allclose(found, short_product(A, B, 11), rtol=1e-5, atol=1e-5)
 
 
 def test_too_little_memory_halves_the_shards(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -406,15 +406,16 @@ def test_what_cannot_be_captured_runs_as_it_is_and_says_so_once() -> None:
     assert len(warned) == 1
 
 
-@pytest.mark.parametrize(
-    ("step", "reason"),
-    [
-        (lambda _, s, b: (s[0] + b.x[::-1],), "run backwards"),
-        (lambda _, s, b: (s[0] + b.x.__array_namespace__().argmax(b.x),), "argmax cannot be"),
-        (lambda _, s, b: (s[0] + b.x * float("inf"),), "inf is no number"),
-        (lambda _, s, b: (s[0] + 1 if b.x[:1] > 0 else s[0],), "may not decide"),
-    ],
-)
+WITHOUT_KERNEL: list[tuple[Any, str]] = [
+    (lambda _, s, b: (s[0] + b.x[::-1],), "run backwards"),
+    (lambda _, s, b: (s[0] + array_namespace(b.x).argmax(b.x),), "argmax cannot be"),
+    (lambda _, s, b: (s[0] + b.x * float("inf"),), "inf is no number"),
+    (lambda _, s, b: (s[0] + array_namespace(b.x).sum(b.x[:0]),), "empty arrays"),
+    (lambda _, s, b: (s[0] + 1 if b.x[:1] > 0 else s[0],), "may not decide"),
+]
+
+
+@pytest.mark.parametrize(("step", "reason"), WITHOUT_KERNEL)
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_what_has_no_kernel_runs_as_it_is(step: Any, reason: str) -> None:
     x = np.arange(1.0, 3.0)

@@ -21,7 +21,7 @@ std::mt19937 &dice();
 
 namespace {
 constexpr size_t PAGE = 4096, GUARD = 64 * PAGE;  // before and after each allocation
-constexpr unsigned char CANARY = 0xa5;
+constexpr unsigned char CANARY = 0xff;  // NaN, for whoever reads it
 
 struct Block {
     char *mapped;
@@ -485,6 +485,7 @@ CUDA(StreamBeginCapture, void *handle, int mode) {
     capture->number = ++number;
     capture->streams.insert(stream);
     captures.insert(capture);
+    ++counts["captures"];
     stream->capture = capture, stream->last.clear();
     return 0;
 }

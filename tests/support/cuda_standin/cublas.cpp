@@ -23,6 +23,11 @@ struct Handle {
 std::set<Handle *> handles;
 std::mutex lock;
 
+bool is_known(Handle *handle) {
+    std::lock_guard guard(lock);
+    return handles.count(handle) && handle->process == getpid();
+}
+
 // TF32 keeps ten bits of the mantissa.
 template <class T> T rounded(T value, bool) { return value; }
 template <> float rounded(float value, bool to_tf32) {
@@ -91,10 +96,7 @@ int multiply(Handle *handle, int op_a, int op_b, int m, int n, int k, const void
              const void *a, int lda, long long stride_a, const void *b, int ldb,
              long long stride_b, const void *beta, void *c, int ldc, long long stride_c, int batch,
              bool tf32) {
-    {
-        std::lock_guard guard(lock);
-        if (!handles.count(handle) || handle->process != getpid()) return NOT_INITIALIZED;
-    }
+    if (!is_known(handle)) return NOT_INITIALIZED;
     bool flip_a = op_a, flip_b = op_b;
     if (m < 0 || n < 0 || k < 0 || batch < 0 || lda < std::max(1, flip_a ? k : m) ||
         ldb < std::max(1, flip_b ? n : k) || ldc < std::max(1, m))
@@ -128,11 +130,13 @@ BLAS(Destroy_v2, Handle *handle) {
     return synchronises() ? FAILED : 0;  // as the true one does
 }
 BLAS(SetStream_v2, Handle *handle, void *stream) {
+    if (!is_known(handle)) return NOT_INITIALIZED;
     // Which gives up the workspace that was set.
     return handle->stream = stream, handle->workspace = nullptr, handle->size = 0, 0;
 }
 BLAS(GetStream_v2, Handle *handle, void **stream) { return *stream = handle->stream, 0; }
 BLAS(SetWorkspace_v2, Handle *handle, char *workspace, size_t size) {
+    if (!is_known(handle)) return NOT_INITIALIZED;
     return handle->workspace = workspace, handle->size = size, 0;
 }
 BLAS(GetVersion_v2, Handle *, int *version) { return *version = 130000, 0; }
@@ -145,6 +149,7 @@ BLAS(GemmStridedBatchedEx, Handle *handle, int op_a, int op_b, int m, int n, int
      const void *alpha, const void *a, int type_a, int lda, long long sa, const void *b, int,
      int ldb, long long sb, const void *beta, void *c, int type_c, int ldc, long long sc,
      int batch, int compute, int) {
+    if (!is_known(handle)) return NOT_INITIALIZED;
     if (type_a != type_c) return 15;
     bool tf32 = compute == 77 || ((handle->math_mode & 3) == 3 && compute == 68);
     if (type_a == 0)

@@ -12,7 +12,7 @@ from array_api_compat import array_namespace
 
 from mnn_gpu import TrainingWarning, select_backend
 from mnn_gpu.backend import Backend
-from mnn_gpu.backend.graphs import cuda_graphs, program
+from mnn_gpu.backend.graphs import cuda_graphs, places, program
 from mnn_gpu.backend.graphs.capture import Captured
 from mnn_gpu.backend.graphs.cublas import Cublas
 from mnn_gpu.backend.graphs.launches import Product
@@ -165,6 +165,31 @@ def test_what_has_no_kernel_runs_as_it_is(
 ) -> None:
     with pytest.warns(TrainingWarning, match=reason):
         assert_as_plain(gpu, compiled(gpu, graphs, step), step, state)
+
+
+def test_memory_that_launches_share_is_read_before_it_is_written_again(
+    gpu: Any, graphs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        # Too large for one kernel of columns: five products, each read by the next.
+        x = batch.x
+        for _ in range(5):
+            x = x @ state[0]
+        return (state[0] * 0.5 + x / 1e6,)
+
+    monkeypatch.setattr(places, "MOST_UNSHARED", 0)
+    run = compiled(gpu, graphs, step)
+    assert_as_plain(gpu, run, step, np.eye(100))
+    (made,) = run.programs.values()
+    assert len(made.pieces) < 6
+
+
+def test_a_sum_of_another_dtype_is_converted(gpu: Any, graphs: Any) -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        xp = array_namespace(batch.x)
+        return state[0] + batch.x, state[1] + xp.sum(xp.astype(batch.x > 0.5, xp.int32))
+
+    assert_as_plain(gpu, compiled(gpu, graphs, step), step, np.zeros((3, 50)), np.int64(0))
 
 
 def test_results_that_no_shape_fits_are_two_kernels(gpu: Any, graphs: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -240,3 +241,31 @@ def test_a_state_of_another_shape_is_refused(gpu: Any, graphs: Any) -> None:
     run((gpu.asarray(np.zeros(3)),), batches)
     with pytest.raises(ValueError, match="another shape or dtype"):
         run((gpu.asarray(np.zeros((3, 1))),), batches)
+
+
+def test_a_backend_that_waits_in_another_thread_ends_no_capture(gpu: Any, graphs: Any) -> None:
+    def wait() -> None:
+        thread = threading.Thread(target=gpu.synchronize)
+        thread.start()
+        thread.join()
+
+    assert captured(graphs, wait) is not None
+
+
+def test_nothing_is_collected_within_a_capture(gpu: Any, graphs: Any) -> None:
+    """What the collector would end, such as memory of the device, ends a capture."""
+    pool = gpu.cupy.cuda.MemoryPool()
+    with gpu.active():
+        cycle: list[Any] = [pool.malloc(512), pool]
+    cycle.append(cycle)
+    del cycle, pool
+
+    def much() -> None:
+        _ = [[] for _ in range(2000)]
+
+    before = gc.get_threshold()
+    gc.set_threshold(10, 1, 1)
+    try:
+        assert captured(graphs, much) is not None
+    finally:
+        gc.set_threshold(*before)

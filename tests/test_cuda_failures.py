@@ -386,7 +386,7 @@ def test_no_graphs_where_the_handles_of_cublas_cannot_be_made() -> None:
     assert any("No CUDA graphs" in str(warning.message) for warning in said)
 
 
-ROUNDED = TrainingConfig(hidden=(8,), iterations=5, shard_rows=400, matmul_precision="tf32")
+OUR_PRODUCTS = TrainingConfig(hidden=(8,), iterations=5, shard_rows=400, matmul_precision="tf32")
 """Its products are our calls of cuBLAS, those of others CuPy's."""
 
 
@@ -396,7 +396,7 @@ def test_a_product_that_fails_is_an_error_of_the_device(
 ) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
     gpu = select_backend("cuda")
-    config = replace(ROUNDED, matmul_precision=precision)
+    config = replace(OUR_PRODUCTS, matmul_precision=precision)
     with settings(fail_product=13), pytest.raises(DeviceError, match="EXECUTION_FAILED"):
         train(*data(), config, backend=gpu)
 
@@ -404,7 +404,7 @@ def test_a_product_that_fails_is_an_error_of_the_device(
 def test_cublas_without_memory_halves_the_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
     gpu = select_backend("cuda")
-    expected, _ = train(*data(), ROUNDED, backend=gpu)
+    expected, _ = train(*data(), OUR_PRODUCTS, backend=gpu)
     with settings(fail_product=3), pytest.warns(TrainingWarning, match="samples at a time"):
-        model, _ = train(*data(), ROUNDED, backend=gpu)
+        model, _ = train(*data(), OUR_PRODUCTS, backend=gpu)
     np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-6)

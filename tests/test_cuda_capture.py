@@ -253,19 +253,19 @@ def test_a_backend_that_waits_in_another_thread_ends_no_capture(gpu: Any, graphs
 
 
 def test_nothing_is_collected_within_a_capture(gpu: Any, graphs: Any) -> None:
-    """What the collector would end, such as memory of the device, ends a capture."""
-    pool = gpu.cupy.cuda.MemoryPool()
+    """What the collector would free, such as memory of the device, ends a capture."""
     with gpu.active():
-        cycle: list[Any] = [pool.malloc(512), pool]
-    cycle.append(cycle)
-    del cycle, pool
+        memory = [gpu.cupy.cuda.Memory(512)]
 
-    def much() -> None:
+    def leave_garbage() -> None:
+        cycle: list[Any] = [memory.pop()]
+        cycle.append(cycle)
+        del cycle
         _ = [[] for _ in range(2000)]
 
     before = gc.get_threshold()
     gc.set_threshold(10, 1, 1)
     try:
-        assert captured(graphs, much) is not None
+        assert captured(graphs, leave_garbage) is not None
     finally:
         gc.set_threshold(*before)

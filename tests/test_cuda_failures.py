@@ -9,6 +9,7 @@ import threading
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -280,6 +281,23 @@ def test_without_nccl_gradients_go_by_way_of_the_host(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", None)
     with pytest.warns(TrainingWarning, match="by way of the host"):
         assert gpu.direct_exchange(Ranks(), Sharing(8, is_wide=True), "float32") is None
+
+
+def test_an_exchange_that_fails_leaves_no_group_of_calls_open() -> None:
+    gpu: Any = select_backend("cuda")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no send")
+
+    with gpu.active():
+        exchange = NcclExchange(gpu.cupy, Ranks(), Sharing(8, is_wide=True), "float32")
+        own, out = gpu.asarray(np.arange(8, dtype=np.float32)), gpu.cupy.zeros(8, "float32")
+        comm, exchange.comm = exchange.comm, SimpleNamespace(send=fail, check_async_error=int)
+        with pytest.raises(RuntimeError, match="no send"):
+            exchange([own], out)
+        exchange.comm = comm
+        exchange([own], out)
+        np.testing.assert_array_equal(gpu.to_numpy(out), np.arange(8))
 
 
 @pytest.mark.parametrize("graphs", ["0", "1"])

@@ -264,6 +264,32 @@ for index in (0, 1):
     assert run(sys.executable, "-c", code, devices=2).stdout.split() == ["1", "False", "True"]
 
 
+HANDLES = """
+import gc, os
+from mnn_gpu import select_backend
+from mnn_gpu.backend.graphs.cuda_graphs import CudaGraphs
+from tests.support.cuda_standin.control import get
+gpu = select_backend("cuda:1")
+before = get("cublas")
+with gpu.active():
+    graphs = CudaGraphs(gpu.cupy)
+gpu.cupy.cuda.Device(0).use()
+if os.fork() == 0:
+    graphs.cublas.clear()
+    gc.collect()
+    os._exit(0)
+os.wait()
+print(get("cublas") - before)
+graphs.cublas.clear()
+gc.collect()
+print(get("cublas") - before)
+"""
+
+
+def test_handles_end_on_their_own_device_and_not_in_a_forked_child() -> None:
+    assert run(sys.executable, "-c", HANDLES, devices=2).stdout.startswith("4\n0\n")
+
+
 def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:
     gpu: Any = select_backend("cuda")
     with gpu.active():

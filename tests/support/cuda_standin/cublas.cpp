@@ -123,8 +123,9 @@ BLAS(Create_v2, Handle **handle) {
     return 0;
 }
 BLAS(Destroy_v2, Handle *handle) {
+    if (!is_known(handle) || handle->device != current_device()) return NOT_INITIALIZED;
     std::lock_guard guard(lock);
-    if (!handles.erase(handle) || handle->process != getpid()) return NOT_INITIALIZED;
+    handles.erase(handle);
     count("cublas", -1);
     delete handle;
     return synchronises() ? FAILED : 0;  // as the true one does

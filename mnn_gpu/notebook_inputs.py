@@ -46,7 +46,10 @@ def like(name: str, value: Any, other: Array) -> Array:
         return value
     xp = array_namespace(other)
     try:
-        return xp.asarray(np.asarray(value), device=device(other))
+        host = np.asarray(value)
+        if not is_numpy_array(other):
+            host = np.require(host, requirements="W")  # PyTorch warns of pandas' read-only memory.
+        return xp.asarray(host, device=device(other))
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"{name} is a {type(value).__name__}, which {xp.__name__} cannot take ({error}).",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from mnn_gpu.backend import Backend
 from mnn_gpu.distributed.exchange import HostExchange, StagedExchange
 from mnn_gpu.distributed.patience import killed_after, last_words, patience
+from mnn_gpu.distributed.pipes import wait_until_read
 from mnn_gpu.distributed.start import on_this_machine
 from mnn_gpu.distributed.watched import WatchedComm
 from mnn_gpu.engine import Exchange
@@ -100,6 +101,9 @@ class MpiRanks(Ranks):
 
 def end_all(comm: Any, code: int) -> None:
     """End all ranks of a communicator at once, from any thread."""
+    # A launcher drops what it has not read of a rank that aborts: its error message.
+    wait_until_read(1)
+    wait_until_read(2)
     with killed_after(ABORT_SECONDS):
         comm.Abort(code)
         os._exit(code)  # Where Abort should come back.

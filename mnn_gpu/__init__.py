@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from mnn_gpu import openblas
+from mnn_gpu.utils import openblas
 
 __version__ = "0.1.0"
 

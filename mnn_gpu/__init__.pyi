@@ -1,11 +1,9 @@
 """The public names, for type checkers; `__init__.py` loads them when first used."""
 
-from mnn_gpu.augmentation import Augmentation as Augmentation
-from mnn_gpu.backend import Backend as Backend
-from mnn_gpu.backend import Diagnosis as Diagnosis
-from mnn_gpu.backend import diagnose as diagnose
-from mnn_gpu.backend import select_backend as select_backend
-from mnn_gpu.config import TrainingConfig as TrainingConfig
+from mnn_gpu.backends import Backend as Backend
+from mnn_gpu.backends import Diagnosis as Diagnosis
+from mnn_gpu.backends import diagnose as diagnose
+from mnn_gpu.backends import select_backend as select_backend
 from mnn_gpu.data import Blocks as Blocks
 from mnn_gpu.data import Dataset as Dataset
 from mnn_gpu.data import load_dataset as load_dataset
@@ -27,28 +25,30 @@ from mnn_gpu.errors import TrainingWarning as TrainingWarning
 from mnn_gpu.errors import UsageError as UsageError
 from mnn_gpu.estimators import MLPClassifier as MLPClassifier
 from mnn_gpu.estimators import MLPRegressor as MLPRegressor
-from mnn_gpu.exchange import export_model as export_model
-from mnn_gpu.exchange import from_sklearn as from_sklearn
-from mnn_gpu.exchange import from_torch as from_torch
-from mnn_gpu.exchange import import_model as import_model
-from mnn_gpu.gradient_check import check_gradients as check_gradients
 from mnn_gpu.handwriting import prepare_digit as prepare_digit
-from mnn_gpu.history import History as History
-from mnn_gpu.history import Hook as Hook
-from mnn_gpu.history import Record as Record
-from mnn_gpu.history import TrainingInterrupted as TrainingInterrupted
-from mnn_gpu.inference import Evaluation as Evaluation
-from mnn_gpu.inference import Predictor as Predictor
-from mnn_gpu.inference import evaluate as evaluate
-from mnn_gpu.inference import predict as predict
-from mnn_gpu.inference import predict_proba as predict_proba
-from mnn_gpu.model import Model as Model
-from mnn_gpu.model_file import load_model as load_model
-from mnn_gpu.model_file import save_model as save_model
-from mnn_gpu.progress import progress_bar as progress_bar
-from mnn_gpu.recipes import RECIPES as RECIPES
-from mnn_gpu.recipes import Recipe as Recipe
-from mnn_gpu.training import train as train
+from mnn_gpu.interop import export_model as export_model
+from mnn_gpu.interop import from_sklearn as from_sklearn
+from mnn_gpu.interop import from_torch as from_torch
+from mnn_gpu.interop import import_model as import_model
+from mnn_gpu.models.model import Model as Model
+from mnn_gpu.models.model_file import load_model as load_model
+from mnn_gpu.models.model_file import save_model as save_model
+from mnn_gpu.models.predictor import Evaluation as Evaluation
+from mnn_gpu.models.predictor import Predictor as Predictor
+from mnn_gpu.models.predictor import evaluate as evaluate
+from mnn_gpu.models.predictor import predict as predict
+from mnn_gpu.models.predictor import predict_proba as predict_proba
+from mnn_gpu.nn.augmentation import Augmentation as Augmentation
+from mnn_gpu.nn.gradient_check import check_gradients as check_gradients
+from mnn_gpu.training.config import TrainingConfig as TrainingConfig
+from mnn_gpu.training.history import History as History
+from mnn_gpu.training.history import Hook as Hook
+from mnn_gpu.training.history import Record as Record
+from mnn_gpu.training.history import TrainingInterrupted as TrainingInterrupted
+from mnn_gpu.training.progress_bar import progress_bar as progress_bar
+from mnn_gpu.training.recipes import RECIPES as RECIPES
+from mnn_gpu.training.recipes import Recipe as Recipe
+from mnn_gpu.training.train import train as train
 
 __all__: list[str]
 __version__: str

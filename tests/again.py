@@ -11,8 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu.backend.graphs.expressions import CAST, TAKE, Expression, Input, Number, Operation
-from mnn_gpu.backend.graphs.launches import (
+from mnn_gpu.compiler.cuda_graphs.expressions import (
+    CAST,
+    TAKE,
+    Expression,
+    Input,
+    Number,
+    Operation,
+)
+from mnn_gpu.compiler.cuda_graphs.launches import (
     Columns,
     Folded,
     Matrix,
@@ -22,8 +29,8 @@ from mnn_gpu.backend.graphs.launches import (
     ThinSlices,
     What,
 )
-from mnn_gpu.backend.graphs.order import Turn
-from mnn_gpu.precision import rounded
+from mnn_gpu.compiler.cuda_graphs.scheduling import Turn
+from mnn_gpu.nn.matmul_precision import rounded
 
 
 class GpuLostError(Exception):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mnn_gpu import DeviceError, select_backend
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.probe import probe
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.gpu_probe import probe
 from tests.libraries import Library, installed, library
 from tests.ranks import SharedJob
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu import Blocks
-from mnn_gpu.data.blocks_base import Piece
+from mnn_gpu.data.blocks import Piece
 
 NUMBERED = 4
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
-from mnn_gpu import Model, network
+from mnn_gpu import Model
+from mnn_gpu.nn import network
 
 
 def random_model(

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from scripts.mpiexec import launcher
+from scripts.checks.mpiexec import launcher
 from tests.program import PROGRAM
 
 ROOT = Path(__file__).parent.parent

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from mpi4py import MPI
 
-from mnn_gpu.launcher import SIZES
+from mnn_gpu.distributed.launcher import SIZES
 from tests import program
 
 WORLD = MPI.COMM_WORLD

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu.ahead import ahead
+from mnn_gpu.utils.prefetch import ahead
 
 NAME = "mnn_gpu ahead"
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import UsageError
-from mnn_gpu.augmentation import (
+from mnn_gpu.nn.augmentation import (
     AFFINE_PICTURES,
     UNIFORMS,
     Augmentation,

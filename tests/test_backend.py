@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnn_gpu import DeviceError, UsageError
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.base import entries
-from mnn_gpu.backend.plain_backend import PlainBackend
-from mnn_gpu.engine import PLAIN
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.array_api_backend import PlainBackend
+from mnn_gpu.backends.base import entries
+from mnn_gpu.step.execution import PLAIN
 from tests.libraries import Library, library
 
 

@@ -28,10 +28,10 @@ from mnn_gpu import (
     select_backend,
     train,
 )
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.graphs import cublas
-from mnn_gpu.backend.jax_backend import JaxBackend
-from mnn_gpu.backend.probe import STAGES, probe, probe_report
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.gpu_probe import STAGES, probe, probe_report
+from mnn_gpu.backends.jax_backend import JaxBackend
+from mnn_gpu.compiler.cuda_graphs import cublas
 from tests import standin_cupy as fake
 from tests.libraries import installed
 from tests.standin_cupy import CUDARuntimeError, install, pretend_wheels, standin

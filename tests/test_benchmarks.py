@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnn_gpu import network
+from mnn_gpu.nn import network
 from scripts.benchmarks.contenders import CONTENDERS
 from scripts.benchmarks.jobs import JOBS, Problem, orders
 from scripts.benchmarks.peak import peak_memory

@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import DataError, load_dataset
-from mnn_gpu.data import npy_folder, parquet_images
-from mnn_gpu.data.blocks import Blocks, open_blocks
 from mnn_gpu.data.convert import convert
+from mnn_gpu.data.npy_folder import reader as npy_folder
+from mnn_gpu.data.open_blocks import Blocks, open_blocks
+from mnn_gpu.data.parquet import images as parquet_images
 from tests.program import run
 
 FEATURES = 6
@@ -151,7 +152,7 @@ def test_no_file_stays_open_or_mapped(tmp_path: Path) -> None:
 
 PASS = """
 import resource, sys
-from mnn_gpu.data.blocks import open_blocks
+from mnn_gpu.data.open_blocks import open_blocks
 blocks = open_blocks(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 total = 0

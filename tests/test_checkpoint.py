@@ -26,15 +26,15 @@ from mnn_gpu import (
     TrainingInterrupted,
     TrainingWarning,
     UsageError,
-    checkpoint,
     select_backend,
     train,
 )
-from mnn_gpu import snapshot as snapshot_module
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.numpy_backend import NumpyBackend
-from mnn_gpu.backend.replay import Replay
-from mnn_gpu.tensor_file import checksum, data_digest
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.numpy_backend import NumpyBackend
+from mnn_gpu.compiler.replay import Replay
+from mnn_gpu.storage.safetensors_file import checksum, data_digest
+from mnn_gpu.training.checkpoints import checkpoint
+from mnn_gpu.training.checkpoints import checkpoint_file as snapshot_module
 
 CONFIG = TrainingConfig(
     hidden=(8, 6),

@@ -25,11 +25,11 @@ from mnn_gpu import (
     save_model,
     train,
 )
-from mnn_gpu.config import TrainingConfig
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.dataset import checked_labels
-from mnn_gpu.exchange import export_model, import_model
-from mnn_gpu.page import write_page
+from mnn_gpu.interop import export_model, import_model
+from mnn_gpu.interop.web_page import write_page
+from mnn_gpu.training.config import TrainingConfig
 from tests.program import run
 
 NAMES = ["a $b$", "cat", 'dog, "big"', "é"]

@@ -17,23 +17,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from mnn_gpu import Hook, Record, TrainingConfig, network, select_backend, train
-from mnn_gpu.augmentation import Augmentation
-from mnn_gpu.backend import Backend, joined, thin
-from mnn_gpu.backend.base import entries
-from mnn_gpu.backend.blas import has_small_kernels, single_threaded
-from mnn_gpu.backend.blocks import blockwise
-from mnn_gpu.backend.graphs.capture import Captured
-from mnn_gpu.backend.numpy_backend import NumpyBackend
-from mnn_gpu.backend.operations import PRODUCTS
-from mnn_gpu.backend.replay import Lanes, Program, Replay
-from mnn_gpu.backend.trace import Tape
-from mnn_gpu.batches import Plan
-from mnn_gpu.optimizers import OPTIMIZERS, Adam, constant, step_scalars
-from mnn_gpu.resident import placed
-from mnn_gpu.samples import Batch, Data, Task
-from mnn_gpu.sharing import Sharing
-from mnn_gpu.step import State, first_state, training_step
+from mnn_gpu import Hook, Record, TrainingConfig, select_backend, train
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends import jax_vectors as joined
+from mnn_gpu.backends.base import entries
+from mnn_gpu.backends.numpy_backend import NumpyBackend
+from mnn_gpu.compiler import small_matmul as thin
+from mnn_gpu.compiler.blocked import blockwise
+from mnn_gpu.compiler.cuda_graphs.compile import Captured
+from mnn_gpu.compiler.operations import PRODUCTS
+from mnn_gpu.compiler.replay import Lanes, Program, Replay
+from mnn_gpu.compiler.trace import Tape
+from mnn_gpu.nn import network
+from mnn_gpu.nn.augmentation import Augmentation
+from mnn_gpu.nn.optimizers import OPTIMIZERS, Adam, constant, step_scalars
+from mnn_gpu.step.batch import Batch, Data, Task
+from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.train_step import State, first_state, training_step
+from mnn_gpu.training.batches.device_data import placed
+from mnn_gpu.training.batches.plan import Plan
+from mnn_gpu.utils.blas import has_small_kernels, single_threaded
 from tests.again import Again
 
 ROWS = 50
@@ -245,8 +248,8 @@ def test_lanes_do_not_change_a_bit(
     config = TrainingConfig(hidden=(40,), batch_size=8, iterations=30, optimizer=optimizer)
     expected, _ = train(images["X"], images["y"], config, backend=_Plain())
     # 643 parameters of four bytes: eleven blocks.
-    monkeypatch.setattr("mnn_gpu.backend.numpy_backend.BLOCK", 256)
-    monkeypatch.setattr("mnn_gpu.backend.numpy_backend.wanted_threads", lambda _: lanes)
+    monkeypatch.setattr("mnn_gpu.backends.numpy_backend.BLOCK", 256)
+    monkeypatch.setattr("mnn_gpu.backends.numpy_backend.wanted_threads", lambda _: lanes)
     actual, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
     np.testing.assert_array_equal(actual.theta, expected.theta)
 
@@ -259,7 +262,7 @@ def test_the_number_of_lanes_hardly_matters(
     thetas = []
     for cores in (1, 2, 3, 64):
         monkeypatch.setattr(
-            "mnn_gpu.backend.numpy_backend.wanted_threads", lambda _, cores=cores: cores
+            "mnn_gpu.backends.numpy_backend.wanted_threads", lambda _, cores=cores: cores
         )
         thetas.append(train(images["X"], images["y"], config, backend=NumpyBackend())[0].theta)
     for theta in thetas[1:]:

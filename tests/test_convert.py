@@ -19,11 +19,12 @@ from hypothesis.extra import numpy as hnp
 
 from mnn_gpu import DataError, OutputError, UsageError, load_dataset
 from mnn_gpu.cli.convert import Lines
-from mnn_gpu.data import csv_digits, csv_stream
 from mnn_gpu.data.convert import convert
-from mnn_gpu.data.folder_index import read_index
+from mnn_gpu.data.csv import fast_parser as csv_digits
+from mnn_gpu.data.csv import stream as csv_stream
 from mnn_gpu.data.idx import idx_header
-from mnn_gpu.folder_lock import FolderLock
+from mnn_gpu.data.npy_folder.index import read_index
+from mnn_gpu.storage.folder_lock import FolderLock
 from tests.program import PROGRAM, prepared, run
 from tests.test_readers import WRONG_CSV, csv_text
 
@@ -283,7 +284,7 @@ def test_a_later_row_of_a_parquet_file_that_contradicts_is_named(tmp_path: Path)
 def test_labels_that_are_no_classes_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mnn_gpu.data.folder_writer.MOST_CLASSES", 20)
+    monkeypatch.setattr("mnn_gpu.data.npy_folder.writer.MOST_CLASSES", 20)
     data = written(tmp_path, "csv", np.zeros((21, 2), np.uint8), np.arange(21))
     with pytest.raises(DataError, match="over 20 different labels"):
         convert(data, tmp_path / "out")
@@ -303,7 +304,7 @@ def test_options_that_cannot_be_meant_are_refused(tmp_path: Path, options: Any) 
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mnn_gpu.data.folder_writer.MOST_FILES", 3)
+    monkeypatch.setattr("mnn_gpu.data.npy_folder.writer.MOST_FILES", 3)
     data = written(tmp_path, "csv", np.zeros((4, 2), np.uint8), np.arange(4))
     with pytest.raises(UsageError, match="make over 3 files"):
         convert(data, tmp_path / "out", rows_per_file=1)

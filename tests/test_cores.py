@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mnn_gpu import select_backend
-from mnn_gpu.cores import available_cores, wanted_threads
+from mnn_gpu.utils.threads import available_cores, wanted_threads
 
 
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])

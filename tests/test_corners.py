@@ -18,23 +18,24 @@ from mnn_gpu import (
     DivergedError,
     TrainingConfig,
     UsageError,
-    batches,
-    cores,
     diagnose,
-    network,
     select_backend,
     train,
 )
-from mnn_gpu.backend import Backend, Memory, numpy_backend, report
-from mnn_gpu.backend.probe import probe
-from mnn_gpu.cli import progress
+from mnn_gpu.backends import Backend, Memory, numpy_backend
+from mnn_gpu.backends import diagnose as report
+from mnn_gpu.backends.gpu_probe import probe
 from mnn_gpu.cli.main import main
-from mnn_gpu.data import csv_digits
-from mnn_gpu.data.csv import read_csv
-from mnn_gpu.data.files import explain_os_error
+from mnn_gpu.data.csv import fast_parser as csv_digits
+from mnn_gpu.data.csv.reader import read_csv
 from mnn_gpu.data.npz import read_npz
-from mnn_gpu.samples import Batch
-from mnn_gpu.shards import scaled
+from mnn_gpu.data.untrusted_files import explain_os_error
+from mnn_gpu.nn import network
+from mnn_gpu.step.batch import Batch
+from mnn_gpu.step.microbatches import scaled
+from mnn_gpu.training import progress_terminal as progress
+from mnn_gpu.training.batches import plan as batches
+from mnn_gpu.utils import threads as cores
 from tests import standin_cupy
 from tests.libraries import Library
 from tests.standin_cupy import CUDARuntimeError, install, standin
@@ -71,7 +72,7 @@ def test_a_numpy_that_does_not_name_its_blas(monkeypatch: pytest.MonkeyPatch) ->
         ("sklearn", "import mnn_gpu.estimators", "mnn_gpu[sklearn]"),
         (
             "pyarrow",
-            "from mnn_gpu.data.parquet import read_parquet; from pathlib import Path\n"
+            "from mnn_gpu.data.parquet.reader import read_parquet; from pathlib import Path\n"
             "read_parquet(Path('x.parquet'), None)",
             "mnn_gpu[parquet]",
         ),

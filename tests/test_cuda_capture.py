@@ -12,12 +12,13 @@ import pytest
 from array_api_compat import array_namespace
 
 from mnn_gpu import TrainingWarning, select_backend
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.graphs import cuda_graphs, places, program
-from mnn_gpu.backend.graphs.capture import Captured
-from mnn_gpu.backend.graphs.cublas import Cublas
-from mnn_gpu.backend.graphs.launches import Product
-from mnn_gpu.backend.graphs.order import Turn
+from mnn_gpu.backends import Backend
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs, program
+from mnn_gpu.compiler.cuda_graphs import memory_plan as places
+from mnn_gpu.compiler.cuda_graphs.compile import Captured
+from mnn_gpu.compiler.cuda_graphs.cublas import Cublas
+from mnn_gpu.compiler.cuda_graphs.launches import Product
+from mnn_gpu.compiler.cuda_graphs.scheduling import Turn
 from tests.support.cuda_standin.control import IS_IN_FRONT, settings
 from tests.test_compile import STEPS
 from tests.test_graphs import WITHOUT_KERNEL, Batches, added, twice

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 
 from mnn_gpu import DeviceError, TrainingConfig, TrainingWarning, select_backend, train
-from mnn_gpu.backend.graphs import cublas, cuda_graphs
-from mnn_gpu.backend.nccl import NcclExchange
-from mnn_gpu.backend.probe import probe
-from mnn_gpu.model_file import load_model
-from mnn_gpu.precision import short_product
-from mnn_gpu.ranks import Ranks
-from mnn_gpu.sharing import Sharing
-from scripts.mpiexec import launcher
+from mnn_gpu.backends.gpu_probe import probe
+from mnn_gpu.compiler.cuda_graphs import cublas, cuda_graphs
+from mnn_gpu.distributed.nccl import NcclExchange
+from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.models.model_file import load_model
+from mnn_gpu.nn.matmul_precision import short_product
+from mnn_gpu.step.sharding import Sharing
+from scripts.checks.mpiexec import launcher
 from tests.support.cuda_standin.control import IS_IN_FRONT, get, run, settings
 
 pytestmark = [
@@ -178,7 +178,7 @@ def test_the_command_line_ends_with_code_3(tmp_path: Path) -> None:
 ROUNDED = """
 import numpy as np
 from mnn_gpu import select_backend
-from mnn_gpu.precision import short_product
+from mnn_gpu.nn.matmul_precision import short_product
 A, B = np.random.default_rng(0).standard_normal((2, 50, 50)).astype("float32")
 gpu = select_backend("cuda")
 for bits in (8, 11):
@@ -267,7 +267,7 @@ for index in (0, 1):
 HANDLES = """
 import gc, os
 from mnn_gpu import select_backend
-from mnn_gpu.backend.graphs.cuda_graphs import CudaGraphs
+from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
 from tests.support.cuda_standin.control import get
 gpu = select_backend("cuda:1")
 before = get("cublas")
@@ -346,7 +346,7 @@ RANKS = """
 import hashlib, sys, warnings
 from mpi4py import MPI
 from mnn_gpu import TrainingConfig, select_backend, train
-from mnn_gpu.backend.graphs.cuda_graphs import CudaGraphs
+from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
 from tests.support.cuda_standin.control import put
 from tests.test_cuda_failures import data
 comm = MPI.COMM_WORLD

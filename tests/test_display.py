@@ -12,9 +12,9 @@ import pytest
 
 import mnn_gpu
 from mnn_gpu import Evaluation, History, Model, Record, TrainingConfig, diagnose, progress_bar
-from mnn_gpu.cli.progress import Lines
-from mnn_gpu.html import MOST_POINTS, chart, table
-from mnn_gpu.progress import NotebookBar
+from mnn_gpu.training.progress_bar import NotebookBar
+from mnn_gpu.training.progress_terminal import Lines
+from mnn_gpu.utils.html import MOST_POINTS, chart, table
 
 
 @pytest.fixture

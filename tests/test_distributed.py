@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from mnn_gpu import LaunchError, TrainingConfig, UsageError, load_model
-from mnn_gpu.backend import nccl
-from mnn_gpu.data.bundled import bundled_mnist
+from mnn_gpu.data.mnist import bundled_mnist
+from mnn_gpu.distributed import nccl
+from mnn_gpu.distributed.launcher import Launch, launched
 from mnn_gpu.distributed.patience import patience
-from mnn_gpu.launcher import Launch, launched
-from scripts import differing_ranks, rank_faults
+from scripts.checks import differing_ranks, rank_faults
 from tests import program, ranks
 from tests.ranks import SharedJob
 
@@ -168,7 +168,7 @@ def test_a_rank_that_stops_ends_the_job(tmp_path: Path) -> None:
     code = """
 import os, signal
 from mpi4py import MPI
-from mnn_gpu.ranks import ranks_of
+from mnn_gpu.distributed.process_group import ranks_of
 ranks = ranks_of(MPI.COMM_WORLD)
 if ranks.rank == 1:
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -184,7 +184,7 @@ def test_interrupts_end_the_wait_for_a_rank_that_stops(tmp_path: Path) -> None:
     code = """
 import os, signal, threading
 from mpi4py import MPI
-from mnn_gpu.ranks import ranks_of
+from mnn_gpu.distributed.process_group import ranks_of
 ranks = ranks_of(MPI.COMM_WORLD)
 if ranks.rank == 1:
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -257,10 +257,10 @@ def test_the_ranks_of_a_machine_divide_its_threads(tmp_path: Path) -> None:
     code = """
 import os
 os.environ.pop("OMP_NUM_THREADS", None)
-from mnn_gpu.cli.job import Job
+from mnn_gpu.cli.mpi_job import Job
 ranks = Job().connect()
-from mnn_gpu.cores import available_cores, wanted_threads
-from mnn_gpu.backend.numpy_backend import NumpyBackend
+from mnn_gpu.utils.threads import available_cores, wanted_threads
+from mnn_gpu.backends.numpy_backend import NumpyBackend
 share = max(available_cores() // ranks.sharers, 1)
 assert os.environ["OMP_NUM_THREADS"] == str(share)
 assert NumpyBackend(ranks.sharers).lanes <= share
@@ -380,7 +380,7 @@ def test_arrays_that_are_not_the_hosts_go_by_way_of_it(tmp_path: Path, job: Shar
     code = """
 from mpi4py import MPI
 import array_api_strict as strict, mnn_gpu, numpy as np
-from mnn_gpu.backend.plain_backend import PlainBackend
+from mnn_gpu.backends.array_api_backend import PlainBackend
 comm = MPI.COMM_WORLD
 backend = PlainBackend.of(strict.zeros(1, device=strict.Device("device1")))
 rng = np.random.default_rng(0)
@@ -396,8 +396,8 @@ if comm.rank == 0:
 
 
 def test_a_difference_names_the_ranks_and_their_values() -> None:
-    from mnn_gpu.agreement import check_same
-    from mnn_gpu.ranks import Ranks
+    from mnn_gpu.distributed.agreement import check_same
+    from mnn_gpu.distributed.process_group import Ranks
 
     class Six(Ranks):
         size = 6
@@ -429,7 +429,7 @@ def test_a_timeout_that_is_none_is_an_error(given: str, monkeypatch: pytest.Monk
 
 
 def test_jax_trains_in_one_process() -> None:
-    from mnn_gpu.ranks import Ranks, shared_out
+    from mnn_gpu.distributed.process_group import Ranks, shared_out
 
     class Two(Ranks):
         size = 2

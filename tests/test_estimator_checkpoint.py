@@ -15,14 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mnn_gpu import (
-    MLPClassifier,
-    MLPRegressor,
-    ModelFileError,
-    TrainingWarning,
-    UsageError,
-)
-from mnn_gpu.estimators.fit_checkpoint import REMEMBERED
+from mnn_gpu import MLPClassifier, MLPRegressor, ModelFileError, TrainingWarning, UsageError
+from mnn_gpu.estimators.checkpoint import REMEMBERED
 from tests.test_checkpoint import rewritten
 from tests.test_estimators import types
 

@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
-import mnn_gpu.estimators.placement
+import mnn_gpu.estimators.device_fit
 from mnn_gpu import (
     DataError,
     FallbackWarning,
@@ -281,7 +281,7 @@ def test_sparse_data_are_trained_on_dense_or_sparse(
     kind: Any, dense: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not dense:
-        monkeypatch.setattr(mnn_gpu.estimators.placement, "DENSE_SHARE", 0)
+        monkeypatch.setattr(mnn_gpu.estimators.device_fit, "DENSE_SHARE", 0)
     there = kind(X)
     for settings in ({}, {"early_stopping": True}, {"solver": "lbfgs"}):
         ours, theirs = pair(MLPClassifier, there, Y, WEIGHTS, **settings)
@@ -543,7 +543,7 @@ def test_a_weight_may_be_one_number_of_numpy() -> None:
 def test_fits_in_threads_give_scipys_threads_back() -> None:
     from threadpoolctl import threadpool_info
 
-    from mnn_gpu.estimators.lbfgs import scipys_own_blas_single_threaded
+    from mnn_gpu.estimators.lbfgs_fit import scipys_own_blas_single_threaded
 
     def threads() -> list[int]:
         return [library["num_threads"] for library in threadpool_info()]

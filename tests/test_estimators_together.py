@@ -242,10 +242,10 @@ for solver in ("adam", "lbfgs"):
 
 def test_sparse_data_too_large_to_be_dense_are_refused(reports: Reports) -> None:
     code = """
-import mnn_gpu.estimators.placement, scipy.sparse, unittest.mock
+import mnn_gpu.estimators.device_fit, scipy.sparse, unittest.mock
 said = []
 for solver in ("sgd", "lbfgs"):
-    with unittest.mock.patch("mnn_gpu.estimators.placement.DENSE_SHARE", 0):
+    with unittest.mock.patch("mnn_gpu.estimators.device_fit.DENSE_SHARE", 0):
         try:
             MLPClassifier(solver=solver, comm=comm).fit(scipy.sparse.csr_array(X), CLASSES)
         except mnn_gpu.UsageError as error:

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from mnn_gpu import Model, OutputError, UsageError, export_model, load_model, predict, save_model
-from mnn_gpu.exchange.export import WRITERS
-from mnn_gpu.exchange.npz import write_npz
-from mnn_gpu.model_file import SHIPPED
+from mnn_gpu.interop.export import WRITERS
+from mnn_gpu.interop.npz import write_npz
+from mnn_gpu.models.model_file import SHIPPED
 from tests.models import random_model
 from tests.program import run
 

@@ -25,11 +25,11 @@ from mnn_gpu import (
     predict,
     train,
 )
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.numpy_backend import NumpyBackend
-from mnn_gpu.backend.replay import Program
-from mnn_gpu.cli.rescue import save_somewhere
-from mnn_gpu.randomness import ORDER, generator
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.numpy_backend import NumpyBackend
+from mnn_gpu.cli.save_fallback import save_somewhere
+from mnn_gpu.compiler.replay import Program
+from mnn_gpu.utils.random_streams import ORDER, generator
 from tests.program import PROGRAM, prepared, run, run_process
 
 MINIBATCHES = TrainingConfig(
@@ -266,7 +266,7 @@ sys.exit(main())
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "module", ["mnn_gpu.cli.main", "argparse", "numpy", "numpy.linalg", "mnn_gpu.training_loop"]
+    "module", ["mnn_gpu.cli.main", "argparse", "numpy", "numpy.linalg", "mnn_gpu.training.trainer"]
 )
 def test_a_signal_during_imports_ends_the_program_in_order(
     tmp_path: Path, module: str, number: signal.Signals

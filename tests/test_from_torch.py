@@ -19,11 +19,11 @@ from mnn_gpu import (
     import_model,
     load_mnist,
     load_model,
-    network,
     predict_proba,
     save_model,
 )
-from mnn_gpu.model_file import SHIPPED
+from mnn_gpu.models.model_file import SHIPPED
+from mnn_gpu.nn import network
 from tests.models import random_model
 
 # ---- a state_dict of NumPy arrays needs no PyTorch ------------------------------------

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mnn_gpu import UsageError, check_gradients, network
+from mnn_gpu import UsageError, check_gradients
+from mnn_gpu.nn import network
 
 
 @pytest.mark.parametrize("sizes", [(784, 10, 10, 10), (6, 3), (5, 4, 3, 4, 2)])

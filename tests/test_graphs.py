@@ -26,13 +26,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import RECIPES, TrainingConfig, TrainingWarning, select_backend, train
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.graphs import cuda_graphs, cuda_source, cuda_thin
-from mnn_gpu.backend.graphs.capture import Captured
-from mnn_gpu.backend.graphs.columns import MOST_WORK
-from mnn_gpu.backend.graphs.cuda_columns import column_kernel
-from mnn_gpu.backend.graphs.expressions import Expression, Input, Number, Operation
-from mnn_gpu.backend.graphs.launches import (
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.numpy_backend import NumpyBackend
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs, cuda_source
+from mnn_gpu.compiler.cuda_graphs import small_matmul_kernels as cuda_thin
+from mnn_gpu.compiler.cuda_graphs.column_fusion import MOST_WORK
+from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
+from mnn_gpu.compiler.cuda_graphs.compile import Captured
+from mnn_gpu.compiler.cuda_graphs.expressions import Expression, Input, Number, Operation
+from mnn_gpu.compiler.cuda_graphs.launches import (
     Columns,
     Folded,
     Matrix,
@@ -41,15 +43,14 @@ from mnn_gpu.backend.graphs.launches import (
     ThinRows,
     ThinSlices,
 )
-from mnn_gpu.backend.graphs.order import Access, Turn, dependencies, turns
-from mnn_gpu.backend.graphs.places import MOST_UNSHARED
-from mnn_gpu.backend.graphs.program import Program
-from mnn_gpu.backend.numpy_backend import NumpyBackend
-from mnn_gpu.backend.trace import Tape
-from mnn_gpu.backend.trees import leaves, mapped
-from mnn_gpu.precision import SIGNIFICANT_BITS
-from mnn_gpu.samples import Data
-from mnn_gpu.sharing import Sharing
+from mnn_gpu.compiler.cuda_graphs.memory_plan import MOST_UNSHARED
+from mnn_gpu.compiler.cuda_graphs.program import Program
+from mnn_gpu.compiler.cuda_graphs.scheduling import Access, Turn, dependencies, turns
+from mnn_gpu.compiler.pytrees import leaves, mapped
+from mnn_gpu.compiler.trace import Tape
+from mnn_gpu.nn.matmul_precision import SIGNIFICANT_BITS
+from mnn_gpu.step.batch import Data
+from mnn_gpu.step.sharding import Sharing
 from tests.again import Again, GpuLostError, any_order
 from tests.support.cuda_standin.control import IS_IN_FRONT, get
 from tests.test_compile import EVERYTHING, ROWS, problem

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import UsageError, open_blocks, split_blocks
-from mnn_gpu.data.held_out import Remaining
+from mnn_gpu.data.block_split import Remaining
 from tests.in_blocks import numbered, numbers
 from tests.test_blocks import all_of, folder, frame, made
 

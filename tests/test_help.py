@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnn_gpu import Model, network, save_model
+from mnn_gpu import Model, save_model
 from mnn_gpu.cli.main import COMMANDS, main, program
+from mnn_gpu.nn import network
 
 HELP = [
     *((name,) for name in COMMANDS if name != "plot"),

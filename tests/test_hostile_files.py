@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import DataError, ModelFileError, UsageError, load_dataset, load_model, plots
-from mnn_gpu.data.csv_fault import find_fault
-from mnn_gpu.data.csv_layout import csv_layout
-from mnn_gpu.data.csv_stream import csv_pieces
-from scripts.fuzzing import worker
-from scripts.fuzzing.mutations import mutated
-from scripts.fuzzing.seeds import NAMES, seeds
+from mnn_gpu.data.csv.columns import csv_layout
+from mnn_gpu.data.csv.diagnose import find_fault
+from mnn_gpu.data.csv.stream import csv_pieces
+from scripts.checks.fuzzing import worker
+from scripts.checks.fuzzing.mutations import mutated
+from scripts.checks.fuzzing.seeds import NAMES, seeds
 from tests.hostile import HOSTILE, LARGE, model, npy, npz, png, read
 from tests.program import run
 

@@ -25,9 +25,9 @@ from mnn_gpu import (
     export_model,
     import_model,
     load_model,
-    network,
     predict_proba,
 )
+from mnn_gpu.nn import network
 from tests.models import models, random_model
 from tests.program import run
 

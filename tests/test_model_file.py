@@ -22,12 +22,12 @@ from mnn_gpu import (
     TrainingConfig,
     UsageError,
     load_model,
-    network,
     predict,
     save_model,
     train,
 )
-from mnn_gpu.output_file import check_writable, write_atomically
+from mnn_gpu.nn import network
+from mnn_gpu.storage.atomic_write import check_writable, write_atomically
 
 SIZES = (4, 3, 2)
 

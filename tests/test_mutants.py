@@ -6,8 +6,8 @@ import ast
 import json
 from pathlib import Path
 
-from scripts.mutants import mutants
-from scripts.mutation import REASONS, RESULTS, ROOT, TESTS
+from scripts.checks.mutants import mutants
+from scripts.checks.mutation import REASONS, RESULTS, ROOT, TESTS
 
 SOURCE = '''"""What a module says."""
 
@@ -44,7 +44,7 @@ def test_what_runs_is_changed_and_what_is_only_said_is_not() -> None:
 
 
 def test_every_mutant_is_python_and_differs_where_it_says() -> None:
-    source = (ROOT / "mnn_gpu/backend/base.py").read_text(encoding="utf-8")
+    source = (ROOT / "mnn_gpu/backends/base.py").read_text(encoding="utf-8")
     lines = source.split("\n")
     for mutant in mutants(source):
         ast.parse(mutant.source)

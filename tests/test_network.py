@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu import activations, network
+from mnn_gpu.nn import activations, network
 from tests import oracle
 from tests.libraries import Library
 

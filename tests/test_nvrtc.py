@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mnn_gpu.backend.graphs.splitting import SHARED_MEMORY
+from mnn_gpu.compiler.cuda_graphs.split_k import SHARED_MEMORY
 from tests.support.kernels import all_kernels
 from tests.support.nvrtc import CAPABILITIES, WHEELS, compiled, library
 

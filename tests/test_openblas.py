@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from mnn_gpu.openblas import SPIN, VARIABLE
+from mnn_gpu.utils.openblas import SPIN, VARIABLE
 
 
 def setting_after(code: str, **given: str) -> str:

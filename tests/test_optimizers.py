@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
 from mnn_gpu import TrainingConfig
-from mnn_gpu.optimizers import (
+from mnn_gpu.nn.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
     Adam,
@@ -30,7 +30,7 @@ from mnn_gpu.optimizers import (
     step_scalars,
     warmed_up,
 )
-from mnn_gpu.regularisation import clipping_factor
+from mnn_gpu.nn.regularization import clipping_factor
 from tests.libraries import Library, library
 
 TRAJECTORIES = json.loads((Path(__file__).parent / "optimizer_trajectories.json").read_text())

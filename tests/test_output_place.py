@@ -13,10 +13,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from mnn_gpu import Model, UsageError, load_model, network, save_model
+from mnn_gpu import Model, UsageError, load_model, save_model
 from mnn_gpu.cli.main import main
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.idx import idx_header
+from mnn_gpu.nn import network
 from tests.program import PROGRAM, prepared, run, run_process
 
 SIZES = (784, 4, 10)

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnn_gpu import network, select_backend
-from mnn_gpu.activations import ACTIVATIONS, logistic
-from mnn_gpu.gradient import batch_sums
-from mnn_gpu.outputs import OUTPUTS, wanted_of
-from mnn_gpu.samples import Batch, Data, Task, batch_samples
-from mnn_gpu.shards import cut
+from mnn_gpu import select_backend
+from mnn_gpu.nn import network
+from mnn_gpu.nn.activations import ACTIVATIONS, logistic
+from mnn_gpu.nn.losses import OUTPUTS, wanted_of
+from mnn_gpu.step.batch import Batch, Data, Task, batch_samples
+from mnn_gpu.step.gradient import batch_sums
+from mnn_gpu.step.microbatches import cut
 from tests.libraries import Library
 
 SIZES = (4, 5, 3, 3)

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnn_gpu import Model, UsageError, load_mnist, load_model, predict, predict_proba
-from mnn_gpu import page as page_package
-from mnn_gpu.page import page_html, write_page
+from mnn_gpu.interop import web_page as page_package
+from mnn_gpu.interop.web_page import page_html, write_page
 from tests.models import random_model
 
 SOURCES = Path(page_package.__file__).parent
@@ -138,7 +138,7 @@ def test_the_page_tells_the_models_accuracy_if_its_info_has_one(
 
 @given(st.text(alphabet=st.sampled_from("</script>!-&'\"\\\u2028 $x")))
 def test_no_text_in_the_data_ends_the_script_that_holds_it(text: str) -> None:
-    from mnn_gpu.page.join import _json
+    from mnn_gpu.interop.web_page.build import _json
 
     written = _json({"text": text})
     assert not set(written) & set("<>&")

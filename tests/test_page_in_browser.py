@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from mnn_gpu import Model, load_mnist, load_model, predict_proba
-from mnn_gpu.page import write_page
-from scripts.chromium import Chromium, executable
+from mnn_gpu.interop.web_page import write_page
+from scripts.assets.chromium import Chromium, executable
 from tests.models import random_model
 from tests.penmanship import ROUND_AND_LARGE, SLANTED_AND_SMALL, Stroke, digits
 

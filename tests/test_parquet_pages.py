@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import DataError, load_dataset
-from mnn_gpu.data.parquet_pages import page_header
+from mnn_gpu.data.parquet.page_limits import page_header
 from tests.hostile import varint
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 import mnn_gpu
-from mnn_gpu import Augmentation, History, Model, Record, TrainingConfig, UsageError, network, plots
-from mnn_gpu.curve import MOST_RECORDS, columns
-from mnn_gpu.plots.answers import Answers
-from mnn_gpu.plots.matrix import WORST, worst_pairs
-from mnn_gpu.plots.reliability import calibration_bins, wilson
-from scripts.experiments import pictures
+from mnn_gpu import Augmentation, History, Model, Record, TrainingConfig, UsageError, plots
+from mnn_gpu.nn import network
+from mnn_gpu.plots.calibration import calibration_bins, wilson
+from mnn_gpu.plots.confusion import WORST, worst_pairs
+from mnn_gpu.plots.predictions import Answers
+from mnn_gpu.training.learning_curve import MOST_RECORDS, columns
+from scripts.research.experiments import pictures
 
 CONFIG = TrainingConfig(hidden=(8,), batch_size=10, epochs=4)
 

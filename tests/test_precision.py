@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnn_gpu import TrainingConfig, train
-from mnn_gpu.precision import SIGNIFICANT_BITS, rounded, short_product
+from mnn_gpu.nn.matmul_precision import SIGNIFICANT_BITS, rounded, short_product
 from tests.libraries import Library
 
 BITS = sorted(SIGNIFICANT_BITS.values())

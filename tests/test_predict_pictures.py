@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import mnn_gpu
-from scripts.handwriting.strokes import inked, written
+from scripts.assets.handwriting.strokes import inked, written
 from tests.program import run
 
 

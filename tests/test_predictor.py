@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnn_gpu import DataError, Model, Predictor, TrainingConfig, network, predict, train
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.numpy_backend import NumpyBackend
+from mnn_gpu import DataError, Model, Predictor, TrainingConfig, predict, train
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.numpy_backend import NumpyBackend
+from mnn_gpu.nn import network
 
 CONFIG = TrainingConfig(hidden=(8,), learning_rate=0.5, epochs=5)
 

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu import TrainingConfig, network, predict_proba, select_backend, train
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.owner import backend_of
-from mnn_gpu.gradient import Sums, batch_sums
-from mnn_gpu.outputs import OUTPUTS
-from mnn_gpu.samples import Samples, Task
+from mnn_gpu import TrainingConfig, predict_proba, select_backend, train
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.arrays import backend_of
+from mnn_gpu.nn import network
+from mnn_gpu.nn.losses import OUTPUTS
+from mnn_gpu.step.batch import Samples, Task
+from mnn_gpu.step.gradient import Sums, batch_sums
 from tests.libraries import Library, library
 
 SIZES = (5, 4, 3)

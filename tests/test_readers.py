@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mnn_gpu import DataError, DataWarning, UsageError, load_dataset, open_blocks, train
-from mnn_gpu.data import csv_digits
 from mnn_gpu.data.archive import open_member
 from mnn_gpu.data.convert import convert
+from mnn_gpu.data.csv import fast_parser as csv_digits
 from mnn_gpu.data.dataset import several_classes
 from mnn_gpu.data.idx import idx_header, read_idx
 
@@ -104,7 +104,7 @@ def test_csv_whose_columns_pandas_numbered(tmp_path: Path) -> None:
 
 def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mnn_gpu.data.unpacking.MOST_LINE", 1000)
-    monkeypatch.setattr("mnn_gpu.data.csv_digits.MOST_LINE", 1000)
+    monkeypatch.setattr("mnn_gpu.data.csv.fast_parser.MOST_LINE", 1000)
     (tmp_path / "d.csv").write_text("1," * 2000)
     with pytest.raises(DataError, match="a line of over 1,000 characters"):
         load_dataset(tmp_path / "d.csv")

@@ -13,10 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mnn_gpu import TrainingInterrupted, activations, errors, load_mnist, network, select_backend
-from mnn_gpu.backend import cures
-from mnn_gpu.recipes import measured
-from scripts.experiments import report
+from mnn_gpu import TrainingInterrupted, errors, load_mnist, select_backend
+from mnn_gpu.backends import gpu_errors as cures
+from mnn_gpu.nn import activations, network
+from mnn_gpu.training.recipes import measured
+from scripts.research.experiments import report
 from tests.program import run
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

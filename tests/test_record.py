@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mnn_gpu import Evaluation, Model, evaluate, load_mnist, load_model, select_backend
-from mnn_gpu.model_file import SHIPPED
-from mnn_gpu.recipes import measured
+from mnn_gpu.models.model_file import SHIPPED
+from mnn_gpu.training.recipes import measured
 from tests.program import run
 
 CARD = SHIPPED["record"].with_name("record.md").read_text(encoding="utf-8")

@@ -8,12 +8,10 @@ import array_api_compat.numpy as xnp
 import numpy as np
 import pytest
 
-from mnn_gpu import network
-from mnn_gpu.augmentation import Augmentation, deformation_basis, warps
-from mnn_gpu.engine import Plain
-from mnn_gpu.gradient import batch_sums
-from mnn_gpu.optimizers import GradientDescent, make_optimizer
-from mnn_gpu.regularisation import (
+from mnn_gpu.nn import network
+from mnn_gpu.nn.augmentation import Augmentation, deformation_basis, warps
+from mnn_gpu.nn.optimizers import GradientDescent, make_optimizer
+from mnn_gpu.nn.regularization import (
     Regularisation,
     clipping_factor,
     hidden_masks,
@@ -21,8 +19,10 @@ from mnn_gpu.regularisation import (
     norm_factors,
     smoothed,
 )
-from mnn_gpu.samples import Batch, Data, Task, batch_samples, inputs_of
-from mnn_gpu.step import first_state, training_step
+from mnn_gpu.step.batch import Batch, Data, Task, batch_samples, inputs_of
+from mnn_gpu.step.execution import Plain
+from mnn_gpu.step.gradient import batch_sums
+from mnn_gpu.step.train_step import first_state, training_step
 from tests.libraries import Library
 
 SIZES = (16, 7, 5, 3)

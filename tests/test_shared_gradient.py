@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnn_gpu import TrainingConfig, UsageError, network, train
-from mnn_gpu.backend import Backend
-from mnn_gpu.engine import PLAIN
-from mnn_gpu.gradient import Sums, batch_sums, widened
-from mnn_gpu.samples import Batch, Data, Task, batch_samples, leaf_samples
-from mnn_gpu.shared_gradient import shared_sums
-from mnn_gpu.sharing import Sharing
-from mnn_gpu.tree import total
+from mnn_gpu import TrainingConfig, UsageError, train
+from mnn_gpu.backends import Backend
+from mnn_gpu.nn import network
+from mnn_gpu.step.batch import Batch, Data, Task, batch_samples, leaf_samples
+from mnn_gpu.step.execution import PLAIN
+from mnn_gpu.step.gradient import Sums, batch_sums, widened
+from mnn_gpu.step.sharded_gradient import shared_sums
+from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.tree_sum import total
 from tests.libraries import Library
 
 SIZES = (6, 5, 3)
@@ -102,13 +103,13 @@ def test_training_in_shards_is_training(
 def test_a_shard_is_worked_on_alike_by_any_number_of_threads(
     images: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mnn_gpu.backend.numpy_backend import NumpyBackend
+    from mnn_gpu.backends.numpy_backend import NumpyBackend
 
     config = TrainingConfig(hidden=(40, 20), epochs=3, batch_size=25, shards=8)
     found = []
     for threads in (1, 2, 3):
         monkeypatch.setattr(
-            "mnn_gpu.backend.numpy_backend.wanted_threads", lambda _, threads=threads: threads
+            "mnn_gpu.backends.numpy_backend.wanted_threads", lambda _, threads=threads: threads
         )
         found.append(train(images["X"], images["y"], config, backend=NumpyBackend())[0].theta)
     np.testing.assert_array_equal(found[0], found[1])

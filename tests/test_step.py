@@ -10,12 +10,12 @@ from array_api_compat import array_namespace, device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu import network
-from mnn_gpu.gradient import batch_sums
-from mnn_gpu.optimizers import GradientDescent
-from mnn_gpu.samples import Batch, Data, Samples, Task
-from mnn_gpu.shards import cut
-from mnn_gpu.step import State, training_step
+from mnn_gpu.nn import network
+from mnn_gpu.nn.optimizers import GradientDescent
+from mnn_gpu.step.batch import Batch, Data, Samples, Task
+from mnn_gpu.step.gradient import batch_sums
+from mnn_gpu.step.microbatches import cut
+from mnn_gpu.step.train_step import State, training_step
 from tests import oracle
 from tests.libraries import Library
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnn_gpu import Record, TrainingConfig, UsageError, evaluate, train
-from mnn_gpu.stopping import Best, Stopping
+from mnn_gpu.training.early_stopping import Best, Stopping
 
 
 def record(iteration: int, accuracy: float, loss: float = 1.0) -> Record:

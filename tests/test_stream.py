@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu import stream
-from mnn_gpu.sharing import Sharing
-from mnn_gpu.stream import EpochOrder, ShardReader
+from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.training.batches import epoch_order as stream
+from mnn_gpu.training.batches.epoch_order import EpochOrder, ShardReader
 from tests.in_blocks import NUMBERED, numbered, numbers
 
 

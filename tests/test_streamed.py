@@ -26,16 +26,16 @@ from mnn_gpu import (
     evaluate,
     load_mnist,
     load_model,
-    network,
     open_blocks,
     split_blocks,
-    stream,
     train,
 )
-from mnn_gpu.backend import Backend
-from mnn_gpu.data import npy_folder
+from mnn_gpu.backends import Backend
 from mnn_gpu.data.convert import convert
-from mnn_gpu.streamed import _some_rows
+from mnn_gpu.data.npy_folder import reader as npy_folder
+from mnn_gpu.nn import network
+from mnn_gpu.training.batches import epoch_order as stream
+from mnn_gpu.training.batches.streaming import _some_rows
 from tests import ranks
 from tests.in_blocks import InBlocks
 from tests.program import run, run_process

@@ -30,10 +30,10 @@ from mnn_gpu import (
     split_blocks,
     train,
 )
-from mnn_gpu.backend import Backend
-from mnn_gpu.data import npy_folder
+from mnn_gpu.backends import Backend
 from mnn_gpu.data.convert import convert
-from mnn_gpu.output_file import write_atomically
+from mnn_gpu.data.npy_folder import reader as npy_folder
+from mnn_gpu.storage.atomic_write import write_atomically
 from tests import ranks
 from tests.in_blocks import InBlocks
 from tests.program import run, run_process

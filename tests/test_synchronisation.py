@@ -14,8 +14,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from mnn_gpu import Augmentation, Hook, MLPClassifier, Record, TrainingConfig, train
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.plain_backend import PlainBackend
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.array_api_backend import PlainBackend
 from tests.libraries import Library, library
 
 READS = ["__array__", "__bool__", "__complex__", "__dlpack__", "__float__", "__index__", "__int__"]

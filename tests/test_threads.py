@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from mnn_gpu import MLPClassifier, MLPRegressor, TrainingConfig, evaluate, predict, train
-from mnn_gpu.backend import Backend
+from mnn_gpu.backends import Backend
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

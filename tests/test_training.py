@@ -21,19 +21,19 @@ from mnn_gpu import (
     TrainingConfig,
     TrainingInterrupted,
     UsageError,
-    batches,
     evaluate,
     load_mnist,
-    network,
     predict,
     predict_proba,
     select_backend,
     train,
 )
-from mnn_gpu.backend import Backend, Memory
-from mnn_gpu.backend.plain_backend import PlainBackend
-from mnn_gpu.draws import batch_draws
-from mnn_gpu.randomness import PARAMETERS, generator
+from mnn_gpu.backends import Backend, Memory
+from mnn_gpu.backends.array_api_backend import PlainBackend
+from mnn_gpu.nn import network
+from mnn_gpu.training.batches import plan as batches
+from mnn_gpu.training.batches.noise import batch_draws
+from mnn_gpu.utils.random_streams import PARAMETERS, generator
 from tests import oracle
 from tests.libraries import library
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnn_gpu.sharing import Sharing
-from mnn_gpu.tree import Branch, grown, leaves, remaining, total
+from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.tree_sum import Branch, grown, leaves, remaining, total
 
 
 def added(left: str, right: str) -> str:

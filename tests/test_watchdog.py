@@ -15,7 +15,7 @@ import pytest
 from mnn_gpu.distributed import watchdog
 from mnn_gpu.distributed.signals import HeardSignals
 from mnn_gpu.distributed.watchdog import Watchdog
-from mnn_gpu.interrupts import FinishStep
+from mnn_gpu.utils.signals import FinishStep
 
 
 def why_it_gives_up(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mnn_gpu.errors import UsageError
 
 if TYPE_CHECKING:
-    from mnn_gpu.ranks import Ranks
+    from mnn_gpu.distributed.process_group import Ranks
 
 FREE = ("quiet", "json", "device", "data", "images", "model", "run", "is_shared")
 """Options that may differ. What the files hold is compared later; machines may name them
@@ -31,7 +31,7 @@ def agreed(
     SystemExit
         If all ranks were asked for the help or the version.
     """
-    from mnn_gpu.agreement import check_same
+    from mnn_gpu.distributed.agreement import check_same
 
     found = ranks.all_do(lambda: _parsed(parser, argv))
     if found is None:

@@ -23,7 +23,7 @@ from mnn_gpu.cli.options import (
 
 if TYPE_CHECKING:
     from mnn_gpu import Evaluation, Model
-    from mnn_gpu.backend import Backend
+    from mnn_gpu.backends import Backend
 
 SUMMARY = "measure a model's accuracy on labelled data"
 DESCRIPTION = "Measure a model's accuracy and loss on labelled data."

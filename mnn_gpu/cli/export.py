@@ -42,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export as the options say; return the exit code."""
     from mnn_gpu import load_model
-    from mnn_gpu.exchange.export import writer_for
-    from mnn_gpu.model_file import located
-    from mnn_gpu.output_file import check_writable
-    from mnn_gpu.output_place import check_not_input, check_replaceable
+    from mnn_gpu.interop.export import writer_for
+    from mnn_gpu.models.model_file import located
+    from mnn_gpu.storage.atomic_write import check_writable
+    from mnn_gpu.storage.output_place import check_not_input, check_replaceable
 
     write = writer_for(args.file)
     check_not_input(args.file, [located(args.model)])

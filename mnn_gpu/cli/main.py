@@ -24,7 +24,7 @@ from mnn_gpu.cli import (
     recipes,
     train,
 )
-from mnn_gpu.cli.job import Job
+from mnn_gpu.cli.mpi_job import Job
 from mnn_gpu.cli.options import notes
 from mnn_gpu.cli.parser import HELP_ALL, Parser, shorten_help
 from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError, RankError

@@ -16,8 +16,8 @@ from mnn_gpu.cli.paths import named_path
 
 if TYPE_CHECKING:
     from mnn_gpu import Blocks, Dataset, Model
-    from mnn_gpu.backend import Backend
-    from mnn_gpu.ranks import Ranks
+    from mnn_gpu.backends import Backend
+    from mnn_gpu.distributed.process_group import Ranks
 
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -53,11 +53,11 @@ def check_model_output(path: Path, inputs: Iterable[str | Path | None], force: b
     ------
     UsageError, OutputError
     """
-    from mnn_gpu.descriptor import STDOUT, descriptor_of
     from mnn_gpu.errors import UsageError
-    from mnn_gpu.model_file import check_model_name
-    from mnn_gpu.output_file import check_writable
-    from mnn_gpu.output_place import check_not_input, check_replaceable
+    from mnn_gpu.models.model_file import check_model_name
+    from mnn_gpu.storage.atomic_write import check_writable
+    from mnn_gpu.storage.descriptor import STDOUT, descriptor_of
+    from mnn_gpu.storage.output_place import check_not_input, check_replaceable
 
     if path == Path("-") or descriptor_of(path) == STDOUT:
         raise UsageError(
@@ -185,7 +185,7 @@ def is_streamed(args: argparse.Namespace, paths: Sequence[str] | None) -> bool:
     UsageError
         If they are several files, or the bundled ones (None).
     """
-    from mnn_gpu.data.folder_index import is_converted
+    from mnn_gpu.data.npy_folder.index import is_converted
     from mnn_gpu.errors import UsageError
 
     if paths is None:
@@ -249,7 +249,7 @@ def print_json(result: dict[str, Any]) -> None:
 def chosen_backend(args: argparse.Namespace, ranks: Ranks | None = None) -> Backend:
     """Return the backend; where auto fell back to the CPU, say why in one line."""
     from mnn_gpu import select_backend
-    from mnn_gpu.ranks import Ranks
+    from mnn_gpu.distributed.process_group import Ranks
 
     ranks = Ranks() if ranks is None else ranks
     with notes():

@@ -108,9 +108,9 @@ def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw as the options say; return the exit code."""
     from mnn_gpu import load_model, plots
-    from mnn_gpu.model_file import located
-    from mnn_gpu.output_place import check_not_input
-    from mnn_gpu.plots.picture import check_picture_file
+    from mnn_gpu.models.model_file import located
+    from mnn_gpu.plots.figure import check_picture_file
+    from mnn_gpu.storage.output_place import check_not_input
 
     check_not_input(args.output, [located(args.model), *(getattr(args, "data", None) or ())])
     check_picture_file(args.output)

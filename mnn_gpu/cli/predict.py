@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mnn_gpu import Model
-    from mnn_gpu.backend import Backend
+    from mnn_gpu.backends import Backend
 
 ROWS = 1 << 16
 """So many lines are made at a time."""
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     if predict_pictures.meant(args):
         return predict_pictures.run(args) if ranks.is_first else 0
     from mnn_gpu import load_model
-    from mnn_gpu.output_file import packed_for, write_atomically
+    from mnn_gpu.storage.atomic_write import packed_for, write_atomically
 
     if ranks.is_first:
         check_csv_output(args)

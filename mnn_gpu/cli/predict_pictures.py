@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mnn_gpu import Model
-    from mnn_gpu.backend import Backend
+    from mnn_gpu.backends import Backend
 
 
 def meant(args: argparse.Namespace) -> bool:
@@ -75,7 +75,7 @@ def _answer(
     import numpy as np
 
     from mnn_gpu import predict_proba
-    from mnn_gpu.output_file import packed_for, write_atomically
+    from mnn_gpu.storage.atomic_write import packed_for, write_atomically
 
     names, X = [name for name, _ in digits], np.array([digit for _, digit in digits])
     # Greys from 0 to 1: the model's own pixels may have another scale.
@@ -107,8 +107,8 @@ def _answer(
 
 def check_csv_output(args: argparse.Namespace) -> None:
     """Check that the answers can be written to ``--output``, if it is given."""
-    from mnn_gpu.model_file import located
-    from mnn_gpu.output_place import check_output
+    from mnn_gpu.models.model_file import located
+    from mnn_gpu.storage.output_place import check_output
 
     if args.output is not None:
         check_output(
@@ -120,8 +120,8 @@ def check_csv_output(args: argparse.Namespace) -> None:
 
 
 def _check_sheet(args: argparse.Namespace) -> None:
-    from mnn_gpu.model_file import located
-    from mnn_gpu.output_place import check_output
+    from mnn_gpu.models.model_file import located
+    from mnn_gpu.storage.output_place import check_output
 
     if args.show is None:
         return

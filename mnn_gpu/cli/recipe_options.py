@@ -9,7 +9,7 @@ from mnn_gpu.cli.options import Options
 
 if TYPE_CHECKING:
     from mnn_gpu import TrainingConfig
-    from mnn_gpu.recipes import Recipe
+    from mnn_gpu.training.recipes import Recipe
 
 RECIPES = ("notebook", "fast", "accurate", "record")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
     from textwrap import wrap
 
-    from mnn_gpu.recipes import RECIPES, measured
+    from mnn_gpu.training.recipes import RECIPES, measured
 
     if args.json:
         print_json(

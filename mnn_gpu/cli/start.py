@@ -6,8 +6,8 @@ import os
 import signal
 from contextlib import suppress
 
-from mnn_gpu.interrupts import die_of_signals, raise_on_signals
-from mnn_gpu.launcher import launched
+from mnn_gpu.distributed.launcher import launched
+from mnn_gpu.utils.signals import die_of_signals, raise_on_signals
 
 INTERRUPTED = 128 + signal.SIGINT
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mnn_gpu import Blocks, Dataset, History, Model, TrainingConfig
-    from mnn_gpu.backend import Backend
-    from mnn_gpu.recipes import Recipe
+    from mnn_gpu.backends import Backend
+    from mnn_gpu.training.recipes import Recipe
 
 __all__ = ["DESCRIPTION", "EPILOG", "SUMMARY", "add_arguments", "run"]
 
@@ -60,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from mnn_gpu import TrainingInterrupted
-    from mnn_gpu.cli.rescue import save_somewhere
+    from mnn_gpu.cli.save_fallback import save_somewhere
     from mnn_gpu.data.dataset import default_holdout
-    from mnn_gpu.interrupts import FinishStep
-    from mnn_gpu.ranks import shared_out
-    from mnn_gpu.recipes import recipe_named
+    from mnn_gpu.distributed.process_group import shared_out
+    from mnn_gpu.training.recipes import recipe_named
+    from mnn_gpu.utils.signals import FinishStep
 
     ranks = args.ranks
     recipe = recipe_named(args.recipe)
@@ -124,7 +124,7 @@ def _trained(
 ) -> tuple[Model, History]:
     """Train; where that fails, say what is left of it."""
     from mnn_gpu import DeviceError, DivergedError, train
-    from mnn_gpu.cli.progress import Waiting, progress
+    from mnn_gpu.training.progress_terminal import Waiting, progress
 
     try:
         with notes():
@@ -160,7 +160,7 @@ def _save_last_good(args: argparse.Namespace, model: Model) -> None:
     from dataclasses import replace
 
     from mnn_gpu import OutputError
-    from mnn_gpu.cli.rescue import save_somewhere
+    from mnn_gpu.cli.save_fallback import save_somewhere
 
     iteration = model.info["iterations"]
     say(f"Saving the parameters of iteration {iteration}, the last good ones, in {args.out}.")
@@ -171,8 +171,8 @@ def _save_last_good(args: argparse.Namespace, model: Model) -> None:
 
 
 def _check_checkpoint(args: argparse.Namespace) -> None:
-    from mnn_gpu.due import Due
     from mnn_gpu.errors import UsageError
+    from mnn_gpu.training.checkpoints.interval import Due
 
     for name in ("resume", "every"):
         if getattr(args, name) and args.checkpoint is None:
@@ -180,9 +180,9 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
                 f"--{name} needs a folder of checkpoints.", "Give --checkpoint FOLDER too."
             )
     if args.checkpoint and "\0" not in f"{args.out}{args.checkpoint}":
-        from mnn_gpu.folder_lock import NAME as LOCK
-        from mnn_gpu.output_file import check_writable
-        from mnn_gpu.snapshot_folder import number_of
+        from mnn_gpu.storage.atomic_write import check_writable
+        from mnn_gpu.storage.checkpoint_folder import number_of
+        from mnn_gpu.storage.folder_lock import NAME as LOCK
 
         out, folder = (Path(os.path.realpath(path)) for path in (args.out, args.checkpoint))
         if out == folder:

@@ -6,11 +6,11 @@
 `blocks.py`. Nothing here knows devices.
 """
 
-from mnn_gpu.data.blocks import Blocks, open_blocks
-from mnn_gpu.data.bundled import bundled_mnist, load_mnist
+from mnn_gpu.data.block_split import split_blocks
 from mnn_gpu.data.dataset import Dataset, split
-from mnn_gpu.data.held_out import split_blocks
 from mnn_gpu.data.load import load_dataset
+from mnn_gpu.data.mnist import bundled_mnist, load_mnist
+from mnn_gpu.data.open_blocks import Blocks, open_blocks
 
 __all__ = [
     "Blocks",

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from mnn_gpu.data.files import BOMB_CURE, explain_os_error, most_unpacked
+from mnn_gpu.data.untrusted_files import BOMB_CURE, explain_os_error, most_unpacked
 from mnn_gpu.errors import DataError
 
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}

@@ -1,47 +1,150 @@
-"""One way in for data that is larger than memory: a path in, `Blocks` out."""
+"""Data that stays on the disk, as what trains on it sees it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable
+from typing import Any, TypeAlias
 
-from mnn_gpu.data.blocks_base import Blocks
-from mnn_gpu.data.files import given_path, is_folder
-from mnn_gpu.data.folder_index import is_converted
-from mnn_gpu.data.load import check_table
-from mnn_gpu.data.npy_folder import NpyFolder
-from mnn_gpu.data.parquet_blocks import ParquetBlocks
-from mnn_gpu.errors import DataError
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Blocks", "open_blocks"]
+Piece: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[np.int64] | None]
+"""Some rows: images (rows, features), uint8 or float32, and their labels (rows,), if any."""
+
+MOST_CLASSES = 1 << 16
+"""More distinct labels than that are numbers to regress on, or names of rows."""
 
 
-def open_blocks(
-    path: str | Path, label_column: str | int | None = None, keep_columns: bool = False
-) -> Blocks:
-    """Open a data set that is read some rows at a time.
+class Blocks(ABC):
+    """A data set that is read some rows at a time, from any thread and any process.
+
+    Attributes
+    ----------
+    source : str
+        Where it is, for messages.
+    features : int
+    dtype : dtype
+        Of the images: uint8 (0 to 255) or float32 (0 to 1).
+    image_shape : (height, width) or None
+    feature_names : tuple of str or None
+        As those of a `Dataset`.
+    label_name : str or None
+        The column of the labels, where the file is a table.
+    labelled : bool
+    digest : str
+        Tells this data from other data, hexadecimal, without reading all of it.
+    bounds : (blocks + 1,), int64
+        Block i holds the rows bounds[i] to bounds[i + 1] of the whole.
+    """
+
+    source: str
+    features: int
+    dtype: np.dtype[Any]
+    image_shape: tuple[int, int] | None
+    feature_names: tuple[str, ...] | None = None
+    label_name: str | None = None
+    labelled: bool
+    digest: str
+    bounds: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.bounds[-1])
+
+    @property
+    def pixel_max(self) -> float:
+        """The scale of the pixels, see `pixels`; as far as is known without reading them."""
+        return 255.0 if self.dtype == np.uint8 else 1.0
+
+    @property
+    @abstractmethod
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The distinct labels of all rows, sorted; empty where there are none.
+
+        Raises
+        ------
+        DataError
+        """
+
+    @abstractmethod
+    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Yield rows of one block in their order, a few megabytes at a time.
+
+        Parameters
+        ----------
+        block : int
+        start, stop : int
+            From the beginning of the block, 0 <= start <= stop <= its rows.
+
+        Yields
+        ------
+        X : (rows, features), `dtype`
+        y : (rows,), int64, or None
+
+        Raises
+        ------
+        DataError
+            If they are not what opening the data promised.
+        """
+
+    def read(self, block: int, start: int, stop: int) -> Piece:
+        """Read rows of one block at once: (stop - start, features) and (stop - start,); see
+        `pieces`.
+        """
+        X = np.empty((stop - start, self.features), self.dtype)
+        y = np.empty(stop - start, np.int64) if self.labelled else None
+        done = 0
+        for pixels, labels in self.pieces(block, start, stop):
+            here = slice(done, done + len(pixels))
+            X[here] = pixels
+            if y is not None and labels is not None:
+                y[here] = labels
+            done = here.stop
+        return X, y
+
+    def whole(self, which: Iterable[int] | None = None) -> Generator[tuple[int, Piece], None, None]:
+        """Yield all rows of some blocks, by default of all, a few megabytes at a time.
+
+        Yields
+        ------
+        first : int
+            Which row of the data the first one is.
+        piece : Piece
+        """
+        for block in range(len(self.bounds) - 1) if which is None else which:
+            at, end = self.bounds[block : block + 2].tolist()
+            for X, y in self.pieces(block, 0, end - at):
+                yield at, (X, y)
+                at += len(X)
+
+
+class ChangedBlocks(Blocks):
+    """Blocks that are read from others, changed; all but `pieces` is as there unless it is set.
 
     Parameters
     ----------
-    path : path
-        A folder that `mnn-gpu convert` wrote, or a Parquet file.
-    label_column : str or int, optional
-        As for `load_dataset`.
-    keep_columns : bool
-        Whether columns that number rows (an index, id, fold, whole numbers that count up)
-        are pixels too. Default: they are left out, with a warning.
-
-    Raises
-    ------
-    DataError
-        If it is neither, or anything about it is wrong.
+    blocks : Blocks
+    change : str, optional
+        Tells these data from those in the digest. Default: the digest is the same.
     """
-    path = given_path(path)
-    if not is_folder(path) and path.suffix.lower() in (".parquet", ".pq"):
-        return ParquetBlocks(path, label_column, keep_columns=keep_columns)
-    if is_converted(path):
-        check_table(path, label_column)
-        return NpyFolder(path)
-    raise DataError(
-        f"{path} cannot be read some rows at a time.",
-        f"Convert it first, with mnn-gpu convert {path} FOLDER, and give the folder.",
-    )
+
+    def __init__(self, blocks: Blocks, change: str | None = None) -> None:
+        self.blocks = blocks
+        self.source, self.features, self.dtype = blocks.source, blocks.features, blocks.dtype
+        self.image_shape, self.labelled = blocks.image_shape, blocks.labelled
+        self.feature_names, self.label_name = blocks.feature_names, blocks.label_name
+        self.bounds, self.digest = blocks.bounds, blocks.digest
+        if change is not None:
+            text = f"{blocks.digest} {change}"
+            self.digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def classes(self) -> npt.NDArray[np.int64]:
+        """The distinct labels of all rows."""
+        return self.blocks.classes
+
+    @property
+    def pixel_max(self) -> float:
+        """The scale of the pixels."""
+        return self.blocks.pixel_max

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mnn_gpu.data.labels import LABEL_CURE, plain_labels
 from mnn_gpu.data.pixels import plain_array
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.randomness import SPLIT, generator
+from mnn_gpu.utils.random_streams import SPLIT, generator
 
 
 @dataclass(frozen=True)

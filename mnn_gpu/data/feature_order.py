@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.blocks_base import Blocks, ChangedBlocks, Piece
+from mnn_gpu.data.blocks import Blocks, ChangedBlocks, Piece
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.feature_names import Names, order_of, text_names
 from mnn_gpu.data.pixels import plain_array

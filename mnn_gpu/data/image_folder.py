@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu.data.bundled import Part
 from mnn_gpu.data.dataset import Dataset, checked_labels
-from mnn_gpu.data.files import BOMB_CURE, explain_os_error, most_of_packed
 from mnn_gpu.data.images import SUFFIXES, check_like, decoded
+from mnn_gpu.data.mnist import Part
 from mnn_gpu.data.pixels import checked_pixels
+from mnn_gpu.data.untrusted_files import BOMB_CURE, explain_os_error, most_of_packed
 from mnn_gpu.errors import DataError
-from mnn_gpu.regular_file import open_regular
+from mnn_gpu.storage.regular_file import open_regular
 
 PART_FOLDERS: dict[Part, tuple[str, ...]] = {
     "train": ("train", "training"),

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnn_gpu.data.archive import archive_of, is_archive
-from mnn_gpu.data.bundled import Part
-from mnn_gpu.data.csv import read_csv
+from mnn_gpu.data.csv.reader import read_csv
 from mnn_gpu.data.dataset import Dataset
-from mnn_gpu.data.files import explain_os_error, given_path, is_folder
-from mnn_gpu.data.folder import find_in_folder, holds_data
-from mnn_gpu.data.folder_index import is_converted
+from mnn_gpu.data.find_files import find_in_folder, holds_data
 from mnn_gpu.data.idx import labels_beside, read_idx_images, read_idx_pair
 from mnn_gpu.data.image_folder import find_image_folder, read_image_folder
-from mnn_gpu.data.npy_folder import read_folder
+from mnn_gpu.data.mnist import Part
+from mnn_gpu.data.npy_folder.index import is_converted
+from mnn_gpu.data.npy_folder.output_folder import is_unfinished
+from mnn_gpu.data.npy_folder.reader import read_folder
 from mnn_gpu.data.npz import read_npz
-from mnn_gpu.data.output_folder import is_unfinished
-from mnn_gpu.data.parquet import read_parquet
+from mnn_gpu.data.parquet.reader import read_parquet
+from mnn_gpu.data.untrusted_files import explain_os_error, given_path, is_folder
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.file_kind import PICTURES, kind_of
+from mnn_gpu.storage.file_kind import PICTURES, kind_of
 
 KINDS = (
     "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), a folder or .zip of them, "

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.blocks_base import Blocks, ChangedBlocks, Piece
+from mnn_gpu.data.blocks import Blocks, ChangedBlocks, Piece
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.errors import DataError
 

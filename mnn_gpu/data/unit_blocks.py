@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from mnn_gpu.data.blocks_base import Blocks, ChangedBlocks, Piece
+from mnn_gpu.data.blocks import Blocks, ChangedBlocks, Piece
 from mnn_gpu.data.pixels import BYTES, unit_pixels
 from mnn_gpu.errors import DataError
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from mnn_gpu.data.archive import archive_of, damaged, member_size, open_member
-from mnn_gpu.data.files import BOMB_CURE, KIND_CURE, MOST_RATIO, is_folder, most_of_packed
+from mnn_gpu.data.untrusted_files import BOMB_CURE, KIND_CURE, MOST_RATIO, is_folder, most_of_packed
 from mnn_gpu.errors import DataError
-from mnn_gpu.regular_file import open_regular
+from mnn_gpu.storage.regular_file import open_regular
 
 MOST_LINE = 1 << 22
 

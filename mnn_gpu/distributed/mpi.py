@@ -7,16 +7,16 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from mnn_gpu.backend import Backend
-from mnn_gpu.distributed.exchange import HostExchange, StagedExchange
+from mnn_gpu.backends import Backend
+from mnn_gpu.distributed.all_reduce import HostExchange, StagedExchange
+from mnn_gpu.distributed.mpi_start import on_this_machine
 from mnn_gpu.distributed.patience import killed_after, last_words, patience
 from mnn_gpu.distributed.pipes import wait_until_read
-from mnn_gpu.distributed.start import on_this_machine
+from mnn_gpu.distributed.process_group import Ranks
 from mnn_gpu.distributed.watched import WatchedComm
-from mnn_gpu.engine import Exchange
 from mnn_gpu.errors import MnnGpuError, RankError
-from mnn_gpu.ranks import Ranks
-from mnn_gpu.sharing import Sharing
+from mnn_gpu.step.execution import Exchange
+from mnn_gpu.step.sharding import Sharing
 
 T = TypeVar("T")
 

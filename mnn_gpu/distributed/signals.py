@@ -7,7 +7,7 @@ import signal
 import weakref
 from contextlib import suppress
 
-from mnn_gpu.interrupts import SIGNALS, FinishStep, terminate
+from mnn_gpu.utils.signals import SIGNALS, FinishStep, terminate
 
 
 class HeardSignals:

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn import neural_network
 from sklearn.utils._param_validation import HasMethods
 
+from mnn_gpu.estimators.base import DevicePerceptron
 from mnn_gpu.estimators.device_arrays import DeviceRows
-from mnn_gpu.estimators.perceptron import DevicePerceptron
 
 
 class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ignore[misc]

@@ -9,8 +9,8 @@ import array_api_compat
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.owner import backend_of, is_lazy, is_on_host, to_host, without_gradients
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.arrays import backend_of, is_lazy, is_on_host, to_host, without_gradients
 from mnn_gpu.errors import DataError
 
 Array: TypeAlias = Any

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sklearn import neural_network
 from sklearn.utils._param_validation import HasMethods
 
-from mnn_gpu.estimators.perceptron import DevicePerceptron
+from mnn_gpu.estimators.base import DevicePerceptron
 
 
 class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: ignore[misc]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.files import CHUNK, is_folder
+from mnn_gpu.data.untrusted_files import CHUNK, is_folder
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.regular_file import open_regular
+from mnn_gpu.storage.regular_file import open_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -5,12 +5,12 @@ shown by itself: a notebook shows what its cell ends with, a script saves it wit
 Needs the extra ``plots``.
 """
 
-from mnn_gpu.plots.curves import history
-from mnn_gpu.plots.deformed import augmentation
-from mnn_gpu.plots.first_layer import weights
-from mnn_gpu.plots.matrix import confusion
-from mnn_gpu.plots.misread import mistakes
-from mnn_gpu.plots.picture import save
-from mnn_gpu.plots.reliability import calibration
+from mnn_gpu.plots.augmentation import augmentation
+from mnn_gpu.plots.calibration import calibration
+from mnn_gpu.plots.confusion import confusion
+from mnn_gpu.plots.figure import save
+from mnn_gpu.plots.history import history
+from mnn_gpu.plots.mistakes import mistakes
+from mnn_gpu.plots.weights import weights
 
 __all__ = ["augmentation", "calibration", "confusion", "history", "mistakes", "save", "weights"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mnn_gpu.checks import one_of
+from mnn_gpu.utils.validation import one_of
 
 
 @dataclass(frozen=True)

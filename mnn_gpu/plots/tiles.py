@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from mnn_gpu.plots.picture import LEFT, SMALL, WIDTH, Picture, bare
+from mnn_gpu.plots.figure import LEFT, SMALL, WIDTH, Picture, bare
 from mnn_gpu.plots.theme import Theme
 
 MOST = 400

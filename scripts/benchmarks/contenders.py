@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from mnn_gpu import Model, Predictor, TrainingConfig, select_backend
-from mnn_gpu import network as mathematics
-from mnn_gpu.backend.graphs import cuda_graphs
-from mnn_gpu.optimizers import constant, step_scalars
-from mnn_gpu.resident import placed
-from mnn_gpu.samples import Batch, Data, Task
-from mnn_gpu.step import first_state, training_step
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs
+from mnn_gpu.nn import network as mathematics
+from mnn_gpu.nn.optimizers import constant, step_scalars
+from mnn_gpu.step.batch import Batch, Data, Task
+from mnn_gpu.step.train_step import first_state, training_step
+from mnn_gpu.training.batches.device_data import placed
 from scripts.benchmarks.device import DEVICE, cupy_seconds
 from scripts.benchmarks.jax_peer import JaxScan, JaxScanTf32, JaxStep
 from scripts.benchmarks.jobs import Problem

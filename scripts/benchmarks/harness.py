@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mnn_gpu.cores import available_cores
+from mnn_gpu.utils.threads import available_cores
 
 ROOT = Path(__file__).parent.parent.parent
 OURS = "mnn_gpu"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu import network as mathematics
+from mnn_gpu.nn import network as mathematics
 from scripts.benchmarks.device import DEVICE
 from scripts.benchmarks.jobs import Problem
 

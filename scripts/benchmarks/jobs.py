@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu import network
 from mnn_gpu.data import bundled_mnist, split
-from mnn_gpu.optimizers import linear
-from mnn_gpu.randomness import ORDER, PARAMETERS, generator
+from mnn_gpu.nn import network
+from mnn_gpu.nn.optimizers import linear
+from mnn_gpu.utils.random_streams import ORDER, PARAMETERS, generator
 from scripts.benchmarks.device import STEPS_TIMES
 from scripts.benchmarks.dry_run import amount
 

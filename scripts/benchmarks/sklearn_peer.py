@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu import network as mathematics
+from mnn_gpu.nn import network as mathematics
 from scripts.benchmarks.jobs import Problem
 
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}

@@ -18,12 +18,12 @@ from mnn_gpu import (
     TrainingConfig,
     TrainingInterrupted,
     load_mnist,
-    network,
     select_backend,
     train,
 )
-from mnn_gpu.backend import Backend
-from mnn_gpu.randomness import PARAMETERS, generator
+from mnn_gpu.backends import Backend
+from mnn_gpu.nn import network
+from mnn_gpu.utils.random_streams import PARAMETERS, generator
 from scripts.benchmarks.dry_run import amount
 from scripts.gpu.outcome import Findings, NotRunError
 

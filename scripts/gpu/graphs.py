@@ -13,9 +13,11 @@ from unittest import mock
 import numpy as np
 
 from mnn_gpu import RECIPES, TrainingConfig, load_mnist, select_backend, train
-from mnn_gpu.backend import Backend
-from mnn_gpu.backend.graphs import capture, cuda_graphs, order
-from mnn_gpu.backend.graphs.cuda_graphs import CudaGraphs
+from mnn_gpu.backends import Backend
+from mnn_gpu.compiler.cuda_graphs import compile as capture
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs
+from mnn_gpu.compiler.cuda_graphs import scheduling as order
+from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
 from scripts.benchmarks.dry_run import amount
 from scripts.gpu.faults import apart, warned, with_cupy
 from scripts.gpu.outcome import Findings

@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu.backend.graphs import cuda_graphs
-from mnn_gpu.backend.nccl import NcclExchange, nccl_of
-from mnn_gpu.model_file import load_model
-from mnn_gpu.ranks import Ranks
-from mnn_gpu.sharing import Sharing
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs
+from mnn_gpu.distributed.nccl import NcclExchange, nccl_of
+from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.models.model_file import load_model
+from mnn_gpu.step.sharding import Sharing
 from scripts.benchmarks.dry_run import VARIABLE, amount
+from scripts.checks.mpiexec import launcher
 from scripts.gpu.faults import apart, with_cupy
 from scripts.gpu.outcome import Findings, NotRunError
 from scripts.gpu.record import ROOT
-from scripts.mpiexec import launcher
 
 TRAINING = (
     *("--rows", amount("3000", "600"), "--batch-size", amount("256", "64")),

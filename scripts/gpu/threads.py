@@ -12,7 +12,7 @@ from unittest import mock
 import numpy as np
 
 from mnn_gpu import Predictor, load_mnist, select_backend, train
-from mnn_gpu.backend.graphs.cuda_graphs import CudaGraphs
+from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
 from scripts.benchmarks.dry_run import amount
 from scripts.gpu.faults import ROWS, SIZES, SMALL, apart, first_model, warned, with_cupy
 from scripts.gpu.outcome import Findings

@@ -8,19 +8,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnn_gpu import Augmentation, TrainingConfig, network
-from mnn_gpu.backend.base import entries
-from mnn_gpu.backend.graphs import cuda_source, cuda_thin
-from mnn_gpu.backend.graphs.cuda_columns import column_kernel
-from mnn_gpu.backend.graphs.expressions import Expression
-from mnn_gpu.backend.graphs.launches import Columns, Launch, Reduction, ThinRows, ThinSlices
-from mnn_gpu.backend.graphs.program import Program
-from mnn_gpu.backend.plain_backend import PlainBackend
-from mnn_gpu.backend.trees import mapped
-from mnn_gpu.batches import Plan
-from mnn_gpu.resident import placed
-from mnn_gpu.samples import Data, Task
-from mnn_gpu.step import first_state, training_step
+from mnn_gpu import Augmentation, TrainingConfig
+from mnn_gpu.backends.array_api_backend import PlainBackend
+from mnn_gpu.backends.base import entries
+from mnn_gpu.compiler.cuda_graphs import cuda_source
+from mnn_gpu.compiler.cuda_graphs import small_matmul_kernels as cuda_thin
+from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
+from mnn_gpu.compiler.cuda_graphs.expressions import Expression
+from mnn_gpu.compiler.cuda_graphs.launches import Columns, Launch, Reduction, ThinRows, ThinSlices
+from mnn_gpu.compiler.cuda_graphs.program import Program
+from mnn_gpu.compiler.pytrees import mapped
+from mnn_gpu.nn import network
+from mnn_gpu.step.batch import Data, Task
+from mnn_gpu.step.train_step import first_state, training_step
+from mnn_gpu.training.batches.device_data import placed
+from mnn_gpu.training.batches.plan import Plan
 from tests.again import Again
 
 REGULARISED = TrainingConfig(

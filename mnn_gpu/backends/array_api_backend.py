@@ -1,0 +1,55 @@
+"""Any other library of the array API standard, on whichever device its arrays are."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import array_api_compat
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.backends.arrays import is_foreign, to_host
+from mnn_gpu.backends.base import Backend, Memory
+from mnn_gpu.errors import DeviceError
+
+SHARD_ROWS = 65536
+
+
+@dataclass(frozen=True)
+class PlainBackend(Backend):
+    """The library and the device of an array; the mathematics as it is written."""
+
+    place: Any = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, array: Any) -> PlainBackend:
+        """Return the backend on which an array lives."""
+        xp, place = array_api_compat.array_namespace(array), array_api_compat.device(array)
+        name = xp.__name__.removeprefix("array_api_compat.")
+        return cls(name, str(place), xp, SHARD_ROWS, 1, place=place)
+
+    def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
+        there: Any = array
+        if not is_foreign(array):
+            # Not all libraries take an array that cannot be written to, or of foreign bytes.
+            host = np.array(array, dtype)
+            there, dtype = host, host.dtype
+        wanted = None if dtype is None else self.dtype(np.dtype(dtype).name)
+        return self.xp.asarray(there, dtype=wanted, device=self.place)
+
+    def to_numpy(self, array: Any) -> npt.NDArray[Any]:
+        return to_host(array)
+
+    def synchronize(self) -> None:
+        pass
+
+    def memory(self) -> Memory:
+        return Memory(None, None)
+
+    def active(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def explain(self, error: BaseException) -> DeviceError | None:  # noqa: ARG002
+        return None

@@ -1,0 +1,161 @@
+"""CuPy on one CUDA GPU: a thin layer; what it runs is the same mathematics."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+import numpy.typing as npt
+from array_api_compat import array_namespace
+
+from mnn_gpu.backends.base import Backend, Gathered, Memory, Run, Step, of_one_rank
+from mnn_gpu.backends.gpu_errors import is_out_of_memory
+from mnn_gpu.backends.gpu_probe import explain_running, probe
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs
+from mnn_gpu.compiler.cuda_graphs.compile import SILENT, Captured, first_hindrance
+from mnn_gpu.compiler.cuda_graphs.cublas import Cublas, CublasError
+from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
+from mnn_gpu.compiler.trace import Tape
+from mnn_gpu.errors import DeviceError, TrainingWarning
+from mnn_gpu.nn.matmul_precision import rounded
+from mnn_gpu.step.execution import Exchange
+
+# A GPU wants few, large launches: 65,536 rows of 784 float32 are 196 MiB.
+SHARD_ROWS = 65536
+STEPS_PER_CALL = 64
+TENSOR_CORE_BITS = 11
+AMPERE = 80
+"""Compute capability."""
+
+
+@dataclass(frozen=True)
+class CupyBackend(Backend):
+    """CuPy arrays on GPU ``index``; `connect` makes one after probing the GPU.
+
+    Every method sets the device itself, because CuPy's current device belongs to a
+    thread and is lost between the cells of some notebooks.
+    """
+
+    index: int = 0
+    cupy: Any = field(default=None, repr=False)
+
+    @classmethod
+    def connect(cls, index: int) -> CupyBackend:
+        """Probe GPU ``index`` and return its backend.
+
+        Raises
+        ------
+        DeviceError
+            With the failed stage, the cause and the cure.
+        """
+        cupy = probe(index)
+        namespace = importlib.import_module("array_api_compat.cupy")
+        return cls("cupy", f"cuda:{index}", namespace, SHARD_ROWS, STEPS_PER_CALL, index, cupy)
+
+    def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
+        with self.active():
+            return self.cupy.asarray(array, dtype=dtype)
+
+    def to_numpy(self, array: Any) -> npt.NDArray[Any]:
+        with self.active():
+            return cast("npt.NDArray[Any]", self.cupy.asnumpy(array))
+
+    def synchronize(self) -> None:
+        # The stream, not the device: that would end another thread's capture of a graph.
+        with self.active():
+            self.cupy.cuda.get_current_stream().synchronize()
+
+    def memory(self) -> Memory:
+        """Return the GPU's free memory, CuPy's own reserve counted as free, and its total."""
+        with self.active():
+            free, total = self.cupy.cuda.runtime.memGetInfo()
+            reserve = self.cupy.get_default_memory_pool().free_bytes()
+        return Memory(int(free) + int(reserve), int(total))
+
+    def active(self) -> AbstractContextManager[Any]:
+        return cast("AbstractContextManager[Any]", self.cupy.cuda.Device(self.index))
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        return is_out_of_memory(error)
+
+    def short_product(self, A: Any, B: Any, bits: int) -> Any:
+        """Multiply by tensor cores, which round operands to 11 bits themselves.
+
+        Those of 8 bits are rounded before: of float32 operands cuBLAS makes no fewer than 11.
+        GPUs before Ampere have no such tensor cores.
+        """
+        if not self.has_tensor_cores:
+            return super().short_product(A, B, bits)
+        if bits < TENSOR_CORE_BITS:
+            A, B, bits = rounded(A, bits), rounded(B, bits), TENSOR_CORE_BITS
+        xp = array_namespace(A)
+        if isinstance(xp, Tape):
+            return xp.short_product(A, B, bits)
+        try:
+            cublas = Cublas.current(self.cupy)
+        except (OSError, CublasError):
+            return super().short_product(A, B, bits)
+        C = self.cupy.empty((A.shape[0], B.shape[1]), A.dtype)
+        cublas.product(A, B, C, bits)
+        return C
+
+    @cached_property
+    def has_tensor_cores(self) -> bool:
+        """Whether the GPU multiplies float32 operands rounded to 11 bits (TF32)."""
+        return int(self.cupy.cuda.Device(self.index).compute_capability) >= AMPERE
+
+    @cached_property
+    def graphs(self) -> CudaGraphs:
+        """Streams, cuBLAS's handles and workspaces of all compiled steps, 270 MB."""
+        with self.active():
+            return CudaGraphs(self.cupy)
+
+    def direct_exchange(self, ranks: Any, sharing: Any, dtype: str) -> Exchange | None:
+        """Return NCCL's exchange, if every rank has it and a GPU of its own."""
+        from mnn_gpu.distributed.nccl import NcclExchange, can_all_use
+
+        if can_all_use(self.cupy, self.index, ranks):
+            return NcclExchange(self.cupy, ranks, sharing, dtype)
+        if ranks.is_first:
+            warnings.warn(
+                "Not every rank has NCCL and a GPU of its own: gradients go by way of the host. "
+                "Install nvidia-nccl-cu12 or -cu13, and start one rank a GPU.",
+                TrainingWarning,
+                stacklevel=2,
+            )
+        return None
+
+    def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:
+        """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `graphs`.
+
+        Several ranks do so only where it is 1.
+
+        Either all ranks do, or none: a captured update may round otherwise than a plain one, and
+        the parameters of all ranks must stay the same.
+        """
+        plain = super().compile(step, data)
+        everyones = gathered(self._hindrance_to_graphs())
+        hindrance = first_hindrance(everyones)
+        if hindrance is None and len(everyones) > 1:
+            hindrance = first_hindrance(gathered(cuda_graphs.hindrance_of_ranks()))
+        if hindrance is None:
+            return Captured(step, data, plain, self.graphs, gathered)
+        if hindrance:
+            warnings.warn(f"No CUDA graphs ({hindrance}).", TrainingWarning, stacklevel=2)
+        return plain
+
+    def _hindrance_to_graphs(self) -> str | None:
+        if not cuda_graphs.are_wanted():
+            return SILENT
+        try:
+            self.graphs  # noqa: B018  # made here
+        except (OSError, RuntimeError, MemoryError) as error:
+            return str(error)
+        return None
+
+    def explain(self, error: BaseException) -> DeviceError | None:
+        return explain_running(error, self.index)

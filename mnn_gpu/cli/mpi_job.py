@@ -1,0 +1,111 @@
+"""A command as a job of several ranks: one of them speaks, and all end when one fails."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from mnn_gpu.cli.options import say
+from mnn_gpu.distributed.launcher import Launch, launched
+from mnn_gpu.utils.signals import SIGNALS, raise_on_signals
+
+if TYPE_CHECKING:
+    from mnn_gpu.distributed.process_group import Ranks
+
+STAGGER = 0.5
+"""Seconds that each rank waits for those before it: what all would say, the first one says."""
+LONGEST = 2.0
+HEARD = 0.1
+"""Seconds: what a busy launcher has not read by then, it throws away when all are ended."""
+
+
+class Job:
+    """The part of this process in a job; the whole of it where no launcher started it.
+
+    All ranks but the first are silent from now on, but for what they fail of.
+    """
+
+    def __init__(self) -> None:
+        self.launch: Launch | None = launched()
+        self.stderr: TextIO | None = sys.stderr
+        self.ranks: Ranks | None = None
+        if not self.is_first:
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+            sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+    @property
+    def is_first(self) -> bool:
+        return self.launch is None or self.launch.rank == 0
+
+    def connect(self) -> Ranks:
+        """Return the ranks of the job, or this process alone.
+
+        Raises
+        ------
+        LaunchError
+        """
+        if self.ranks is not None:
+            return self.ranks
+        if self.launch is None:
+            from mnn_gpu.distributed.process_group import Ranks
+
+            self.ranks = Ranks()
+        else:
+            from mnn_gpu.distributed.mpi_start import world
+
+            comm = world(self.launch)
+            from mnn_gpu.distributed.mpi import MpiRanks
+
+            self.ranks = MpiRanks(comm)
+            # Not before: from here on, an exception ends the job; see `fail`.
+            raise_on_signals()
+        return self.ranks
+
+    def parsed(
+        self, parser: argparse.ArgumentParser, argv: Sequence[str] | None
+    ) -> argparse.Namespace:
+        """Return the options; several ranks compare theirs before anything else.
+
+        Raises
+        ------
+        LaunchError, UsageError, SystemExit
+        """
+        if self.launch is None:
+            return parser.parse_args(argv)
+        from mnn_gpu.cli.agreed import agreed
+
+        return agreed(parser, argv, self.connect())
+
+    def fail(self, message: str, code: int) -> None:
+        """Say what this rank failed of, and end the others, which may be waiting for it.
+
+        Parameters
+        ----------
+        message : str
+            Empty if it is another rank that has something to say.
+        code : int
+            What the job is to exit with.
+        """
+        if self.launch is None:
+            say(message)
+            return
+        # Another signal would otherwise leave the other ranks waiting for this one.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if not message:
+            time.sleep(2 * LONGEST)
+        elif not self.is_first:
+            time.sleep(min(STAGGER * self.launch.rank, LONGEST))
+            sys.stderr = self.stderr
+            message = f"rank {self.launch.rank} on {platform.node()}: {message}"
+        if message and (self.is_first or self.ranks is not None):
+            say(message)
+            time.sleep(HEARD)
+        if self.ranks is not None:
+            self.ranks.abort(code)

@@ -1,0 +1,53 @@
+"""Elementwise functions of long vectors, block by block, so that they stay in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from array_api_compat import array_namespace
+
+from mnn_gpu.compiler.trace import Tape
+from mnn_gpu.step.microbatches import slices
+
+Array: TypeAlias = Any
+Elementwise: TypeAlias = Callable[..., tuple[Array, ...]]
+
+MANY = 4
+"""So many blocks are worth waking another thread."""
+
+
+def blockwise(function: Elementwise, block: int, lanes: int = 1) -> Elementwise:
+    """Return a function with the same results that works through long vectors in blocks.
+
+    Parameters
+    ----------
+    function : callable
+        Takes vectors of one length and scalars, elementwise; returns a tuple of vectors.
+    block : int
+        How many bytes of each vector fit the cache, with all temporary results of the function.
+    lanes : int
+        In how many threads a traced function of very long vectors is to be replayed.
+    """
+
+    def in_blocks(*arguments: Array) -> tuple[Array, ...]:
+        vectors = [argument for argument in arguments if _is_vector(argument)]
+        length, xp = vectors[0].shape[0], array_namespace(*vectors)
+        size = max(1, block // vectors[0].dtype.itemsize)
+        if length <= size:
+            return function(*arguments)
+        parts = []
+        blocks = slices(length, size)
+        for i, here in enumerate(blocks):
+            if isinstance(xp, Tape) and lanes > 1 and length >= MANY * size:
+                xp.lane = 1 + i * lanes // len(blocks)
+            parts.append(function(*(a[here] if _is_vector(a) else a for a in arguments)))
+        if isinstance(xp, Tape):
+            xp.lane = 0
+        return tuple(xp.concat(list(part)) for part in zip(*parts, strict=True))
+
+    return in_blocks
+
+
+def _is_vector(argument: Array) -> bool:
+    return bool(getattr(argument, "ndim", 0))

@@ -1,0 +1,161 @@
+"""The kernel of `Columns` as CUDA C: each thread takes columns through all operations.
+
+A value of several rows that another loop reads is an array, which the compiler keeps in
+registers, since it unrolls the loops over its rows. Elementwise operations that follow one another
+are one loop: what is read within it alone is a single number, so that it takes few registers, and
+a loop without any array is not unrolled whole.
+
+All sizes are part of the text. Those of the layers are what the loops are unrolled by. The number
+of columns could be an argument, but then so are the distances from row to row, and addresses are
+computed where they were constants: the code is 5 to 63 % larger (NVRTC 12.9 for 9.0, the kernels of
+`tests/support/kernels.py`), of the kernel that takes the most time of a small network's step. So a
+batch of another size compiles this kernel anew, and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from mnn_gpu.compiler.cuda_graphs.cuda_source import REDUCE, operand_text, operation_text, type_name
+from mnn_gpu.compiler.cuda_graphs.expressions import TAKE, Number, Operand, Operation, Value
+from mnn_gpu.compiler.cuda_graphs.launches import Columns, Folded, Matrix
+
+UNROLLED = 8
+"""Rows of a loop without arrays, and columns of a matrix of few rows, that are unrolled."""
+IN_FLIGHT = 128
+"""Entries of a matrix that are unrolled: a product's code has at most as many multiplications."""
+
+
+def column_kernel(what: Columns, name: str) -> str:
+    """Return the text of a kernel with this name; its arguments are the inputs and the outputs."""
+    inputs = [f"const {type_name(x.dtype)}* __restrict__ x{n}" for n, x in enumerate(what.inputs)]
+    outputs = [
+        f"{type_name(what.operations[value].dtype)}* __restrict__ y{n}"
+        for n, value in enumerate(what.outputs)
+    ]
+    body = "\n".join(_Body(what).lines())
+    # Not unrolled: NVRTC 13.5 does not end where a GPU from 10.0 on has 32 or 64 columns.
+    return f"""extern "C" __global__ void {name}({", ".join([*inputs, *outputs])}) {{
+const long long all = (long long)blockDim.x * gridDim.x;
+#pragma unroll 1
+for (long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x; j < {what.columns}LL; j += all)
+{{
+{body}
+}}
+}}"""
+
+
+class _Body:
+    """The statements for column ``j``: they compute values ``v0, v1, ...`` and write outputs."""
+
+    def __init__(self, what: Columns) -> None:
+        self.what = what
+        self.loops = _loops(what)
+        home = {value: loop for loop, values in enumerate(self.loops) for value in values}
+        self.arrays = {
+            operand.number
+            for value, operation in enumerate(what.operations)
+            for operand in _operands(operation)
+            if isinstance(operand, Value) and home[operand.number] != home[value]
+        }
+        self.arrays |= {n for n, o in enumerate(what.operations) if not isinstance(o, Operation)}
+
+    def lines(self) -> Iterator[str]:
+        for values in self.loops:
+            for value in values:
+                if value in self.arrays:
+                    dtype = type_name(self.what.operations[value].dtype)
+                    yield f"{dtype} v{value}[{self.what.rows[value]}];"
+            operation = self.what.operations[values[0]]
+            if isinstance(operation, Matrix):
+                yield self._product(values[0], operation)
+            elif isinstance(operation, Folded):
+                yield self._folded(values[0], operation)
+            else:
+                yield self._elementwise(values)
+                continue
+            written = "".join(self._written(values[0]))
+            if written:
+                yield _each(self.what.rows[values[0]], written)
+
+    def _elementwise(self, values: Sequence[int]) -> str:
+        lines, has_arrays = [], False
+        for value in values:
+            operation = self.what.operations[value]
+            assert isinstance(operation, Operation)  # noqa: S101  # of the loop's kind
+            is_array = value in self.arrays
+            has_arrays |= is_array or any(
+                isinstance(o, Value) and o.number in self.arrays and self.what.rows[o.number] > 1
+                for o in operation.operands
+            )
+            name = f"v{value}[r]" if is_array else f"const {type_name(operation.dtype)} v{value}"
+            lines += [f"{name} = {self._text(operation)};", *self._written(value)]
+        rows = self.what.rows[values[0]]
+        return _each(rows, "\n".join(lines), rows if has_arrays else UNROLLED)
+
+    def _text(self, operation: Operation) -> str:
+        whole = operation.operands[0] if operation.name == TAKE else None
+        return operation_text(
+            operation, lambda o: operand_text(o) if o is whole else self._entry(o)
+        )
+
+    def _product(self, value: int, operation: Matrix) -> str:
+        rows, inner = operation.shape
+        _, down, along = self.what.inputs[operation.matrix.number]
+        of_matrix = f"x{operation.matrix.number}[r * {down}LL + k * {along}LL]"
+        summed = f"v{value}[r] += {of_matrix} * b;"
+        column = f"const {type_name(operation.dtype)} b = {self._entry(operation.column, 'k')};"
+        unrolled = max(1, min(UNROLLED, IN_FLIGHT // rows))
+        first = _each(rows, f"v{value}[r] = 0;")
+        return f"{first}\n{_each(inner, f'{column}{chr(10)}{_each(rows, summed)}', unrolled, 'k')}"
+
+    def _folded(self, value: int, operation: Folded) -> str:
+        dtype = type_name(operation.dtype)
+        first, each = (f"({dtype}){self._entry(operation.column, r)}" for r in "0r")
+        return (
+            f"v{value}[0] = {first};\n#pragma unroll\n"
+            f"for (int r = 1; r < {operation.rows}; ++r) {{\n"
+            f"const {dtype} a = v{value}[0], b = {each};\n"
+            f"v{value}[0] = {REDUCE[operation.function]};\n}}"
+        )
+
+    def _written(self, value: int) -> list[str]:
+        """Return what writes row ``r`` of a value to the outputs that it is."""
+        entry = self._entry(Value(value))
+        return [
+            f"y{n}[r * {self.what.columns}LL + j] = {entry};"
+            for n, output in enumerate(self.what.outputs)
+            if output == value
+        ]
+
+    def _entry(self, operand: Operand, row: str = "r") -> str:
+        if isinstance(operand, Number):
+            return operand_text(operand)
+        if isinstance(operand, Value):
+            if operand.number not in self.arrays:
+                return f"v{operand.number}"
+            return f"v{operand.number}[{row if self.what.rows[operand.number] > 1 else 0}]"
+        _, down, along = self.what.inputs[operand.number]
+        return f"x{operand.number}[{row} * {down}LL + j * {along}LL]"
+
+
+def _loops(what: Columns) -> list[list[int]]:
+    """Return the operations' numbers, those that are one loop over the rows together."""
+
+    def kind(value: int) -> tuple[int, int]:
+        is_elementwise = isinstance(what.operations[value], Operation)
+        return (-1 if is_elementwise else value), what.rows[value]
+
+    return [list(values) for _, values in groupby(range(len(what.operations)), kind)]
+
+
+def _operands(operation: Operation | Matrix | Folded) -> Sequence[Operand]:
+    return operation.operands if isinstance(operation, Operation) else (operation.column,)
+
+
+def _each(rows: int, work: str, unrolled: int | None = None, index: str = "r") -> str:
+    unroll = "" if unrolled is None or unrolled >= rows else f" {unrolled}"
+    return (
+        f"#pragma unroll{unroll}\nfor (int {index} = 0; {index} < {rows}; ++{index}) {{\n{work}\n}}"
+    )

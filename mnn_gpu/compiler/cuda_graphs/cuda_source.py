@@ -1,0 +1,128 @@
+"""Expressions as CUDA C, for the kernels that CuPy makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mnn_gpu.compiler.cuda_graphs.expressions import (
+    CAST,
+    TAKE,
+    Expression,
+    Input,
+    Number,
+    Operand,
+    Operation,
+)
+
+TYPES = {
+    "bool": "bool",
+    "uint8": "unsigned char",
+    "int32": "int",
+    "int64": "long long",
+    "float32": "float",
+    "float64": "double",
+}
+INFIX = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "greater": ">",
+    "greater_equal": ">=",
+    "less_equal": "<=",
+    "equal": "==",
+    "not_equal": "!=",
+}
+FUNCTIONS = {
+    "absolute": "abs",
+    **{name: name for name in ("exp", "log", "log1p", "tanh", "sqrt", "floor", "isfinite")},
+}
+# What is not a number stays so, as in NumPy.
+CHOICES = {"maximum": "{0} >= {1} || {0} != {0} ? {0} : {1}"}
+CHOICES["minimum"] = CHOICES["maximum"].replace(">=", "<=")
+
+IDENTITY = {"add": "0", "maximum": "-__int_as_float(0x7f800000)"}
+REDUCE = {"add": "a + b", "maximum": CHOICES["maximum"].format("a", "b")}
+
+
+def input_parameters(expression: Expression) -> str:
+    """Return the declarations of ``x0, x1, ...``; those that rows are taken of are whole."""
+    rows = expression.rows_of
+    return ", ".join(
+        f"{'raw ' if number in rows else ''}{dtype} x{number}"
+        for number, dtype in enumerate(expression.inputs)
+    )
+
+
+def output_parameters(expression: Expression) -> str:
+    """Return the declarations of ``y0, y1, ...``."""
+    return ", ".join(
+        f"{expression.operations[value].dtype} y{number}"
+        for number, value in enumerate(expression.outputs)
+    )
+
+
+def statements(expression: Expression) -> str:
+    """Return what computes the values ``v0, v1, ...``.
+
+    Raises
+    ------
+    NotImplementedError
+        If there is something among them that has no counterpart in CUDA.
+    """
+    return "\n".join(
+        f"const {type_name(operation.dtype)} v{number} = {operation_text(operation)};"
+        for number, operation in enumerate(expression.operations)
+    )
+
+
+def assignments(expression: Expression) -> str:
+    """Return what writes the outputs: all of it after everything is read."""
+    return "\n".join(f"y{n} = v{value};" for n, value in enumerate(expression.outputs))
+
+
+def computed(expression: Expression) -> str:
+    """Return one C expression for an expression's one output."""
+    return f"[&]() {{ {statements(expression)}\nreturn v{expression.outputs[0]}; }}()"
+
+
+def operation_text(operation: Operation, written: Callable[[Operand], str] | None = None) -> str:
+    """Return one operation as a C expression, each operand as `written` says."""
+    name, operands, computed_in, dtype = operation
+    texts = [(written or operand_text)(operand) for operand in operands]
+    if name == TAKE:
+        x, row, width = texts
+        column = "" if width == "(1)" else f" * {width} + i % {width}"
+        return f"{x}[(long long){row}{column}]"
+    values = [
+        f"({type_name(wanted)}){text}" for text, wanted in zip(texts, computed_in, strict=True)
+    ]
+    if name == CAST:
+        return f"({type_name(dtype)}){values[0]}"
+    if name in INFIX:
+        return f" {INFIX[name]} ".join(values)
+    if name in FUNCTIONS:
+        return f"{FUNCTIONS[name]}({values[0]})"
+    if name in CHOICES:
+        return CHOICES[name].format(*values)
+    raise NotImplementedError(f"{name} has no counterpart in CUDA")
+
+
+def operand_text(operand: Operand) -> str:
+    """Return an operand by its name, or a number."""
+    if isinstance(operand, Number):
+        return {"True": "true", "False": "false"}.get(operand.text, f"({operand.text})")
+    return f"x{operand.number}" if isinstance(operand, Input) else f"v{operand.number}"
+
+
+def type_name(dtype: str) -> str:
+    """Return a dtype's name in C.
+
+    Raises
+    ------
+    NotImplementedError
+        If a kernel cannot have it.
+    """
+    if dtype not in TYPES:
+        raise NotImplementedError(f"{dtype} is no dtype of a kernel")
+    return TYPES[dtype]

@@ -1,0 +1,333 @@
+"""What is on a tape, as few launches of a device: elementwise operations become one kernel.
+
+A launch costs a device some microseconds, whatever it does, and an array that is written and
+read again the way to memory and back. So elementwise operations of one size are gathered into
+a group until somebody else needs one of their results; a reduction computes what it reduces
+itself, as long as its group is open. Nothing here computes, nor knows a device: arrays are a
+tape's, and tell shapes, strides and which memory is whose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.compiler.cuda_graphs.expressions import (
+    CAST,
+    TAKE,
+    Expression,
+    Number,
+    Operand,
+    Operation,
+    Value,
+    as_it_is,
+    converted,
+    restricted,
+)
+from mnn_gpu.compiler.cuda_graphs.fusion_groups import Group
+from mnn_gpu.compiler.cuda_graphs.launches import (
+    Joined,
+    Launch,
+    Product,
+    Reduction,
+    ThinRows,
+    ThinSlices,
+    What,
+    stages,
+)
+from mnn_gpu.compiler.cuda_graphs.split_k import cut, parts_of, thin
+from mnn_gpu.compiler.operations import REDUCTIONS, Outside, Own
+from mnn_gpu.compiler.trace import Call
+from mnn_gpu.compiler.views import all_in_shape, is_row_major, order, owner, row_major
+
+NDArray: TypeAlias = npt.NDArray[Any]
+
+MOST_INPUTS, MOST_LARGE_INPUTS = 24, 8
+"""Of a group: all of them must be kept until it is done, and a kernel takes so many arguments."""
+LARGE = 1 << 18
+"""Entries from which on the second holds."""
+MOST_ADDED = 16
+"""Parts of a product that a kernel adds up on its way; more are a reduction."""
+
+
+def fused(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Launch | Joined]:
+    """Return the launches that the outputs of a tape come of, in their order.
+
+    Raises
+    ------
+    NotImplementedError
+        If there is an operation among the calls that is none of a device.
+    """
+    fusion = _Fusion()
+    for index, call in enumerate(calls):
+        fusion.add(index, call)
+    return _needed(fusion.launches(), outputs)
+
+
+def _needed(
+    launches: Sequence[Launch | Joined], outputs: Sequence[NDArray]
+) -> list[Launch | Joined]:
+    """Leave out what no output depends on, and do not write what nobody reads."""
+    wanted = {id(owner(output)) for output in outputs}
+    kept: list[Launch | Joined] = []
+    for launch in reversed(launches):
+        results = [output for output in launch.outputs if id(owner(output)) in wanted]
+        if not results:
+            continue
+        left = launch
+        if isinstance(launch, Launch) and isinstance(launch.what, Expression):
+            inputs, operations, _ = launch.what
+            pairs = zip(launch.what.outputs, launch.outputs, strict=True)
+            values = [n for n, output in pairs if id(owner(output)) in wanted]
+            what, used = restricted(inputs, operations, values)
+            left = Launch(what, [launch.inputs[n] for n in used], results)
+        kept.append(left)
+        wanted |= {id(owner(array)) for array in left.inputs}
+    return kept[::-1]
+
+
+class _Fusion:
+    """Calls on their way into launches."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.home: dict[int, tuple[Group, int]] = {}
+        self.others: list[tuple[int, Launch | Joined]] = []
+
+    def add(self, index: int, call: Call) -> None:
+        """Take a call in, the next one of its tape."""
+        function = call.function
+        if not call.result.size:
+            return  # Such as the rows of a rank that has none of a small batch.
+        if function is not Own.JOIN and not all(a.size for a in _arrays(call.arguments)):
+            raise NotImplementedError("nothing is computed with empty arrays")
+        if function is np.dot:
+            self._add_product(index, call)
+        elif isinstance(function, Outside):
+            # A kernel is of what is before it or of what is after it, whatever else there is: so
+            # what ranks do alike after an exchange has the same kernels on all of them.
+            for group in self.groups:
+                group.is_open = False
+            self.others.append((index, Launch(function, call.arguments, [call.result])))
+        elif function is Own.JOIN:
+            self._add_other(index, Joined(call.arguments, [call.result]))
+        elif function in REDUCTIONS:
+            self.others += [(index, stage) for stage in self._reduced(call)]
+        else:
+            self._add_elementwise(index, call)
+
+    def launches(self) -> list[Launch | Joined]:
+        """Return all launches in an order in which they can be done.
+
+        A group's place is that of its last call: what it reads is there then, and what it
+        writes was not read before.
+        """
+        groups = [(group.last, group.launch()) for group in self.groups]
+        # What is no group comes first: of a call that becomes several, groups read the others.
+        return [launch for _, launch in sorted([*self.others, *groups], key=lambda pair: pair[0])]
+
+    def _add_other(self, index: int, launch: Launch | Joined) -> None:
+        for array in launch.inputs:
+            self._close(array)
+        self.others.append((index, launch))
+
+    def _add_product(self, index: int, call: Call) -> None:
+        A, B = call.arguments
+        if not A.dtype == B.dtype == call.result.dtype:
+            raise NotImplementedError("a product of two dtypes")
+        what, inputs, parts = _multiplied(call)
+        if parts == 1:
+            self._add_other(index, Launch(what, inputs, [call.result]))
+            return
+        sums = np.empty((parts, *call.result.shape), call.result.dtype)
+        self._add_other(index, Launch(what, inputs, [sums]))
+        if parts > MOST_ADDED:
+            whole = Reduction(as_it_is(str(sums.dtype)), "add", (0,))
+            self.others.append((index, Launch(whole, [sums], [call.result])))
+            return
+        # One by one, as part of whatever is done with the result.
+        total = sums[0]
+        for part in range(1, parts):
+            result = call.result if part == parts - 1 else np.empty_like(total)
+            one = call._replace(function=np.add, arguments=(total, sums[part]), options={})
+            self._add_elementwise(index, one._replace(result=result))
+            total = result
+
+    def _value(self, view: NDArray) -> tuple[Group, int] | None:
+        """Return the open group and the number of a result that is seen here as it lies."""
+        whole = owner(view)
+        if id(whole) not in self.home or not is_row_major(view, whole):
+            return None
+        group, number = self.home[id(whole)]
+        return (group, number) if group.is_open else None
+
+    def _close(self, array: NDArray) -> None:
+        """Let the group that makes this array end before whatever comes next."""
+        if id(owner(array)) in self.home:
+            self.home[id(owner(array))][0].is_open = False
+
+    # ---- elementwise -----------------------------------------------------------------
+
+    def _add_elementwise(self, index: int, call: Call) -> None:
+        operands = _operands(call)
+        for array in _arrays(operands):
+            if self._value(array) is None:
+                self._close(array)
+        rows, width = _taken(call)
+        if rows is not None:
+            self._close(rows)
+        group = self._group_for(operands, row_major(call.result).shape, alone=rows is not None)
+        numbers = [self._operand(group, operand) for operand in operands]
+        if rows is not None:
+            numbers = [group.input(rows, rows=True), *numbers, Number(str(width))]
+        name, computed_in = _what(call)
+        operation = Operation(name, tuple(numbers), computed_in, str(call.result.dtype))
+        self.home[id(call.result)] = group, len(group.operations)
+        group.operations.append(operation)
+        group.results.append(call.result)
+        group.last = index
+
+    def _operand(self, group: Group, operand: Any) -> Operand:
+        if not isinstance(operand, np.ndarray):
+            return Number(_text(operand))
+        found = self._value(operand)
+        if found is not None and found[0] is group:
+            return Value(found[1])
+        return group.input(np.reshape(operand, group.shape, copy=False))
+
+    def _group_for(self, operands: Sequence[Any], shape: tuple[int, ...], *, alone: bool) -> Group:
+        """Return the group for an operation on these operands: theirs, made one, or a new one."""
+        found = [self._value(array) for array in _arrays(operands)]
+        groups = list({id(value[0]): value[0] for value in found if value is not None}.values())
+        if not groups and not shape and not alone:
+            # Numbers are so little work that those of all purposes share a launch.
+            groups = [group for group in self.groups if group.is_open and not group.shape][:1]
+        while groups:
+            merged = self._merged(groups, operands, shape)
+            if merged is not None:
+                return merged
+            groups.pop().is_open = False
+        self.groups.append(Group(shape))
+        return self.groups[-1]
+
+    def _merged(
+        self, groups: Sequence[Group], operands: Sequence[Any], shape: tuple[int, ...]
+    ) -> Group | None:
+        """Make groups one in a shape in which all of their inputs can be seen, if there is one."""
+        strangers = [array for array in _arrays(operands) if self._value(array) is None]
+        most = MOST_INPUTS if math.prod(shape) < LARGE else MOST_LARGE_INPUTS
+        if sum(len(group.inputs) for group in groups) + len(strangers) > most:
+            return None
+        shapes = {group.shape for group in groups} | {shape}
+        for wanted in sorted(shapes, key=len, reverse=True):
+            inputs = [seen for group in groups if (seen := group.inputs_in(wanted)) is not None]
+            if len(inputs) == len(groups) and all_in_shape(strangers, wanted) is not None:
+                return self._made_one(groups, inputs, wanted)
+        return None
+
+    def _made_one(
+        self, groups: Sequence[Group], inputs: Sequence[Sequence[NDArray]], shape: tuple[int, ...]
+    ) -> Group:
+        if len(groups) == 1 and groups[0].shape == shape:
+            return groups[0]
+        whole = Group(shape)
+        for group, seen in zip(groups, inputs, strict=True):
+            whole.take_over(group, seen)
+        self.groups = [group for group in self.groups if group not in groups]
+        self.groups.append(whole)
+        for number, result in enumerate(whole.results):
+            self.home[id(result)] = whole, number
+        return whole
+
+    # ---- reductions ------------------------------------------------------------------
+
+    def _reduced(self, call: Call) -> list[Launch]:
+        x, axis = call.arguments[0], call.options["axis"]
+        axes = order(x)
+        reduced = {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
+        kept = [a for a in range(x.ndim) if a not in reduced]
+        output = call.result.reshape([x.shape[a] for a in kept])
+        output = output.transpose([kept.index(a) for a in axes if a not in reduced])
+        expression, inputs = self._computed(x.transpose(axes))
+        what = Reduction(
+            converted(expression, str(output.dtype)),
+            "add" if call.function == np.add.reduce else "maximum",
+            tuple(place for place, a in enumerate(axes) if a in reduced),
+        )
+        return stages(what, inputs, output)
+
+    def _computed(self, view: NDArray) -> tuple[Expression, Sequence[NDArray]]:
+        """Return how what is seen here is computed, and of what."""
+        found = self._value(view)
+        if found is not None:
+            group, number = found
+            alone = group.alone(number, view.shape)
+            if alone is not None:
+                return alone
+        self._close(view)
+        return as_it_is(str(view.dtype)), [view]
+
+
+# ---- calls -----------------------------------------------------------------------------
+
+
+def _multiplied(call: Call) -> tuple[What, Sequence[NDArray], int]:
+    """Return how a product is made, of what, and in how many parts that are to be added up."""
+    A, B = call.arguments
+    of_few_rows = None if call.options else thin(A, B)
+    if isinstance(of_few_rows, ThinRows):
+        return of_few_rows, [A, B], 1
+    if isinstance(of_few_rows, ThinSlices):
+        return of_few_rows, [A, B], -(-of_few_rows.inner // of_few_rows.slice)
+    parts = parts_of(A.shape[0], A.shape[1], B.shape[1])
+    return Product(**call.options), [A, B] if parts == 1 else cut(A, B, parts), parts
+
+
+def _what(call: Call) -> tuple[str, tuple[str, ...]]:
+    """Return an elementwise call's name and the dtypes that its operands are brought to."""
+    if call.function is Own.TAKE:
+        return TAKE, ()
+    if call.function is Own.COPY:
+        return CAST, (str(call.result.dtype),)
+    function: Any = call.function
+    kinds = tuple(a.dtype if hasattr(a, "dtype") else type(a) for a in call.arguments)
+    *dtypes, _ = function.resolve_dtypes((*kinds, None))
+    return function.__name__, tuple(str(dtype) for dtype in dtypes)
+
+
+def _operands(call: Call) -> list[Any]:
+    """Return the operands of each place of a call's result, seen as it lies."""
+    result, arguments = call.result, call.arguments
+    if call.function is Own.TAKE:
+        x, rows = arguments
+        arguments = (rows.reshape(rows.shape + (1,) * (x.ndim - 1)),)
+    axes = order(result)
+    return [
+        np.broadcast_to(a, result.shape).transpose(axes) if isinstance(a, np.ndarray) else a
+        for a in arguments
+    ]
+
+
+def _taken(call: Call) -> tuple[NDArray | None, int]:
+    """Return what a TAKE takes rows of, as a vector, and their width."""
+    if call.function is not Own.TAKE:
+        return None, 0
+    x = call.arguments[0]
+    if call.options["axis"] != 0 or not x.flags.c_contiguous:
+        raise NotImplementedError("only rows of row-major arrays are taken")
+    return x.reshape(-1), x[:1].size
+
+
+def _arrays(operands: Iterable[Any]) -> list[NDArray]:
+    return [operand for operand in operands if isinstance(operand, np.ndarray)]
+
+
+def _text(number: Any) -> str:
+    value = number.item() if hasattr(number, "item") else number
+    if not np.isfinite(value):
+        raise NotImplementedError(f"{value} is no number for a kernel")
+    return repr(value)

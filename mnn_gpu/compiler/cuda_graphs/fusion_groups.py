@@ -1,0 +1,101 @@
+"""Elementwise operations of one size on their way to become one kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+from mnn_gpu.compiler.cuda_graphs.expressions import (
+    Expression,
+    Input,
+    Operation,
+    renumbered,
+    restricted,
+)
+from mnn_gpu.compiler.cuda_graphs.launches import Launch
+from mnn_gpu.compiler.views import all_in_shape, in_shape, is_same, row_major
+
+NDArray: TypeAlias = npt.NDArray[Any]
+
+
+class Group:
+    """Operations, and where their inputs lie.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        All arrays are seen in: row-major, so that places are counted as they lie.
+
+    Attributes
+    ----------
+    inputs : list of array
+    rows : set of int
+        The numbers of those inputs of which entries are taken, which are seen as vectors.
+    operations : list of Operation
+    results : list of array
+        What each makes, whole.
+    is_open : bool
+        Whether another operation may join: not after somebody else has read a result.
+    last : int
+        The number of the call that joined last.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.inputs: list[NDArray] = []
+        self.rows: set[int] = set()
+        self.operations: list[Operation] = []
+        self.results: list[NDArray] = []
+        self.is_open = True
+        self.last = -1
+
+    def input(self, array: NDArray, *, rows: bool = False) -> Input:
+        """Return the number of an input, a new one or known."""
+        for number, known in enumerate(self.inputs):
+            if is_same(known, array) and (number in self.rows) == rows:
+                return Input(number)
+        self.inputs.append(array)
+        if rows:
+            self.rows.add(len(self.inputs) - 1)
+        return Input(len(self.inputs) - 1)
+
+    def inputs_in(self, shape: tuple[int, ...]) -> list[NDArray] | None:
+        """Return the inputs seen in another shape, None if one would have to be copied."""
+        seen = [
+            array if number in self.rows else in_shape(array, shape)
+            for number, array in enumerate(self.inputs)
+        ]
+        found = [array for array in seen if array is not None]
+        return found if len(found) == len(seen) else None
+
+    def take_over(self, other: Group, inputs: Sequence[NDArray]) -> None:
+        """Go on with another group's operations too, whose inputs are seen in this shape."""
+        numbers = [
+            self.input(array, rows=number in other.rows) for number, array in enumerate(inputs)
+        ]
+        start = len(self.operations)
+        self.operations += [
+            renumbered(operation, numbers.__getitem__, start.__add__)
+            for operation in other.operations
+        ]
+        self.results += other.results
+        self.last = max(self.last, other.last)
+
+    def alone(self, value: int, shape: tuple[int, ...]) -> tuple[Expression, list[NDArray]] | None:
+        """Return the expression of one value, and its inputs in this shape.
+
+        Return None if it takes entries, or an input would have to be copied.
+        """
+        dtypes = [str(array.dtype) for array in self.inputs]
+        expression, used = restricted(dtypes, self.operations, [value])
+        inputs = all_in_shape([self.inputs[n] for n in used if n not in self.rows], shape)
+        return (expression, inputs) if inputs and len(inputs) == len(used) else None
+
+    def launch(self) -> Launch:
+        """Return the launch that makes all results."""
+        dtypes = tuple(str(array.dtype) for array in self.inputs)
+        what = Expression(dtypes, tuple(self.operations), tuple(range(len(self.operations))))
+        outputs = [row_major(result).reshape(self.shape) for result in self.results]
+        return Launch(what, self.inputs, outputs)

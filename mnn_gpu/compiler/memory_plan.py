@@ -1,0 +1,285 @@
+"""Where each result of a tape lies: laid out once, so that a replay allocates nothing.
+
+Three rules keep the memory small and the passes over it few. What is joined is
+written where it is going to be. An elementwise result overwrites an argument that nobody
+needs any more. The outputs overwrite the inputs that they follow on, where nobody reads
+the old value after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.compiler.operations import Operation, Own, aligned, into
+from mnn_gpu.compiler.trace import Call
+from mnn_gpu.compiler.views import address, owner
+
+NDArray: TypeAlias = npt.NDArray[Any]
+
+
+class Layout:
+    """The memory of a tape's calls.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        As traced, each result in memory of its own.
+    outputs : sequence of array
+        Which results are wanted.
+    targets : sequence of array
+        Where each of them is to be written; these may be inputs of the calls.
+
+    Attributes
+    ----------
+    last_copies : list of callable
+        What is left to do when all calls are done.
+    """
+
+    def __init__(
+        self, calls: Sequence[Call], outputs: Sequence[NDArray], targets: Sequence[NDArray]
+    ) -> None:
+        self.calls = calls
+        self.index = {id(call.result): i for i, call in enumerate(calls)}
+        self.last_use = self._last_uses(outputs)
+        self.lanes_using = self._lanes_using()
+        self.old_reads = self._reads_of(targets, outputs)
+        # Each result lies on a target, or inside another result at an offset, or in memory
+        # of its own: the place of its root.
+        self.target: dict[int, NDArray] = {}
+        self.inside: dict[int, tuple[int, int]] = {}
+        self.place: dict[int, NDArray] = {}
+        self._put_outputs_on_targets(outputs, targets)
+        for call in reversed(calls):
+            if call.function is Own.JOIN:
+                self._put_parts_into_the_whole(call)
+            else:
+                self._overwrite_an_argument(call)
+        self._share_memory()
+        self.last_copies = self._copies(outputs, targets)
+
+    def bound(self, call: Call) -> Operation:
+        """Return the call with its arguments and its result in the memory laid out."""
+        arguments = [self._moved(a) if isinstance(a, np.ndarray) else a for a in call.arguments]
+        return into(self._moved(call.result), call.function, tuple(arguments), call.options)
+
+    def is_in_place(self, call: Call) -> bool:
+        """Return whether all parts of a concatenation are written where they belong."""
+        return call.function is Own.JOIN and all(
+            self.inside.get(id(owner(part))) == (id(call.result), offset)
+            and _is_all_of(part, owner(part))
+            for part, offset in _parts(call)
+        )
+
+    # ---- who reads what, and when ----------------------------------------------------
+
+    def _last_uses(self, outputs: Sequence[NDArray]) -> dict[int, int]:
+        last = {}
+        for i, call in enumerate(self.calls):
+            for array in _arrays(call):
+                last[id(owner(array))] = i
+        for output in outputs:
+            last[id(owner(output))] = len(self.calls)
+        return last
+
+    def _lanes_using(self) -> dict[int, set[int]]:
+        lanes: dict[int, set[int]] = {}
+        for call in self.calls:
+            for array in _arrays(call):
+                lanes.setdefault(id(owner(array)), set()).add(call.lane)
+        return lanes
+
+    def _reads_of(
+        self, targets: Sequence[NDArray], outputs: Sequence[NDArray]
+    ) -> dict[int, list[tuple[int, NDArray]]]:
+        """Return for each target which calls read what of its old value; outputs read last."""
+        reads: dict[int, list[tuple[int, NDArray]]] = {id(target): [] for target in targets}
+        for i, call in enumerate(self.calls):
+            for argument in _arrays(call)[1:]:
+                if id(owner(argument)) in reads:
+                    reads[id(owner(argument))].append((i, argument))
+        for output in outputs:
+            if id(owner(output)) in reads:
+                reads[id(owner(output))].append((len(self.calls), output))
+        return reads
+
+    def _may_write(self, result: NDArray, root: int, offset: int) -> bool:
+        """Return whether a result may be written here, which may be a target's memory.
+
+        It may if nobody reads what was there before at a later time, or in another lane.
+        """
+        if root not in self.target:
+            return True
+        target = self.target[root]
+        i = self.index[id(result)]
+        start = address(target) + offset
+        for j, read in self.old_reads[id(target)]:
+            low, high = _bounds(read)
+            if low >= start + result.nbytes or high <= start:
+                continue
+            same = low == start and read.strides == result.strides and read.shape == result.shape
+            if j > i or (j == i and not (same and _is_elementwise(self.calls[i]))):
+                return False
+            if j < i and 0 < self.calls[j].lane != self.calls[i].lane > 0:
+                return False
+        return True
+
+    # ---- the three rules -------------------------------------------------------------
+
+    def _put_outputs_on_targets(
+        self, outputs: Sequence[NDArray], targets: Sequence[NDArray]
+    ) -> None:
+        for output, target in zip(outputs, targets, strict=True):
+            fits = output.strides == target.strides and output.dtype == target.dtype
+            if id(output) in self.index and id(output) not in self.target and fits:
+                self.target[id(output)] = target
+                if not self._may_write(output, id(output), 0):
+                    del self.target[id(output)]
+
+    def _put_parts_into_the_whole(self, call: Call) -> None:
+        for part, offset in _parts(call):
+            source = owner(part)
+            # The whole may be overwritten before a part that is needed longer.
+            dies_here = self.last_use[id(source)] == self.index[id(call.result)]
+            alike = part.dtype == call.result.dtype and _is_all_of(part, source)
+            if self._is_free(source) and alike and dies_here:
+                self._put_inside(source, call.result, offset)
+
+    def _overwrite_an_argument(self, call: Call) -> None:
+        result = call.result
+        if not _is_elementwise(call):
+            return
+        for argument in _arrays(call)[1:]:
+            if (
+                self._is_free(argument)
+                and self.last_use[id(argument)] == self.index[id(result)]
+                and self._is_used_in(call.lane, id(argument))
+                and argument.strides == result.strides
+                and argument.shape == result.shape
+                and argument.nbytes == result.nbytes
+                and self._put_inside(argument, result, 0)
+            ):
+                return
+
+    def _is_used_in(self, lane: int, name: int) -> bool:
+        """Return whether a result is no other lane's, which may still be working on it."""
+        return self.lanes_using[name] <= {0, lane} and self.calls[self.index[name]].lane == lane
+
+    def _is_free(self, array: NDArray) -> bool:
+        """Return whether it is a whole result that has no place yet."""
+        name = id(array)
+        return name in self.index and name not in self.inside and name not in self.target
+
+    def _put_inside(self, array: NDArray, whole: NDArray, offset: int) -> bool:
+        root, start = self._root(id(whole))
+        allowed = self._may_write(array, root, start + offset)
+        if allowed:
+            self.inside[id(array)] = (id(whole), offset)
+        return allowed
+
+    def _root(self, name: int) -> tuple[int, int]:
+        """Return in which result another one lies, and where in it."""
+        offset = 0
+        while name in self.inside:
+            name, start = self.inside[name]
+            offset += start
+        return name, offset
+
+    # ---- the rest --------------------------------------------------------------------
+
+    def _share_memory(self) -> None:
+        """Give every root that is on no target memory that is free while it is needed."""
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for i, call in enumerate(self.calls):
+            for array in _arrays(call):
+                if id(owner(array)) in self.index:
+                    root, _ = self._root(id(owner(array)))
+                    first.setdefault(root, i)
+                    last[root] = max(last.get(root, i), self.last_use[id(owner(array))])
+        lanes: dict[int, set[int]] = {}
+        for name in self.index:
+            lanes.setdefault(self._root(name)[0], set()).update(self.lanes_using[name])
+        starts: dict[int, list[int]] = {}
+        ends: dict[int, list[int]] = {}
+        for root in first:
+            starts.setdefault(first[root], []).append(root)
+            ends.setdefault(last[root], []).append(root)
+        free: dict[tuple[int, int], list[NDArray]] = {}
+        for i, call in enumerate(self.calls):
+            for root in starts.get(i, []):
+                if root in self.target:
+                    self.place[root] = self.target[root]
+                    continue
+                size = self.calls[self.index[root]].result.nbytes
+                # What a lane sets free, another may still be waiting to overwrite.
+                pool = free.get((call.lane, size)) or free.get((0, size))
+                self.place[root] = pool.pop() if pool else aligned((size,), np.uint8)
+            for root in ends.get(i, []):
+                # What was made outside a lane, another lane may still be reading.
+                alone = lanes[root] <= {0, call.lane}
+                if root not in self.target and self.calls[first[root]].lane == call.lane and alone:
+                    memory = self.place[root]
+                    free.setdefault((call.lane, memory.nbytes), []).append(memory)
+
+    def _copies(self, outputs: Sequence[NDArray], targets: Sequence[NDArray]) -> list[Operation]:
+        """Return what brings those outputs to their targets that are not written there.
+
+        Outputs that are inputs go through memory of their own, since another output's
+        copy may overwrite them.
+        """
+        first: list[Operation] = []
+        then: list[Operation] = []
+        for output, target in zip(outputs, targets, strict=True):
+            root, _ = self._root(id(owner(output)))
+            if self.target.get(root) is target or output is target:
+                continue
+            source = self._moved(output)
+            if id(owner(output)) in self.old_reads:
+                aside = np.empty_like(source)
+                first.append(partial(np.copyto, aside, source))
+                source = aside
+            then.append(partial(np.copyto, target, source))
+        return first + then
+
+    def _moved(self, array: NDArray) -> NDArray:
+        """Return the same view in the memory laid out; what was there before stays."""
+        source = owner(array)
+        if id(source) not in self.index:
+            return array
+        root, start = self._root(id(source))
+        offset = start + address(array) - address(source)
+        raw = self.place[root].reshape(-1).view(np.uint8)
+        return np.ndarray(array.shape, array.dtype, raw, offset, array.strides)
+
+
+def _arrays(call: Call) -> list[NDArray]:
+    """Return the result, then the arguments that are arrays."""
+    return [call.result, *(a for a in call.arguments if isinstance(a, np.ndarray))]
+
+
+def _parts(join: Call) -> Iterator[tuple[NDArray, int]]:
+    """Yield what is joined, and at which offset in the result it belongs."""
+    offset = 0
+    for part in join.arguments:
+        yield part, offset
+        offset += part.size * join.result.itemsize
+
+
+def _bounds(array: NDArray) -> tuple[int, int]:
+    """Return the addresses of the first byte and of the one after the last."""
+    low, high = np.lib.array_utils.byte_bounds(array)
+    return int(low), int(high)
+
+
+def _is_elementwise(call: Call) -> bool:
+    return isinstance(call.function, np.ufunc) and call.function.signature is None
+
+
+def _is_all_of(part: NDArray, whole: NDArray) -> bool:
+    """Return whether a view shows an array from beginning to end, in order of memory."""
+    return part.nbytes == whole.nbytes and part.flags.c_contiguous and whole.flags.c_contiguous

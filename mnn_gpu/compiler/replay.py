@@ -1,0 +1,175 @@
+"""`compile` for NumPy: a pure step is traced once and from then on replayed into fixed memory.
+
+NumPy's counterpart of a captured CUDA graph. The arithmetic is the same calls in the same
+order, with ``out=``: nothing is looked up or allocated, and memory is laid out once, see
+`layout.py`. (Only thin matrix products are done another way, see `thin.py`, and may round
+otherwise.) The state is updated where it lies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from contextvars import copy_context
+from functools import cache
+from itertools import groupby
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.backends.base import Step
+from mnn_gpu.compiler.memory_plan import Layout
+from mnn_gpu.compiler.operations import PRODUCTS, Operation, aligned
+from mnn_gpu.compiler.pytrees import Tree, leaves, mapped
+from mnn_gpu.compiler.trace import Call, Tape
+from mnn_gpu.compiler.views import owner
+from mnn_gpu.utils.blas import single_threaded
+
+NDArray: TypeAlias = npt.NDArray[Any]
+
+
+class TornStepError(MemoryError):
+    """Memory ran out when the state had been written over in part."""
+
+
+class Replay:
+    """A compiled step: ``(state, batches) -> state``; see `Backend.compile`.
+
+    A state that it returned is overwritten by the next step; a state that comes from
+    elsewhere is copied and left alone.
+    """
+
+    def __init__(self, step: Step, data: Any) -> None:
+        self.step = step
+        self.data = data
+        self.buffers: list[NDArray] = []
+        self.state: Tree = None
+        self.programs: dict[Any, tuple[list[NDArray], Program]] = {}
+
+    def __call__(self, state: Tree, batches: Tree) -> Tree:
+        stacks = [stack for stack in batches if stack is not None]
+        places, program = self._program_for(state, batches, stacks)
+        self._bring_in(leaves(state))
+        for i in range(len(stacks[0])):
+            for place, stack in zip(places, stacks, strict=True):
+                place[...] = stack[i]
+            try:
+                program.run()
+            except MemoryError as error:
+                raise TornStepError(*error.args) from error
+        return self.state
+
+    def _bring_in(self, state: Iterable[NDArray]) -> None:
+        """Copy what is not there already; one buffer may be wanted in the place of another."""
+        pairs = zip(state, self.buffers, strict=True)
+        strangers = [(np.array(leaf), buffer) for leaf, buffer in pairs if leaf is not buffer]
+        for leaf, buffer in strangers:
+            if (leaf.shape, leaf.dtype) != (buffer.shape, buffer.dtype):
+                raise ValueError("a compiled step is given a state of another shape or dtype")
+            buffer[...] = leaf
+
+    def _program_for(
+        self, state: Tree, batches: Tree, stacks: Sequence[NDArray]
+    ) -> tuple[list[NDArray], Program]:
+        """Return the program for batches of this shape, and where it finds its batch."""
+        if not self.buffers:
+            self.state = mapped(_own, state)
+            self.buffers = list(leaves(self.state))
+        key = tuple((stack.shape[1:], stack.dtype) for stack in stacks)
+        if key not in self.programs:
+            places = [_own(stack[0, ...]) for stack in stacks]
+            self.programs[key] = places, self._traced(batches, places)
+        return self.programs[key]
+
+    def _traced(self, batches: Tree, places: Sequence[NDArray]) -> Program:
+        tape = Tape()
+        data, state = (mapped(tape.traced, tree) for tree in (self.data, self.state))
+        at = iter(places)
+        batch = mapped(lambda _: tape.traced(next(at)), batches)
+        result = self.step(data, state, batch)
+        return Program(tape.calls, [leaf.array for leaf in leaves(result)], self.buffers)
+
+
+def _own(array: NDArray) -> NDArray:
+    copy = aligned(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+class Program:
+    """The calls of a tape, bound to memory that is laid out once; made as a `Layout` is."""
+
+    def __init__(
+        self, calls: Sequence[Call], outputs: Sequence[NDArray], targets: Sequence[NDArray]
+    ) -> None:
+        calls = _needed(calls, outputs)
+        layout = Layout(calls, outputs, targets)
+        self.operations: list[Operation] = []
+        for group, run in groupby(calls, key=lambda call: call.group if call.lane else 0):
+            lanes: dict[int, list[Operation]] = {}
+            products = False
+            for call in run:
+                products |= call.function in PRODUCTS
+                if not layout.is_in_place(call):
+                    lanes.setdefault(call.lane, []).append(layout.bound(call))
+            if group and lanes:
+                self.operations.append(Lanes(list(lanes.values()), products))
+            else:
+                self.operations += lanes.get(0, [])
+        self.operations += layout.last_copies
+
+    def run(self) -> None:
+        """Do everything once more."""
+        _do(self.operations)
+
+
+def _needed(calls: Sequence[Call], outputs: Sequence[NDArray]) -> list[Call]:
+    """Leave out what no output depends on."""
+    wanted = {id(owner(output)) for output in outputs}
+    kept = []
+    for call in reversed(calls):
+        if id(call.result) in wanted:
+            kept.append(call)
+            wanted |= {id(owner(a)) for a in call.arguments if isinstance(a, np.ndarray)}
+    return kept[::-1]
+
+
+class Lanes:
+    """Lists of operations that threads do side by side; NumPy lets them run at once.
+
+    If there are matrix products among them, each is kept to its lane's thread.
+    """
+
+    def __init__(self, lanes: Sequence[Sequence[Operation]], products: bool) -> None:
+        self.first, *self.others = lanes
+        self.around = single_threaded if products and self.others else nullcontext
+
+    def __call__(self) -> None:
+        if not self.others:
+            _do(self.first)
+            return
+        threads = _threads(len(self.others), os.getpid())
+        with self.around():
+            # In copies of the context, which holds NumPy's ways with overflows.
+            waiting = [threads.submit(copy_context().run, _do, lane) for lane in self.others]
+            try:
+                _do(self.first)
+                for lane in waiting:
+                    lane.result()
+            except BaseException:
+                wait(waiting)
+                raise
+
+
+@cache
+def _threads(count: int, _process: int) -> ThreadPoolExecutor:
+    """Return threads of this process: those of the one that forked it are not in it."""
+    return ThreadPoolExecutor(count)
+
+
+def _do(operations: Sequence[Operation]) -> None:
+    for operation in operations:
+        operation()

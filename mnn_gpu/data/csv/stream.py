@@ -1,0 +1,167 @@
+"""A CSV file of any length, some rows at a time, in one pass and in bounded memory.
+
+Runs of whole lines go through `csv_digits` in several threads; a run that is not of its
+simple kind goes to pandas, alone. What is wrong is found by reading the file again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.blocks import Piece
+from mnn_gpu.data.csv.columns import Layout, csv_errors
+from mnn_gpu.data.csv.diagnose import find_fault
+from mnn_gpu.data.csv.dialect import open_cells
+from mnn_gpu.data.csv.fast_parser import MOST_THREADS, EndlessLineError, line_blocks, numbers
+from mnn_gpu.data.csv.reader import NUL, check_columns, has_class_names, pandas_cells
+from mnn_gpu.data.labels import text_labels
+from mnn_gpu.data.pixel_dtype import HINT, of_kind
+from mnn_gpu.data.unpacking import MOST_LINE
+from mnn_gpu.data.untrusted_files import KIND_CURE
+from mnn_gpu.errors import DataError
+from mnn_gpu.utils.threads import available_cores
+
+TRUTH = re.compile(rb"true|false", re.IGNORECASE)
+"""pandas would take a column of these for 1 and 0."""
+
+EMPTY_AT_END = re.compile(rb",[ \t]*\r?$", re.MULTILINE)
+"""pandas would overlook an empty cell too many, if all lines it is given have one."""
+
+ODD = 1 << 23
+"""Bytes, about, that pandas is given at once: it takes milliseconds for the columns alone."""
+
+
+def csv_pieces(path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> Iterator[Piece]:
+    """Yield the rows of a CSV file.
+
+    Parameters
+    ----------
+    path : Path
+        Unpacked if it ends in .gz.
+    layout : Layout
+    dtype : uint8, float32 or None
+        Of the pixels; None: uint8 if the first rows are whole numbers from 0 to 255.
+
+    Raises
+    ------
+    DataError
+        Naming line and column.
+    """
+    reader = _Reader(path, layout, dtype)
+    odd: list[bytes] = []
+    with csv_errors(path), open_cells(path, layout.dialect) as file:
+        if layout.header:
+            _skip_header(file, path)
+        for block, simple in _in_order(reader.simple, _line_blocks(file, path)):
+            if simple is None:
+                odd.append(block)
+            if odd and (simple is not None or sum(map(len, odd)) >= ODD):
+                yield reader.odd(b"".join(odd))
+                odd.clear()
+            if simple is not None:
+                yield reader.of_kind(simple)
+        if odd:
+            yield reader.odd(b"".join(odd))
+
+
+def _in_order(
+    function: Callable[[bytes], Piece | None], blocks: Iterator[bytes]
+) -> Iterator[tuple[bytes, Piece | None]]:
+    """Yield each block and what the function, in several threads, makes of it."""
+    threads = min(available_cores(), MOST_THREADS)
+    waiting: deque[tuple[bytes, Future[Piece | None]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for block in blocks:
+            waiting.append((block, pool.submit(function, block)))
+            if len(waiting) > 2 * threads:
+                block, future = waiting.popleft()
+                yield block, future.result()
+        while waiting:
+            block, future = waiting.popleft()
+            yield block, future.result()
+
+
+class _Reader:
+    """Makes pieces of runs of lines; the first one decides the type of the pixels."""
+
+    def __init__(self, path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> None:
+        self.path, self.layout = path, layout
+        self.dtype = None if dtype is None else np.dtype(dtype)
+
+    def simple(self, block: bytes) -> Piece | None:
+        """Return rows of whole numbers from 0 to 255; in any thread."""
+        cells = numbers(block, len(self.layout.names))
+        return None if cells is None else self.layout.parted(cells)
+
+    def odd(self, text: bytes) -> Piece:
+        """Return rows that are not simple; in one thread, since warnings become errors."""
+        read = self._by_pandas(text)
+        if read is None:
+            raise self._fault()
+        return self.of_kind(read)
+
+    def of_kind(self, piece: Piece) -> Piece:
+        """Return rows as the type that the pixels have."""
+        X, y = piece
+        if self.dtype is None and len(X):
+            self.dtype = np.dtype(np.uint8 if X.dtype == np.uint8 else np.float32)
+        try:
+            return of_kind(X, self.dtype or np.uint8, str(self.path)), y
+        except DataError as error:
+            raise self._fault() from error
+
+    def _by_pandas(self, block: bytes) -> Piece | None:
+        columns = len(self.layout.names)
+        if not block.strip(b"\r\n"):
+            nothing = np.empty((0, columns), np.uint8)
+            return self.layout.parted(nothing)
+        check_columns(self.path, self.layout)
+        if NUL in block or TRUTH.search(block) or EMPTY_AT_END.search(block):
+            return None
+        read = pandas_cells(io.BytesIO(block), self.layout.columns, header=False)
+        if read is None:
+            return None
+        X, y = read
+        if self.dtype is None and not ((X > 0) & (X < 1)).any():
+            self.dtype = np.dtype(np.uint8)
+        return X, y
+
+    def _fault(self) -> DataError:
+        if has_class_names(self.layout):
+            return text_labels(str(self.path))
+        fault = find_fault(self.path, self.layout, self.dtype == np.float32)
+        return DataError(fault.cause, f"{fault.cure} {HINT}")
+
+
+def _line_blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    try:
+        yield from line_blocks(file)
+    except EndlessLineError as error:
+        raise DataError(f"{path} has a line of over {MOST_LINE:,} bytes.", KIND_CURE) from error
+
+
+def _skip_header(file: IO[bytes], path: Path) -> None:
+    """Read on until after the line that `csv` takes for the header, which may be several."""
+    next((row for row in csv.reader(_decoded(file, path)) if row), None)
+
+
+def _decoded(file: IO[bytes], path: Path) -> Iterator[str]:
+    encoding = "utf-8-sig"
+    while line := file.readline(MOST_LINE):
+        if b"\r" in line.rstrip(b"\r\n"):
+            raise DataError(
+                f"{path} ends its lines with carriage returns alone.",
+                "Save it with line feeds, as all systems write text today.",
+            )
+        yield line.decode(encoding)
+        encoding = "utf-8"

@@ -1,0 +1,1 @@
+"""Folders of .npy files with an index, which data are converted to."""

@@ -1,0 +1,47 @@
+"""One way in for data that is larger than memory: a path in, `Blocks` out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mnn_gpu.data.blocks import Blocks
+from mnn_gpu.data.load import check_table
+from mnn_gpu.data.npy_folder.index import is_converted
+from mnn_gpu.data.npy_folder.reader import NpyFolder
+from mnn_gpu.data.parquet.blocks import ParquetBlocks
+from mnn_gpu.data.untrusted_files import given_path, is_folder
+from mnn_gpu.errors import DataError
+
+__all__ = ["Blocks", "open_blocks"]
+
+
+def open_blocks(
+    path: str | Path, label_column: str | int | None = None, keep_columns: bool = False
+) -> Blocks:
+    """Open a data set that is read some rows at a time.
+
+    Parameters
+    ----------
+    path : path
+        A folder that `mnn-gpu convert` wrote, or a Parquet file.
+    label_column : str or int, optional
+        As for `load_dataset`.
+    keep_columns : bool
+        Whether columns that number rows (an index, id, fold, whole numbers that count up)
+        are pixels too. Default: they are left out, with a warning.
+
+    Raises
+    ------
+    DataError
+        If it is neither, or anything about it is wrong.
+    """
+    path = given_path(path)
+    if not is_folder(path) and path.suffix.lower() in (".parquet", ".pq"):
+        return ParquetBlocks(path, label_column, keep_columns=keep_columns)
+    if is_converted(path):
+        check_table(path, label_column)
+        return NpyFolder(path)
+    raise DataError(
+        f"{path} cannot be read some rows at a time.",
+        f"Convert it first, with mnn-gpu convert {path} FOLDER, and give the folder.",
+    )

@@ -1,0 +1,141 @@
+"""What the pages of a Parquet file promise: its footer may say less than would be unpacked.
+
+Source: the Parquet format's `parquet.thrift` (PageHeader), in Thrift's compact protocol.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+
+from mnn_gpu.data.untrusted_files import most_unpacked
+from mnn_gpu.storage.regular_file import open_regular
+
+MOST_HEADER = 4096
+"""Bytes of a page's header: of a column of numbers it has fewer than a hundred."""
+MOST_TEXT_HEADER = 1 << 14
+"""Likewise of texts and images: Arrow writes the least and the largest, of up to 4096 bytes."""
+MOST_PAGE = 1 << 28
+"""Bytes that a page may unpack to, all at once; usual is one million."""
+MOST_DICTIONARY = 1 << 22
+"""Likewise, of texts and images that rows share: each row of a batch may be as long as it."""
+UNPACKED, PACKED, DATA, DICTIONARY, DATA_V2 = 2, 3, 5, 7, 8
+VALUES = 1
+I32, STRUCT = 5, 12
+MOST_FIELD = 100
+
+
+def check_pages(path: Path, metadata: Any, group: int | None = None) -> None:
+    """See that no page is a bomb, and that a column's pages hold as many values as rows.
+
+    Of a column of lists they hold any number, which is bounded by the size of the file.
+
+    Parameters
+    ----------
+    path : Path
+    metadata : pyarrow.parquet.FileMetaData
+    group : int, optional
+        The one row group whose pages are looked at. Default: all.
+
+    Raises
+    ------
+    ValueError
+        If they do not, or a page's header is damaged.
+    """
+    left, most = path.stat().st_size, most_unpacked(path)
+    with open_regular(path) as file:
+        for i in range(metadata.num_row_groups) if group is None else [group]:
+            left -= _group_bytes(file, metadata, i, left, most)
+
+
+def _group_bytes(file: IO[bytes], metadata: Any, number: int, left: int, most: int) -> int:
+    """Look at a row group of no more than ``left`` bytes, and return how many it has.
+
+    A column of lists may have up to ``most`` values.
+    """
+    size, group = 0, metadata.row_group(number)
+    for j in range(group.num_columns):
+        column = group.column(j)
+        size += column.total_compressed_size
+        if column.total_compressed_size < 0 or size > left:
+            raise ValueError("its columns promise more bytes than it has")
+        values, is_list = _values(file, column), metadata.schema.column(j).max_repetition_level
+        if values != column.num_values or not (is_list or values == group.num_rows):
+            raise ValueError(f"column {j + 1} has more or fewer values than rows")
+        if values > most:
+            raise ValueError(f"column {j + 1} promises {values:,} values")
+    return size
+
+
+def _values(file: IO[bytes], column: Any) -> int:
+    """Return how many values the pages of a column promise."""
+    start = int(column.data_page_offset)
+    if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
+        start = int(column.dictionary_page_offset)
+    stop, values = start + column.total_compressed_size, 0
+    is_text = column.physical_type == "BYTE_ARRAY"
+    while start < stop:
+        file.seek(start)
+        header, length = page_header(file.read(MOST_TEXT_HEADER if is_text else MOST_HEADER))
+        sizes = header[UNPACKED], header[PACKED]
+        most = MOST_DICTIONARY if is_text and DICTIONARY in header else MOST_PAGE
+        if not all(0 <= size <= most for size in sizes):
+            raise ValueError(f"a page promises {max(sizes):,} bytes")
+        values += (header.get(DATA) or header.get(DATA_V2) or {VALUES: 0})[VALUES]
+        start += length + header[PACKED]
+    return values
+
+
+def page_header(content: bytes) -> tuple[dict[int, Any], int]:
+    """Return the numbers and structures of a page's header, by field, and its length in bytes."""
+    try:
+        return _struct(content, 0)
+    except (IndexError, RecursionError) as error:
+        raise ValueError("the header of a page is damaged") from error
+
+
+def _struct(content: bytes, at: int) -> tuple[dict[int, Any], int]:
+    fields: dict[int, Any] = {}
+    field = 0
+    while head := content[at]:
+        step, kind = head >> 4, head & 15
+        at += 1
+        if step:
+            field += step
+        else:
+            field, at = _number(content, at)
+        if not 0 < field <= MOST_FIELD:
+            raise ValueError(f"the header of a page has a field {field}")
+        value, at = _value(content, at, kind)
+        # As Thrift's readers do: a field of another kind is skipped.
+        if kind in (I32, STRUCT):
+            fields[field] = value
+    return fields, at + 1
+
+
+def _value(content: bytes, at: int, kind: int) -> tuple[Any, int]:
+    if kind in (1, 2):  # True and False have no bytes of their own.
+        return kind == 1, at
+    if kind in (4, I32, 6):
+        return _number(content, at)
+    if kind in (3, 7):  # A byte and a double.
+        return None, at + (1 if kind == 3 else 8)
+    if kind == 8:
+        length, at = _varint(content, at)
+        return None, at + length
+    if kind == STRUCT:
+        return _struct(content, at)
+    raise ValueError(f"the header of a page holds a value of kind {kind}")
+
+
+def _number(content: bytes, at: int) -> tuple[int, int]:
+    zigzag, at = _varint(content, at)
+    return (zigzag >> 1) ^ -(zigzag & 1), at
+
+
+def _varint(content: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while content[at] & 128:
+        number |= (content[at] & 127) << shift
+        shift, at = shift + 7, at + 1
+    return number | content[at] << shift, at + 1

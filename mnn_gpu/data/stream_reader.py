@@ -1,0 +1,121 @@
+"""Data of any known kind, some rows at a time from the first to the last, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.data.archive import archive_of
+from mnn_gpu.data.blocks import Blocks, Piece
+from mnn_gpu.data.csv.columns import csv_errors, csv_layout
+from mnn_gpu.data.csv.stream import csv_pieces
+from mnn_gpu.data.dataset import Dataset, no_labels
+from mnn_gpu.data.labels import text_labels
+from mnn_gpu.data.load import check_table, data_file, load_dataset
+from mnn_gpu.data.mnist import Part
+from mnn_gpu.data.npy_folder.index import is_converted
+from mnn_gpu.data.npy_folder.reader import NpyFolder
+from mnn_gpu.data.parquet.blocks import ParquetBlocks
+from mnn_gpu.data.pixel_dtype import of_kind
+
+PIECE = 1 << 22
+"""Pixels that are looked at and handed on at a time."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Rows that come once.
+
+    Attributes
+    ----------
+    source : str
+    image_shape : (height, width) or None
+    feature_names : tuple of str or None
+    pieces : iterator of (X, y)
+        X is always uint8 or always float32; the first piece has a row.
+    """
+
+    source: str
+    image_shape: tuple[int, int] | None
+    feature_names: tuple[str, ...] | None
+    pieces: Iterator[Piece]
+
+
+def open_stream(
+    paths: Sequence[Path],
+    part: Part,
+    label_column: str | int | None,
+    labelled: bool,
+    dtype: npt.DTypeLike | None,
+    keep_columns: bool = False,
+) -> Stream:
+    """Open data: CSV and Parquet of any size, other kinds of what memory holds.
+
+    Parameters
+    ----------
+    paths, part, label_column, keep_columns
+        As for `load_dataset`.
+    labelled : bool
+        Whether there are to be labels; without, a CSV file without a header line has none.
+    dtype : uint8, float32 or None
+        Of the pixels; None: as the first rows are.
+
+    Raises
+    ------
+    DataError
+        Here and from the pieces.
+    """
+    path = paths[0] if len(paths) > 1 else data_file(paths[0], part)
+    name = path.name.lower().removesuffix(".gz")
+    check_table(path, label_column)
+    if len(paths) == 1 and is_converted(path):
+        return _of_blocks(NpyFolder(path), dtype, labelled)
+    if len(paths) == 1 and name.endswith((".csv", ".tsv", ".txt")):
+        return _of_csv(path, label_column, labelled, dtype, keep_columns)
+    is_parquet = name.endswith((".parquet", ".pq")) and archive_of(path) is None
+    if len(paths) == 1 and is_parquet:
+        parquet = ParquetBlocks(path, label_column, dtype, labelled, keep_columns)
+        pieces = (piece for _, piece in parquet.whole())
+        return Stream(parquet.source, parquet.image_shape, parquet.feature_names, pieces)
+    data = load_dataset(paths, part, labelled=labelled)
+    return Stream(data.source, data.image_shape, data.feature_names, _cut(data, dtype))
+
+
+def _of_csv(
+    path: Path,
+    label_column: str | int | None,
+    labelled: bool,
+    dtype: npt.DTypeLike | None,
+    keep_columns: bool,
+) -> Stream:
+    with csv_errors(path):
+        layout = csv_layout(path, label_column, labelled, None, keep_columns)
+    return Stream(str(path), None, layout.feature_names, csv_pieces(path, layout, dtype))
+
+
+def _of_blocks(blocks: Blocks, dtype: npt.DTypeLike | None, labelled: bool) -> Stream:
+    if labelled and not blocks.labelled:
+        raise no_labels(blocks.source)
+    pieces = _read_on(blocks, dtype or blocks.dtype)
+    return Stream(blocks.source, blocks.image_shape, blocks.feature_names, pieces)
+
+
+def _read_on(blocks: Blocks, dtype: npt.DTypeLike) -> Iterator[Piece]:
+    for first, (X, y) in blocks.whole():
+        yield of_kind(X, dtype, blocks.source, first), y
+
+
+def _cut(data: Dataset, dtype: npt.DTypeLike | None) -> Iterator[Piece]:
+    """Yield the rows of what is in memory, which has been looked at as a whole."""
+    if data.y is not None and data.y.dtype.kind == "U":
+        raise text_labels(data.source)
+    if dtype is None:
+        dtype = np.uint8 if data.X.dtype == np.uint8 else np.float32
+    rows = max(1, PIECE // data.X.shape[1])
+    for start in range(0, len(data), rows):
+        X = of_kind(data.X[start : start + rows], dtype, data.source, start)
+        yield X, None if data.y is None else data.y[start : start + rows]

@@ -1,0 +1,87 @@
+"""Whether all ranks were given the same: compared before they exchange anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from mnn_gpu import __version__
+from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.open_blocks import Blocks
+from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.errors import UsageError
+from mnn_gpu.storage.safetensors_file import data_digest
+
+MOST_SHOWN = 5
+"""Differences that one message names."""
+LONGEST = 60
+"""Characters of a value in a message."""
+
+
+def check_same(ranks: Ranks, call: str, values: Mapping[str, object] | None = None) -> None:
+    """Compare what the ranks were given, and refuse to continue if it differs.
+
+    The first exchange of every call that ranks make together, so that two calls are not mixed.
+
+    Parameters
+    ----------
+    ranks : Ranks
+    call : str
+        What is called, such as "train".
+    values : mapping of name to value, optional
+        Compared by their ``repr``.
+
+    Raises
+    ------
+    UsageError
+        On all ranks. It names what differs, and which ranks have which value.
+    """
+    if ranks.size == 1:
+        return
+    own = {"call": call, "mnn_gpu version": __version__}
+    own |= {name: repr(value) for name, value in (values or {}).items()}
+    everyones: list[Any] = ranks.gathered(own)
+    # Another version may send something else at this point.
+    everyones = [value if isinstance(value, dict) else {} for value in everyones]
+    names = dict.fromkeys(name for given in everyones for name in given)
+    found = {name: [given.get(name, "nothing") for given in everyones] for name in names}
+    different = [_difference(name, of) for name, of in found.items() if len(set(of)) > 1]
+    if different:
+        more = len(different) - MOST_SHOWN
+        shown = different[:MOST_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+        raise UsageError(
+            f"The ranks have different {'; '.join(shown)}.",
+            "Start all ranks with the same version, options and files.",
+        )
+
+
+def digest_of_data(X: Any, *more: Any) -> str:
+    """Return a digest of images, labels and whatever else is not None."""
+    rest = [array for array in more if array is not None]
+    if isinstance(X, Dataset):
+        return digest_of_data(X.X, X.y, *rest)
+    if isinstance(X, Blocks):
+        return data_digest(np.frombuffer(X.digest.encode(), np.uint8), *rest)
+    return data_digest(X, *rest)
+
+
+def _difference(name: str, values: Sequence[str]) -> str:
+    """Return ``name: value on rank 0, another one on ranks 1-3``."""
+    parts = []
+    for value in dict.fromkeys(values):
+        having = [rank for rank, other in enumerate(values) if other == value]
+        parts.append(f"{value[:LONGEST]} on {_named(having)}")
+    return f"{name}: {', '.join(parts)}"
+
+
+def _named(ranks: Sequence[int]) -> str:
+    """Return ``rank 1``, or ``ranks 0, 2-3`` of several."""
+    runs = [
+        [rank for _, rank in run]
+        for _, run in groupby(enumerate(ranks), lambda place: place[1] - place[0])
+    ]
+    text = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return f"rank{'s' if len(ranks) > 1 else ''} {text}"

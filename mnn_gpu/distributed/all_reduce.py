@@ -1,0 +1,161 @@
+"""How the ranks' sums come together: each adds up a part of the vector, then all get all parts.
+
+These are the two halves of an all-reduce, which moves as little as any can, with an order of
+adding of our own between them: that of the tree of shards.
+
+References
+----------
+Thakur, Rabenseifner, Gropp: Optimization of Collective Communication Operations in MPICH,
+International Journal of High Performance Computing Applications 19 (2005).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from array_api_compat import array_namespace
+
+from mnn_gpu.backends import Backend
+from mnn_gpu.step.execution import Exchange
+from mnn_gpu.step.microbatches import slices
+from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.tree_sum import total
+
+Array: TypeAlias = Any
+NDArray: TypeAlias = npt.NDArray[Any]
+
+BLOCK = 16384
+"""Numbers that are added up at a time, so that they stay in the cache."""
+
+
+class PartwiseExchange(ABC):
+    """An `engine.Exchange`, whichever way numbers travel.
+
+    Parameters
+    ----------
+    sharing : Sharing
+    dtype : str
+        In which the sums of branches travel.
+    """
+
+    def __init__(self, sharing: Sharing, dtype: str) -> None:
+        self.rank, self.ranks = sharing.rank, sharing.ranks
+        self.dtype = np.dtype(dtype)
+        self.wide = np.result_type(dtype, np.float64) if sharing.is_wide else self.dtype
+        branches = [sharing.branches_of(rank) for rank in range(self.ranks)]
+        self.counts = [len(of_rank) for of_rank in branches]
+        self.branches = [branch for of_rank in branches for branch in of_rank]
+        if len(self.branches) == 2 and self.dtype == np.float32:
+            # The sum of two float32 numbers, rounded to float64 and then to float32, is the one
+            # that is rounded to float32 at once (Figueroa, SIGNUM Newsletter 30, 1995).
+            self.wide = self.dtype
+
+    def __call__(self, own: Sequence[Array], out: Array) -> None:
+        part = out.shape[0] // self.ranks
+        mine = out[self.rank * part : (self.rank + 1) * part]
+        received = self.scattered(self._packed(own, part))
+        for here in slices(part, self.block):
+            self.add_up(received[:, here], mine[here])
+        self.gather(out)
+
+    block = 2**62
+
+    @abstractmethod
+    def scattered(self, packed: Array) -> Array:
+        """Give every rank its part of this rank's branches, (ranks, branches, part).
+
+        Returns
+        -------
+        (branches of all ranks, part)
+            This rank's part of theirs.
+        """
+
+    @abstractmethod
+    def gather(self, out: Array) -> None:
+        """Let every rank have everyone's part of a vector, of which this rank's is there."""
+
+    def add_up(self, rows: Array, out: Array) -> None:
+        """Write the sum of everyone's branches, (branches, numbers), to ``out``, (numbers,)."""
+        out[...] = total(self.branches, rows, self._add)
+
+    def _packed(self, own: Sequence[Array], part: int) -> Array:
+        """Return this rank's branches, (ranks, branches, part)."""
+        xp = array_namespace(own[0])
+        parts = [xp.astype(branch, self.dtype, copy=False) for branch in own]
+        parts = [xp.reshape(branch, (self.ranks, 1, part)) for branch in parts]
+        return parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
+
+    def _add(self, left: Array, right: Array) -> Array:
+        xp = array_namespace(left)
+        return xp.astype(left, self.wide, copy=False) + xp.astype(right, self.wide, copy=False)
+
+
+class HostExchange(PartwiseExchange):
+    """The exchange of arrays in the host's memory over MPI.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+    sharing, dtype
+        See `PartwiseExchange`.
+    """
+
+    block = BLOCK
+
+    def __init__(self, comm: Any, sharing: Sharing, dtype: str) -> None:
+        super().__init__(sharing, dtype)
+        self.comm = comm
+        self.received: dict[int, NDArray] = {}
+
+    def scattered(self, packed: NDArray) -> NDArray:
+        part = packed.shape[2]
+        if part not in self.received:
+            self.received[part] = np.empty((len(self.branches), part), self.dtype)
+        received = self.received[part]
+        there = [part * packed.shape[1]] * self.ranks
+        self.comm.Alltoallv([packed, there], [received, [part * n for n in self.counts]])
+        return received
+
+    def gather(self, out: NDArray) -> None:
+        self.comm.Allgather(_in_place(), out)
+
+    def add_up(self, rows: NDArray, out: NDArray) -> None:
+        if len(rows) == 2:
+            np.add(rows[0], rows[1], out=out, dtype=self.wide, casting="same_kind")
+        else:
+            super().add_up(rows, out)
+
+    def _add(self, left: NDArray, right: NDArray) -> NDArray:
+        return np.add(left, right, dtype=self.wide)
+
+
+class StagedExchange:
+    """The exchange of a device's arrays by way of the host.
+
+    Parameters
+    ----------
+    exchange : Exchange
+        Of arrays in the host's memory.
+    backend : Backend
+    """
+
+    def __init__(self, exchange: Exchange, backend: Backend) -> None:
+        self.exchange = exchange
+        self.backend = backend
+
+    def __call__(self, own: Sequence[Array], out: Array) -> None:
+        whole = np.empty(out.shape, self.backend.to_numpy(out[:0]).dtype)
+        self.exchange([self.backend.to_numpy(branch) for branch in own], whole)
+        out[...] = self.backend.asarray(whole)
+
+
+@cache
+def _in_place() -> Any:
+    from mpi4py import MPI
+
+    return MPI.IN_PLACE

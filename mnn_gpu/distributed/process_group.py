@@ -1,0 +1,151 @@
+"""The processes that train together: what a training asks of them, and the lone one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from mnn_gpu.backends import Backend, select_backend
+from mnn_gpu.errors import LaunchError, UsageError
+from mnn_gpu.step.execution import Exchange
+from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.training.config import TrainingConfig
+
+T = TypeVar("T")
+
+
+class Ranks:
+    """One process alone; `distributed.mpi.MpiRanks` are many.
+
+    All ranks make the same calls in the same order. Each attribute is what the process itself
+    is among them.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which of how many processes this is; the first one is 0.
+    local_rank : int
+        Which of those of this machine.
+    sharers : int
+        How many of those of this machine may run on the processors that this one may.
+    """
+
+    rank = 0
+    size = 1
+    local_rank = 0
+    sharers = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is this process that speaks and writes."""
+        return self.rank == 0
+
+    def gathered(self, value: T) -> list[T]:
+        """Return everyone's value, in the order of the ranks."""
+        return [value]
+
+    def from_first(self, value: T) -> T:
+        """Return the value of the first rank."""
+        return value
+
+    def largest(self, number: int) -> int:
+        """Return the largest of everyone's numbers."""
+        return number
+
+    def first_does(self, work: Callable[[], T]) -> T | None:
+        """Let the first rank do something; if that fails it fails on all.
+
+        Returns
+        -------
+        The result on the first rank, None elsewhere.
+        """
+        return work()
+
+    def all_do(self, work: Callable[[], T]) -> T:
+        """Do something that may fail on any rank; if it does, it fails on all."""
+        return work()
+
+    def backend(self, device: str | None = None) -> Backend:
+        """Return a device's backend for this rank's share of the machine."""
+        return select_backend(device, local_rank=self.local_rank, sharers=self.sharers)
+
+    def default_shards(self) -> int | None:
+        """Return into how many shards a batch is cut if nobody has said; None: as it suits."""
+        return None
+
+    def abort(self, code: int) -> None:
+        """End all other ranks at once; this one ends by itself."""
+
+    def signals(self) -> Sequence[int]:
+        """Return the numbers of the signals that came to end the program, from any thread."""
+        return ()
+
+    def say(self, text: str) -> None:
+        """Say something on stderr, on the first rank, from any thread."""
+        if self.is_first:
+            print(text, file=sys.__stderr__, flush=True)
+
+    def give_up(self, message: str, code: int = LaunchError.exit_code) -> None:
+        """Say something and end all ranks with an exit code, from whichever thread."""
+        print(f"rank {self.rank}: {message}", file=sys.__stderr__, flush=True)
+        self.abort(code)
+        os._exit(code)
+
+    def exchange(
+        self,
+        sharing: Sharing,  # noqa: ARG002
+        dtype: str,  # noqa: ARG002
+        backend: Backend,  # noqa: ARG002
+    ) -> Exchange | None:
+        """Return how the sums of all ranks are added up, None if there is nothing to add.
+
+        Parameters
+        ----------
+        sharing : Sharing
+        dtype : str
+            In which they travel.
+        backend : Backend
+        """
+        return None
+
+
+def ranks_of(comm: Any) -> Ranks:
+    """Return the ranks of a communicator of mpi4py's, this process alone if it is None."""
+    if comm is None:
+        return Ranks()
+    if isinstance(comm, Ranks):
+        return comm
+    from mnn_gpu.distributed.mpi import MpiRanks
+
+    return MpiRanks(comm)
+
+
+def shared_out(config: TrainingConfig, ranks: Ranks, backend: Backend) -> TrainingConfig:
+    """Return a recipe with the number of shards that the ranks share out; see `checked_shards`."""
+    return replace(config, shards=checked_shards(config.shards, ranks, backend))
+
+
+def checked_shards(wanted: int | None, ranks: Ranks, backend: Backend) -> int | None:
+    """Return into how many shards the ranks cut a batch, None if as it suits.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing for some of them to do, or the backend cannot.
+    """
+    shards = ranks.default_shards() if wanted is None else wanted
+    if shards is None:
+        return None
+    if shards < ranks.size:
+        raise UsageError(
+            f"{ranks.size} ranks are to share {shards} shards.",
+            f"Give --shards {ranks.size} or more, or start fewer ranks.",
+        )
+    if ranks.size > 1 and backend.name == "jax":
+        raise UsageError(
+            "The JAX backend trains in one process.", "Leave out --backend, or start one process."
+        )
+    return shards

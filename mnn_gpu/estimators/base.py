@@ -1,0 +1,198 @@
+"""What scikit-learn's perceptrons are given instead of their own arithmetic.
+
+scikit-learn checks parameters, data and labels, draws the first weights, and decides when to
+stop. Its loops over the data and its forward pass are replaced by those of this package.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from os import PathLike
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mnn_gpu.backends import Backend, select_backend
+from mnn_gpu.backends.arrays import without_gradients
+from mnn_gpu.distributed.agreement import check_same
+from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError, in_python
+from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse, on_host
+from mnn_gpu.estimators.device_fit import task_of, theta_of
+from mnn_gpu.estimators.lbfgs_fit import fit_lbfgs
+from mnn_gpu.estimators.multi_rank import check_same_data, together
+from mnn_gpu.estimators.sgd_fit import fit_stochastic
+from mnn_gpu.nn import network
+from mnn_gpu.nn.activations import ACTIVATIONS
+from mnn_gpu.nn.losses import OUTPUTS
+from mnn_gpu.step.microbatches import joined, shard_slices
+
+Array: TypeAlias = Any
+
+
+class DevicePerceptron:
+    """Mixed into scikit-learn's classes, before them."""
+
+    device: str | None
+    checkpoint: str | PathLike[str] | None
+    comm: Any
+    _ranks = Ranks()  # During a fit with ``comm`` they are its; at all other times this is alone.
+
+    # ---- training: scikit-learn's hooks ----------------------------------------------
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
+        X, weights = without_gradients(X), None if sample_weight is None else on_host(sample_weight)
+        fit: Any = super()
+        # What is not finite in the end is an error there.
+        with np.errstate(all="ignore"), together(self, X, weights, incremental):
+            return fit._fit(X, y, sample_weight=weights, incremental=incremental)
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        check: Any = super()
+
+        def checked() -> tuple[Any, Any]:
+            there = device_rows(X)
+            seen = X if there is None else there.stand_in()
+            rows, targets = check._validate_input(seen, on_host(y), incremental, reset)
+            return rows if there is None else there, targets
+
+        data = self._ranks.all_do(checked)
+        check_same_data(self, *data)
+        return data
+
+    def _fit_stochastic(
+        self,
+        X: Any,
+        y: npt.NDArray[Any],
+        sample_weight: npt.NDArray[Any] | None,
+        *buffers_sizes_and_incremental: Any,
+    ) -> None:
+        *_, incremental = buffers_sizes_and_incremental
+        with self._working(X) as backend:
+            fit_stochastic(self, X, y, sample_weight, incremental, backend)
+
+    def _fit_lbfgs(
+        self, X: Any, y: npt.NDArray[Any], sample_weight: npt.NDArray[Any] | None, *_: Any
+    ) -> None:
+        if self.checkpoint is not None:
+            raise UsageError("lbfgs keeps no checkpoints.", "Fit with adam or sgd, or without.")
+        with self._working(X) as backend:
+            fit_lbfgs(self, X, y, sample_weight, backend)
+
+    @contextmanager
+    def _working(self, X: Any) -> Iterator[Backend]:
+        """Work on the device that the data are on, or that the parameters name."""
+        ranks, there = self._ranks, X.backend if isinstance(X, DeviceRows) else None
+        backend = ranks.all_do(lambda: there or ranks.backend(self.device))
+        check_same(ranks, "fit", {"backend": backend.name})
+        # OpenBLAS adds up in another order for every number of threads that it is given.
+        one_thread = nullcontext() if self.comm is None else backend.single_threaded()
+        with backend.explaining(), one_thread:
+            yield backend
+
+    def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        scores: Any = super()
+        ranks = self._ranks
+        score: Any = ranks.first_does(lambda: scores._score(X, y, sample_weight=sample_weight))
+        found: float = ranks.from_first(score)
+        return found
+
+    # ---- copies -----------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: a model loads where there is no MPI, and works alone there."""
+        pickled: Any = super()
+        return {k: v for k, v in pickled.__getstate__().items() if k != "_ranks"} | {"comm": None}
+
+    def __sklearn_clone__(self) -> Any:
+        """Return a new estimator of these parameters, and of this very communicator."""
+        # mpi4py's can't be copied, but for COMM_WORLD.
+        alone: Any = super(DevicePerceptron, copy.copy(self))
+        new = alone.__sklearn_clone__()
+        new.comm = self.comm
+        return new
+
+    def _get_doc_link(self) -> str:
+        """Return the page of the class that this one stands for; its HTML links to it."""
+        theirs = next(c for c in type(self).__mro__ if c.__module__.startswith("sklearn.neural"))
+        link: str = theirs()._get_doc_link()
+        return link
+
+    # ---- using what was trained -------------------------------------------------------
+
+    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> npt.NDArray[Any]:
+        """Return the last layer's ``A``, (rows, outputs), on the host."""
+        if check_input:
+            X = without_gradients(X)
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if is_sparse(X):
+            sparse: Any = super()
+            answers: npt.NDArray[Any] = sparse._forward_pass_fast(X, check_input=False)
+            return answers
+        if isinstance(X, DeviceRows):
+            there: npt.NDArray[Any] = X.backend.to_numpy(self._answers(X))
+            return there
+        backend = self._backend_for_use()
+        dtype = np.result_type(X.dtype, theta_of(self).dtype)
+        with backend.explaining():
+            parts = (
+                DeviceRows(backend.asarray(X[rows], dtype), dtype, backend)
+                for rows in shard_slices(len(X), backend.shard_rows)
+            )
+            of_all: npt.NDArray[Any] = joined([backend.to_numpy(self._answers(p)) for p in parts])
+        return of_all
+
+    def _answers(self, X: DeviceRows) -> Array:
+        """Return the last layer's ``A``, (rows, outputs), on the device."""
+        task, backend = task_of(self), X.backend
+        theta = backend.asarray(theta_of(self), dtype=X.dtype)
+        layers = network.unflatten(theta, task.layer_sizes)
+        hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output].function
+        answers = [
+            network.forward(layers, X.array[rows, :].T, (), hidden, output)[1][-1].T
+            for rows in shard_slices(len(X), backend.shard_rows)
+        ]
+        return joined(answers)
+
+    def _rows_on_device(self, X: Any) -> DeviceRows | None:
+        """Return what an array on a GPU holds, if the estimator is fitted to such rows."""
+        check_is_fitted(self)
+        there = device_rows(X)
+        if there is not None:
+            validate_data(self, there.stand_in(), reset=False)
+        return there
+
+    def _backend_for_use(self) -> Backend:
+        """Return the backend, or the CPU's if the model comes from another machine."""
+        try:
+            return select_backend(self.device)
+        except DeviceError as error:
+            message = f"Using the CPU. {error.cause} {in_python(error.cure)}"
+            warnings.warn(FallbackWarning(message), stacklevel=4)
+            return select_backend("cpu")
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return scikit-learn's score of the predictions for X; all may be on a GPU.
+
+        Parameters
+        ----------
+        X : (rows, features)
+        y : (rows,) or (rows, outputs)
+        sample_weight : (rows,), optional
+
+        Returns
+        -------
+        float
+            The accuracy of a classifier, the R^2 of a regressor.
+        """
+        weights = None if sample_weight is None else on_host(sample_weight)
+        there, own = self._rows_on_device(X), self
+        scores: Any = super() if there is None else own
+        score = scores.score if there is None else scores._score
+        found: float = score(X if there is None else there, on_host(y), sample_weight=weights)
+        return found

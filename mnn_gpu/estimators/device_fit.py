@@ -1,0 +1,220 @@
+"""An estimator's network and data in this package's form, on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import xlogy
+from sklearn.base import is_classifier
+
+from mnn_gpu.backends import Backend
+from mnn_gpu.errors import UsageError
+from mnn_gpu.estimators.device_arrays import DeviceRows, is_sparse
+from mnn_gpu.estimators.penalized_loss import SumsOf
+from mnn_gpu.nn import network
+from mnn_gpu.step.batch import Batch, Data, Samples, Task, batch_samples, leaf_samples
+from mnn_gpu.step.gradient import Sums, batch_sums, sums_of_inputs
+from mnn_gpu.step.microbatches import Shard, cut, cut_at
+from mnn_gpu.step.sharded_gradient import shared_sums
+from mnn_gpu.step.sharding import Sharing
+
+Array: TypeAlias = Any
+DENSE_SHARE = 0.25
+"""Of the free memory that sparse data may take once they are dense."""
+FILLED = 0.02
+"""Of sparse data's elements, from which on a CPU is faster with all of them."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a fit works with.
+
+    Attributes
+    ----------
+    task : Task
+    data : Data
+    sums_of : callable
+        See `penalised.SumsOf`.
+    is_dense : bool
+        Whether steps can be compiled; with sparse data they cannot.
+    sharing : Sharing or None
+        What of each batch is this rank's; None: all, as the device likes.
+    """
+
+    task: Task
+    data: Data
+    sums_of: SumsOf
+    is_dense: bool
+    sharing: Sharing | None = None
+
+
+def placed(
+    estimator: Any,
+    X: Any,
+    y: npt.NDArray[Any],
+    weights: npt.NDArray[Any] | None,
+    backend: Backend,
+    sharing: Sharing | None = None,
+) -> Placed:
+    """Bring a fit's data to the device.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Initialized.
+    X : (rows, features), float32 or float64: an array, a SciPy sparse matrix or `DeviceRows`
+    y : (rows, outputs)
+        As scikit-learn has it: 0 and 1, or numbers.
+    weights : (rows,) or None
+    backend : Backend
+    sharing : Sharing, optional
+
+    Raises
+    ------
+    UsageError
+        If they are sparse, too large to be dense, and to be shared out.
+    """
+    dtype = np.dtype(X.dtype)
+    theta = theta_of(estimator)
+    # scikit-learn's losses are of probabilities that are not quite 0 and 1.
+    eps = float(np.finfo(np.result_type(dtype, theta.dtype)).eps)
+    task = replace(task_of(estimator), clip=eps)
+    labels = y.argmax(axis=1).astype(np.int32) if task.output == "softmax" else y.astype(dtype)
+    is_weight = network.weight_mask(theta, task.layer_sizes)
+    if is_sparse(X) and _fits(X, backend) and (sharing is not None or _is_worth_it(X, backend)):
+        X = X.toarray()
+    dense = not is_sparse(X)
+    if sharing is not None and not dense:
+        raise UsageError(
+            "Sparse data that are too large to be dense cannot be shared out.",
+            "Fit without comm, or to fewer features.",
+        )
+    if isinstance(X, DeviceRows):
+        X = X.array
+    elif dense:
+        X = backend.asarray(X)
+    of_rows = backend.asarray(labels)
+    data = Data(
+        X,
+        of_rows,
+        _shards(X, of_rows, backend, sharing) if dense else (),
+        backend.asarray(is_weight, dtype=dtype),
+        weights=None if weights is None else backend.asarray(weights, dtype=dtype),
+    )
+    if sharing is not None:
+        return Placed(task, data, _shared_sums(task, backend, sharing), dense, sharing)
+    return Placed(task, data, _dense_sums(task, backend) if dense else _sparse_sums(task), dense)
+
+
+def task_of(estimator: Any) -> Task:
+    """Return what the network is."""
+    first, *others = estimator.coefs_
+    sizes = (*first.shape, *(coef.shape[1] for coef in others))
+    return Task(
+        layer_sizes=sizes, activation=estimator.activation, output=estimator.out_activation_
+    )
+
+
+def theta_of(estimator: Any) -> npt.NDArray[Any]:
+    """Return ``coefs_`` and ``intercepts_`` as one vector, (parameters,)."""
+    return as_theta(estimator.coefs_, estimator.intercepts_)
+
+
+def as_theta(coefs: Sequence[Any], intercepts: Sequence[Any]) -> npt.NDArray[Any]:
+    """Return weights (inputs, outputs) and biases (outputs,) as one vector, (parameters,)."""
+    pairs = zip(coefs, intercepts, strict=True)
+    theta: npt.NDArray[Any] = network.flatten([(W.T, b[:, None]) for W, b in pairs])
+    return theta
+
+
+def loss_type(
+    estimator: Any, X: Any, y: npt.NDArray[Any], weights: npt.NDArray[Any] | None
+) -> type[np.floating[Any]]:
+    """Return the type of scikit-learn's own losses, found with the functions that it uses.
+
+    The types of ``y`` and of the weights count too, and `xlogy` of bool and float32 is float32 or
+    float64, depending on SciPy's version.
+    """
+    A = np.zeros((1, y.shape[1]), np.result_type(X.dtype, theta_of(estimator).dtype))
+    if not is_classifier(estimator):
+        losses = y[:1] - A
+    elif estimator.out_activation_ == "logistic":
+        losses = xlogy(1 - y[:1], A)
+    else:
+        losses = xlogy(y[:1], A)
+    found = np.result_type(losses.dtype, *([] if weights is None else [weights.dtype]))
+    return found.type
+
+
+def update_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
+    """Write the vector into ``coefs_`` and ``intercepts_``, as scikit-learn does.
+
+    So they keep their dtype; and where they are the best ones of a fit with early stopping
+    before a warm start, those go along.
+    """
+    arrays = [*estimator.coefs_, *estimator.intercepts_]
+    if not all(array.flags.writeable for array in arrays):  # Of a file in memory.
+        set_parameters(estimator, theta)
+        return
+    layers = network.unflatten(theta, task_of(estimator).layer_sizes)
+    for i, (W, b) in enumerate(layers):
+        estimator.coefs_[i][...] = W.T
+        estimator.intercepts_[i][...] = b[:, 0]
+
+
+def set_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
+    """Take ``coefs_`` and ``intercepts_`` out of the vector again."""
+    layers = network.unflatten(theta, task_of(estimator).layer_sizes)
+    estimator.coefs_ = [np.ascontiguousarray(W.T) for W, _ in layers]
+    estimator.intercepts_ = [b[:, 0].copy() for _, b in layers]
+
+
+def _fits(X: Any, backend: Backend) -> bool:
+    free = backend.memory().free
+    need = X.shape[0] * X.shape[1] * X.dtype.itemsize
+    return free is None or need <= DENSE_SHARE * free
+
+
+def _is_worth_it(X: Any, backend: Backend) -> bool:
+    return not backend.is_host or X.nnz >= FILLED * X.shape[0] * X.shape[1]
+
+
+def _shards(
+    X: Array, labels: Array, backend: Backend, sharing: Sharing | None
+) -> tuple[Shard, ...]:
+    if sharing is None:
+        return tuple(cut(X, labels, backend.shard_rows, backend.lanes))
+    return tuple(cut_at(X, labels, sharing.runs(X.shape[0], backend.shard_rows)))
+
+
+def _dense_sums(task: Task, backend: Backend) -> SumsOf:
+    def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
+        shards = batch_samples(data, batch, task, backend.shard_rows, backend.lanes)
+        return batch_sums(theta, task, shards, engine=backend)
+
+    return sums_of
+
+
+def _shared_sums(task: Task, backend: Backend, sharing: Sharing) -> SumsOf:
+    def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
+        parts = leaf_samples(data, batch, task, len(sharing.mine), backend.shard_rows)
+        return shared_sums(theta, task, parts, batch.share, sharing, engine=backend)
+
+    return sums_of
+
+
+def _sparse_sums(task: Task) -> SumsOf:
+    def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
+        rows, weights = batch.rows, None
+        if data.weights is not None:
+            weights = data.weights[rows][None, :]
+            weights = weights * (weights.shape[1] / weights.sum())
+        X = data.X[rows].T
+        samples = Samples(X, data.labels[rows], weights=weights)
+        return sums_of_inputs(theta, task, 1 / X.shape[1], X, samples)
+
+    return sums_of

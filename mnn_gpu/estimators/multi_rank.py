@@ -1,0 +1,114 @@
+"""A fit that the ranks of an MPI program make together: all are given the same, and begin alike.
+
+What scikit-learn decides, from the first weights to the last epoch, it decides on every rank, of
+the same numbers: parameters and data are compared, the first rank's random numbers and what it
+has learned before go to all, losses are the sums of all ranks, and scores the first one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import _check_sample_weight
+
+from mnn_gpu.backends import Backend
+from mnn_gpu.distributed.agreement import check_same
+from mnn_gpu.distributed.process_group import Ranks, checked_shards, ranks_of
+from mnn_gpu.estimators.checkpoint import digest_of, settings_of
+from mnn_gpu.estimators.solver_state import Split
+from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.storage.safetensors_file import data_digest
+
+FREE = ("comm", "device", "random_state", "verbose")
+"""Parameters that may be others on each rank."""
+
+
+@contextmanager
+def together(estimator: Any, X: Any, weights: Any, incremental: bool) -> Iterator[None]:
+    """Let an estimator know its ranks while it is fitted; the first one alone is verbose.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+    X : (rows, features)
+        As it was given.
+    weights : (rows,) or None
+        Likewise, on the host.
+    incremental : bool
+
+    Raises
+    ------
+    UsageError
+        If the ranks have different parameters or weights.
+    """
+    if estimator.comm is None:
+        yield
+        return
+    ranks = ranks_of(estimator.comm)
+    name = "partial_fit" if incremental else "fit"
+    settings = settings_of(estimator, FREE) | {"sample_weight is None": weights is None}
+    check_same(ranks, f"{type(estimator).__name__}.{name}", settings)
+    if weights is not None:
+        checked = ranks.all_do(lambda: _check_sample_weight(weights, X))
+        check_same(ranks, name, {"sample weights": data_digest(checked)})
+    verbose = estimator.verbose
+    estimator._ranks = ranks
+    estimator.verbose = verbose if ranks.is_first else False
+    try:
+        yield
+    finally:
+        del estimator._ranks
+        estimator.verbose = verbose
+
+
+def check_same_data(estimator: Any, X: Any, y: npt.NDArray[Any]) -> None:
+    """See that all ranks fit to the same data, which scikit-learn has checked.
+
+    Raises
+    ------
+    UsageError
+    """
+    ranks: Ranks = estimator._ranks
+    if ranks.size > 1:
+        classes = np.asarray(getattr(estimator, "classes_", ())).tolist()
+        check_same(ranks, "fit", {"data or labels": digest_of(X, y, None), "classes": classes})
+
+
+def started_alike(estimator: Any, split: Split | None) -> Split | None:
+    """Give every rank what the first one's estimator begins with; return the first one's rows.
+
+    That is all but the parameters: weights, random numbers, what the last fit has left.
+    """
+    ranks: Ranks = estimator._ranks
+    parameters = estimator.get_params(deep=False)
+    own = {k: v for k, v in vars(estimator).items() if k not in parameters and k != "_ranks"}
+    first, rows = ranks.from_first((own, split))
+    if not ranks.is_first:
+        vars(estimator).update(first)
+        given = estimator.random_state
+        if isinstance(given, np.random.RandomState):
+            # Who draws from it after the fit is to draw the same on all ranks. (NumPy's global
+            # one, of ``random_state=None``, is left alone: each rank may have its own noise.)
+            given.set_state(estimator._random_state.get_state())
+            estimator._random_state = given
+    return rows
+
+
+def sharing_of(ranks: Ranks, backend: Backend) -> Sharing | None:
+    """Return how the ranks share out each batch, None if this process is alone.
+
+    Raises
+    ------
+    UsageError
+        See `checked_shards`.
+    """
+    shards = checked_shards(None, ranks, backend)
+    if shards is None:
+        return None
+    sharing = Sharing(shards, ranks.rank, ranks.size)
+    return replace(sharing, exchange=ranks.exchange(sharing, "float64", backend))

@@ -1,0 +1,58 @@
+"""Data that stay on the disk, gone through once: read while the device is at work on others."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from mnn_gpu.backends import Backend
+from mnn_gpu.data.blocks import Piece
+from mnn_gpu.data.dataset import class_index, no_labels
+from mnn_gpu.data.open_blocks import Blocks
+from mnn_gpu.step.microbatches import Shard, slices
+from mnn_gpu.utils.prefetch import ahead
+
+READY_PIECES = 2
+"""So many pieces of a few megabytes may lie ready."""
+
+
+@dataclass(frozen=True)
+class BlockShards:
+    """The rows of some blocks in shards, for scores; read anew whenever they are gone through.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        With labels.
+    classes : (classes,), int64 or str
+    which : iterable of int
+        The numbers of the blocks.
+    rows : int
+        In a shard, at most.
+    backend : Backend
+    """
+
+    blocks: Blocks
+    classes: npt.NDArray[Any]
+    which: Iterable[int]
+    rows: int
+    backend: Backend
+
+    def __iter__(self) -> Iterator[Shard]:
+        here, source = self.backend.asarray, self.blocks.source
+        with closing(read_ahead(self.blocks, self.which)) as pieces:
+            for first, (X, y) in pieces:
+                if y is None:
+                    raise no_labels(source)
+                index = class_index(self.classes, y, source, first)
+                for rows in slices(len(X), self.rows):
+                    yield here(X[rows]).T, here(index[rows])
+
+
+def read_ahead(blocks: Blocks, which: Iterable[int]) -> Generator[tuple[int, Piece], None, None]:
+    """Yield the rows of some blocks, see `Blocks.whole`; a thread reads a little in advance."""
+    return ahead(blocks.whole(which), READY_PIECES)

@@ -1,0 +1,60 @@
+"""A trained network: its parameters on the host and what is needed to use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from mnn_gpu.data.feature_names import text_names
+from mnn_gpu.nn import network
+from mnn_gpu.utils import html
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network, independent of the device it was trained on.
+
+    Attributes
+    ----------
+    theta : (parameters,), float32 or float64
+        All weights and biases: ``W[1], b[1], W[2], b[2], ...``
+    layer_sizes : tuple of int
+        Features, hidden units layer by layer, classes.
+    classes : (classes,), int64 or str, sorted
+        The label that each output stands for.
+    info : mapping
+        How it came about: recipe, seed, accuracies, package version, the training's curve;
+        besides ``feature_names``, the names of the columns of its training data.
+    pixel_max : float
+        The scale of its training data: what stands for 1 among the pixels, such as 255.
+    """
+
+    theta: npt.NDArray[Any]
+    layer_sizes: tuple[int, ...]
+    classes: npt.NDArray[Any]
+    info: Mapping[str, Any] = field(default_factory=dict)
+    pixel_max: float = 255.0
+
+    @property
+    def layers(self) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        """The matrices ``[(W[1], b[1]), ...]``, (outputs, inputs) and (outputs, 1)."""
+        return network.unflatten(self.theta, self.layer_sizes)
+
+    @property
+    def features(self) -> int:
+        """How many inputs a sample has."""
+        return self.layer_sizes[0]
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the inputs, if the training data had some; else None."""
+        names = self.info.get("feature_names")
+        if isinstance(names, (list, tuple)) and len(names) == self.features:
+            return text_names(names)
+        return None
+
+    def _repr_html_(self) -> str:
+        return html.of_model(self)

@@ -1,0 +1,150 @@
+"""Models as safetensors files: numbers and text only, no code, written atomically."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from mnn_gpu.errors import ModelFileError, UsageError
+from mnn_gpu.models.model import Model
+from mnn_gpu.models.model_format import (
+    FOREIGN_CURE,
+    FORMAT,
+    checked_description,
+    checked_theta,
+    description,
+    tensor_names,
+)
+from mnn_gpu.nn import network
+from mnn_gpu.storage.atomic_write import write_atomically
+from mnn_gpu.storage.file_kind import kind_of
+from mnn_gpu.storage.output_place import check_ending
+from mnn_gpu.storage.safetensors_file import check_header, tensor_file
+from mnn_gpu.utils.validation import one_of
+
+FLOATS = ("float16", "float32", "float64")
+"""What parameters are stored as."""
+SHIPPED = {"record": Path(__file__).parent / "models" / "record.safetensors"}
+"""Models that come with the package, by name."""
+
+
+def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
+    """Write a model: tensors named as PyTorch names them, its description as metadata.
+
+    ``0.weight`` (outputs, inputs), ``0.bias`` (outputs,), ``2.weight``, ... are the
+    parameters of ``net = torch.nn.Sequential(Linear, ReLU, Linear, ReLU, Linear)``, so that
+    ``net.load_state_dict(safetensors.torch.load_file(path))`` fills it; what it returns
+    is the last layer's Z, before the softmax.
+
+    The file appears whole or not at all: it is written beside its place, flushed to the
+    disk and renamed.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .safetensors by convention. An existing file is replaced.
+    model : Model
+    dtype : {"float16", "float32", "float64"}, optional
+        What to store the parameters as. Default: as they are. Half the size, float16
+        keeps three digits of each; `load_model` makes float32 of them.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    UsageError
+        If the dtype is none of these, or the parameters are not finite in it, or the name
+        has the ending of another format, such as .npz.
+    """
+    check_model_name(path)
+    tensors = {}
+    for l, (W, b) in enumerate(stored_layers(model, dtype), start=1):
+        weight, bias = tensor_names(l, FORMAT)
+        tensors[weight], tensors[bias] = W, b.reshape(-1)
+    write_atomically(path, tensor_file(tensors, {"format": FORMAT, **description(model)}))
+
+
+def check_model_name(path: str | Path) -> None:
+    """Check that a file's name does not promise another format than safetensors.
+
+    Raises
+    ------
+    UsageError
+    """
+    check_ending(
+        Path(path),
+        writes="a model is written as safetensors",
+        endings=(".safetensors",),
+        cure=", and write .npz, .onnx or .html from it with: mnn-gpu export MODEL FILE",
+    )
+
+
+def stored_layers(model: Model, dtype: str | None) -> list[network.Layer]:
+    """Return ``[(W[1], b[1]), ...]`` as the floats that a file is to hold; see `save_model`."""
+    if dtype is not None:
+        one_of("dtype", dtype, FLOATS)
+    with np.errstate(over="ignore"):
+        layers = [
+            (np.asarray(W, dtype, order="C"), np.asarray(b, dtype, order="C"))
+            for W, b in model.layers
+        ]
+    if not all(np.isfinite(array).all() for layer in layers for array in layer):
+        raise UsageError(
+            f"The parameters are not finite as {dtype or model.theta.dtype}.",
+            "Store them as float32, and do not save a model that diverged.",
+        )
+    return layers
+
+
+def located(path: str | Path) -> str | Path:
+    """Return the file of a shipped model that is given by its name, or else the path itself."""
+    return SHIPPED[str(path)] if str(path) in SHIPPED and not Path(path).is_file() else path
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model that `save_model` wrote, of this version or of an earlier one.
+
+    Parameters
+    ----------
+    path : path
+        Or ``"record"``, if there is no such file: the model that comes with the package.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, of another program, or does not fit together.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = located(path)
+    try:
+        check_header(Path(path))
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            sizes, classes, info, pixel_max = checked_description(metadata, path)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        near = get_close_matches(str(path).lower(), SHIPPED, 1)
+        cure = (
+            f"Did you mean {near[0]}?"
+            if near
+            else "Check the path. To train a model: train --out NAME"
+        )
+        raise ModelFileError(f"There is no model {path}.", cure) from error
+    except ModelFileError:
+        raise
+    except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
+        # The last three: element types and shapes that NumPy does not know.
+        kind = kind_of(Path(path))
+        if kind not in (None, "a model file"):
+            raise ModelFileError(
+                f"{path} is {kind}, not a model.",
+                "Give the model first, then the data; mnn-gpu import reads other programs' models.",
+            ) from error
+        raise ModelFileError(
+            f"{path} is not a whole model file ({error}).", FOREIGN_CURE
+        ) from error
+    theta = checked_theta(tensors, sizes, metadata["format"], path)
+    return Model(theta, sizes, classes, info, pixel_max)

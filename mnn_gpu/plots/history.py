@@ -1,0 +1,163 @@
+"""Loss and accuracy over a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.errors import UsageError
+from mnn_gpu.models.model import Model
+from mnn_gpu.plots.figure import SMALL, Picture, dress, picture
+from mnn_gpu.plots.predictions import recipe_of
+from mnn_gpu.plots.theme import Theme, theme_named
+from mnn_gpu.training.history import History
+from mnn_gpu.training.learning_curve import checked_columns, columns
+
+TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999)
+MORE_TICKS = (0.6, 0.7, 0.85, 0.93, 0.97, 0.985, 0.993, 0.997, 0.9985, 0.9995)
+"""Accuracies that may be written at the axis; the second where there are few of the first."""
+FEW = 4
+STRETCHED = 0.9
+"""An accuracy above this is drawn by the logarithm of what is missing to 1."""
+WIDE = 20
+"""The loss is drawn by its logarithm if its largest value is so many times its smallest."""
+ENDS = (("training", "", "orange"), ("held-out", "validation_", "blue"))
+
+
+def history(source: Model | History | Mapping[str, Any], *, theme: str = "light") -> Picture:
+    """Draw loss and accuracy over the epochs, or the iterations, of a training.
+
+    Parameters
+    ----------
+    source : Model, History or mapping
+        A model keeps its training's curve in ``info["history"]``, see `curve.columns`; such
+        columns may also be given themselves.
+    theme : {"light", "dark"}
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Loss on the first axis, accuracy on the second; on each a line for training and,
+        with held-out rows, one for them.
+
+    Raises
+    ------
+    UsageError
+        If the model keeps no history, or there is no record in it; if Matplotlib is missing
+        or there is no such theme.
+    """
+    look = theme_named(theme)
+    found = _columns(source)
+    axis_name, x = _across(found)
+    figure = picture(look, 3.3, _title(found), _note(source))
+    loss, accuracy = figure.subplots(1, 2)
+    for axis, name in ((loss, "loss"), (accuracy, "accuracy")):
+        axis.set(xlabel=axis_name, title="cross-entropy, nats" if name == "loss" else name)
+        axis.title.set_ha("left")
+        axis.title.set_x(0)
+        _draw_lines(axis, name, x, found, look)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        dress(axis, look, grid="y")
+    if _wide([found[key] for key in ("loss", "validation_loss") if key in found]):
+        loss.set_yscale("log")
+        loss.yaxis.set_major_formatter("{x:g}")
+        loss.yaxis.set_minor_formatter("")
+    _scale_accuracy(accuracy, found)
+    return figure
+
+
+def _columns(source: Model | History | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(source, History):
+        return checked_columns(columns(source.records, source.best))
+    if not isinstance(source, Model):
+        return checked_columns(source)
+    if "history" not in source.info:
+        raise UsageError(
+            "This model keeps no history of its training: it was made before models did, or "
+            "without one.",
+            "Train it again with this version, or draw the History that mnn_gpu.train returns.",
+        )
+    return checked_columns(source.info["history"])
+
+
+def _across(found: Mapping[str, Any]) -> tuple[str, Sequence[float]]:
+    """Return what the curve goes over: epochs, unless these are iterations or hold many records."""
+    epochs, iterations = found["epoch"], found.get("iteration")
+    if iterations is None or (len(set(epochs)) == len(epochs) and epochs[-1] < iterations[-1]):
+        return "epoch", epochs
+    return "iteration", iterations
+
+
+def _title(found: Mapping[str, Any]) -> str:
+    (name, x), place = _across(found), _best(found)
+    last = len(x) - 1 if place is None else place
+    over = f"after {x[last]:,} {name}{'s' if x[last] != 1 else ''}"
+    parts = [f"{found['accuracy'][last]:.2%} in training"]
+    if "validation_accuracy" in found:
+        parts.append(f"{found['validation_accuracy'][last]:.2%} of the held-out rows")
+    of = "" if place is None else f", the best of {x[-1]:,}"
+    return f"{' and '.join(parts)} {over}{of}"
+
+
+def _best(found: Mapping[str, Any]) -> int | None:
+    """Return the place of early stopping's best record."""
+    iterations, best = found.get("iteration", ()), found.get("best")
+    return iterations.index(best) if best in iterations else None
+
+
+def _note(source: Any) -> str:
+    deformed = isinstance(source, Model) and recipe_of(source).get("augmentation")
+    kind = "deformed images" if deformed else "batches"
+    return f"Training is measured on the {kind} as they come, before each update"
+
+
+def _draw_lines(
+    axis: Any, name: str, x: Sequence[float], found: Mapping[str, Any], theme: Theme
+) -> None:
+    marker = "o" if len(x) < 3 else ""
+    for label, prefix, colour in ENDS:
+        values = found.get(prefix + name)
+        if values is not None:
+            shade = getattr(theme, colour)
+            axis.plot(x, values, color=shade, linewidth=1.8, marker=marker, label=label)
+    best = _best(found)
+    if best is not None:
+        dashes = {"color": theme.muted, "linewidth": 1, "linestyle": (0, (3, 3))}
+        axis.axvline(x[best], label="best", **dashes)
+    axis.legend(frameon=False, fontsize=SMALL, labelcolor="linecolor", handlelength=1.4, loc="best")
+
+
+def _wide(lines: Sequence[Sequence[float]]) -> bool:
+    values = [value for line in lines for value in line]
+    return min(values) > 0 and max(values) > WIDE * min(values)
+
+
+def _scale_accuracy(axis: Any, found: Mapping[str, Any]) -> None:
+    """Spread what is near 1, where good models differ."""
+    keys = ("accuracy", "validation_accuracy")
+    values = np.array([value for key in keys for value in found.get(key, ())])
+    if not values.max() > STRETCHED or values.min() == 1:
+        axis.yaxis.set_major_formatter("{x:.0%}")
+        return
+    missing = 1 - values
+    # An accuracy of 1 is infinitely far up; it is drawn at half the smallest error.
+    least = missing[missing > 0].min(initial=1) / (2 if (missing <= 0).any() else 1)
+
+    def forward(accuracy: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        height: npt.NDArray[Any] = -np.log10(np.maximum(1 - accuracy, least * 0.9))
+        return height
+
+    def backward(height: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return 1 - 10.0 ** -np.asarray(height)
+
+    axis.set_yscale("function", functions=(forward, backward))
+    low = max(1 - missing.max() * 1.15, 0.0)
+    axis.set_ylim(low, 1 - least * 0.9)
+    shown = [tick for tick in TICKS if low <= tick <= 1 - least]
+    if len(shown) < FEW:
+        shown = sorted(shown + [tick for tick in MORE_TICKS if low <= tick <= 1 - least])
+    axis.set_yticks(shown, [f"{tick * 100:g}%" for tick in shown])
+    axis.minorticks_off()

@@ -1,0 +1,221 @@
+"""The samples that a step sees: which, how they are deformed, what is left out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple, TypeAlias
+
+from array_api_compat import array_namespace
+
+from mnn_gpu.nn import network
+from mnn_gpu.nn.augmentation import deform
+from mnn_gpu.nn.matmul_precision import FULL
+from mnn_gpu.nn.regularization import NONE, Regularisation, keep_mask
+from mnn_gpu.step.execution import PLAIN, Engine
+from mnn_gpu.step.microbatches import Shard, joined, leaf_slices, shard_slices
+
+Array: TypeAlias = Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What the steps of a training have in common.
+
+    Attributes
+    ----------
+    layer_sizes : sequence of int
+    regularisation : Regularisation
+    image_shape : (height, width) or None
+        Of the images, if they are to be deformed.
+    input_scale : float
+        What the inputs, 0 to 1, are multiplied with.
+    activation : str
+        Of the hidden layers, one of `activations.ACTIVATIONS`.
+    output : str
+        Of the last layer, with its loss; one of `outputs.OUTPUTS`.
+    matmul_precision : str
+        Of the network's products, one of `precision.MATMUL_PRECISIONS`.
+    clip : float
+        The least probability, and the least from 1, that a loss is told of; see
+        `network.clipped`.
+    """
+
+    layer_sizes: Sequence[int]
+    regularisation: Regularisation = NONE
+    image_shape: tuple[int, int] | None = None
+    input_scale: float = 1.0
+    activation: str = "relu"
+    output: str = "softmax"
+    clip: float = 0.0
+    matmul_precision: str = FULL
+
+
+class Data(NamedTuple):
+    """What every step sees and none changes; all on the device.
+
+    Attributes
+    ----------
+    X : (rows, features), uint8 or floating
+    labels : (rows,), int32, or (rows, outputs)
+        Class indices, or what the outputs are to be.
+    shards : sequence of (X, labels)
+        All rows, cut for steps that use them all.
+    is_weight : (parameters,) or None
+        See `Optimizer.update`.
+    basis : (pictures, features) or None
+        Of deformations, see `augmentation`.
+    weights : (rows,), floating, or None
+        How much each sample counts; only for steps that name their rows.
+    """
+
+    X: Array
+    labels: Array
+    shards: Sequence[Shard]
+    is_weight: Array | None = None
+    basis: Array | None = None
+    weights: Array | None = None
+
+
+class Batch(NamedTuple):
+    """What a step is given; all on the device.
+
+    Attributes
+    ----------
+    scalars : (scalars,), floating
+        The optimizer's.
+    rows : (m,), integer, or None
+        Which samples to use; None: all of them, as they are.
+    warps : (m, 2, pictures), floating, or None
+        How to deform each, see `augmentation`.
+    noise : (bytes,), uint8, or None
+        For dropout: (m, features) for the inputs, then (hidden units, m), each if wanted.
+    share : (), floating, or None
+        What a sample weighs in the mean of the batch, where these are only some of its
+        samples; None: one by their number.
+    X : (m, features) or None
+        The samples themselves, where the data do not have them.
+    labels : (m,) or None
+        Theirs.
+    scale : (), floating, or None
+        What the samples' weights are multiplied with, where these are only some of its
+        samples; None: what makes them 1 in the mean.
+    """
+
+    scalars: Array
+    rows: Array | None = None
+    warps: Array | None = None
+    noise: Array | None = None
+    share: Array | None = None
+    X: Array | None = None
+    labels: Array | None = None
+    scale: Array | None = None
+
+
+class Samples(NamedTuple):
+    """A shard with what is random about it.
+
+    Attributes
+    ----------
+    X : (features, m), uint8 or floating
+    labels : (m,), int32, or (m, outputs)
+    warps : (m, 2, pictures) or None
+    input_noise : (m, features), uint8, or None
+    hidden_noise : (hidden units, m), uint8, or None
+    weights : (1, m), floating, or None
+        How much each counts; 1 in the mean of its batch.
+    """
+
+    X: Array
+    labels: Array
+    warps: Array | None = None
+    input_noise: Array | None = None
+    hidden_noise: Array | None = None
+    weights: Array | None = None
+
+
+def batch_samples(
+    data: Data, batch: Batch, task: Task, shard_rows: int, lanes: int = 1
+) -> list[Samples]:
+    """Return the shards of a batch; see `shards.shard_slices`."""
+    return _cut(data, batch, task, lambda m: shard_slices(m, shard_rows, lanes))
+
+
+def leaf_samples(
+    data: Data, batch: Batch, task: Task, leaves: int, shard_rows: int
+) -> list[list[Samples]]:
+    """Return the shards of a batch, leaf by leaf; see `shards.leaf_slices`."""
+    sizes: list[int] = []
+
+    def runs(m: int) -> list[slice]:
+        by_leaf = leaf_slices(m, leaves, shard_rows)
+        sizes.extend(map(len, by_leaf))
+        return [run for leaf in by_leaf for run in leaf]
+
+    shards = iter(_cut(data, batch, task, runs))
+    return [list(islice(shards, size)) for size in sizes]
+
+
+def _cut(
+    data: Data, batch: Batch, task: Task, runs: Callable[[int], Sequence[slice]]
+) -> list[Samples]:
+    """Return the samples of a batch, cut as ``runs`` says of their number."""
+    if batch.rows is None and batch.X is None:
+        shards = [Samples(*shard) for shard in data.shards]
+        runs(sum(samples.X.shape[1] for samples in shards))
+        return shards
+    xp = array_namespace(batch.scalars)
+    X: Array = batch.X
+    labels: Array = batch.labels
+    if batch.rows is not None:
+        X, labels = (xp.take(array, batch.rows, axis=0) for array in (data.X, data.labels))
+    m, input_noise, hidden_noise, weights = X.shape[0], None, None, None
+    if data.weights is not None:
+        weights = xp.take(data.weights, batch.rows, axis=0)
+        scale = m / xp.sum(weights) if batch.scale is None else batch.scale
+        weights = xp.reshape(weights * scale, (1, m))
+    if batch.noise is not None:
+        inputs, hidden = task.regularisation.noise_sizes(task.layer_sizes)
+        input_noise = xp.reshape(batch.noise[: m * inputs], (m, inputs))
+        hidden_noise = xp.reshape(batch.noise[m * inputs : m * (inputs + hidden)], (hidden, m))
+    return [
+        Samples(
+            X[rows, :].T,
+            labels[rows, ...],
+            None if batch.warps is None else batch.warps[rows, :, :],
+            None if input_noise is None else input_noise[rows, :],
+            None if hidden_noise is None else hidden_noise[:, rows],
+            None if weights is None else weights[:, rows],
+        )
+        for rows in runs(m)
+    ]
+
+
+def inputs_of(
+    samples: Samples, task: Task, basis: Array | None, dtype: Any, engine: Engine = PLAIN
+) -> Array:
+    """Return what the network sees of the samples: (features, m), floating.
+
+    Images are deformed a few at a time, so that what lies between stays in the cache.
+    """
+    X = samples.X
+    if samples.warps is None or task.image_shape is None:
+        X = network.unit_range(X, dtype, task.input_scale)
+    else:
+        pixels, warps, shape = X.T, samples.warps, task.image_shape
+
+        def deformed(basis: Array, part: Sequence[slice]) -> Array:
+            return joined([one_run(basis, few) for few in part])
+
+        def one_run(basis: Array, few: slice) -> Array:
+            images = network.unit_range(pixels[few, :], dtype, task.input_scale)
+            return deform(images, warps[few, :, :], basis, shape)
+
+        features, m = X.shape
+        few = shard_slices(m, max(engine.cached // features, 1), engine.lanes)
+        X = joined(engine.spread(deformed, basis, few)).T
+    share = task.regularisation.input_dropout
+    if samples.input_noise is not None and share:
+        X = X * keep_mask(samples.input_noise, share, dtype).T
+    return X

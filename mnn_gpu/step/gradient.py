@@ -1,0 +1,127 @@
+"""The gradient of a batch, shard by shard: sums over samples, divided once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce
+from operator import add, matmul
+from typing import Any, NamedTuple, TypeAlias
+
+from array_api_compat import array_namespace
+
+from mnn_gpu.nn import network
+from mnn_gpu.nn.activations import ACTIVATIONS
+from mnn_gpu.nn.losses import OUTPUTS, wanted_of
+from mnn_gpu.nn.matmul_precision import FULL, SIGNIFICANT_BITS
+from mnn_gpu.nn.regularization import hidden_masks, smoothed
+from mnn_gpu.step.batch import Samples, Task, inputs_of
+from mnn_gpu.step.execution import PLAIN, Engine, Plain
+
+Array: TypeAlias = Any
+
+
+class Sums(NamedTuple):
+    """Sums over samples: of the gradient, each sample's share; of the rest, all.
+
+    Where samples have weights, gradient and loss are weighted.
+
+    Attributes
+    ----------
+    gradient : (parameters,), floating
+    loss : (), floating
+    correct : (), int32
+    """
+
+    gradient: Array
+    loss: Array
+    correct: Array
+
+
+def shard_sums(
+    theta: Array,
+    task: Task,
+    share: float | Array,
+    samples: Samples,
+    basis: Array | None = None,
+    engine: Engine = PLAIN,
+) -> Sums:
+    """Return one shard's part of the mean gradient, its loss and its right answers."""
+    X = inputs_of(samples, task, basis, theta.dtype, engine)
+    return sums_of_inputs(theta, task, share, X, samples, engine)
+
+
+def sums_of_inputs(
+    theta: Array,
+    task: Task,
+    share: float | Array,
+    X: Array,
+    samples: Samples,
+    engine: Engine = PLAIN,
+) -> Sums:
+    """Return the same where the network's inputs, (features, m), are there already.
+
+    They may be a SciPy sparse matrix: only products are made with them.
+    """
+    sizes, regularisation = task.layer_sizes, task.regularisation
+    layers = network.unflatten(theta, sizes)
+    Y = wanted_of(samples.labels, sizes[-1], theta.dtype)
+    weights = samples.weights
+    of_each = share if weights is None else weights * share
+    masks: list[Array] = []
+    if samples.hidden_noise is not None and regularisation.dropout:
+        masks = hidden_masks(samples.hidden_noise, sizes, regularisation.dropout, theta.dtype)
+    hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output]
+    product = _product(task, engine)
+    Z, A = network.forward(layers, X, masks, hidden, output.function, product)
+    wanted = smoothed(Y, regularisation.label_smoothing) if regularisation.label_smoothing else Y
+    gradient = network.backward(layers, Z, A, X, wanted, of_each, masks, hidden, product)
+    return Sums(network.flatten(gradient), *output.score(Z[-1], Y, weights, task.clip))
+
+
+def _product(task: Task, engine: Engine) -> Callable[[Array, Array], Array]:
+    if task.matmul_precision == FULL:
+        return matmul
+    bits = SIGNIFICANT_BITS[task.matmul_precision]
+    return lambda A, B: engine.short_product(A, B, bits)
+
+
+def batch_sums(
+    theta: Array,
+    task: Task,
+    shards: Sequence[Samples],
+    basis: Array | None = None,
+    engine: Engine = PLAIN,
+) -> Sums:
+    """Return a batch's mean gradient, its loss and its right answers.
+
+    The gradients of several shards are added up in float64: then the order of adding
+    hardly matters, so neither does the shards' number. (Where a library has no float64,
+    as JAX by default, in the widest float it has.)
+    """
+    share = 1 / sum(samples.X.shape[1] for samples in shards)
+    if len(shards) == 1:
+        return shard_sums(theta, task, share, shards[0], basis, engine)
+    # Within a lane there are no more lanes.
+    alone = Plain.within(engine)
+
+    def part_sums(theta: Array, part: Sequence[Samples]) -> Sums:
+        of_shard = partial(shard_sums, theta, task, share, basis=basis, engine=alone)
+        return added(_widened(of_shard(samples)) for samples in part)
+
+    return added(engine.spread(part_sums, theta, shards))
+
+
+def _widened(sums: Sums) -> Sums:
+    return sums._replace(gradient=widened(sums.gradient))
+
+
+def widened(array: Array) -> Array:
+    """Return an array as float64, or in the widest float that its library has."""
+    xp = array_namespace(array)
+    wide = xp.__array_namespace_info__().default_dtypes()["real floating"]
+    return xp.astype(array, xp.result_type(array.dtype, wide), copy=False)
+
+
+def added(several: Iterable[Sums]) -> Sums:
+    """Add up one by one, so that a long batch's gradients need not be kept."""
+    return reduce(lambda total, more: Sums(*map(add, total, more)), several)

@@ -1,0 +1,157 @@
+"""One training step, a pure function ``(data, state, batch) -> state`` over the namespace.
+
+It goes through `Backend.compile`; nothing in it reads a value back to the host. The data
+stay where they are: a batch only names the rows it is made of, and brings the random
+numbers that they are deformed and thinned out with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from array_api_compat import array_namespace
+
+from mnn_gpu.nn.optimizers import Averaged, Optimizer, moved_average
+from mnn_gpu.nn.regularization import clipping_factor, norm_factors
+from mnn_gpu.step.batch import Batch, Data, Task, batch_samples, leaf_samples
+from mnn_gpu.step.execution import PLAIN, Engine
+from mnn_gpu.step.gradient import batch_sums
+from mnn_gpu.step.sharded_gradient import shared_sums
+from mnn_gpu.step.sharding import Sharing
+
+Array: TypeAlias = Any
+
+
+class State(NamedTuple):
+    """What a step changes; all on the device.
+
+    Attributes
+    ----------
+    theta : (parameters,), floating
+    slots : tuple of (parameters,)
+        The optimizer's memory.
+    loss : (), floating
+        Cross-entropy summed over the samples seen since it was last set to 0.
+    correct : (), int32
+        How many of them were answered rightly.
+    finite_steps : (), int32
+        How many steps had a finite loss: the first one that had not is the next.
+    """
+
+    theta: Array
+    slots: tuple[Array, ...]
+    loss: Array
+    correct: Array
+    finite_steps: Array
+
+
+def first_state(
+    theta: Array, optimizer: Optimizer, dtype: str, asarray: Callable[..., Array]
+) -> State:
+    """Return the state before the first step.
+
+    Parameters
+    ----------
+    theta : (parameters,), on the host
+    optimizer : Optimizer
+    dtype : str
+        Of theta and the slots on the device.
+    asarray : callable
+        `Backend.asarray`. Each array is made anew, since a compiled step may take it over.
+    """
+    return State(
+        theta=asarray(theta, dtype=dtype),
+        slots=tuple(asarray(theta * 0, dtype=dtype) for _ in range(optimizer.slots)),
+        loss=asarray(0.0, dtype=dtype),
+        correct=asarray(0, dtype="int32"),
+        finite_steps=asarray(0, dtype="int32"),
+    )
+
+
+Step: TypeAlias = Callable[[Data, State, Batch], State]
+
+
+def training_step(
+    task: Task,
+    optimizer: Optimizer,
+    engine: Engine = PLAIN,
+    shard_rows: int | None = None,
+    sharing: Sharing | None = None,
+) -> Step:
+    """Return a step ``(data, state, batch) -> state`` that follows the gradient.
+
+    Parameters
+    ----------
+    task : Task
+    optimizer : Optimizer
+    engine : Engine
+        Usually the `Backend`.
+    shard_rows : int, optional
+        See `batch_samples`. Default: what the engine likes.
+    sharing : Sharing, optional
+        How each batch is cut, and what of it is this rank's. Default: all, as the engine likes.
+    """
+    updated = _updating(task, optimizer, engine)
+
+    def step(data: Data, state: State, batch: Batch) -> State:
+        xp = array_namespace(state.theta)
+        rows = shard_rows or engine.shard_rows
+        if sharing is None:
+            shards = batch_samples(data, batch, task, rows, engine.lanes)
+            sums = batch_sums(state.theta, task, shards, data.basis, engine)
+        else:
+            parts = leaf_samples(data, batch, task, len(sharing.mine), rows)
+            sums = shared_sums(state.theta, task, parts, batch.share, sharing, data.basis, engine)
+        theta, *slots = updated(state, sums.gradient, data.is_weight, batch.scalars)
+        return State(
+            theta=theta,
+            slots=tuple(slots),
+            loss=state.loss + sums.loss,
+            correct=state.correct + sums.correct,
+            finite_steps=state.finite_steps + xp.astype(xp.isfinite(sums.loss), xp.int32),
+        )
+
+    return step
+
+
+def _updating(task: Task, optimizer: Optimizer, engine: Engine) -> Callable[..., Sequence[Array]]:
+    """Return how theta and the slots come out of a gradient, by fused functions of vectors."""
+    longest, max_norm = task.regularisation.clip_norm, task.regularisation.max_norm
+    # What is averaged are weights within their limit.
+    averaged = optimizer if isinstance(optimizer, Averaged) and max_norm is not None else None
+    follow = averaged.inner if averaged else optimizer
+
+    def update(
+        theta: Array, gradient: Array, is_weight: Array | None, factor: Array | None, *rest: Array
+    ) -> tuple[Array, ...]:
+        scalars, slots = rest[: len(rest) - follow.slots], rest[len(rest) - follow.slots :]
+        xp = array_namespace(theta)
+        gradient = xp.astype(gradient, theta.dtype, copy=False)
+        if factor is not None:
+            gradient = gradient * factor
+        theta, after = follow.update(theta, gradient, is_weight, scalars, slots)
+        return theta, *after
+
+    fused = engine.fuse(update)
+    scale = engine.fuse(lambda theta, factors: (theta * factors,))
+    average = engine.fuse(lambda theta, mean, share: (moved_average(theta, mean, share),))
+
+    def updated(
+        state: State, gradient: Array, is_weight: Array | None, scalars: Array
+    ) -> Sequence[Array]:
+        xp = array_namespace(state.theta)
+        numbers = [scalars[i, ...] for i in range(scalars.shape[0])]
+        factor = None
+        if longest is not None:
+            factor = xp.astype(clipping_factor(gradient, longest), state.theta.dtype, copy=False)
+        share, *of_follow = numbers if averaged else (None, *numbers)
+        slots = state.slots[: follow.slots]
+        theta, *after = fused(state.theta, gradient, is_weight, factor, *of_follow, *slots)
+        if max_norm is not None:
+            (theta,) = scale(theta, norm_factors(theta, task.layer_sizes, max_norm))
+        if averaged:
+            after += average(theta, state.slots[-1], share)
+        return theta, *after
+
+    return updated

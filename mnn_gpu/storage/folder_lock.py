@@ -1,0 +1,70 @@
+"""One process at a time in a folder."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from mnn_gpu.errors import OutputError, TrainingWarning, UsageError
+from mnn_gpu.storage.regular_file import open_own
+
+try:
+    import fcntl
+except ImportError:  # Windows: there nothing is held, and nothing is refused.
+    fcntl = None  # type: ignore[assignment]
+
+NAME = ".lock"
+
+
+class FolderLock:
+    """A folder that is held while this is open; given free even by a process that is killed.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    UsageError
+        If another run holds it.
+    OutputError
+        If it cannot be written to, or the lock is a link or a special file.
+
+    Warns
+    -----
+    TrainingWarning
+        If the file system refuses locks: then nothing is held.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / NAME
+        try:
+            self.file: IO[bytes] = open_own(path)
+        except OSError as error:
+            raise OutputError(
+                f"{path} cannot be written: {error.strerror}.",
+                "Remove it if no other run uses the folder, or choose another folder.",
+            ) from error
+        try:
+            if fcntl is not None:
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.file.close()
+            raise UsageError(
+                f"Another run is using the folder {folder}.",
+                "Wait until it has ended, or take another folder.",
+            ) from error
+        except OSError as error:  # A network file system without locks.
+            warnings.warn(
+                f"{folder} cannot be locked: {error.strerror}. Nothing prevents another run "
+                "from writing to it at the same time.",
+                TrainingWarning,
+                stacklevel=3,
+            )
+
+    def close(self) -> None:
+        """Give the folder free."""
+        with suppress(OSError):
+            self.file.close()

@@ -1,0 +1,115 @@
+"""Safetensors files as bytes: the same for the same arrays and texts, sealed if need be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.storage.regular_file import open_regular
+
+HEADER_LENGTH = 8
+"""Bytes, little-endian, in front of the JSON header."""
+MOST_HEADER = 1 << 24
+"""Bytes of JSON that a file may begin with: their objects take fifty times as many."""
+DAMAGE = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What a file that is not whole can raise."""
+
+
+def tensor_file(arrays: Mapping[str, npt.ArrayLike], metadata: Mapping[str, str]) -> bytes:
+    """Return the content of a safetensors file.
+
+    The library writes the metadata in an order that changes from process to process; here
+    the header is sorted by name.
+
+    Parameters
+    ----------
+    arrays : mapping of name to array
+    metadata : mapping of name to text
+
+    References
+    ----------
+    The format: https://huggingface.co/docs/safetensors
+    """
+    from safetensors.numpy import save
+
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    content: bytes = save(contiguous, dict(metadata))
+    end = HEADER_LENGTH + int.from_bytes(content[:HEADER_LENGTH], "little")
+    header: dict[str, Any] = json.loads(content[HEADER_LENGTH:end])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    # Its length is a multiple of eight, so that the arrays stay aligned.
+    text += b" " * (-len(text) % HEADER_LENGTH)
+    return len(text).to_bytes(HEADER_LENGTH, "little") + text + content[end:]
+
+
+def sealed(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
+    """Return the content of a safetensors file with a checksum, by which `unsealed` knows it."""
+    return tensor_file(arrays, {**metadata, "checksum": checksum(arrays, metadata)})
+
+
+def unsealed(path: Path, file_format: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    """Return arrays and metadata of a file that `sealed` made.
+
+    Parameters
+    ----------
+    path : Path
+    file_format : str
+        What the metadata are to say under ``format``.
+
+    Raises
+    ------
+    ValueError
+        If the file is not whole, or of another format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        check_header(path)
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != file_format:
+            raise ValueError(f"its format is {metadata.get('format', 'not given')}")
+        if metadata.pop("checksum", None) != checksum(arrays, metadata):
+            raise ValueError("its checksum differs")
+    except (*DAMAGE, SafetensorError) as error:
+        raise ValueError(str(error)) from error
+    return arrays, metadata
+
+
+def check_header(path: Path) -> None:
+    """See that a safetensors file has an end and a header of some size; the rest is seen later.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it is a pipe or a device, cannot be read, or its header is too large.
+    """
+    with open_regular(path) as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MOST_HEADER:
+        raise ValueError("it does not begin as a safetensors file")
+
+
+def checksum(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> str:
+    """Return what tells these arrays and texts from others, in hexadecimal."""
+    digest = hashlib.blake2b(json.dumps(dict(metadata), sort_keys=True).encode(), digest_size=16)
+    for name in sorted(arrays):
+        digest.update(f"{name} {data_digest(arrays[name])}".encode())
+    return digest.hexdigest()
+
+
+def data_digest(*arrays: npt.ArrayLike) -> str:
+    """Return what tells arrays from others, in hexadecimal."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in map(np.asarray, arrays):
+        digest.update(f"{array.shape} {array.dtype.str}".encode())
+        whole = np.ascontiguousarray(array)
+        digest.update(whole.view(np.uint8).data if array.dtype.kind == "U" else whole.data)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Which samples a step takes, and bringing them to the device."""

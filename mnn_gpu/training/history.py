@@ -1,0 +1,148 @@
+"""What a training leaves behind and what it tells while it runs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mnn_gpu.models.model import Model
+from mnn_gpu.models.predictor import Evaluation
+from mnn_gpu.utils import html
+from mnn_gpu.utils.signals import FinishStep
+
+
+@dataclass(frozen=True)
+class Record:
+    """How the training stood after an iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        Updates made, counted from 1.
+    epoch : int
+        Passes over the data, the present one included.
+    loss, accuracy : float
+        Means over the epoch so far (with full batches: of this iteration), each batch
+        measured before its update; nats, and 0 to 1.
+    seconds : float
+        Since the first update began.
+    validation_loss, validation_accuracy : float or None
+        Of the parameters after this iteration (or of their moving average), on the
+        held-out rows if there are any.
+    """
+
+    iteration: int
+    epoch: int
+    loss: float
+    accuracy: float
+    seconds: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """The course of a training.
+
+    Attributes
+    ----------
+    records : tuple of Record
+    iterations : int
+        Updates made.
+    seconds : float
+        What they took, compilation included, loading and transferring the data not.
+    training : Evaluation
+        The model's parameters on all training rows.
+    validation : Evaluation or None
+        The same on the held-out rows if there are any.
+    best : Record or None
+        With early stopping: the record whose parameters the model has.
+    """
+
+    records: tuple[Record, ...]
+    iterations: int
+    seconds: float
+    training: Evaluation
+    validation: Evaluation | None
+    best: Record | None = None
+
+    def _repr_html_(self) -> str:
+        return html.of_history(self)
+
+
+class Hook:
+    """What may be told of a training while it runs; override what is of interest."""
+
+    def on_start(self, iterations: int) -> None:
+        """Before the first update; ``iterations`` are planned."""
+
+    def on_resume(self, iteration: int) -> None:
+        """After the start, if a checkpoint has that many of them done already."""
+
+    def on_step(self, iteration: int) -> None:
+        """After the host has issued update ``iteration`` (a GPU may still work on it)."""
+
+    def on_record(self, record: Record) -> None:
+        """When a record was added to the history."""
+
+    def on_interrupt(self, number: int) -> None:
+        """At the first Ctrl-C or SIGTERM, before the step is finished; in a signal handler.
+
+        ``number`` is the signal's.
+        """
+
+    def on_end(self) -> None:
+        """After the last update, also where the training broke off."""
+
+
+class Deferred(Hook):
+    """Tells hooks, and only notes it if one of them interrupts the training, as a signal does.
+
+    For the ranks of a job, which have to stop at the same step.
+
+    Parameters
+    ----------
+    hooks : sequence of Hook
+    interrupt : FinishStep
+    """
+
+    def __init__(self, hooks: Sequence[Hook], interrupt: FinishStep) -> None:
+        self.hooks = hooks
+        self.interrupt = interrupt
+
+    def on_step(self, iteration: int) -> None:
+        self._tell(lambda hook: hook.on_step(iteration))
+
+    def on_record(self, record: Record) -> None:
+        self._tell(lambda hook: hook.on_record(record))
+
+    def _tell(self, what: Callable[[Hook], None]) -> None:
+        for hook in self.hooks:
+            try:
+                what(hook)
+            except KeyboardInterrupt:
+                self.interrupt.requested = self.interrupt.requested or signal.SIGINT
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM during training; what had been learnt until then is kept.
+
+    Attributes
+    ----------
+    model : Model
+        The model after the last finished iteration; with early stopping the best so far.
+    history : History
+        The records until then.
+    exit_code : int
+        What the command line exits with: 130 after Ctrl-C, 143 after SIGTERM.
+    """
+
+    exit_code = 128 + signal.SIGINT
+
+    def __init__(self, model: Model, history: History, number: int | None = None) -> None:
+        super().__init__(f"interrupted after iteration {history.iterations}")
+        self.model = model
+        self.history = history
+        if number is not None:
+            self.exit_code = 128 + number

@@ -1,0 +1,165 @@
+"""Training: arrays or data on the disk in, a model and its history out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.backends import Backend, checked_backend
+from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.open_blocks import Blocks
+from mnn_gpu.distributed.agreement import check_same, digest_of_data
+from mnn_gpu.distributed.process_group import Ranks, ranks_of, shared_out
+from mnn_gpu.errors import UsageError
+from mnn_gpu.models.model import Model
+from mnn_gpu.training.batches.device_data import Labelled
+from mnn_gpu.training.checkpoints.checkpoint import Checkpoint
+from mnn_gpu.training.checkpoints.interval import Due
+from mnn_gpu.training.config import TrainingConfig
+from mnn_gpu.training.history import History, Hook
+from mnn_gpu.training.trainer import TrainingLoop
+
+
+def train(
+    X: npt.ArrayLike | Dataset | Blocks,
+    y: npt.ArrayLike | None = None,
+    config: TrainingConfig | None = None,
+    *,
+    backend: Backend | None = None,
+    validation: Labelled | None = None,
+    classes: npt.ArrayLike | None = None,
+    hooks: Sequence[Hook] = (),
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int | str | None = None,
+    resume: bool = False,
+    comm: Any = None,
+) -> tuple[Model, History]:
+    """Train a network.
+
+    Parameters
+    ----------
+    X : (rows, features), or (rows, height, width)
+        Pixels as uint8 from 0 to 255 or floats from 0 to 1. Or what `load_dataset` returns. Or
+        what `open_blocks` returns: data larger than memory, which are read while the device is at
+        work; in batches, mixed within windows of some 64 MB of blocks in a random order. The
+        model stores the names of a data frame's or a table's columns.
+    y : (rows,)
+        Labels: whole numbers from 0 up, or text. To be left out of data that bring their own.
+    config : TrainingConfig, optional
+        Default: the notebook's recipe.
+    backend : Backend, optional
+        Where to train. Default: `select_backend()`.
+    validation : (X, y), optional
+        Held-out rows, evaluated at every record.
+    classes : (classes,), optional
+        All labels there may be. Default: those in ``y``.
+    hooks : sequence of Hook
+    checkpoint : path, optional
+        A folder in which the training's last two states are kept.
+    checkpoint_every : int or str, optional
+        How often they are written: after so many iterations, or after a time such as
+        ``"30s"``, ``"10m"`` or ``"1.5h"``, and at the end. Default: at every record.
+    resume : bool
+        Whether to go on from there, if there is a checkpoint. On the same device, with as
+        many cores and the same versions, the result is the same, bit for bit, as if the
+        training had never been cut; elsewhere the same to rounding.
+    comm : mpi4py.MPI.Comm, optional
+        The ranks of an MPI program that train together, all of which call this with the same
+        arguments, which are compared; each works on some shards of every batch. The first
+        one's hooks are called, and it alone writes checkpoints; all return the same. If the
+        others do not answer within ``MNN_RANK_TIMEOUT`` seconds (600), the job is ended.
+        Default: this process alone.
+
+    Returns
+    -------
+    model : Model
+        On the host; the same seed on the same device gives the same bits.
+    history : History
+
+    Raises
+    ------
+    DataError
+        If pixels or labels are not such; at any time of data that are read meanwhile.
+    DivergedError
+        If the loss stopped being finite; it has the last good parameters.
+    DeviceError
+        If the device failed, or has no memory even for single samples.
+    OutputError, ModelFileError
+        If the folder of the checkpoint cannot be written to, or no checkpoint be read.
+    UsageError
+        If it belongs to another recipe or other data, is there and not to be resumed, or
+        another run holds the folder; or if the ranks were given different arguments or data.
+    TrainingInterrupted
+        On Ctrl-C or SIGTERM, with the model as far as it came. (A second one leaves at once.)
+
+    Warns
+    -----
+    TrainingWarning
+        If the training goes on otherwise than asked: in smaller shards for want of memory,
+        from the checkpoint before a damaged one, or without writing one to a full disk.
+    """
+    ranks = ranks_of(comm)
+    check_same(ranks, "train")
+    given = config, backend
+    due = ranks.all_do(lambda: _checked_due(checkpoint, checkpoint_every, resume))
+    config, backend = ranks.all_do(lambda: _shared(*given, ranks))
+    how = {
+        "checkpoint": checkpoint and str(checkpoint),
+        "checkpoint_every": checkpoint_every,
+        "resume": resume,
+        "backend": backend.name,
+    }
+    check_same(ranks, "train", {**vars(config), **how})
+    # An overflow is no warning here: it ends in a DivergedError.
+    one_thread = nullcontext() if config.shards is None else backend.single_threaded()
+    with backend.explaining(), one_thread, np.errstate(all="ignore"):
+        training = ranks.all_do(
+            lambda: TrainingLoop(X, y, config, backend, validation, classes, ranks)
+        )
+        if checkpoint is None and ranks.size == 1:
+            return training.run(hooks)
+        digest = digest_of_data(X, y, *(validation or ()), training.course.data.classes)
+        check_same(ranks, "train", {"data or labels": digest})
+        folder = ranks.first_does(lambda: _opened(checkpoint, config, digest, resume))
+        with folder or nullcontext() as kept:
+            return training.run(hooks if ranks.is_first else (), kept, due, resume)
+
+
+def _checked_due(checkpoint: str | Path | None, every: int | str | None, resume: bool) -> Due:
+    if resume and checkpoint is None:
+        raise UsageError("resume needs a place to go on from.", "Give checkpoint=FOLDER too.")
+    return Due(every)
+
+
+def _shared(
+    config: TrainingConfig | None, backend: Backend | None, ranks: Ranks
+) -> tuple[TrainingConfig, Backend]:
+    """Return the recipe with the number of its shards, and the backend."""
+    config = TrainingConfig() if config is None else config
+    if not isinstance(config, TrainingConfig):
+        raise UsageError(
+            f"config is {type(config).__name__}, not a TrainingConfig.",
+            "Give mnn_gpu.TrainingConfig(...), or a recipe's .config.",
+        )
+    backend = ranks.backend() if backend is None else checked_backend(backend)
+    return shared_out(config, ranks, backend), backend
+
+
+def _opened(
+    folder: str | Path | None, config: TrainingConfig, digest: str, resume: bool
+) -> Checkpoint | None:
+    if folder is None:
+        return None
+    kept = Checkpoint(folder, config, digest)
+    if not resume:
+        try:
+            kept.check_free("--resume")
+        except UsageError:
+            kept.lock.close()
+            raise
+    return kept

@@ -1,0 +1,150 @@
+"""What a notebook shows of results: small tables and curves, as HTML that needs nothing else.
+
+Text and lines take the page's own colour, so they are legible on light and on dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mnn_gpu.models.model import Model
+    from mnn_gpu.models.predictor import Evaluation
+    from mnn_gpu.training.history import History
+
+BLUE, ORANGE = "#2F8FD0", "#D55E00"
+"""Told apart by the colour-blind, and as far from white as from black."""
+
+WIDTH, HEIGHT, MARGIN = 340, 150, 44
+MOST_POINTS = 300
+
+Line = tuple[str, str, Sequence[tuple[float, float]]]
+"""Name, colour and points."""
+
+
+def table(rows: Iterable[tuple[str, str]], title: str = "") -> str:
+    """Return a table of names and values, both plain text."""
+    cells = "".join(
+        f'<tr><th style="text-align:left;padding-right:1em;white-space:nowrap">{escape(name)}</th>'
+        f'<td style="text-align:left">{escape(value)}</td></tr>'
+        for name, value in rows
+    )
+    heading = f"<b>{escape(title)}</b>" if title else ""
+    style = "color:inherit;font-size:inherit"
+    return f'<div>{heading}<table style="{style}">{cells}</table></div>'
+
+
+def of_model(model: Model) -> str:
+    """Return a model's layers, labels and how it came about."""
+    info = model.info
+    rows = [
+        ("layers", "-".join(map(str, model.layer_sizes))),
+        ("parameters", f"{model.theta.size:,} {model.theta.dtype}"),
+        ("labels", _shortened([str(label) for label in model.classes])),
+    ]
+    accuracies = (("training", "training_accuracy"), ("held-out", "held_out_accuracy"))
+    for name, key in accuracies:
+        if isinstance(info.get(key), float):
+            rows.append((f"{name} accuracy", f"{info[key]:.2%}"))
+    if "device" in info:
+        rows.append(("trained on", f"{info['device']}, mnn_gpu {info.get('version', '?')}"))
+    return table(rows, "Model")
+
+
+def of_evaluation(evaluation: Evaluation) -> str:
+    """Return an evaluation's figures."""
+    return table(_scores(evaluation))
+
+
+def of_history(history: History) -> str:
+    """Return a training's figures and its curves."""
+    rows = [
+        ("updates", f"{history.iterations:,} in {history.seconds:.2f} s"),
+        *((f"training {name}", value) for name, value in _scores(history.training)),
+    ]
+    if history.validation is not None:
+        rows += [(f"held-out {name}", value) for name, value in _scores(history.validation)]
+    if history.best is not None:
+        rows.append(("best record", f"epoch {history.best.epoch}"))
+    return table(rows, "Training") + _curves(history)
+
+
+def _scores(evaluation: Evaluation) -> list[tuple[str, str]]:
+    return [
+        ("accuracy", f"{evaluation.accuracy:.2%}"),
+        ("errors", f"{evaluation.errors:,} of {evaluation.rows:,}"),
+        ("loss", f"{evaluation.loss:.4f}"),
+    ]
+
+
+def _shortened(words: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(words[:most])
+    return shown if len(words) <= most else f"{shown}, ... ({len(words)} in all)"
+
+
+# ---- curves ----------------------------------------------------------------------------
+
+
+def _curves(history: History) -> str:
+    records = history.records
+    if len(records) < 2:
+        return ""
+    by_epoch = records[-1].epoch < records[-1].iteration
+    charts = []
+    for name, told in (("loss", "{:.3f}"), ("accuracy", "{:.1%}")):
+        lines: list[Line] = []
+        for kind, colour, prefix in (("training", BLUE, ""), ("held-out", ORANGE, "validation_")):
+            points = [
+                (r.epoch if by_epoch else r.iteration, getattr(r, prefix + name)) for r in records
+            ]
+            if points[0][1] is not None:
+                lines.append((kind, colour, points))
+        charts.append(chart(name, "epoch" if by_epoch else "iteration", lines, told))
+    return f'<div style="display:flex;flex-wrap:wrap">{"".join(charts)}</div>'
+
+
+def chart(title: str, axis: str, lines: Sequence[Line], told: str = "{:.3f}") -> str:
+    """Return lines over one axis as SVG, with the range of both axes written to them."""
+    xs = [x for _, _, points in lines for x, _ in points]
+    ys = [y for _, _, points in lines for _, y in points]
+    left, right, low, high = min(xs), max(xs), min(ys), max(ys)
+
+    def place(x: float, y: float) -> str:
+        across = (x - left) / ((right - left) or 1) * (WIDTH - MARGIN - 10) + MARGIN
+        down = (1 - (y - low) / ((high - low) or 1)) * (HEIGHT - 50) + 22
+        return f"{across:.1f},{down:.1f}"
+
+    parts = [_text(MARGIN, 12, title, bold=True)]
+    for i, (name, colour, points) in enumerate(lines):
+        some = points[:: -(-len(points) // MOST_POINTS)]
+        path = " ".join(place(x, y) for x, y in [*some, points[-1]])
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(_text(WIDTH - 150 + 75 * i, 12, name, colour))
+    frame = f"{place(left, high)} {place(left, low)} {place(right, low)}"
+    parts += [
+        f'<polyline points="{frame}" fill="none" stroke="currentColor" stroke-opacity=".4"/>',
+        _text(MARGIN - 6, 26, told.format(high), anchor="end"),
+        _text(MARGIN - 6, HEIGHT - 26, told.format(low), anchor="end"),
+        _text(MARGIN, HEIGHT - 10, f"{left:g}"),
+        _text(WIDTH - 10, HEIGHT - 10, f"{axis} {right:g}", anchor="end"),
+    ]
+    label = f"{title} over {axis}s"
+    return (
+        f'<svg role="img" aria-label="{escape(label)}" width="{WIDTH}" height="{HEIGHT}" '
+        f'font-size="11" font-family="sans-serif">{"".join(parts)}</svg>'
+    )
+
+
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    colour: str = "currentColor",
+    *,
+    anchor: str = "start",
+    bold: bool = False,
+) -> str:
+    look = f'fill="{colour}" text-anchor="{anchor}"' + (' font-weight="bold"' if bold else "")
+    return f'<text x="{x}" y="{y}" {look}>{escape(text)}</text>'

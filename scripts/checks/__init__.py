@@ -1,0 +1,1 @@
+"""Checks that take longer than tests: faults, fuzzing, mutation, memory, ranks."""

@@ -1,0 +1,1 @@
+"""The measurements behind the documentation's tables."""

@@ -16,9 +16,9 @@ __version__ = "0.1.0"
 openblas.prepare()
 
 _HOMES = {
-    "augmentation": ("Augmentation",),
-    "backend": ("Backend", "Diagnosis", "diagnose", "select_backend"),
-    "config": ("TrainingConfig",),
+    "nn.augmentation": ("Augmentation",),
+    "backends": ("Backend", "Diagnosis", "diagnose", "select_backend"),
+    "training.config": ("TrainingConfig",),
     "data": (
         "Blocks",
         "Dataset",
@@ -43,16 +43,16 @@ _HOMES = {
         "UsageError",
     ),
     "estimators": ("MLPClassifier", "MLPRegressor"),
-    "exchange": ("export_model", "from_sklearn", "from_torch", "import_model"),
-    "gradient_check": ("check_gradients",),
+    "interop": ("export_model", "from_sklearn", "from_torch", "import_model"),
+    "nn.gradient_check": ("check_gradients",),
     "handwriting": ("prepare_digit",),
-    "history": ("History", "Hook", "Record", "TrainingInterrupted"),
-    "inference": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),
-    "model": ("Model",),
-    "model_file": ("load_model", "save_model"),
-    "progress": ("progress_bar",),
-    "recipes": ("RECIPES", "Recipe"),
-    "training": ("train",),
+    "training.history": ("History", "Hook", "Record", "TrainingInterrupted"),
+    "models.predictor": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),
+    "models.model": ("Model",),
+    "models.model_file": ("load_model", "save_model"),
+    "training.progress_bar": ("progress_bar",),
+    "training.recipes": ("RECIPES", "Recipe"),
+    "training.train": ("train",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

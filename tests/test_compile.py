@@ -118,7 +118,7 @@ def test_only_thin_products_may_change_the_last_bits_of_a_random_step(
     scalars = np.array(step_scalars(adam, constant, 0.05, range(1, 3), 2), np.float32)
     batch = Batch(scalars, rng.integers(0, 400, (2, batch_size)).astype(np.int32))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(thin, "is_thin", lambda *_: False)
+        patch.setattr(small_matmul, "is_thin", lambda *_: False)
         compiled = numpy.compile(step, resident)(state, batch)
     for one, other in zip(
         _leaves(Backend.compile(numpy, step, resident)(state, batch)),
@@ -218,7 +218,7 @@ def test_a_thin_product_is_the_product(
     transposed: bool,
     lane: int,
 ) -> None:
-    monkeypatch.setattr(thin, "has_small_kernels", lambda: has_small_kernels)
+    monkeypatch.setattr(small_matmul, "has_small_kernels", lambda: has_small_kernels)
     rng = np.random.default_rng(rows)
     A, B = rng.random((rows, inner)), rng.random((inner, columns))
     if transposed:
@@ -565,7 +565,7 @@ def test_lanes_work_in_a_process_that_was_forked() -> None:
 
 
 def test_a_wide_thin_product_needs_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thin, "has_small_kernels", lambda: True)
+    monkeypatch.setattr(small_matmul, "has_small_kernels", lambda: True)
     tape = Tape()
     tape.lane = 1
     tape.traced(np.empty((10, 2048))) @ tape.traced(np.empty((2048, 100_000)))
@@ -627,10 +627,10 @@ def test_pieces_do_not_change_an_update(length: int, cuts: set[int]) -> None:
     theta, g, m, v = rng.random((4, length))
     rate, epsilon = 0.1, 1e-8
     expected = adam_update(theta, g, rate, epsilon, m, v)
-    pieces = joined.piecewise(adam_update)
+    pieces = jax_vectors.piecewise(adam_update)
     for one, other in zip(expected, pieces(theta, g, rate, epsilon, m, v), strict=True):
         np.testing.assert_array_equal(one, other)
-    cut = [joined.cut(vector, bounds) for vector in (theta, m, v)]
+    cut = [jax_vectors.cut(vector, bounds) for vector in (theta, m, v)]
     for one, other in zip(expected, pieces(cut[0], g, rate, epsilon, *cut[1:]), strict=True):
         assert (other.shape, other.dtype, other.bounds) == (one.shape, one.dtype, bounds)
         np.testing.assert_array_equal(one, np.concatenate(other.parts))
@@ -638,10 +638,10 @@ def test_pieces_do_not_change_an_update(length: int, cuts: set[int]) -> None:
 
 def test_a_vector_in_pieces_notes_where_it_is_cut() -> None:
     asked: set[int] = set()
-    whole = joined.Joined([np.arange(10)], (0, 10), asked)
+    whole = jax_vectors.Joined([np.arange(10)], (0, 10), asked)
     np.testing.assert_array_equal(whole[2:7], np.arange(2, 7))
     assert asked == {2, 7}
-    pieces = joined.cut(np.arange(10), (0, 2, 7, 10))
+    pieces = jax_vectors.cut(np.arange(10), (0, 2, 7, 10))
     for key in (slice(2, 7), slice(3, 5), slice(0, 1), slice(9, 10), slice(7, None)):
         np.testing.assert_array_equal(pieces[key], np.arange(10)[key])
 

@@ -144,7 +144,7 @@ def test_simple_and_odd_lines_keep_their_order(
     rows = [f'{i},"{i}",{i}' if strange else f"{i},{i},{i}" for i, strange in enumerate(odd)]
     (folder / "d.csv").write_text("\n".join(["label,p,q", *rows]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_digits, "BLOCK", block)
+        patch.setattr(fast_parser, "BLOCK", block)
         patch.setattr(csv_stream, "ODD", most)
         convert(folder / "d.csv", folder / "out")
     data = load_dataset(folder / "out")
@@ -170,7 +170,7 @@ def test_any_csv_is_read_or_refused_as_load_dataset_does(
     text = newline.join(",".join(row) for row in [["label", "p"], *rows])
     (folder / "d.csv").write_text(text, newline="")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_digits, "BLOCK", block)
+        patch.setattr(fast_parser, "BLOCK", block)
         try:
             convert(folder / "d.csv", folder / "out")
         except DataError as refused:
@@ -187,7 +187,7 @@ def test_any_csv_is_read_or_refused_as_load_dataset_does(
 def test_an_empty_cell_too_many_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(csv_digits, "BLOCK", block)
+    monkeypatch.setattr(fast_parser, "BLOCK", block)
     for text, line in (("label,p\n9,9\n 1, 1,\n", 3), ("label,p\n 1, 1,\n 1, 1,\n", 2)):
         (tmp_path / "d.csv").write_text(text)
         cause = f"line {line}: 3 cells, where the file starts with 2"
@@ -261,7 +261,7 @@ def test_a_wrong_csv_is_refused_as_load_dataset_refuses_it(tmp_path: Path, text:
 def test_a_later_row_of_a_csv_that_contradicts_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, later: str, message: str
 ) -> None:
-    monkeypatch.setattr(csv_digits, "BLOCK", 5000)
+    monkeypatch.setattr(fast_parser, "BLOCK", 5000)
     monkeypatch.setattr(csv_stream, "ODD", 5000)
     path = tmp_path / "d.csv"
     path.write_text("label,p,q\n" + f"1,{first}\n" * 5000 + f"1,{later}\n")
@@ -291,7 +291,7 @@ def test_labels_that_are_no_classes_are_refused(
 
 
 def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_digits, "MOST_LINE", 1000)
+    monkeypatch.setattr(fast_parser, "MOST_LINE", 1000)
     (tmp_path / "d.csv").write_text("1,2\n" + "1," * 600_000)
     with pytest.raises(DataError, match="a line of over"):
         convert(tmp_path / "d.csv", tmp_path / "out")
@@ -324,7 +324,7 @@ KILLED = """
 import os, signal, sys
 from mnn_gpu.data import csv_digits
 from mnn_gpu.data.convert import convert
-csv_digits.BLOCK = 10_000
+fast_parser.BLOCK = 10_000
 def kill(rows):
     if rows > 1500:
         os.kill(os.getpid(), signal.SIGKILL)

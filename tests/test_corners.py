@@ -26,7 +26,7 @@ from mnn_gpu.backends import Backend, Memory, numpy_backend
 from mnn_gpu.backends import diagnose as report
 from mnn_gpu.backends.gpu_probe import probe
 from mnn_gpu.cli.main import main
-from mnn_gpu.data.csv import fast_parser as csv_digits
+from mnn_gpu.data.csv import fast_parser
 from mnn_gpu.data.csv.reader import read_csv
 from mnn_gpu.data.npz import read_npz
 from mnn_gpu.data.untrusted_files import explain_os_error
@@ -47,7 +47,7 @@ SMALL = TrainingConfig(hidden=(4,), epochs=3, batch_size=7)
 
 def test_where_affinity_is_unknown_all_processors_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    assert cores.available_cores() == os.cpu_count()
+    assert threads.available_cores() == os.cpu_count()
 
 
 def test_where_linux_does_not_tell_its_memory_is_unknown(
@@ -63,7 +63,7 @@ def test_where_linux_does_not_tell_its_memory_is_unknown(
 
 def test_a_numpy_that_does_not_name_its_blas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "show_config", lambda mode: None)
-    assert report.blas_name() == "an unknown BLAS"
+    assert diagnosis.blas_name() == "an unknown BLAS"
 
 
 @pytest.mark.parametrize(
@@ -209,14 +209,14 @@ def test_a_terminal_gets_a_bar_and_a_line_a_record(
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(progress, "REDRAW_SECONDS", 0)
-    hooks = progress.progress(quiet=False)
+    monkeypatch.setattr(progress_terminal, "REDRAW_SECONDS", 0)
+    hooks = progress_terminal.progress(quiet=False)
     train(images["X"], images["y"], SMALL, validation=(images["X"], images["y"]), hooks=hooks)
     shown = terminal.getvalue()
     assert "15/15" in shown
     assert "it/s" in shown
     assert shown.count("held-out") >= 3
-    (bar,) = progress.progress(quiet=False)
+    (bar,) = progress_terminal.progress(quiet=False)
     bar.on_start(100)
     bar.on_resume(40)
     bar.on_end()
@@ -314,7 +314,7 @@ def test_a_cell_longer_than_any_number_is_refused(
 ) -> None:
     path = tmp_path / "digits.csv"
     path.write_text("label,a\n1,2\n1," + "2" * 200_000 + "\n")
-    monkeypatch.setattr(csv_digits, "BLOCK", 1000)
+    monkeypatch.setattr(fast_parser, "BLOCK", 1000)
     with pytest.raises(DataError, match="field larger than field limit"):
         read_csv(path)
 

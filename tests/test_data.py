@@ -36,20 +36,20 @@ def test_mnist_is_the_published_one() -> None:
 
 
 def test_a_changed_mnist_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for path in bundled.FOLDER.glob("t10k-*.gz"):
+    for path in mnist.FOLDER.glob("t10k-*.gz"):
         content = bytearray(gzip.decompress(path.read_bytes()))
         content[-1] ^= 1
         (tmp_path / path.name).write_bytes(gzip.compress(content, 1))
-    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
+    monkeypatch.setattr(mnist, "FOLDER", tmp_path)
     with pytest.raises(DataError, match="not the published MNIST file"):
         bundled_mnist("test")
 
 
 def test_the_checksums_are_those_the_licence_file_states() -> None:
-    text = (bundled.FOLDER / "README.md").read_text()
-    for name, digest in bundled.SHA256.items():
+    text = (mnist.FOLDER / "README.md").read_text()
+    for name, digest in mnist.SHA256.items():
         assert f"| {name} | {digest} |" in text
-        content = gzip.decompress((bundled.FOLDER / f"{name}.gz").read_bytes())
+        content = gzip.decompress((mnist.FOLDER / f"{name}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == digest
 
 

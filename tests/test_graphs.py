@@ -598,10 +598,10 @@ def test_cuda_graphs_come_to_what_the_plain_step_does(
 def test_thin_kernels_are_the_same_for_all_sizes_of_a_batch() -> None:
     rows = ThinRows(10, 784, 41_000, 784)
     slices = ThinSlices(10, 41_000, 784, 96)
-    text = cuda_thin.rows_kernel(rows, "float", 4, "k")
-    assert text == cuda_thin.rows_kernel(rows._replace(columns=5000), "float", 4, "k")
-    text = cuda_thin.slices_kernel(slices, "float", 4, "k")
-    assert text == cuda_thin.slices_kernel(slices._replace(inner=5000), "float", 4, "k")
+    text = small_matmul_kernels.rows_kernel(rows, "float", 4, "k")
+    assert text == small_matmul_kernels.rows_kernel(rows._replace(columns=5000), "float", 4, "k")
+    text = small_matmul_kernels.slices_kernel(slices, "float", 4, "k")
+    assert text == small_matmul_kernels.slices_kernel(slices._replace(inner=5000), "float", 4, "k")
 
 
 @pytest.mark.gpu

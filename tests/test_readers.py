@@ -139,8 +139,8 @@ def test_digits_are_read_as_pandas_reads_them_or_not_at_all(
     path = tmp_path_factory.mktemp("digits") / "d.csv"
     path.write_bytes(text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_digits, "BLOCK", block)
-        cells = csv_digits.read_digits(path, len(rows[0]), header=False)
+        patch.setattr(fast_parser, "BLOCK", block)
+        cells = fast_parser.read_digits(path, len(rows[0]), header=False)
     simple = all(
         len(row) == len(rows[0]) and all(c.isdigit() and len(c) < 4 and int(c) < 256 for c in row)
         for row in rows

@@ -106,7 +106,7 @@ def test_the_formulas_are_in_the_code() -> None:
 
 def test_every_cause_of_the_troubleshooting_table_is_one_the_program_gives() -> None:
     # Sentences broken over several string literals, joined again.
-    source = re.sub(r'"\s+f?"', "", Path(cures.__file__).read_text(encoding="utf-8"))
+    source = re.sub(r'"\s+f?"', "", Path(gpu_errors.__file__).read_text(encoding="utf-8"))
     table = README.split("## When the GPU does not work")[1].split("## Exit codes")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")][2:]
     phrases = [phrase.strip().removesuffix(" N") for row in rows for phrase in row.split(",")]

@@ -7,7 +7,7 @@ stage, `cures.py` explains failures, `report.py` tells all about the machine,
 """
 
 from mnn_gpu.backends.base import Backend, Memory
-from mnn_gpu.backends.diagnose import Diagnosis, diagnose
+from mnn_gpu.backends.diagnosis import Diagnosis, diagnose
 from mnn_gpu.backends.select import checked_backend, select_backend
 
 __all__ = ["Backend", "Diagnosis", "Memory", "checked_backend", "diagnose", "select_backend"]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.compiler import small_matmul as thin
+from mnn_gpu.compiler import small_matmul
 from mnn_gpu.compiler.operations import Function, Own, empty_result
 from mnn_gpu.compiler.views import in_shape
 
@@ -148,13 +148,13 @@ class Tape:
     def matmul(self, A: Any, B: Any) -> Traced:
         """Multiply; a product of few rows another way, which may round otherwise."""
         A, B = np.asarray(_plain(A)), np.asarray(_plain(B))
-        if not self.for_host or not thin.is_thin(len(A), *B.shape):
+        if not self.for_host or not small_matmul.is_thin(len(A), *B.shape):
             return self.do(np.dot, A, B)
 
         def do(*arguments: Any, **options: Any) -> NDArray:
             return self.do(*arguments, **options).array
 
-        return Traced(self, thin.product(do, A, B, in_lane=self.lane > 0))
+        return Traced(self, small_matmul.product(do, A, B, in_lane=self.lane > 0))
 
     def short_product(self, A: Any, B: Any, bits: int) -> Traced:
         """Multiply operands that a device rounds to so many significant bits itself."""

@@ -26,7 +26,7 @@ from mnn_gpu.utils.validation import one_of
 
 FLOATS = ("float16", "float32", "float64")
 """What parameters are stored as."""
-SHIPPED = {"record": Path(__file__).parent / "models" / "record.safetensors"}
+SHIPPED = {"record": Path(__file__).parent / "record.safetensors"}
 """Models that come with the package, by name."""
 
 

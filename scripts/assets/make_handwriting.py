@@ -34,7 +34,7 @@ from scripts.assets.handwriting.scenes import (
 from scripts.assets.handwriting.scenes import pictures as made
 from scripts.assets.handwriting.surroundings import KINDS as SURROUNDINGS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "handwriting"
 RESULT = ROOT / "scripts" / "results" / "handwriting.json"
 SEED = 2024

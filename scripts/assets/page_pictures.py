@@ -12,7 +12,7 @@ from mnn_gpu.storage.atomic_write import write_atomically
 from scripts.assets.chromium import Chromium
 
 WIDTH, DIGIT = 1100, 3
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def picture(browser: Chromium, page: Path, scheme: str) -> bytes:

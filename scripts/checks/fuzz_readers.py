@@ -26,7 +26,7 @@ from scripts.checks.fuzzing.mutations import mutated
 from scripts.checks.fuzzing.seeds import NAMES, seeds
 from scripts.checks.fuzzing.worker import serve
 
-RESULT = Path(__file__).parent / "results" / "fuzz.json"
+RESULT = Path(__file__).parents[1] / "results" / "fuzz.json"
 MOST_SECONDS, MOST_MB, PATIENCE = 5, 1000, 60
 FAILURES = ("wrong", "slow", "too large", "tracebacks", "crashes")
 COLUMNS = ("refused", "accepted", *FAILURES)

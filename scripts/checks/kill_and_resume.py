@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-RESULT = Path(__file__).parent / "results" / "kill-and-resume.json"
+RESULT = Path(__file__).parents[1] / "results" / "kill-and-resume.json"
 MOST_KILLS = 4
 SAVING_SECONDS = 0.3
 # Deformed images, dropout, an average of the parameters: all that is random or remembered.

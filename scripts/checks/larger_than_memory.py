@@ -25,7 +25,7 @@ from mnn_gpu import load_mnist
 from mnn_gpu.data.npy_folder.writer import FolderWriter
 from scripts.benchmarks.harness import environment, machine
 
-RESULT = Path(__file__).parent / "results" / "larger-than-memory.json"
+RESULT = Path(__file__).parents[1] / "results" / "larger-than-memory.json"
 NETWORK = ("--hidden", "128", "64", "--batch-size", "128", "--optimizer", "adam", "--lr", "0.001")
 WAYS = {"on the disk": "--stream", "in memory": "--no-stream"}
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from scripts.checks.mutants import Mutant, mutants
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "scripts/results/mutation.json"
 REASONS = ROOT / "scripts/mutation_survivors.json"
 DRAWS = "training.py::test_the_first_parameters_are_drawn_as_asked"

@@ -26,7 +26,7 @@ from typing import Any
 from scripts.benchmarks.harness import machine
 from scripts.checks.mpiexec import launcher, library
 
-RESULT = Path(__file__).parent / "results" / "rank-bits.json"
+RESULT = Path(__file__).parents[1] / "results" / "rank-bits.json"
 STEPS = 500
 COMMON = ("train", "--iterations", str(STEPS), "--device", "cpu", "-q", "--shards", "8")
 TRAININGS = {

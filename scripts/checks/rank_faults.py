@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from scripts.benchmarks.harness import machine
 from scripts.checks.mpiexec import launcher, library
 
-RESULT = Path(__file__).parent / "results" / "rank-faults.json"
+RESULT = Path(__file__).parents[1] / "results" / "rank-faults.json"
 KINDS = ("killed", "exception", "no data")
 MOST_SECONDS = 5.0
 PATIENCE = 60

@@ -23,7 +23,7 @@ import numpy as np
 
 import mnn_gpu
 
-RESULT = Path(__file__).parent / "results" / "soak.json"
+RESULT = Path(__file__).parents[1] / "results" / "soak.json"
 MOST_GROWTH = 0.02
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

@@ -29,7 +29,7 @@ import mnn_gpu
 from mnn_gpu.utils.threads import available_cores
 from scripts.benchmarks.harness import environment, processor
 
-RESULT = Path(__file__).parent / "results" / "estimator.json"
+RESULT = Path(__file__).parents[1] / "results" / "estimator.json"
 CONTENDERS: dict[str, Any] = {
     "mnn_gpu": mnn_gpu.MLPClassifier,
     "scikit-learn": sklearn.neural_network.MLPClassifier,

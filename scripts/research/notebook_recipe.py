@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from mnn_gpu import TrainingConfig, select_backend, train
-from mnn_gpu.backends.diagnose import blas_name
+from mnn_gpu.backends.diagnosis import blas_name
 from mnn_gpu.data import bundled_mnist, split
 from scripts.benchmarks.contenders import Notebook
 from scripts.benchmarks.harness import spread
 from scripts.benchmarks.jobs import JOBS, Problem
 
-RESULT = Path(__file__).parent / "results" / "notebook-recipe.json"
+RESULT = Path(__file__).parents[1] / "results" / "notebook-recipe.json"
 ITERATIONS = 50
 
 

@@ -25,7 +25,7 @@ from scripts.benchmarks.harness import environment, machine
 from scripts.checks.mpiexec import launcher, library
 from scripts.research.scaling_report import plot, write_readme
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "scripts" / "results"
 ADAM = ("--optimizer", "adam", "--lr", "0.001", "--batch-size")
 

@@ -115,11 +115,13 @@ def _kernels(launches: list[Launch]) -> Iterator[Kernel]:
         elif isinstance(what, ThinRows):
             for vector in (1, 16 // outputs[0].itemsize):
                 if not (what.inner % vector or what.step % vector):
-                    yield Kernel("thin rows", cuda_thin.rows_kernel(what, dtype, vector, "rows"))
+                    yield Kernel(
+                        "thin rows", small_matmul_kernels.rows_kernel(what, dtype, vector, "rows")
+                    )
         elif isinstance(what, ThinSlices):
             for vector in (1, 16 // outputs[0].itemsize):
                 if not what.columns % vector:
-                    text = cuda_thin.slices_kernel(what, dtype, vector, "slices")
+                    text = small_matmul_kernels.slices_kernel(what, dtype, vector, "slices")
                     yield Kernel("thin slices", text)
         elif isinstance(what, Expression):
             yield Kernel("elementwise", _elementwise(what))

@@ -229,10 +229,10 @@ def _multiply_thin(
     length: Any
     any_length: ThinRows | ThinSlices
     if isinstance(what, ThinRows):
-        *grid, threads = cuda_thin.rows_grid(what)
+        *grid, threads = small_matmul_kernels.rows_grid(what)
         length, any_length = np.int32(what.columns), what._replace(columns=0)
     else:
-        *grid, threads = cuda_thin.slices_grid(what, vector)
+        *grid, threads = small_matmul_kernels.slices_grid(what, vector)
         length, any_length = np.int64(what.inner), what._replace(inner=0)
     kernel = thin_kernel(cupy, any_length, cuda_source.TYPES[str(outputs[0].dtype)], vector)
     kernel(tuple(grid), (threads,), (*inputs, *outputs, length))
@@ -244,8 +244,8 @@ def thin_kernel(cupy: Any, what: ThinRows | ThinSlices, dtype: str, vector: int)
     _forget_some(cupy, thin_kernel.cache_info())
     name = "mnn_gpu_thin_product"
     if isinstance(what, ThinRows):
-        return cupy.RawKernel(cuda_thin.rows_kernel(what, dtype, vector, name), name)
-    return cupy.RawKernel(cuda_thin.slices_kernel(what, dtype, vector, name), name)
+        return cupy.RawKernel(small_matmul_kernels.rows_kernel(what, dtype, vector, name), name)
+    return cupy.RawKernel(small_matmul_kernels.slices_kernel(what, dtype, vector, name), name)
 
 
 def _forget_some(cupy: Any, cache: Any) -> None:

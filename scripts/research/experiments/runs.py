@@ -30,7 +30,7 @@ from mnn_gpu.storage.atomic_write import write_atomically
 from mnn_gpu.utils.threads import available_cores
 from scripts.benchmarks.harness import processor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".study"
 SELECTION_HOLDOUT = 10_000
 

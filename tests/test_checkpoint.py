@@ -33,8 +33,7 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.backends.numpy_backend import NumpyBackend
 from mnn_gpu.compiler.replay import Replay
 from mnn_gpu.storage.safetensors_file import checksum, data_digest
-from mnn_gpu.training.checkpoints import checkpoint
-from mnn_gpu.training.checkpoints import checkpoint_file as snapshot_module
+from mnn_gpu.training.checkpoints import checkpoint, checkpoint_file
 
 CONFIG = TrainingConfig(
     hidden=(8, 6),

@@ -18,11 +18,10 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
 from mnn_gpu import Hook, Record, TrainingConfig, select_backend, train
-from mnn_gpu.backends import Backend
-from mnn_gpu.backends import jax_vectors as joined
+from mnn_gpu.backends import Backend, jax_vectors
 from mnn_gpu.backends.base import entries
 from mnn_gpu.backends.numpy_backend import NumpyBackend
-from mnn_gpu.compiler import small_matmul as thin
+from mnn_gpu.compiler import small_matmul
 from mnn_gpu.compiler.blocked import blockwise
 from mnn_gpu.compiler.cuda_graphs.compile import Captured
 from mnn_gpu.compiler.operations import PRODUCTS

@@ -20,7 +20,7 @@ from hypothesis.extra import numpy as hnp
 from mnn_gpu import DataError, OutputError, UsageError, load_dataset
 from mnn_gpu.cli.convert import Lines
 from mnn_gpu.data.convert import convert
-from mnn_gpu.data.csv import fast_parser as csv_digits
+from mnn_gpu.data.csv import fast_parser
 from mnn_gpu.data.csv import stream as csv_stream
 from mnn_gpu.data.idx import idx_header
 from mnn_gpu.data.npy_folder.index import read_index

@@ -23,7 +23,6 @@ from mnn_gpu import (
     train,
 )
 from mnn_gpu.backends import Backend, Memory, numpy_backend
-from mnn_gpu.backends import diagnose as report
 from mnn_gpu.backends.gpu_probe import probe
 from mnn_gpu.cli.main import main
 from mnn_gpu.data.csv import fast_parser
@@ -33,9 +32,9 @@ from mnn_gpu.data.untrusted_files import explain_os_error
 from mnn_gpu.nn import network
 from mnn_gpu.step.batch import Batch
 from mnn_gpu.step.microbatches import scaled
-from mnn_gpu.training import progress_terminal as progress
+from mnn_gpu.training import progress_terminal
 from mnn_gpu.training.batches import plan as batches
-from mnn_gpu.utils import threads as cores
+from mnn_gpu.utils import threads
 from tests import standin_cupy
 from tests.libraries import Library
 from tests.standin_cupy import CUDARuntimeError, install, standin

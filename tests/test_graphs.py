@@ -28,8 +28,7 @@ from hypothesis import strategies as st
 from mnn_gpu import RECIPES, TrainingConfig, TrainingWarning, select_backend, train
 from mnn_gpu.backends import Backend
 from mnn_gpu.backends.numpy_backend import NumpyBackend
-from mnn_gpu.compiler.cuda_graphs import cuda_graphs, cuda_source
-from mnn_gpu.compiler.cuda_graphs import small_matmul_kernels as cuda_thin
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs, cuda_source, small_matmul_kernels
 from mnn_gpu.compiler.cuda_graphs.column_fusion import MOST_WORK
 from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
 from mnn_gpu.compiler.cuda_graphs.compile import Captured

@@ -24,7 +24,7 @@ from hypothesis.extra import numpy as hnp
 from mnn_gpu import DataError, DataWarning, UsageError, load_dataset, open_blocks, train
 from mnn_gpu.data.archive import open_member
 from mnn_gpu.data.convert import convert
-from mnn_gpu.data.csv import fast_parser as csv_digits
+from mnn_gpu.data.csv import fast_parser
 from mnn_gpu.data.dataset import several_classes
 from mnn_gpu.data.idx import idx_header, read_idx
 

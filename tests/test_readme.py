@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from mnn_gpu import TrainingInterrupted, errors, load_mnist, select_backend
-from mnn_gpu.backends import gpu_errors as cures
+from mnn_gpu.backends import gpu_errors
 from mnn_gpu.nn import activations, network
 from mnn_gpu.training.recipes import measured
 from scripts.research.experiments import report

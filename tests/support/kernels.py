@@ -11,8 +11,7 @@ import numpy as np
 from mnn_gpu import Augmentation, TrainingConfig
 from mnn_gpu.backends.array_api_backend import PlainBackend
 from mnn_gpu.backends.base import entries
-from mnn_gpu.compiler.cuda_graphs import cuda_source
-from mnn_gpu.compiler.cuda_graphs import small_matmul_kernels as cuda_thin
+from mnn_gpu.compiler.cuda_graphs import cuda_source, small_matmul_kernels
 from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression
 from mnn_gpu.compiler.cuda_graphs.launches import Columns, Launch, Reduction, ThinRows, ThinSlices

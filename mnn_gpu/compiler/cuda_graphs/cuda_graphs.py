@@ -16,8 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mnn_gpu.compiler.cuda_graphs import cuda_source
-from mnn_gpu.compiler.cuda_graphs import small_matmul_kernels as cuda_thin
+from mnn_gpu.compiler.cuda_graphs import cuda_source, small_matmul_kernels
 from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
 from mnn_gpu.compiler.cuda_graphs.cublas import Cublas, CublasError
 from mnn_gpu.compiler.cuda_graphs.device import Launcher

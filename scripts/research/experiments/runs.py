@@ -24,7 +24,7 @@ from mnn_gpu import (
     select_backend,
     train,
 )
-from mnn_gpu.backends.diagnose import blas_name
+from mnn_gpu.backends.diagnosis import blas_name
 from mnn_gpu.data import bundled_mnist, split
 from mnn_gpu.storage.atomic_write import write_atomically
 from mnn_gpu.utils.threads import available_cores

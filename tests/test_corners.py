@@ -22,7 +22,7 @@ from mnn_gpu import (
     select_backend,
     train,
 )
-from mnn_gpu.backends import Backend, Memory, numpy_backend
+from mnn_gpu.backends import Backend, Memory, diagnosis, numpy_backend
 from mnn_gpu.backends.gpu_probe import probe
 from mnn_gpu.cli.main import main
 from mnn_gpu.data.csv import fast_parser
@@ -33,7 +33,7 @@ from mnn_gpu.nn import network
 from mnn_gpu.step.batch import Batch
 from mnn_gpu.step.microbatches import scaled
 from mnn_gpu.training import progress_terminal
-from mnn_gpu.training.batches import plan as batches
+from mnn_gpu.training.batches import plan
 from mnn_gpu.utils import threads
 from tests import standin_cupy
 from tests.libraries import Library
@@ -168,7 +168,7 @@ def test_a_training_of_many_segments_is_the_same_training(
 ) -> None:
     config = TrainingConfig(hidden=(4,), epochs=4, batch_size=7, schedule="cosine")
     whole, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
-    monkeypatch.setattr(batches, "SEGMENT", 3)
+    monkeypatch.setattr(plan, "SEGMENT", 3)
     cut, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
     np.testing.assert_array_equal(whole.theta, cut.theta)
 

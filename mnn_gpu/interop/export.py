@@ -43,9 +43,9 @@ def export_model(path: str | Path, model: Model, *, dtype: str | None = None) ->
     ----------
     path : path
         Its ending decides the format: .html for a page to draw digits on (see
-        `mnn_gpu.interop.web_page`), .npz for NumPy (see `mnn_gpu.interop.npz`), .onnx for onnxruntime
-        and its like (see `mnn_gpu.interop.onnx`), .safetensors for PyTorch and this package
-        (see `save_model`).
+        `mnn_gpu.interop.web_page`), .npz for NumPy (see `mnn_gpu.interop.npz`), .onnx for
+        onnxruntime and its like (see `mnn_gpu.interop.onnx`), .safetensors for PyTorch and this
+        package (see `save_model`).
     model : Model
     dtype : {"float16", "float32", "float64"}, optional
         What to store the parameters as. Default: as they are, in .onnx float32, in .html

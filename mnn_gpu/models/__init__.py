@@ -1,1 +1,1 @@
-"""Models: their file format, prediction and evaluation; and the model that comes with the package."""
+"""Models: their file format, prediction, evaluation, and the model that the package contains."""

@@ -1,1 +1,1 @@
-"""The mathematics of the network: layers, losses, optimizers and augmentation, over any array namespace."""
+"""The mathematics of the network: layers, losses, optimizers, augmentation, over any `xp`."""

@@ -1,1 +1,1 @@
-"""One training step as pure functions of arrays: microbatches, gradients, and their sums across shards."""
+"""One training step as pure functions of arrays: microbatches, gradients and their sums."""

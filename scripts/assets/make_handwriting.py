@@ -1,7 +1,7 @@
 """Made handwriting: the pictures in tests/handwriting, and how well the record model reads such.
 
-    python -m scripts.assets.make_handwriting            measure, write scripts/results/handwriting.json
-    python -m scripts.assets.make_handwriting --pictures make the pictures in tests/handwriting first
+    python -m scripts.assets.make_handwriting             write scripts/results/handwriting.json
+    python -m scripts.assets.make_handwriting --pictures  make tests/handwriting/ first
 
 Needs the extra images. The same seeds give the same pictures (but for the last bits of what
 another release of Pillow compresses).

@@ -1,4 +1,7 @@
-"""Pictures of the page to draw digits on, light and dark: `python -m scripts.assets.page_pictures`."""
+"""Images of the page to draw digits on, light and dark.
+
+python -m scripts.assets.page_pictures
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Trains on a set that stays on the disk and, in turn, on the same set in memory.
 
-    .venv/bin/python -m scripts.checks.larger_than_memory [--gigabytes 6] [--rounds 3] [--folder DIR]
+    python -m scripts.checks.larger_than_memory [--gigabytes 6] [--rounds 3] [--folder DIR]
 
 The set is MNIST over and over, each copy with noise of its own. Prints and writes
 scripts/results/larger-than-memory.json: the peak of the resident memory of each process, with

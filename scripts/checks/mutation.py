@@ -116,7 +116,7 @@ def _keep(modules: dict[str, Any], survivors: list[dict[str, Any]]) -> None:
     modules = {file: {"date": date, **counts} for file, counts in modules.items()}
     survivors += [s for s in old.get("survivors", []) if s["file"] not in modules]
     record = {
-        "tool": "scripts/mutation: its own mutants of the syntax tree, see scripts/checks/mutants.py",
+        "tool": "scripts/checks/mutants.py: its own mutants of the syntax tree",
         "modules": dict(sorted({**old.get("modules", {}), **modules}.items())),
         "survivors": sorted(survivors, key=lambda s: (s["file"], s["line"])),
     }

@@ -4,7 +4,7 @@
     python -m scripts.research.study run record recipes
     python -m scripts.research.study cost                         what deforming images costs
     python -m scripts.research.study fashion FOLDER               Fashion-MNIST, beside scikit-learn
-    python -m scripts.research.study report                       results, README, plots, record model
+    python -m scripts.research.study report                       README, plots, record model
 
 Results of single runs lie in .study/, which is not kept; the report gathers them.
 """

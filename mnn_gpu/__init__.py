@@ -10,8 +10,7 @@ import importlib
 from typing import Any
 
 from mnn_gpu.utils import openblas
-
-__version__ = "0.1.0"
+from mnn_gpu.version import __version__ as __version__
 
 openblas.prepare()
 
@@ -47,7 +46,8 @@ _HOMES = {
     "nn.gradient_check": ("check_gradients",),
     "handwriting": ("prepare_digit",),
     "training.history": ("History", "Hook", "Record", "TrainingInterrupted"),
-    "models.predictor": ("Evaluation", "Predictor", "evaluate", "predict", "predict_proba"),
+    "models.evaluation": ("Evaluation", "evaluate"),
+    "models.predictor": ("Predictor", "predict", "predict_proba"),
     "models.model": ("Model",),
     "models.model_file": ("load_model", "save_model"),
     "training.progress_bar": ("progress_bar",),

@@ -30,12 +30,12 @@ from mnn_gpu.interop import export_model as export_model
 from mnn_gpu.interop import from_sklearn as from_sklearn
 from mnn_gpu.interop import from_torch as from_torch
 from mnn_gpu.interop import import_model as import_model
+from mnn_gpu.models.evaluation import Evaluation as Evaluation
+from mnn_gpu.models.evaluation import evaluate as evaluate
 from mnn_gpu.models.model import Model as Model
 from mnn_gpu.models.model_file import load_model as load_model
 from mnn_gpu.models.model_file import save_model as save_model
-from mnn_gpu.models.predictor import Evaluation as Evaluation
 from mnn_gpu.models.predictor import Predictor as Predictor
-from mnn_gpu.models.predictor import evaluate as evaluate
 from mnn_gpu.models.predictor import predict as predict
 from mnn_gpu.models.predictor import predict_proba as predict_proba
 from mnn_gpu.nn.augmentation import Augmentation as Augmentation

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from mnn_gpu import DeviceError, UsageError
 from mnn_gpu.backends import Backend
 from mnn_gpu.backends.array_api_backend import PlainBackend
-from mnn_gpu.backends.base import entries
-from mnn_gpu.step.execution import PLAIN
+from mnn_gpu.step.execution import PLAIN, entries
 from tests.libraries import Library, library
 
 

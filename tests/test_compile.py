@@ -19,7 +19,6 @@ from threadpoolctl import threadpool_info
 
 from mnn_gpu import Hook, Record, TrainingConfig, select_backend, train
 from mnn_gpu.backends import Backend, jax_vectors
-from mnn_gpu.backends.base import entries
 from mnn_gpu.backends.numpy_backend import NumpyBackend
 from mnn_gpu.compiler import small_matmul
 from mnn_gpu.compiler.blocked import blockwise
@@ -31,9 +30,11 @@ from mnn_gpu.nn import network
 from mnn_gpu.nn.augmentation import Augmentation
 from mnn_gpu.nn.optimizers import OPTIMIZERS, Adam, constant, step_scalars
 from mnn_gpu.step.batch import Batch, Data, Task
+from mnn_gpu.step.execution import entries
 from mnn_gpu.step.sharding import Sharing
 from mnn_gpu.step.train_step import State, first_state, training_step
 from mnn_gpu.training.batches.device_data import placed
+from mnn_gpu.training.batches.loader import load_batches
 from mnn_gpu.training.batches.plan import Plan
 from mnn_gpu.utils.blas import has_small_kernels, single_threaded
 from tests.again import Again
@@ -63,7 +64,7 @@ def problem(
     mask = backend.asarray(network.weight_mask(theta, sizes), dtype=config.dtype)
     resident = Data(data.X, data.labels, tuple(data.shards), mask, data.basis)
     plan = Plan(config, optimizer, data, task, backend, sharing)
-    return step, resident, state, [batch for _, batch in plan.batches()]
+    return step, resident, state, [batch for _, batch in load_batches(plan)]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -677,8 +678,8 @@ def test_it_does_not_matter_where_a_plan_goes_on_nor_how_long_its_runs_are(
         input_dropout=0.25,
         augmentation=Augmentation(half_turned=(1,)),
     )
-    expected = [one for _, run in plan(config, rows).batches() for one in entries(run)]
-    later = plan(config, rows, steps_per_call).batches(start)
+    expected = [one for _, run in load_batches(plan(config, rows)) for one in entries(run)]
+    later = load_batches(plan(config, rows, steps_per_call), start)
     actual = [one for _, run in later for one in entries(run)]
     assert len(actual) == 13 - start
     for one, other in zip(actual, expected[start:], strict=True):
@@ -699,7 +700,7 @@ def test_the_plan_is_every_row_once_an_epoch_and_stops_at_every_report(
     config = TrainingConfig(
         iterations=iterations, batch_size=batch_size, report_every=report_every, optimizer="adam"
     )
-    runs = list(plan(config, rows).batches())
+    runs = list(load_batches(plan(config, rows)))
     per_epoch = config.steps_per_epoch(rows)
     ends = np.cumsum([steps for steps, _ in runs])
     assert ends[-1] == iterations

@@ -18,7 +18,7 @@ import pytest
 from mnn_gpu import DeviceError, TrainingConfig, TrainingWarning, select_backend, train
 from mnn_gpu.backends.gpu_probe import probe
 from mnn_gpu.compiler.cuda_graphs import cublas, cuda_graphs
-from mnn_gpu.distributed.nccl import NcclExchange
+from mnn_gpu.distributed.nccl import NcclExchange, between_gpus
 from mnn_gpu.distributed.process_group import Ranks
 from mnn_gpu.models.model_file import load_model
 from mnn_gpu.nn.matmul_precision import short_product
@@ -306,7 +306,7 @@ def test_without_nccl_gradients_go_by_way_of_the_host(monkeypatch: pytest.Monkey
     gpu: Any = select_backend("cuda")
     monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", None)
     with pytest.warns(TrainingWarning, match="by way of the host"):
-        assert gpu.direct_exchange(Ranks(), Sharing(8, is_wide=True), "float32") is None
+        assert between_gpus(gpu, Ranks(), Sharing(8, is_wide=True), "float32") is None
 
 
 def test_an_exchange_that_fails_leaves_no_group_of_calls_open() -> None:

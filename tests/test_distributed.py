@@ -168,7 +168,7 @@ def test_a_rank_that_stops_ends_the_job(tmp_path: Path) -> None:
     code = """
 import os, signal
 from mpi4py import MPI
-from mnn_gpu.distributed.process_group import ranks_of
+from mnn_gpu.distributed.connect import ranks_of
 ranks = ranks_of(MPI.COMM_WORLD)
 if ranks.rank == 1:
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -184,7 +184,7 @@ def test_interrupts_end_the_wait_for_a_rank_that_stops(tmp_path: Path) -> None:
     code = """
 import os, signal, threading
 from mpi4py import MPI
-from mnn_gpu.distributed.process_group import ranks_of
+from mnn_gpu.distributed.connect import ranks_of
 ranks = ranks_of(MPI.COMM_WORLD)
 if ranks.rank == 1:
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -429,13 +429,14 @@ def test_a_timeout_that_is_none_is_an_error(given: str, monkeypatch: pytest.Monk
 
 
 def test_jax_trains_in_one_process() -> None:
-    from mnn_gpu.distributed.process_group import Ranks, shared_out
+    from mnn_gpu.distributed.process_group import Ranks
+    from mnn_gpu.training.train import shared_out
 
     class Two(Ranks):
         size = 2
 
     class Jax:
-        name = "jax"
+        is_distributed = False
 
     with pytest.raises(UsageError, match="trains in one process"):
         shared_out(TrainingConfig(shards=2), Two(), Jax())  # type: ignore[arg-type]

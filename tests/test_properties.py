@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mnn_gpu import TrainingConfig, predict_proba, select_backend, train
 from mnn_gpu.backends import Backend
-from mnn_gpu.backends.arrays import backend_of
+from mnn_gpu.backends.select import backend_of
 from mnn_gpu.nn import network
 from mnn_gpu.nn.losses import OUTPUTS
 from mnn_gpu.step.batch import Samples, Task

@@ -8,9 +8,6 @@ import array_api_compat
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backends.base import Backend
-from mnn_gpu.backends.select import select_backend
-
 
 def is_foreign(array: Any) -> bool:
     """Whether it is an array, but none of NumPy's."""
@@ -40,21 +37,3 @@ def is_lazy(array: Any) -> bool:
 def without_gradients(array: Any) -> Any:
     """Return a torch tensor without the record that it keeps to differentiate; else the array."""
     return array.detach() if getattr(array, "requires_grad", False) else array
-
-
-def backend_of(array: Any) -> Backend:
-    """Return the backend on which an array is worked on where it is.
-
-    Raises
-    ------
-    DeviceError
-        If its GPU does not run.
-    """
-    from mnn_gpu.backends.array_api_backend import PlainBackend
-
-    place = array_api_compat.device(array)
-    if array_api_compat.is_cupy_array(array):
-        return select_backend(f"cuda:{place.id}")
-    if array_api_compat.is_jax_array(array) and place.platform in ("cpu", "gpu"):
-        return select_backend("cpu" if place.platform == "cpu" else f"cuda:{place.id}", "jax")
-    return PlainBackend.of(array)

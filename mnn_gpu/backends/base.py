@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import TracebackType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,17 @@ from mnn_gpu.compiler.operations import Outside
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError, MnnGpuError
 from mnn_gpu.nn.matmul_precision import short_product
-from mnn_gpu.step.execution import Exchange, OfPart, Update, exchanged
-
-Step: TypeAlias = Callable[[Any, Any, Any], Any]
-Run: TypeAlias = Callable[[Any, Any], Any]
-Gathered: TypeAlias = Callable[[Any], list[Any]]
-"""Returns the values of all ranks that run a step together, see `Ranks.gathered`."""
-
-
-def of_one_rank(value: Any) -> list[Any]:
-    """Return the value of the only rank."""
-    return [value]
+from mnn_gpu.step.execution import (
+    Exchange,
+    Gathered,
+    OfPart,
+    Run,
+    Step,
+    Update,
+    entries,
+    exchanged,
+    of_one_rank,
+)
 
 
 class Memory(NamedTuple):
@@ -63,7 +63,11 @@ class Backend(ABC):
         used whole again and again and there is the memory.
     is_host : bool
         Whether its arrays lie in the host's memory, so that looking at one costs nothing.
+    is_distributed : bool
+        Whether several processes can train one model on it.
     """
+
+    is_distributed = True
 
     name: str
     device: str
@@ -172,19 +176,9 @@ class Backend(ABC):
         """Return ``A @ B`` of operands with so many significant bits, see `precision`."""
         return short_product(A, B, bits)
 
-    def direct_exchange(self, ranks: Any, sharing: Any, dtype: str) -> Exchange | None:  # noqa: ARG002
-        """Return the exchange between the devices of all ranks, None if it goes by the host."""
-        return None
-
     def single_threaded(self) -> AbstractContextManager[Any]:
         """Return the context in which a matrix product is one thread's, whoever asks for it."""
         return nullcontext()
-
-
-def entries(batches: Any) -> Iterator[Any]:
-    """Take a named tuple of stacked arrays (or None) apart along their first axis."""
-    for i in range(batches[0].shape[0]):
-        yield type(batches)(*(None if stack is None else stack[i, ...] for stack in batches))
 
 
 class _Explaining(AbstractContextManager[None]):

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy.typing as npt
 from array_api_compat import array_namespace
 
-from mnn_gpu.backends.base import Backend, Gathered, Memory, Run, Step, of_one_rank
+from mnn_gpu.backends.base import Backend, Memory
 from mnn_gpu.backends.gpu_errors import is_out_of_memory
 from mnn_gpu.backends.gpu_probe import explain_running, probe
 from mnn_gpu.compiler.cuda_graphs import cuda_graphs
@@ -22,7 +22,7 @@ from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError, TrainingWarning
 from mnn_gpu.nn.matmul_precision import rounded
-from mnn_gpu.step.execution import Exchange
+from mnn_gpu.step.execution import Gathered, Run, Step, of_one_rank
 
 # A GPU wants few, large launches: 65,536 rows of 784 float32 are 196 MiB.
 SHARD_ROWS = 65536
@@ -113,21 +113,6 @@ class CupyBackend(Backend):
         """Streams, cuBLAS's handles and workspaces of all compiled steps, 270 MB."""
         with self.active():
             return CudaGraphs(self.cupy)
-
-    def direct_exchange(self, ranks: Any, sharing: Any, dtype: str) -> Exchange | None:
-        """Return NCCL's exchange, if every rank has it and a GPU of its own."""
-        from mnn_gpu.distributed.nccl import NcclExchange, can_all_use
-
-        if can_all_use(self.cupy, self.index, ranks):
-            return NcclExchange(self.cupy, ranks, sharing, dtype)
-        if ranks.is_first:
-            warnings.warn(
-                "Not every rank has NCCL and a GPU of its own: gradients go by way of the host. "
-                "Install nvidia-nccl-cu12 or -cu13, and start one rank a GPU.",
-                TrainingWarning,
-                stacklevel=2,
-            )
-        return None
 
     def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:
         """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `graphs`.

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backends.base import Backend, Gathered, Memory, Run, Step, entries, of_one_rank
+from mnn_gpu.backends.base import Backend, Memory
 from mnn_gpu.backends.jax_vectors import Joined, cut, piecewise, register
 from mnn_gpu.errors import DeviceError, UsageError
-from mnn_gpu.step.execution import Update
+from mnn_gpu.step.execution import Gathered, Run, Step, Update, entries, of_one_rank
 
 INSTALL = 'Run pip install "mnn_gpu[jax]", or leave --backend out.'
 
@@ -28,6 +28,8 @@ PRESETS = {11: "TF32_TF32_F32", 8: "BF16_BF16_F32"}
 @dataclass(frozen=True)
 class JaxBackend(Backend):
     """JAX arrays on one of its devices; `connect` makes one."""
+
+    is_distributed = False
 
     jax: Any = field(default=None, repr=False)
     jax_device: Any = field(default=None, repr=False)

@@ -11,12 +11,12 @@ import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backends.base import Backend, Gathered, Memory, Run, Step, of_one_rank
+from mnn_gpu.backends.base import Backend, Memory
 from mnn_gpu.compiler.blocked import blockwise
 from mnn_gpu.compiler.replay import Replay, TornStepError
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError
-from mnn_gpu.step.execution import OfPart, Update
+from mnn_gpu.step.execution import Gathered, OfPart, Run, Step, Update, of_one_rank
 from mnn_gpu.utils.blas import single_threaded
 from mnn_gpu.utils.threads import wanted_threads
 

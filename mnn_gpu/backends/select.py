@@ -7,6 +7,9 @@ import os
 import re
 import sys
 import warnings
+from typing import Any
+
+import array_api_compat
 
 from mnn_gpu.backends.base import Backend
 from mnn_gpu.backends.gpu_probe import PER_GPU_STAGES
@@ -97,6 +100,24 @@ def checked_backend(backend: Backend | None) -> Backend:
     if not isinstance(backend, Backend):
         raise UsageError(f"backend is {backend!r}.", "Give what select_backend() returns.")
     return backend
+
+
+def backend_of(array: Any) -> Backend:
+    """Return the backend on which an array is worked on where it is.
+
+    Raises
+    ------
+    DeviceError
+        If its GPU does not run.
+    """
+    from mnn_gpu.backends.array_api_backend import PlainBackend
+
+    place = array_api_compat.device(array)
+    if array_api_compat.is_cupy_array(array):
+        return select_backend(f"cuda:{place.id}")
+    if array_api_compat.is_jax_array(array) and place.platform in ("cpu", "gpu"):
+        return select_backend("cpu" if place.platform == "cpu" else f"cuda:{place.id}", "jax")
+    return PlainBackend.of(array)
 
 
 def _jax(platform: str | None, index: int) -> Backend:

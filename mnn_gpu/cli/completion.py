@@ -23,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the script; return the exit code."""
-    from mnn_gpu.cli.main import program
     from mnn_gpu.errors import UsageError
 
     try:
@@ -32,5 +31,5 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             "Completion needs the package shtab.", 'Run pip install "mnn_gpu[completion]".'
         ) from error
-    print(shtab.complete(program(), args.shell))
+    print(shtab.complete(args.program(), args.shell))
     return 0

@@ -6,8 +6,9 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import add_json, add_label_column, print_json, say, show
+from mnn_gpu.cli.options import add_json, add_label_column, print_json
 from mnn_gpu.cli.paths import named_path
+from mnn_gpu.utils.console import say, show
 
 if TYPE_CHECKING:
     from mnn_gpu.data.convert import Converted

@@ -18,8 +18,8 @@ from mnn_gpu.cli.options import (
     one_of_both,
     oriented,
     print_json,
-    show,
 )
+from mnn_gpu.utils.console import show
 
 if TYPE_CHECKING:
     from mnn_gpu import Evaluation, Model

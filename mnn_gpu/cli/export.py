@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from mnn_gpu.cli.options import add_force, add_json, add_model, print_json, show
+from mnn_gpu.cli.options import add_force, add_json, add_model, print_json
 from mnn_gpu.cli.paths import output_path
+from mnn_gpu.utils.console import show
 
 SUMMARY = "write a model for another program"
 DESCRIPTION = """\
@@ -42,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export as the options say; return the exit code."""
     from mnn_gpu import load_model
-    from mnn_gpu.interop.export import writer_for
+    from mnn_gpu.data.overwriting import check_not_input
+    from mnn_gpu.interop.export import check_replaceable, writer_for
     from mnn_gpu.models.model_file import located
     from mnn_gpu.storage.atomic_write import check_writable
-    from mnn_gpu.storage.output_place import check_not_input, check_replaceable
 
     write = writer_for(args.file)
     check_not_input(args.file, [located(args.model)])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from mnn_gpu.cli.options import add_force, add_json, check_model_output, print_json, show
+from mnn_gpu.cli.options import add_force, add_json, check_model_output, print_json
 from mnn_gpu.cli.paths import named_path, output_path
+from mnn_gpu.utils.console import show
 
 SUMMARY = "make a model from weights that another program trained"
 DESCRIPTION = """\

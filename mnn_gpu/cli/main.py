@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
-from mnn_gpu import __version__
 from mnn_gpu.cli import (
     check_gradients,
     completion,
@@ -28,6 +27,7 @@ from mnn_gpu.cli.mpi_job import Job
 from mnn_gpu.cli.options import notes
 from mnn_gpu.cli.parser import HELP_ALL, Parser, shorten_help
 from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError, RankError
+from mnn_gpu.version import __version__
 
 COMMANDS: dict[str, ModuleType] = {
     "train": train,
@@ -94,7 +94,7 @@ def _set_up(parser: argparse.ArgumentParser, command: ModuleType, is_short: bool
     parser.description, parser.epilog = command.DESCRIPTION, command.EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     command.add_arguments(parser)
-    parser.set_defaults(run=command.run, is_shared=command in SHARED)
+    parser.set_defaults(run=command.run, is_shared=command in SHARED, program=program)
     if common := getattr(command, "COMMON", None):
         if is_short:
             shorten_help(parser, common)

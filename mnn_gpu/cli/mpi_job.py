@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from mnn_gpu.cli.options import say
 from mnn_gpu.distributed.launcher import Launch, launched
+from mnn_gpu.utils.console import say
 from mnn_gpu.utils.signals import SIGNALS, raise_on_signals
 
 if TYPE_CHECKING:

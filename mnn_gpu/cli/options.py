@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mnn_gpu.cli.paths import named_path
+from mnn_gpu.utils.console import say
 
 if TYPE_CHECKING:
     from mnn_gpu import Blocks, Dataset, Model
     from mnn_gpu.backends import Backend
     from mnn_gpu.distributed.process_group import Ranks
 
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 D = TypeVar("D", "Dataset", "Blocks")
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
@@ -53,11 +50,12 @@ def check_model_output(path: Path, inputs: Iterable[str | Path | None], force: b
     ------
     UsageError, OutputError
     """
+    from mnn_gpu.data.overwriting import check_not_input
     from mnn_gpu.errors import UsageError
+    from mnn_gpu.interop.export import check_replaceable
     from mnn_gpu.models.model_file import check_model_name
     from mnn_gpu.storage.atomic_write import check_writable
     from mnn_gpu.storage.descriptor import STDOUT, descriptor_of
-    from mnn_gpu.storage.output_place import check_not_input, check_replaceable
 
     if path == Path("-") or descriptor_of(path) == STDOUT:
         raise UsageError(
@@ -197,28 +195,6 @@ def is_streamed(args: argparse.Namespace, paths: Sequence[str] | None) -> bool:
     if args.stream is None:
         return len(paths) == 1 and is_converted(Path(paths[0]))
     return bool(args.stream)
-
-
-def spelled_out(text: str) -> str:
-    """Return a text whose control characters, but for tabs and line ends, are spelled out."""
-    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-
-
-def show(text: str) -> None:
-    """Print a result; a terminal obeys nothing that a file is called."""
-    print(spelled_out(text))
-
-
-def say(text: str) -> None:
-    """Tell a person something; results go to stdout, everything else here.
-
-    A stderr that is closed or full is no reason to stop working. What a file is called or
-    says may hold control characters, which a terminal would obey: they are spelled out.
-    """
-    text = spelled_out(text)
-    with suppress(OSError, ValueError):
-        if sys.stderr is not None:
-            print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any, NoReturn
 
-from mnn_gpu.cli.options import spelled_out
+from mnn_gpu.utils.console import spelled_out
 
 HELP_ALL = "--help-all"
 NEAR = 0.72

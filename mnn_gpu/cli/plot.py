@@ -13,9 +13,9 @@ from mnn_gpu.cli.options import (
     check_files_given,
     chosen_backend,
     oriented,
-    show,
 )
 from mnn_gpu.cli.paths import output_path
+from mnn_gpu.utils.console import show
 
 if TYPE_CHECKING:
     from mnn_gpu import Dataset, Model
@@ -108,9 +108,9 @@ def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw as the options say; return the exit code."""
     from mnn_gpu import load_model, plots
+    from mnn_gpu.data.overwriting import check_not_input
     from mnn_gpu.models.model_file import located
     from mnn_gpu.plots.figure import check_picture_file
-    from mnn_gpu.storage.output_place import check_not_input
 
     check_not_input(args.output, [located(args.model), *(getattr(args, "data", None) or ())])
     check_picture_file(args.output)

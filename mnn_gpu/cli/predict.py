@@ -21,11 +21,11 @@ from mnn_gpu.cli.options import (
     one_of_both,
     oriented,
     print_json,
-    spelled_out,
 )
 from mnn_gpu.cli.paths import output_path
 from mnn_gpu.cli.predict_pictures import check_csv_output
 from mnn_gpu.errors import OutputError, UsageError
+from mnn_gpu.utils.console import spelled_out
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import chosen_backend, print_json, say, spelled_out
+from mnn_gpu.cli.options import chosen_backend, print_json
 from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.utils.console import say, spelled_out
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,8 +108,8 @@ def _answer(
 
 def check_csv_output(args: argparse.Namespace) -> None:
     """Check that the answers can be written to ``--output``, if it is given."""
+    from mnn_gpu.data.overwriting import check_output
     from mnn_gpu.models.model_file import located
-    from mnn_gpu.storage.output_place import check_output
 
     if args.output is not None:
         check_output(
@@ -120,8 +121,8 @@ def check_csv_output(args: argparse.Namespace) -> None:
 
 
 def _check_sheet(args: argparse.Namespace) -> None:
+    from mnn_gpu.data.overwriting import check_output
     from mnn_gpu.models.model_file import located
-    from mnn_gpu.storage.output_place import check_output
 
     if args.show is None:
         return

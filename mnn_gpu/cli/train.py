@@ -15,11 +15,10 @@ from mnn_gpu.cli.options import (
     notes,
     oriented,
     print_json,
-    say,
-    show,
 )
 from mnn_gpu.cli.recipe_options import chosen_config
 from mnn_gpu.cli.train_options import add_arguments
+from mnn_gpu.utils.console import say, show
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
     from mnn_gpu import TrainingInterrupted
     from mnn_gpu.cli.save_fallback import save_somewhere
     from mnn_gpu.data.dataset import default_holdout
-    from mnn_gpu.distributed.process_group import shared_out
     from mnn_gpu.training.recipes import recipe_named
+    from mnn_gpu.training.train import shared_out
     from mnn_gpu.utils.signals import FinishStep
 
     ranks = args.ranks

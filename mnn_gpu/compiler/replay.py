@@ -20,12 +20,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backends.base import Step
 from mnn_gpu.compiler.memory_plan import Layout
 from mnn_gpu.compiler.operations import PRODUCTS, Operation, aligned
 from mnn_gpu.compiler.pytrees import Tree, leaves, mapped
 from mnn_gpu.compiler.trace import Call, Tape
 from mnn_gpu.compiler.views import owner
+from mnn_gpu.step.execution import Step
 from mnn_gpu.utils.blas import single_threaded
 
 NDArray: TypeAlias = npt.NDArray[Any]

@@ -11,11 +11,12 @@ from mnn_gpu.data.mnist import Part
 from mnn_gpu.data.npy_folder.index import Index
 from mnn_gpu.data.npy_folder.output_folder import output_folder
 from mnn_gpu.data.npy_folder.writer import FolderWriter
+from mnn_gpu.data.overwriting import check_not_input
 from mnn_gpu.data.pixel_dtype import KINDS
 from mnn_gpu.data.stream_reader import Stream, open_stream
 from mnn_gpu.data.untrusted_files import given_path
 from mnn_gpu.errors import DataError
-from mnn_gpu.storage.output_place import check_ending, check_not_input
+from mnn_gpu.storage.file_ending import check_ending
 from mnn_gpu.utils.validation import one_of, whole
 
 

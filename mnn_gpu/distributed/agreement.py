@@ -6,14 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
-from mnn_gpu import __version__
-from mnn_gpu.data.dataset import Dataset
-from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.distributed.process_group import Ranks
 from mnn_gpu.errors import UsageError
-from mnn_gpu.storage.safetensors_file import data_digest
+from mnn_gpu.version import __version__
 
 MOST_SHOWN = 5
 """Differences that one message names."""
@@ -56,16 +51,6 @@ def check_same(ranks: Ranks, call: str, values: Mapping[str, object] | None = No
             f"The ranks have different {'; '.join(shown)}.",
             "Start all ranks with the same version, options and files.",
         )
-
-
-def digest_of_data(X: Any, *more: Any) -> str:
-    """Return a digest of images, labels and whatever else is not None."""
-    rest = [array for array in more if array is not None]
-    if isinstance(X, Dataset):
-        return digest_of_data(X.X, X.y, *rest)
-    if isinstance(X, Blocks):
-        return data_digest(np.frombuffer(X.digest.encode(), np.uint8), *rest)
-    return data_digest(X, *rest)
 
 
 def _difference(name: str, values: Sequence[str]) -> str:

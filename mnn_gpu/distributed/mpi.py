@@ -88,7 +88,9 @@ class MpiRanks(Ranks):
         on_host = HostExchange(self.comm, sharing, dtype)
         if backend.is_host:
             return on_host
-        direct = backend.direct_exchange(self, sharing, dtype)
+        from mnn_gpu.distributed.nccl import between_gpus
+
+        direct = between_gpus(backend, self, sharing, dtype)
         return StagedExchange(on_host, backend) if direct is None else direct
 
     def signals(self) -> list[int]:

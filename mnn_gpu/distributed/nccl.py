@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import platform
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -15,10 +16,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.cupy_backend import CupyBackend
 from mnn_gpu.distributed.all_reduce import PartwiseExchange
 from mnn_gpu.distributed.patience import last_words, patience
 from mnn_gpu.distributed.process_group import Ranks
 from mnn_gpu.distributed.watchdog import Watchdog
+from mnn_gpu.errors import TrainingWarning
 from mnn_gpu.step.sharding import Sharing
 
 Array: TypeAlias = Any
@@ -41,6 +45,24 @@ def can_all_use(cupy: Any, index: int, ranks: Ranks) -> bool:
     everyones = ranks.gathered((nccl_of(cupy) is not None, mine))
     gpus = {gpu for _, gpu in everyones}
     return all(has_nccl for has_nccl, _ in everyones) and len(gpus) == ranks.size
+
+
+def between_gpus(
+    backend: Backend, ranks: Ranks, sharing: Sharing, dtype: str
+) -> NcclExchange | None:
+    """Return the exchange over NCCL if every rank has it and a GPU of its own, else None."""
+    if not isinstance(backend, CupyBackend):
+        return None
+    if can_all_use(backend.cupy, backend.index, ranks):
+        return NcclExchange(backend.cupy, ranks, sharing, dtype)
+    if ranks.is_first:
+        warnings.warn(
+            "Not every rank has NCCL and a GPU of its own: gradients go by way of the host. "
+            "Install nvidia-nccl-cu12 or -cu13, and start one rank a GPU.",
+            TrainingWarning,
+            stacklevel=2,
+        )
+    return None
 
 
 class NcclExchange(PartwiseExchange):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mnn_gpu.backends import Backend, select_backend
 from mnn_gpu.errors import LaunchError, UsageError
 from mnn_gpu.step.execution import Exchange
 from mnn_gpu.step.sharding import Sharing
-from mnn_gpu.training.config import TrainingConfig
 
 T = TypeVar("T")
 
@@ -112,22 +110,6 @@ class Ranks:
         return None
 
 
-def ranks_of(comm: Any) -> Ranks:
-    """Return the ranks of a communicator of mpi4py's, this process alone if it is None."""
-    if comm is None:
-        return Ranks()
-    if isinstance(comm, Ranks):
-        return comm
-    from mnn_gpu.distributed.mpi import MpiRanks
-
-    return MpiRanks(comm)
-
-
-def shared_out(config: TrainingConfig, ranks: Ranks, backend: Backend) -> TrainingConfig:
-    """Return a recipe with the number of shards that the ranks share out; see `checked_shards`."""
-    return replace(config, shards=checked_shards(config.shards, ranks, backend))
-
-
 def checked_shards(wanted: int | None, ranks: Ranks, backend: Backend) -> int | None:
     """Return into how many shards the ranks cut a batch, None if as it suits.
 
@@ -144,7 +126,7 @@ def checked_shards(wanted: int | None, ranks: Ranks, backend: Backend) -> int | 
             f"{ranks.size} ranks are to share {shards} shards.",
             f"Give --shards {ranks.size} or more, or start fewer ranks.",
         )
-    if ranks.size > 1 and backend.name == "jax":
+    if ranks.size > 1 and not backend.is_distributed:
         raise UsageError(
             "The JAX backend trains in one process.", "Leave out --backend, or start one process."
         )

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.backends.arrays import backend_of, is_lazy, is_on_host, to_host, without_gradients
+from mnn_gpu.backends.arrays import is_lazy, is_on_host, to_host, without_gradients
+from mnn_gpu.backends.select import backend_of
 from mnn_gpu.errors import DataError
 
 Array: TypeAlias = Any

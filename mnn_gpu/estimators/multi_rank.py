@@ -18,7 +18,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.distributed.agreement import check_same
-from mnn_gpu.distributed.process_group import Ranks, checked_shards, ranks_of
+from mnn_gpu.distributed.connect import ranks_of
+from mnn_gpu.distributed.process_group import Ranks, checked_shards
 from mnn_gpu.estimators.checkpoint import digest_of, settings_of
 from mnn_gpu.estimators.solver_state import Split
 from mnn_gpu.step.sharding import Sharing

@@ -19,7 +19,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import shuffle
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.backends.base import Run
 from mnn_gpu.distributed.process_group import Ranks
 from mnn_gpu.estimators.checkpoint import FitCheckpoint, fit_checkpoint
 from mnn_gpu.estimators.device_arrays import DeviceRows
@@ -28,6 +27,7 @@ from mnn_gpu.estimators.multi_rank import sharing_of, started_alike
 from mnn_gpu.estimators.penalized_loss import FitState, penalised_step, penalties
 from mnn_gpu.estimators.solver_state import SolverState, Split, solver_of
 from mnn_gpu.step.batch import Batch
+from mnn_gpu.step.execution import Run
 from mnn_gpu.utils.signals import FinishStep
 
 Array: TypeAlias = Any

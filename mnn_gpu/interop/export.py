@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from mnn_gpu.errors import UsageError
+from mnn_gpu.errors import OutputError, UsageError
 from mnn_gpu.interop.npz import write_npz
 from mnn_gpu.interop.onnx import write_onnx
 from mnn_gpu.interop.web_page import write_page
 from mnn_gpu.models.model import Model
 from mnn_gpu.models.model_file import save_model
+from mnn_gpu.storage.atomic_write import explained
 
 
 class Writer(Protocol):
@@ -34,6 +35,8 @@ MARKS = (
     b"Draw a digit and watch a neural network read it.",  # .html
 )
 """What the files of these writers contain, near their beginning or their end."""
+END = 1 << 17
+"""Bytes of a file, at its beginning and at its end, in which a mark is looked for."""
 
 
 def export_model(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
@@ -71,3 +74,34 @@ def writer_for(path: str | Path) -> Writer:
             f"Give a file that ends in {', '.join(WRITERS)}.",
         )
     return WRITERS[ending]
+
+
+def check_replaceable(path: Path, force: bool) -> None:
+    """Check that a file that exists is a model, as this package writes them, or empty.
+
+    Parameters
+    ----------
+    path : Path
+        One that `mnn_gpu.data.overwriting.check_output` allows.
+    force : bool
+        Whether any file may be replaced.
+
+    Raises
+    ------
+    OutputError
+    """
+    if force or not path.is_file() or is_export(path):
+        return
+    raise OutputError(
+        f"{path} exists and is not a model that mnn_gpu wrote.",
+        "Give another name, or replace it with --force.",
+    )
+
+
+def is_export(path: Path) -> bool:
+    """Return whether a file is empty or a model of this package, in any of its formats."""
+    with explained(path), path.open("rb") as file:
+        ends = file.read(END)
+        file.seek(max(0, path.stat().st_size - END))
+        ends += file.read(END)  # A .npz lists its arrays at its end.
+    return not ends or any(mark in ends for mark in MARKS)

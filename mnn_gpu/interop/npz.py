@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu import __version__
 from mnn_gpu.data.archive import open_archive
 from mnn_gpu.data.npz import read_member
 from mnn_gpu.errors import DataError, ModelFileError
@@ -21,6 +20,7 @@ from mnn_gpu.interop.tensor_names import layers_by_name
 from mnn_gpu.models.model import Model
 from mnn_gpu.models.model_file import stored_layers
 from mnn_gpu.storage.atomic_write import write_atomically
+from mnn_gpu.version import __version__
 
 ABOUT = ("layer_sizes", "classes", "info", "pixel_max", "version")
 """What an archive holds besides the parameters."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnn_gpu import __version__
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
 from mnn_gpu.models.model_file import FLOATS, stored_layers
 from mnn_gpu.models.model_format import description
 from mnn_gpu.storage.atomic_write import write_atomically
 from mnn_gpu.utils.validation import one_of
+from mnn_gpu.version import __version__
 
 if TYPE_CHECKING:
     import onnx

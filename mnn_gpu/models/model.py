@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,4 +57,26 @@ class Model:
         return None
 
     def _repr_html_(self) -> str:
-        return html.of_model(self)
+        return _as_html(self)
+
+
+def _as_html(model: Model) -> str:
+    """Return a model's layers, labels and how it came about."""
+    info = model.info
+    rows = [
+        ("layers", "-".join(map(str, model.layer_sizes))),
+        ("parameters", f"{model.theta.size:,} {model.theta.dtype}"),
+        ("labels", _shortened([str(label) for label in model.classes])),
+    ]
+    accuracies = (("training", "training_accuracy"), ("held-out", "held_out_accuracy"))
+    for name, key in accuracies:
+        if isinstance(info.get(key), float):
+            rows.append((f"{name} accuracy", f"{info[key]:.2%}"))
+    if "device" in info:
+        rows.append(("trained on", f"{info['device']}, mnn_gpu {info.get('version', '?')}"))
+    return html.table(rows, "Model")
+
+
+def _shortened(words: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(words[:most])
+    return shown if len(words) <= most else f"{shown}, ... ({len(words)} in all)"

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu import __version__
 from mnn_gpu.data.labels import LONGEST
 from mnn_gpu.errors import ModelFileError
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
+from mnn_gpu.version import __version__
 
 FORMAT = "mnn_gpu model 2"
 FORMER_FORMAT = "mnn_gpu model 1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -17,6 +17,12 @@ Exchange: TypeAlias = Callable[[Sequence[Array], Array], None]
 """Takes the sums of this rank's branches and writes the sum of everyone's to an array."""
 ShortProduct: TypeAlias = Callable[[Array, Array, int], Array]
 """See `precision.short_product`."""
+
+
+Step: TypeAlias = Callable[[Any, Any, Any], Any]
+Run: TypeAlias = Callable[[Any, Any], Any]
+Gathered: TypeAlias = Callable[[Any], list[Any]]
+"""Returns the values of all ranks that run a step together, see `Ranks.gathered`."""
 
 
 class Engine(Protocol):
@@ -63,6 +69,17 @@ def exchanged(exchange: Exchange, own: Sequence[Array], dtype: Any) -> Array:
     result = array_namespace(own[0]).empty_like(own[0], dtype=dtype)
     exchange(own, result)
     return result
+
+
+def of_one_rank(value: Any) -> list[Any]:
+    """Return the value of the only rank."""
+    return [value]
+
+
+def entries(batches: Any) -> Iterator[Any]:
+    """Take a named tuple of stacked arrays (or None) apart along their first axis."""
+    for i in range(batches[0].shape[0]):
+        yield type(batches)(*(None if stack is None else stack[i, ...] for stack in batches))
 
 
 PLAIN = Plain()

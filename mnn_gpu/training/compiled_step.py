@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
-from mnn_gpu.backends.base import Run
 from mnn_gpu.errors import TrainingWarning
 from mnn_gpu.nn import network
 from mnn_gpu.step.batch import Batch, Data
+from mnn_gpu.step.execution import Run
 from mnn_gpu.step.sharding import Sharing
 from mnn_gpu.step.train_step import State, training_step
 from mnn_gpu.training.batches.device_data import in_smaller_shards

@@ -6,8 +6,8 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mnn_gpu.models.evaluation import Evaluation
 from mnn_gpu.models.model import Model
-from mnn_gpu.models.predictor import Evaluation
 from mnn_gpu.utils import html
 from mnn_gpu.utils.signals import FinishStep
 
@@ -68,7 +68,7 @@ class History:
     best: Record | None = None
 
     def _repr_html_(self) -> str:
-        return html.of_history(self)
+        return _as_html(self)
 
 
 class Hook:
@@ -146,3 +146,37 @@ class TrainingInterrupted(KeyboardInterrupt):
         self.history = history
         if number is not None:
             self.exit_code = 128 + number
+
+
+def _as_html(history: History) -> str:
+    """Return a training's figures and its curves."""
+    rows = [
+        ("updates", f"{history.iterations:,} in {history.seconds:.2f} s"),
+        *((f"training {name}", value) for name, value in history.training.figures()),
+    ]
+    if history.validation is not None:
+        rows += [(f"held-out {name}", value) for name, value in history.validation.figures()]
+    if history.best is not None:
+        rows.append(("best record", f"epoch {history.best.epoch}"))
+    return html.table(rows, "Training") + _curves(history)
+
+
+def _curves(history: History) -> str:
+    records = history.records
+    if len(records) < 2:
+        return ""
+    by_epoch = records[-1].epoch < records[-1].iteration
+    charts = []
+    for name, told in (("loss", "{:.3f}"), ("accuracy", "{:.1%}")):
+        lines: list[html.Line] = []
+        for kind, colour, prefix in (
+            ("training", html.BLUE, ""),
+            ("held-out", html.ORANGE, "validation_"),
+        ):
+            points = [
+                (r.epoch if by_epoch else r.iteration, getattr(r, prefix + name)) for r in records
+            ]
+            if points[0][1] is not None:
+                lines.append((kind, colour, points))
+        charts.append(html.chart(name, "epoch" if by_epoch else "iteration", lines, told))
+    return f'<div style="display:flex;flex-wrap:wrap">{"".join(charts)}</div>'

@@ -9,8 +9,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mnn_gpu.cli.options import say
 from mnn_gpu.training.history import Hook, Record
+from mnn_gpu.utils.console import say
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu import __version__
 from mnn_gpu.backends import Backend
 from mnn_gpu.distributed.process_group import Ranks
 from mnn_gpu.errors import DivergedError
+from mnn_gpu.models.evaluation import Evaluation, evaluation, score_shards
 from mnn_gpu.models.model import Model
-from mnn_gpu.models.predictor import Evaluation, evaluation, score_shards
 from mnn_gpu.nn import network
 from mnn_gpu.step.batch import Task
 from mnn_gpu.step.microbatches import Shard
@@ -27,6 +26,7 @@ from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.early_stopping import Stopping
 from mnn_gpu.training.history import History, Hook, Record
 from mnn_gpu.training.learning_curve import columns
+from mnn_gpu.version import __version__
 
 MOST_RATE = 0.1
 """Of learning rates that are advised."""

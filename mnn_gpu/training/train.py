@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy.typing as npt
 
 from mnn_gpu.backends import Backend, checked_backend
 from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.digest import digest_of_data
 from mnn_gpu.data.open_blocks import Blocks
-from mnn_gpu.distributed.agreement import check_same, digest_of_data
-from mnn_gpu.distributed.process_group import Ranks, ranks_of, shared_out
+from mnn_gpu.distributed.agreement import check_same
+from mnn_gpu.distributed.connect import ranks_of
+from mnn_gpu.distributed.process_group import Ranks, checked_shards
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
 from mnn_gpu.training.batches.device_data import Labelled
@@ -163,3 +166,8 @@ def _opened(
             kept.lock.close()
             raise
     return kept
+
+
+def shared_out(config: TrainingConfig, ranks: Ranks, backend: Backend) -> TrainingConfig:
+    """Return a recipe with the number of shards that the ranks share out; see `checked_shards`."""
+    return replace(config, shards=checked_shards(config.shards, ranks, backend))

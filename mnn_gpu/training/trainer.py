@@ -21,6 +21,7 @@ from mnn_gpu.step.batch import Task
 from mnn_gpu.step.sharding import Sharing
 from mnn_gpu.step.train_step import State, first_state
 from mnn_gpu.training.batches.device_data import Labelled, placed
+from mnn_gpu.training.batches.loader import load_batches
 from mnn_gpu.training.batches.plan import Plan
 from mnn_gpu.training.batches.streaming import placed_blocks
 from mnn_gpu.training.checkpoints.checkpoint import Checkpoint
@@ -156,7 +157,7 @@ class TrainingLoop:
         in_step = False
         if self.ranks.size > 1:
             hooks = [Deferred(hooks, interrupt)]
-        batches = course.plan.batches(course.iteration, due.iterations)
+        batches = load_batches(course.plan, course.iteration, due.iterations)
         try:
             # A training may have been cut just before its record.
             over = course.iteration > 0 and self._reported(state, hooks)

@@ -7,12 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mnn_gpu.models.model import Model
-    from mnn_gpu.models.predictor import Evaluation
-    from mnn_gpu.training.history import History
 
 BLUE, ORANGE = "#2F8FD0", "#D55E00"
 """Told apart by the colour-blind, and as far from white as from black."""
@@ -34,75 +28,6 @@ def table(rows: Iterable[tuple[str, str]], title: str = "") -> str:
     heading = f"<b>{escape(title)}</b>" if title else ""
     style = "color:inherit;font-size:inherit"
     return f'<div>{heading}<table style="{style}">{cells}</table></div>'
-
-
-def of_model(model: Model) -> str:
-    """Return a model's layers, labels and how it came about."""
-    info = model.info
-    rows = [
-        ("layers", "-".join(map(str, model.layer_sizes))),
-        ("parameters", f"{model.theta.size:,} {model.theta.dtype}"),
-        ("labels", _shortened([str(label) for label in model.classes])),
-    ]
-    accuracies = (("training", "training_accuracy"), ("held-out", "held_out_accuracy"))
-    for name, key in accuracies:
-        if isinstance(info.get(key), float):
-            rows.append((f"{name} accuracy", f"{info[key]:.2%}"))
-    if "device" in info:
-        rows.append(("trained on", f"{info['device']}, mnn_gpu {info.get('version', '?')}"))
-    return table(rows, "Model")
-
-
-def of_evaluation(evaluation: Evaluation) -> str:
-    """Return an evaluation's figures."""
-    return table(_scores(evaluation))
-
-
-def of_history(history: History) -> str:
-    """Return a training's figures and its curves."""
-    rows = [
-        ("updates", f"{history.iterations:,} in {history.seconds:.2f} s"),
-        *((f"training {name}", value) for name, value in _scores(history.training)),
-    ]
-    if history.validation is not None:
-        rows += [(f"held-out {name}", value) for name, value in _scores(history.validation)]
-    if history.best is not None:
-        rows.append(("best record", f"epoch {history.best.epoch}"))
-    return table(rows, "Training") + _curves(history)
-
-
-def _scores(evaluation: Evaluation) -> list[tuple[str, str]]:
-    return [
-        ("accuracy", f"{evaluation.accuracy:.2%}"),
-        ("errors", f"{evaluation.errors:,} of {evaluation.rows:,}"),
-        ("loss", f"{evaluation.loss:.4f}"),
-    ]
-
-
-def _shortened(words: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(words[:most])
-    return shown if len(words) <= most else f"{shown}, ... ({len(words)} in all)"
-
-
-# ---- curves ----------------------------------------------------------------------------
-
-
-def _curves(history: History) -> str:
-    records = history.records
-    if len(records) < 2:
-        return ""
-    by_epoch = records[-1].epoch < records[-1].iteration
-    charts = []
-    for name, told in (("loss", "{:.3f}"), ("accuracy", "{:.1%}")):
-        lines: list[Line] = []
-        for kind, colour, prefix in (("training", BLUE, ""), ("held-out", ORANGE, "validation_")):
-            points = [
-                (r.epoch if by_epoch else r.iteration, getattr(r, prefix + name)) for r in records
-            ]
-            if points[0][1] is not None:
-                lines.append((kind, colour, points))
-        charts.append(chart(name, "epoch" if by_epoch else "iteration", lines, told))
-    return f'<div style="display:flex;flex-wrap:wrap">{"".join(charts)}</div>'
 
 
 def chart(title: str, axis: str, lines: Sequence[Line], told: str = "{:.3f}") -> str:

@@ -10,7 +10,6 @@ import numpy as np
 
 from mnn_gpu import Augmentation, TrainingConfig
 from mnn_gpu.backends.array_api_backend import PlainBackend
-from mnn_gpu.backends.base import entries
 from mnn_gpu.compiler.cuda_graphs import cuda_source, small_matmul_kernels
 from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression
@@ -19,8 +18,10 @@ from mnn_gpu.compiler.cuda_graphs.program import Program
 from mnn_gpu.compiler.pytrees import mapped
 from mnn_gpu.nn import network
 from mnn_gpu.step.batch import Data, Task
+from mnn_gpu.step.execution import entries
 from mnn_gpu.step.train_step import first_state, training_step
 from mnn_gpu.training.batches.device_data import placed
+from mnn_gpu.training.batches.loader import load_batches
 from mnn_gpu.training.batches.plan import Plan
 from tests.again import Again
 
@@ -92,7 +93,7 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
     mask = network.weight_mask(theta, sizes).astype(config.dtype) if config.decay else None
     step = training_step(task, optimizer, backend)
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
-    _, batches = next(iter(Plan(config, optimizer, data, task, backend).batches()))
+    _, batches = next(iter(load_batches(Plan(config, optimizer, data, task, backend))))
     resident = Data(data.X, data.labels, tuple(data.shards), mask, data.basis)
     return Program(step, resident, mapped(np.array, state), next(entries(batches)), Again())
 

@@ -13,13 +13,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mnn_gpu.backends.base import Gathered, Run, Step, entries, of_one_rank
 from mnn_gpu.compiler.cuda_graphs.device import Device
 from mnn_gpu.compiler.cuda_graphs.program import NotForGraphsError, Program
 from mnn_gpu.compiler.cuda_graphs.run import GraphRun, overwrite, pieces
 from mnn_gpu.compiler.operations import Operation
 from mnn_gpu.compiler.pytrees import Tree, leaves, mapped
 from mnn_gpu.errors import TrainingWarning
+from mnn_gpu.step.execution import Gathered, Run, Step, entries, of_one_rank
 
 SILENT = ""
 """A hindrance of which nothing is said."""

@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backends.base import Step
 from mnn_gpu.compiler.cuda_graphs.column_fusion import gathered
 from mnn_gpu.compiler.cuda_graphs.device import Device
 from mnn_gpu.compiler.cuda_graphs.fusion import fused
@@ -20,6 +19,7 @@ from mnn_gpu.compiler.operations import Operation, Outside
 from mnn_gpu.compiler.pytrees import Tree, leaves, mapped
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.compiler.views import span
+from mnn_gpu.step.execution import Step
 
 Array: TypeAlias = Any
 NDArray: TypeAlias = npt.NDArray[Any]

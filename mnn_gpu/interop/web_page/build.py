@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu import __version__
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
 from mnn_gpu.models.model_file import stored_layers
 from mnn_gpu.nn import network
 from mnn_gpu.storage.atomic_write import check_writable, write_atomically
 from mnn_gpu.utils.validation import one_of
+from mnn_gpu.version import __version__
 
 SIDE = 28
 FLOATS = ("float16", "float32")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,8 @@ from mnn_gpu.training.batches.device_data import (
 )
 from mnn_gpu.training.batches.epoch_order import EpochOrder, ShardReader
 from mnn_gpu.training.batches.noise import batch_draws, own_parts
+from mnn_gpu.training.batches.plan import Plan
 from mnn_gpu.training.config import TrainingConfig
-
-if TYPE_CHECKING:
-    from mnn_gpu.training.batches.plan import Plan
 
 Array: TypeAlias = Any
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu import __version__
 from mnn_gpu.backends import Backend
 from mnn_gpu.step.train_step import State
 from mnn_gpu.storage.safetensors_file import DAMAGE, sealed, unsealed
 from mnn_gpu.training.early_stopping import Best, best_of
 from mnn_gpu.training.history import Record
+from mnn_gpu.version import __version__
 
 Arrays = dict[str, npt.NDArray[Any]]
 

@@ -1,0 +1,73 @@
+"""Whether writing a file would destroy an input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mnn_gpu.data.archive import archive_of
+from mnn_gpu.data.find_files import data_files
+from mnn_gpu.errors import UsageError
+from mnn_gpu.storage.atomic_write import check_writable, explained
+from mnn_gpu.storage.file_ending import PICTURES, check_ending
+
+
+def check_output(
+    path: Path,
+    inputs: Iterable[str | Path | None],
+    *,
+    writes: str,
+    endings: Sequence[str],
+    cure: str = "",
+) -> None:
+    """Check, before any work, that an output can be written and harms no input.
+
+    Parameters
+    ----------
+    path : Path
+    inputs : iterable of paths
+        Files, and folders that hold them; None is passed over.
+    writes, endings, cure
+        See `check_ending`.
+
+    Raises
+    ------
+    UsageError
+        If it is an input, also through a symbolic or hard link, or has the ending of
+        another format.
+    OutputError
+        See `check_writable`.
+    """
+    check_ending(path, writes=writes, endings=endings, cure=cure)
+    check_not_input(path, inputs)
+    check_writable(path)
+
+
+def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:
+    """Check that an output is none of the inputs, nor a file that a folder of data holds."""
+    with explained(path):
+        if not path.exists():
+            return
+        for given in filter(None, map(_existing, inputs)):
+            files = [given, *(data_files(given) if given.is_dir() else ())]
+            if any(path.samefile(file) for file in files) or _is_picture_below(path, given, files):
+                within = "" if path.samefile(given) else ", a file of"
+                raise UsageError(
+                    f"{path} is the input{within} {given}.", "Give the output another name."
+                )
+
+
+def _existing(given: str | Path | None) -> Path | None:
+    """Return an input that is there; reading one that is not reports that."""
+    try:
+        path = None if given is None else archive_of(Path(given)) or Path(given)
+        return path if path is not None and path.exists() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _is_picture_below(path: Path, folder: Path, files: Sequence[Path]) -> bool:
+    """Return whether a picture lies in a folder of folders of pictures, without other data."""
+    place, root = path.resolve(), folder.resolve()
+    below = root in place.parents and place.parent != root
+    return below and len(files) == 1 and path.suffix.lower() in PICTURES

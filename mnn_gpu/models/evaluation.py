@@ -1,0 +1,184 @@
+"""The accuracy and the loss of a model on labelled images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from array_api_compat import array_namespace
+
+from mnn_gpu.backends import Backend, checked_backend
+from mnn_gpu.data.blocks import Blocks
+from mnn_gpu.data.dataset import (
+    Dataset,
+    check_labelled,
+    checked_labels,
+    class_index,
+    labelled_arrays,
+)
+from mnn_gpu.distributed.agreement import check_same
+from mnn_gpu.distributed.connect import ranks_of
+from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.models.block_microbatches import BlockShards
+from mnn_gpu.models.checks import check_same_call, checked_blocks, checked_images
+from mnn_gpu.models.model import Model
+from mnn_gpu.nn import network
+from mnn_gpu.step.microbatches import Shard, part_of, slices
+from mnn_gpu.utils import html
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model does on labelled images.
+
+    Attributes
+    ----------
+    rows : int
+    errors : int
+        How many labels it misses.
+    accuracy : float
+        From 0 to 1.
+    loss : float
+        Mean cross-entropy in nats.
+    """
+
+    rows: int
+    errors: int
+    accuracy: float
+    loss: float
+
+    def _repr_html_(self) -> str:
+        return html.table(self.figures())
+
+    def figures(self) -> list[tuple[str, str]]:
+        """Return names and values as text, for a table."""
+        return [
+            ("accuracy", f"{self.accuracy:.2%}"),
+            ("errors", f"{self.errors:,} of {self.rows:,}"),
+            ("loss", f"{self.loss:.4f}"),
+        ]
+
+
+def evaluate(
+    model: Model,
+    X: npt.ArrayLike | Dataset | Blocks,
+    y: npt.ArrayLike | None = None,
+    backend: Backend | None = None,
+    *,
+    source: str = "the data",
+    comm: Any = None,
+) -> Evaluation:
+    """Hold a model's answers against the labels.
+
+    Parameters
+    ----------
+    model : Model
+    X : see `predict_proba`
+        Or what `open_blocks` returns, which is read while the device is at work.
+    y : (rows,), the labels
+        To be left out of data that bring their own.
+    backend : Backend, optional
+        Default: `select_backend()`.
+    source : str
+        What to call the data in an error message.
+    comm : mpi4py.MPI.Comm, optional
+        See `train`: each rank evaluates some of the rows; all return the whole evaluation.
+
+    Raises
+    ------
+    DataError
+        If pixels or labels are not such, or a label is none of the model's.
+    """
+    ranks = ranks_of(comm)
+    check_same(ranks, "evaluate")
+    given = backend
+    backend = ranks.all_do(lambda: ranks.backend() if given is None else checked_backend(given))
+    # The ranks share out the shards, so these have the same rows on all, whatever the device.
+    rows = -ranks.largest(-backend.shard_rows)
+    shards = ranks.all_do(lambda: _own_shards(model, X, y, source, backend, rows, ranks))
+    check_same_call(ranks, "evaluate", model, backend, X, y)
+    with backend.explaining():
+        # What lies on the disk may fail one rank alone.
+        scores = ranks.all_do(lambda: score_shards(backend, _layers(model, backend), shards))
+        return evaluation(np.concatenate(ranks.gathered(scores)))
+
+
+def _own_shards(
+    model: Model,
+    X: npt.ArrayLike | Dataset | Blocks,
+    y: npt.ArrayLike | None,
+    source: str,
+    backend: Backend,
+    shard_rows: int,
+    ranks: Ranks,
+) -> Iterable[Shard]:
+    """Check images and labels, and return this rank's shards of them."""
+    if isinstance(X, Blocks):
+        check_labelled(X.source, X.labelled, y)
+        X = checked_blocks(model, X)
+        which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
+        return BlockShards(X, model.classes, which, shard_rows, backend)
+    source = X.source if isinstance(X, Dataset) else source
+    _, y = labelled_arrays(X, y)
+    X = checked_images(model, X, source)
+    index = class_index(model.classes, checked_labels(y, len(X), source), source)
+    runs = slices(len(X), shard_rows)
+    own = [runs[i] for i in part_of(len(runs), ranks.rank, ranks.size)]
+    return _shards(X, index, own, backend)
+
+
+def score_shards(
+    backend: Backend, layers: Sequence[network.Layer], shards: Iterable[Shard]
+) -> npt.NDArray[np.float64]:
+    """Hold a network's answers against the labels; all on the device, one look at the end.
+
+    Parameters
+    ----------
+    backend : Backend
+    layers : sequence of (W, b) on the device
+    shards : iterable of (X, labels) on the device
+        (features, m) pixels or floats, and (m,) class indices.
+
+    Returns
+    -------
+    (shards, 3), float64
+        Of each shard the rows, the right answers and the sum of the losses.
+    """
+    dtype = layers[0][0].dtype
+    xp = array_namespace(layers[0][0])
+    rows, losses, correct = [], [], []
+    for X, labels in shards:
+        Z, _ = network.forward(layers, network.unit_range(X, dtype))
+        Y = network.one_hot(labels, Z[-1].shape[0], dtype)
+        loss, _ = network.score(Z[-1], Y)
+        # By the prediction itself: `score` counts a tie as right, `predict` takes the first.
+        right = xp.astype(network.predict(Z[-1]) == labels, xp.int32)
+        rows.append(X.shape[1])
+        losses.append(loss)
+        correct.append(xp.sum(right))
+    if not rows:
+        return np.empty((0, 3))
+    columns = (rows, *(backend.to_numpy(xp.stack(part)) for part in (correct, losses)))
+    return np.array(columns, np.float64).T
+
+
+def evaluation(scores: npt.NDArray[np.float64]) -> Evaluation:
+    """Return the evaluation of all shards; see `score_shards`."""
+    rows, hits = (int(number) for number in scores[:, :2].sum(axis=0))
+    return Evaluation(rows, rows - hits, hits / rows, math.fsum(scores[:, 2]) / rows)
+
+
+def _layers(model: Model, backend: Backend) -> list[network.Layer]:
+    return network.unflatten(backend.asarray(model.theta), model.layer_sizes)
+
+
+def _shards(
+    X: npt.NDArray[Any], index: npt.NDArray[np.int32], runs: Sequence[slice], backend: Backend
+) -> Iterator[Shard]:
+    """Bring runs of host rows to the device, one at a time."""
+    for rows in runs:
+        yield backend.asarray(X[rows]).T, backend.asarray(index[rows])

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mnn_gpu import Model
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten, init_parameters
 
 
 def random_model(
@@ -19,7 +19,7 @@ def random_model(
 ) -> Model:
     """Return a model whose weights and biases are all other than 0."""
     rng = np.random.default_rng(sum(sizes))
-    theta = network.flatten(network.init_parameters(sizes, rng)).astype(dtype)
+    theta = flatten(init_parameters(sizes, rng)).astype(dtype)
     labels = np.arange(sizes[-1]) if classes is None else np.asarray(classes)
     info = {"recipe": {"seed": 3}}
     return Model(theta, tuple(sizes), labels.astype(np.int64), info, pixel_max)

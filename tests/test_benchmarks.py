@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import unflatten
 from scripts.benchmarks.contenders import CONTENDERS
 from scripts.benchmarks.jobs import JOBS, Problem, orders
 from scripts.benchmarks.peak import peak_memory
@@ -77,7 +78,7 @@ def test_a_contender_started_again_forgets_what_it_learnt(contender: str) -> Non
         thetas.append(runner.theta())
     np.testing.assert_allclose(thetas[0], thetas[1], rtol=1e-4, atol=1e-6)
     images = problem.X[:50]
-    layers = network.unflatten(thetas[1].astype(np.float64), problem.job.sizes)
+    layers = unflatten(thetas[1].astype(np.float64), problem.job.sizes)
     expected = network.forward(layers, images.T / 255)[1][-1].argmax(axis=0)
     np.testing.assert_array_equal(runner.predictor(images)(), expected)
 

@@ -26,9 +26,10 @@ from mnn_gpu.compiler.cuda_graphs.compile import Captured
 from mnn_gpu.compiler.operations import PRODUCTS
 from mnn_gpu.compiler.replay import Lanes, Program, Replay
 from mnn_gpu.compiler.trace import Tape
-from mnn_gpu.nn import network
 from mnn_gpu.nn.augmentation import Augmentation
-from mnn_gpu.nn.optimizers import OPTIMIZERS, Adam, constant, step_scalars
+from mnn_gpu.nn.optimizers import OPTIMIZERS, Adam, step_scalars
+from mnn_gpu.nn.parameters import flatten, init_parameters, weight_mask
+from mnn_gpu.nn.schedules import constant
 from mnn_gpu.step.batch import Batch, Data, Task
 from mnn_gpu.step.execution import entries
 from mnn_gpu.step.sharding import Sharing
@@ -59,9 +60,9 @@ def problem(
         matmul_precision=config.matmul_precision,
     )
     step = training_step(task, optimizer, backend, config.shard_rows, sharing)
-    theta = network.flatten(network.init_parameters(sizes, rng))
+    theta = flatten(init_parameters(sizes, rng))
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
-    mask = backend.asarray(network.weight_mask(theta, sizes), dtype=config.dtype)
+    mask = backend.asarray(weight_mask(theta, sizes), dtype=config.dtype)
     resident = Data(data.X, data.labels, tuple(data.shards), mask, data.basis)
     plan = Plan(config, optimizer, data, task, backend, sharing)
     return step, resident, state, [batch for _, batch in load_batches(plan)]
@@ -113,7 +114,7 @@ def test_only_thin_products_may_change_the_last_bits_of_a_random_step(
     task = Task(layer_sizes=sizes, regularisation=config.regularisation)
     resident = Data(data.X, data.labels, tuple(data.shards))
     step = training_step(task, adam, numpy)
-    theta = network.flatten(network.init_parameters(sizes, rng)).astype(np.float32)
+    theta = flatten(init_parameters(sizes, rng)).astype(np.float32)
     state = first_state(theta, adam, "float32", numpy.asarray)
     scalars = np.array(step_scalars(adam, constant, 0.05, range(1, 3), 2), np.float32)
     batch = Batch(scalars, rng.integers(0, 400, (2, batch_size)).astype(np.int32))

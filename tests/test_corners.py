@@ -30,6 +30,7 @@ from mnn_gpu.data.csv.reader import read_csv
 from mnn_gpu.data.npz import read_npz
 from mnn_gpu.data.untrusted_files import explain_os_error
 from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import Layer
 from mnn_gpu.step.batch import Batch
 from mnn_gpu.step.microbatches import scaled
 from mnn_gpu.training import progress_terminal
@@ -228,7 +229,7 @@ def test_a_gradient_that_differs_is_said_and_is_exit_code_1(
 ) -> None:
     right = network.backward
 
-    def doubled(*arguments: Any) -> list[network.Layer]:
+    def doubled(*arguments: Any) -> list[Layer]:
         return [(2 * dW, db) for dW, db in right(*arguments)]
 
     monkeypatch.setattr(network, "backward", doubled)
@@ -239,7 +240,7 @@ def test_a_gradient_that_differs_is_said_and_is_exit_code_1(
 def test_a_gradient_with_nothing_to_compare_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def at_the_kink(sizes: object, rng: object) -> list[network.Layer]:
+    def at_the_kink(sizes: object, rng: object) -> list[Layer]:
         return [(np.zeros((2, 3)), np.zeros((2, 1))), (np.ones((2, 2)), np.zeros((2, 1)))]
 
     monkeypatch.setattr(network, "init_parameters", at_the_kink)

@@ -7,6 +7,7 @@ import pytest
 
 from mnn_gpu import UsageError, check_gradients
 from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import Layer
 
 
 @pytest.mark.parametrize("sizes", [(784, 10, 10, 10), (6, 3), (5, 4, 3, 4, 2)])
@@ -23,7 +24,7 @@ def test_every_layer_agrees_to_seven_digits(sizes: tuple[int, ...]) -> None:
 def test_a_wrong_formula_is_found_in_its_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     right = network.backward
 
-    def sums_over_units_too(*args: object) -> list[network.Layer]:
+    def sums_over_units_too(*args: object) -> list[Layer]:
         """The notebook's slip."""
         return [(dW, np.full_like(db, db.sum())) for dW, db in right(*args)]  # type: ignore[arg-type]
 
@@ -33,7 +34,7 @@ def test_a_wrong_formula_is_found_in_its_layer(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_steps_across_a_kink_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def at_the_kink(sizes: object, rng: object) -> list[network.Layer]:
+    def at_the_kink(sizes: object, rng: object) -> list[Layer]:
         return [(np.zeros((2, 3)), np.zeros((2, 1))), (np.ones((2, 2)), np.zeros((2, 1)))]
 
     monkeypatch.setattr(network, "init_parameters", at_the_kink)

@@ -11,7 +11,7 @@ import pytest
 
 from mnn_gpu import Model, save_model
 from mnn_gpu.cli.main import COMMANDS, main, program
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten
 
 HELP = [
     *((name,) for name in COMMANDS if name != "plot"),
@@ -24,7 +24,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work beside a model of 3 pixels and 2 classes, and a table of such images."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MNN_DEVICE", "cpu")
-    theta = network.flatten([(np.ones((2, 3), np.float32), np.zeros((2, 1), np.float32))])
+    theta = flatten([(np.ones((2, 3), np.float32), np.zeros((2, 1), np.float32))])
     save_model("m", Model(theta, (3, 2), np.arange(2)))
     Path("d.csv").write_text("label,p0,p1,p2\n0,1,2,3\n1,4,5,6\n0,7,8,9\n")
 

@@ -26,7 +26,7 @@ from mnn_gpu import (
     save_model,
     train,
 )
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten, init_parameters
 from mnn_gpu.storage.atomic_write import check_writable, write_atomically
 
 SIZES = (4, 3, 2)
@@ -34,7 +34,7 @@ SIZES = (4, 3, 2)
 
 @pytest.fixture
 def model() -> Model:
-    theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(0)))
+    theta = flatten(init_parameters(SIZES, np.random.default_rng(0)))
     return Model(theta.astype(np.float32), SIZES, np.array([3, 8]), {"recipe": {"seed": 5}})
 
 
@@ -58,7 +58,7 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path, model: Model) -> No
 
 def test_float16_halves_the_file_and_keeps_three_digits(tmp_path: Path) -> None:
     sizes = (40, 30, 2)
-    theta = network.flatten(network.init_parameters(sizes, np.random.default_rng(0)))
+    theta = flatten(init_parameters(sizes, np.random.default_rng(0)))
     model = Model(theta.astype(np.float32), sizes, np.array([3, 8]))
     paths = {dtype: tmp_path / dtype for dtype in ("float16", "float32")}
     for dtype, path in paths.items():

@@ -10,6 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu.nn import activations, network
+from mnn_gpu.nn.losses import score
+from mnn_gpu.nn.parameters import (
+    INITS,
+    flatten,
+    init_parameters,
+    parameter_count,
+    unflatten,
+    weight_mask,
+)
 from tests import oracle
 from tests.libraries import Library
 
@@ -19,7 +28,7 @@ SIZES = [(5, 3), (4, 6, 3), (7, 5, 4, 3), (3, 4, 4, 4, 2), (1, 1, 1)]
 def problem(sizes: tuple[int, ...], m: int, seed: int = 0) -> tuple[Any, Any, Any]:
     """Return host layers, X (features, m) and labels (m,)."""
     rng = np.random.default_rng(seed)
-    layers = network.init_parameters(sizes, rng)
+    layers = init_parameters(sizes, rng)
     return layers, rng.random((sizes[0], m)), rng.integers(0, sizes[-1], m)
 
 
@@ -36,7 +45,7 @@ def test_loss_and_gradient_are_those_of_the_oracle(lib: Library, sizes: tuple[in
     Y = network.one_hot(lib.asarray(labels), sizes[-1], lib.xp.float64)
     Z, A = network.forward(mine, X_there)
     gradient = network.backward(mine, Z, A, X_there, Y)
-    loss, _ = network.score(Z[-1], Y)
+    loss, _ = score(Z[-1], Y)
 
     assert float(loss) / 9 == pytest.approx(expected_loss, rel=1e-12)
     for (dW, db), (dW_expected, db_expected) in zip(gradient, expected, strict=True):
@@ -52,11 +61,11 @@ def test_everything_stays_on_its_device_in_its_dtype(lib: Library, dtype: str) -
     Y = network.one_hot(lib.asarray(labels), 3, X.dtype)
     Z, A = network.forward(layers, X)
     gradient = network.backward(layers, Z, A, X, Y)
-    theta = network.flatten(layers)
-    loss, correct = network.score(Z[-1], Y)
+    theta = flatten(layers)
+    loss, correct = score(Z[-1], Y)
     floats = [*Z, *A, *[a for layer in gradient for a in layer], theta, loss, Y]
-    floats += [a for layer in network.unflatten(theta, (6, 5, 4, 3)) for a in layer]
-    floats.append(network.update(theta, network.flatten(gradient), 0.1))
+    floats += [a for layer in unflatten(theta, (6, 5, 4, 3)) for a in layer]
+    floats.append(network.update(theta, flatten(gradient), 0.1))
     for array in floats:
         assert lib.owns(array)
         assert array.dtype == getattr(lib.xp, dtype)
@@ -71,31 +80,31 @@ def test_float32_agrees_with_float64_on_a_real_sized_network(lib: Library) -> No
         mine = [(lib.asarray(W, dtype), lib.asarray(b, dtype)) for W, b in layers]
         Z, _ = network.forward(mine, lib.asarray(X, dtype))
         Y = network.one_hot(lib.asarray(labels), 10, Z[-1].dtype)
-        losses.append(float(network.score(Z[-1], Y)[0]))
+        losses.append(float(score(Z[-1], Y)[0]))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_flatten_and_unflatten_undo_each_other(lib: Library) -> None:
     sizes = (7, 5, 4, 3)
     host, _, _ = problem(sizes, m=1)
-    theta = network.flatten(on(lib, host))
-    assert theta.shape == (network.parameter_count(sizes),)
-    for (W, b), (W_host, b_host) in zip(network.unflatten(theta, sizes), host, strict=True):
+    theta = flatten(on(lib, host))
+    assert theta.shape == (parameter_count(sizes),)
+    for (W, b), (W_host, b_host) in zip(unflatten(theta, sizes), host, strict=True):
         np.testing.assert_array_equal(lib.to_numpy(W), W_host)
         np.testing.assert_array_equal(lib.to_numpy(b), b_host)
 
 
 def test_layers_of_a_numpy_vector_are_views_of_it() -> None:
-    theta = np.zeros(network.parameter_count((3, 2, 2)))
-    for W, b in network.unflatten(theta, (3, 2, 2)):
+    theta = np.zeros(parameter_count((3, 2, 2)))
+    for W, b in unflatten(theta, (3, 2, 2)):
         assert np.shares_memory(W, theta)
         assert np.shares_memory(b, theta)
 
 
 def test_notebook_network_has_8070_parameters_of_the_notebooks_variances() -> None:
-    assert network.parameter_count((784, 10, 10, 10)) == 8070
+    assert parameter_count((784, 10, 10, 10)) == 8070
     rng = np.random.default_rng(0)
-    draws = [network.init_parameters((784, 10, 10, 10), rng) for _ in range(300)]
+    draws = [init_parameters((784, 10, 10, 10), rng) for _ in range(300)]
     variances = [[np.var([draw[l][k] for draw in draws]) for k in (0, 1)] for l in range(3)]
     expected = [[1 / 784, 1 / 10], [1 / 20, 1 / 10], [1 / 20, 1 / 784]]
     np.testing.assert_allclose(variances, expected, rtol=0.1)
@@ -109,10 +118,10 @@ VARIANCES: dict[str, list[tuple[float, float]]] = {
 }
 
 
-@pytest.mark.parametrize("init", network.INITS)
+@pytest.mark.parametrize("init", INITS)
 def test_first_parameters_are_normal_numbers_times_what_the_books_say(init: str) -> None:
     draws, normal = np.random.default_rng(3), np.random.default_rng(3)
-    layers = network.init_parameters((5, 4, 3, 2), draws, init)
+    layers = init_parameters((5, 4, 3, 2), draws, init)
     assert [W.shape for W, _ in layers] == [(4, 5), (3, 4), (2, 3)]
     for (W, b), (of_W, of_b) in zip(layers, VARIANCES[init], strict=True):
         np.testing.assert_array_equal(W, normal.standard_normal(W.shape) * np.sqrt(of_W))
@@ -121,7 +130,7 @@ def test_first_parameters_are_normal_numbers_times_what_the_books_say(init: str)
 
 def test_the_mask_tells_weights_from_biases(lib: Library) -> None:
     theta = lib.asarray(np.arange(14.0))
-    mask = network.weight_mask(theta, (3, 2, 2))
+    mask = weight_mask(theta, (3, 2, 2))
     assert lib.owns(mask)
     assert mask.dtype == theta.dtype
     np.testing.assert_array_equal(lib.to_numpy(mask), [1] * 6 + [0] * 2 + [1] * 4 + [0] * 2)
@@ -140,7 +149,7 @@ def test_softmax_and_loss_are_finite_for_logits_of_any_size(lib: Library, size: 
     np.testing.assert_allclose(A.sum(axis=0), 1)
     assert np.isfinite(A).all()
     Y = network.one_hot(lib.asarray([2, 2]), 3, lib.xp.float64)
-    loss, correct = network.score(Z, Y)
+    loss, correct = score(Z, Y)
     assert np.isfinite(float(loss))
     assert int(correct) == 1
 
@@ -201,7 +210,7 @@ def test_right_answers_are_the_samples_whose_label_has_the_largest_output(lib: L
     Z, A = network.forward(on(lib, layers), lib.asarray(X))
     Y = network.one_hot(lib.asarray(labels), 4, lib.xp.float64)
     predictions = lib.to_numpy(network.predict(A[-1]))
-    assert int(network.score(Z[-1], Y)[1]) == int((predictions == labels).sum())
+    assert int(score(Z[-1], Y)[1]) == int((predictions == labels).sum())
 
 
 @given(st.integers(0, 2**32), st.integers(1, 8))
@@ -214,7 +223,7 @@ def test_the_order_of_samples_and_of_hidden_units_does_not_matter(seed: int, m: 
 
     def loss(layers: Any, X: Any, labels: Any) -> float:
         Z, _ = network.forward(layers, X)
-        return float(network.score(Z[-1], network.one_hot(labels, 3, X.dtype))[0])
+        return float(score(Z[-1], network.one_hot(labels, 3, X.dtype))[0])
 
     expected = loss(layers, X, labels)
     permuted = [(W1[units], b1[units]), (W2[:, units], b2)]

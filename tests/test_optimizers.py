@@ -18,7 +18,6 @@ from sklearn.neural_network import MLPClassifier
 from mnn_gpu import TrainingConfig
 from mnn_gpu.nn.optimizers import (
     OPTIMIZERS,
-    SCHEDULES,
     Adam,
     Averaged,
     Decayed,
@@ -28,9 +27,9 @@ from mnn_gpu.nn.optimizers import (
     Velocity,
     make_optimizer,
     step_scalars,
-    warmed_up,
 )
 from mnn_gpu.nn.regularization import clipping_factor
+from mnn_gpu.nn.schedules import SCHEDULES, warmed_up
 from tests.libraries import Library, library
 
 TRAJECTORIES = json.loads((Path(__file__).parent / "optimizer_trajectories.json").read_text())

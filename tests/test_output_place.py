@@ -17,7 +17,7 @@ from mnn_gpu import Model, UsageError, load_model, save_model
 from mnn_gpu.cli.main import main
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.idx import idx_header
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten, init_parameters
 from tests.program import PROGRAM, prepared, run, run_process
 
 SIZES = (784, 4, 10)
@@ -29,7 +29,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a model, data of several kinds, weights and a picture, as the current one."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    theta = network.flatten(network.init_parameters(SIZES, rng)).astype(np.float32)
+    theta = flatten(init_parameters(SIZES, rng)).astype(np.float32)
     model = Model(theta, SIZES, np.arange(10), {})
     save_model("m.safetensors", model)
     arrays: dict[str, npt.NDArray[np.float32]] = {}

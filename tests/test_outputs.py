@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnn_gpu import select_backend
-from mnn_gpu.nn import network
 from mnn_gpu.nn.activations import ACTIVATIONS, logistic
 from mnn_gpu.nn.losses import OUTPUTS, wanted_of
+from mnn_gpu.nn.parameters import parameter_count
 from mnn_gpu.step.batch import Batch, Data, Task, batch_samples
 from mnn_gpu.step.gradient import batch_sums
 from mnn_gpu.step.microbatches import cut
@@ -26,7 +26,7 @@ SIZES = (4, 5, 3, 3)
 TASK = Task(layer_sizes=SIZES)
 M = 7
 RNG = np.random.default_rng(5)
-THETA = RNG.standard_normal(network.parameter_count(SIZES)) / 2
+THETA = RNG.standard_normal(parameter_count(SIZES)) / 2
 X = RNG.random((M, 4))
 WEIGHTS = RNG.random(M) + 0.1
 TARGETS: dict[str, npt.NDArray[Any]] = {

@@ -14,7 +14,7 @@ import pytest
 
 import mnn_gpu
 from mnn_gpu import Augmentation, History, Model, Record, TrainingConfig, UsageError, plots
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import parameter_count
 from mnn_gpu.plots.calibration import calibration_bins, wilson
 from mnn_gpu.plots.confusion import WORST, worst_pairs
 from mnn_gpu.plots.predictions import Answers
@@ -39,7 +39,7 @@ def labelled() -> tuple[Model, Any, Any]:
 def odd_model(classes: tuple[int, ...], features: int, rows: int = 90) -> tuple[Model, Any, Any]:
     generator = np.random.default_rng(2)
     sizes = (features, 4, len(classes))
-    parameters = network.parameter_count(sizes)
+    parameters = parameter_count(sizes)
     theta = generator.normal(size=parameters).astype(np.float32)
     X = generator.integers(0, 256, (rows, features)).astype(np.uint8)
     return (

@@ -14,6 +14,7 @@ from mnn_gpu import DataError, Model, Predictor, TrainingConfig, predict, train
 from mnn_gpu.backends import Backend
 from mnn_gpu.backends.numpy_backend import NumpyBackend
 from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import unflatten
 
 CONFIG = TrainingConfig(hidden=(8,), learning_rate=0.5, epochs=5)
 
@@ -25,7 +26,7 @@ def model(images: dict[str, Any]) -> Model:
 
 def expected(model: Model, X: Any) -> Any:
     """Return the probabilities, by the mathematics on NumPy."""
-    layers = network.unflatten(model.theta, model.layer_sizes)
+    layers = unflatten(model.theta, model.layer_sizes)
     return network.forward(layers, network.unit_range(np.asarray(X).T, np.float32))[1][-1].T
 
 

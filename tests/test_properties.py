@@ -19,6 +19,7 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.backends.select import backend_of
 from mnn_gpu.nn import network
 from mnn_gpu.nn.losses import OUTPUTS
+from mnn_gpu.nn.parameters import flatten, init_parameters, parameter_count, unflatten, with_scale
 from mnn_gpu.step.batch import Samples, Task
 from mnn_gpu.step.gradient import Sums, batch_sums
 from tests.libraries import Library, library
@@ -36,7 +37,7 @@ def anywhere(lib: Library) -> Backend:
 def problem(m: int, seed: int, sizes: tuple[int, ...] = SIZES) -> tuple[Host, Host, Host]:
     """Return theta, X (features, m) and labels (m,), on the host."""
     rng = np.random.default_rng(seed)
-    theta = network.flatten(network.init_parameters(sizes, rng))
+    theta = flatten(init_parameters(sizes, rng))
     return theta, rng.random((sizes[0], m)), rng.integers(0, sizes[-1], m).astype(np.int32)
 
 
@@ -59,21 +60,19 @@ def test_inputs_times_a_power_of_two_are_first_weights_times_it_to_the_bit(
 ) -> None:
     scale = 2.0**power
     theta, X, labels = problem(6, seed)
-    scaled = network.with_scale(theta, SIZES, scale)
+    scaled = with_scale(theta, SIZES, scale)
     numpy = library("numpy")
     of_inputs, of_weights = sums(numpy, theta, X * scale, labels), sums(numpy, scaled, X, labels)
     assert of_inputs.loss == of_weights.loss
     assert of_inputs.correct == of_weights.correct
     # The derivative by w is that by (scale w), times the scale; all others are the same.
-    np.testing.assert_array_equal(
-        of_inputs.gradient, network.with_scale(of_weights.gradient, SIZES, scale)
-    )
+    np.testing.assert_array_equal(of_inputs.gradient, with_scale(of_weights.gradient, SIZES, scale))
 
 
 def permuted(theta: Host, units: Host) -> Host:
     """Let the hidden units change places."""
-    (W1, b1), (W2, b2) = network.unflatten(theta, SIZES)
-    moved: Host = network.flatten([(W1[units], b1[units]), (W2[:, units], b2)])
+    (W1, b1), (W2, b2) = unflatten(theta, SIZES)
+    moved: Host = flatten([(W1[units], b1[units]), (W2[:, units], b2)])
     return moved
 
 
@@ -100,12 +99,12 @@ def test_the_order_of_the_samples_does_not_change_the_gradient(lib: Library) -> 
 def test_classes_that_change_places_take_their_gradients_with_them(lib: Library) -> None:
     theta, X, labels = problem(9, 3)
     places = np.array([2, 0, 1])
-    (W1, b1), (W2, b2) = network.unflatten(theta, SIZES)
-    moved = network.flatten([(W1, b1), (W2[places], b2[places])])
+    (W1, b1), (W2, b2) = unflatten(theta, SIZES)
+    moved = flatten([(W1, b1), (W2[places], b2[places])])
     before = sums(lib, theta, X, labels)
     after = sums(lib, moved, X, np.argsort(places)[labels].astype(np.int32))
-    (dW1, _), (dW2, db2) = network.unflatten(before.gradient, SIZES)
-    (dW1_after, _), (dW2_after, db2_after) = network.unflatten(after.gradient, SIZES)
+    (dW1, _), (dW2, db2) = unflatten(before.gradient, SIZES)
+    (dW1_after, _), (dW2_after, db2_after) = unflatten(after.gradient, SIZES)
     np.testing.assert_allclose(dW1_after, dW1, rtol=1e-10, atol=1e-15)
     np.testing.assert_allclose(dW2_after, dW2[places], rtol=1e-10, atol=1e-15)
     np.testing.assert_allclose(db2_after, db2[places], rtol=1e-10, atol=1e-15)
@@ -159,7 +158,7 @@ def test_weights_that_make_such_logits_have_a_finite_gradient(lib: Library) -> N
 def test_a_hundred_thousand_classes_take_memory_for_a_few_matrices_of_scores() -> None:
     classes, m, sizes = 100_000, 16, (3, 2, 100_000)
     rng = np.random.default_rng(0)
-    theta = rng.standard_normal(network.parameter_count(sizes)).astype(np.float32)
+    theta = rng.standard_normal(parameter_count(sizes)).astype(np.float32)
     X = rng.random((3, m)).astype(np.float32)
     labels = rng.integers(0, classes, m).astype(np.int32)
     tracemalloc.start()
@@ -189,7 +188,7 @@ def test_features_that_tell_nothing_leave_the_classes_shares(anywhere: Backend) 
 def test_the_weights_of_a_feature_that_is_always_zero_stay(lib: Library) -> None:
     theta, X, labels = problem(9, 5)
     X[2] = 0
-    (dW, _), _ = network.unflatten(sums(lib, theta, X, labels).gradient, SIZES)
+    (dW, _), _ = unflatten(sums(lib, theta, X, labels).gradient, SIZES)
     np.testing.assert_array_equal(dW[:, 2], 0)
     assert np.abs(dW).max() > 0
 

@@ -12,8 +12,9 @@ import pytest
 
 from mnn_gpu import RECIPES, Augmentation, TrainingConfig, UsageError, load_model
 from mnn_gpu.cli import recipe_options, train
-from mnn_gpu.nn.network import INITS
-from mnn_gpu.nn.optimizers import OPTIMIZERS, SCHEDULES
+from mnn_gpu.nn.optimizers import OPTIMIZERS
+from mnn_gpu.nn.parameters import INITS
+from mnn_gpu.nn.schedules import SCHEDULES
 from mnn_gpu.training.recipes import measured, recipe_named
 from tests.program import run
 

@@ -11,6 +11,7 @@ import pytest
 from mnn_gpu.nn import network
 from mnn_gpu.nn.augmentation import Augmentation, deformation_basis, warps
 from mnn_gpu.nn.optimizers import GradientDescent, make_optimizer
+from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten, with_scale
 from mnn_gpu.nn.regularization import (
     Regularisation,
     clipping_factor,
@@ -63,15 +64,15 @@ def test_only_gradients_that_are_too_long_are_shortened(lib: Library) -> None:
 
 
 def test_only_hidden_units_that_are_too_long_are_shortened(lib: Library) -> None:
-    layers = network.init_parameters(SIZES, np.random.default_rng(1))
+    layers = init_parameters(SIZES, np.random.default_rng(1))
     W1 = layers[0][0]
     W1[0] *= 100
-    theta = lib.asarray(network.flatten(layers))
+    theta = lib.asarray(flatten(layers))
     longest = float(np.linalg.norm(W1[1:], axis=1).max()) + 1e-9
     after = lib.to_numpy(theta * norm_factors(theta, SIZES, longest))
-    expected = network.flatten(layers).copy()
+    expected = flatten(layers).copy()
     expected[:16] *= longest / np.linalg.norm(W1[0])
-    second = network.unflatten(after, SIZES)[1][0]
+    second = unflatten(after, SIZES)[1][0]
     assert np.linalg.norm(second, axis=1).max() <= longest + 1e-12
     np.testing.assert_allclose(after[: 16 * 7 + 7], expected[: 16 * 7 + 7], rtol=1e-12)
     np.testing.assert_array_equal(after[-18:], expected[-18:])  # The last layer is left alone.
@@ -124,7 +125,7 @@ def test_the_gradient_is_that_of_the_regularised_loss(
     lib = Library("numpy", xnp, "cpu")
     task = task_of(case)
     data, one = batch(lib, task, augmentation)
-    theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(3)))
+    theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     (samples,) = batch_samples(data, one, task, 100)
     share = task.regularisation.label_smoothing
     X = inputs_of(samples, task, data.basis, theta.dtype)
@@ -134,7 +135,7 @@ def test_the_gradient_is_that_of_the_regularised_loss(
         masks = hidden_masks(samples.hidden_noise, SIZES, task.regularisation.dropout, theta.dtype)
 
     def loss(theta: Any) -> float:
-        _, A = network.forward(network.unflatten(theta, SIZES), X, masks)
+        _, A = network.forward(unflatten(theta, SIZES), X, masks)
         return float(-(Y * np.log(A[-1])).sum() / M)
 
     analytic = batch_sums(theta, task, [samples], data.basis).gradient
@@ -152,7 +153,7 @@ def test_every_library_and_any_shards_take_the_same_step(
     lib: Library, case: str, augmentation: Augmentation | None, shard_rows: int
 ) -> None:
     task = task_of(case)
-    theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(3)))
+    theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     states = []
     for where, rows, cached in (
         (Library("numpy", xnp, "cpu"), 100, 2**31),
@@ -186,11 +187,11 @@ def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
         seen.append(inputs_of(samples, task, data.basis, lib.xp.float64))
     plain, scaled = map(lib.to_numpy, seen)
     np.testing.assert_allclose(scaled, 3 * plain, rtol=1e-9, atol=1e-12)
-    theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(3)))
+    theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     theta = lib.asarray(theta)
-    made_up = network.with_scale(theta, SIZES, 3.0)
+    made_up = with_scale(theta, SIZES, 3.0)
     direct, made_up_for = (
-        lib.to_numpy(network.forward(network.unflatten(vector, SIZES), X)[0][-1])
+        lib.to_numpy(network.forward(unflatten(vector, SIZES), X)[0][-1])
         for vector, X in ((made_up, seen[0]), (theta, seen[1]))
     )
     np.testing.assert_allclose(direct, made_up_for, rtol=1e-9, atol=1e-12)
@@ -200,7 +201,7 @@ def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
 def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimizer: str) -> None:
     task = Task(layer_sizes=SIZES, regularisation=Regularisation(max_norm=0.3))
     data, one = batch(lib, task, None)
-    theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(3)))
+    theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     rule = make_optimizer(optimizer, average=0.5)
     state = first_state(theta, rule, "float64", lib.asarray)
     step = training_step(task, rule)
@@ -212,7 +213,7 @@ def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimize
         after = lib.to_numpy(state.theta)
         expected = expected + share * (after - expected)
     np.testing.assert_allclose(lib.to_numpy(state.slots[-1]), expected, rtol=1e-12)
-    for W, _ in network.unflatten(lib.to_numpy(state.slots[-1]), SIZES)[:-1]:
+    for W, _ in unflatten(lib.to_numpy(state.slots[-1]), SIZES)[:-1]:
         assert np.linalg.norm(W, axis=1).max() <= 0.3 + 1e-12
 
 
@@ -220,11 +221,11 @@ def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimize
 def test_limits_hold_after_a_step(lib: Library, limit: dict[str, float]) -> None:
     task = Task(layer_sizes=SIZES, regularisation=Regularisation(**limit))
     data, one = batch(lib, task, None)
-    theta = network.flatten(network.init_parameters(SIZES, np.random.default_rng(3)))
+    theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     state = first_state(theta, GradientDescent(), "float64", lib.asarray)
     after = lib.to_numpy(training_step(task, GradientDescent())(data, state, one).theta)
     if "clip_norm" in limit:
         assert np.linalg.norm(after - theta) == pytest.approx(0.1 * 1e-3)
     else:
-        for W, _ in network.unflatten(after, SIZES)[:-1]:
+        for W, _ in unflatten(after, SIZES)[:-1]:
             assert np.linalg.norm(W, axis=1).max() <= 0.1 + 1e-12

@@ -11,7 +11,7 @@ import pytest
 
 from mnn_gpu import TrainingConfig, UsageError, train
 from mnn_gpu.backends import Backend
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten, init_parameters, parameter_count
 from mnn_gpu.step.batch import Batch, Data, Task, batch_samples, leaf_samples
 from mnn_gpu.step.execution import PLAIN
 from mnn_gpu.step.gradient import Sums, batch_sums, widened
@@ -27,7 +27,7 @@ TASK = Task(layer_sizes=SIZES)
 def problem(lib: Library, m: int, dtype: str) -> tuple[Any, Data, Any]:
     """Return theta, the data and a sample's share."""
     rng = np.random.default_rng(m)
-    theta = network.flatten(network.init_parameters(SIZES, rng))
+    theta = flatten(init_parameters(SIZES, rng))
     X, labels = rng.integers(0, 256, (m, 6)).astype(np.uint8), rng.integers(0, 3, m)
     data = Data(lib.asarray(X), lib.asarray(labels, "int32"), ())
     return lib.asarray(theta, dtype), data, lib.asarray(1 / m, dtype)
@@ -74,7 +74,7 @@ def test_any_number_of_ranks_comes_to_the_same_bits(
     dtype = wide if is_wide else np.dtype(np.float32)
     branches, vectors = zip(*given, strict=True)
     whole = total(branches, vectors, lambda a, b: np.add(a, b, dtype=dtype)).astype(np.float32)
-    parameters = network.parameter_count(SIZES)
+    parameters = parameter_count(SIZES)
     np.testing.assert_array_equal(whole[:parameters], lib.to_numpy(alone.gradient))
     assert whole[parameters] == lib.to_numpy(alone.loss)
     assert whole[parameters + 1] == lib.to_numpy(alone.correct)

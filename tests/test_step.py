@@ -10,8 +10,8 @@ from array_api_compat import array_namespace, device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu.nn import network
 from mnn_gpu.nn.optimizers import GradientDescent
+from mnn_gpu.nn.parameters import flatten, init_parameters
 from mnn_gpu.step.batch import Batch, Data, Samples, Task
 from mnn_gpu.step.gradient import batch_sums
 from mnn_gpu.step.microbatches import cut
@@ -25,8 +25,8 @@ SIZES = (6, 5, 4, 3)
 def problem(lib: Library, m: int, dtype: str = "float64") -> tuple[State, Any, Any, Any]:
     """Return a first state, the host layers, X (m, features) uint8 and labels (m,)."""
     rng = np.random.default_rng(m)
-    layers = network.init_parameters(SIZES, rng)
-    theta = lib.asarray(network.flatten(layers), dtype)
+    layers = init_parameters(SIZES, rng)
+    theta = lib.asarray(flatten(layers), dtype)
     zero, none = lib.asarray(0.0, dtype), lib.asarray(0, "int32")
     X = rng.integers(0, 256, (m, 6)).astype(np.uint8)
     return State(theta, (), zero, none, none), layers, X, rng.integers(0, 3, m).astype(np.int32)
@@ -48,7 +48,7 @@ def there(lib: Library, X: Any, labels: Any, shard_rows: int) -> Any:
 def test_a_step_is_the_oracles(lib: Library, shard_rows: int) -> None:
     state, layers, X, labels = problem(lib, m=10)
     after = descend(state, there(lib, X, labels, shard_rows), 0.3)
-    expected = network.flatten(oracle.iterate(layers, X.T / 255, labels, 1, 0.3))
+    expected = flatten(oracle.iterate(layers, X.T / 255, labels, 1, 0.3))
     loss, _ = oracle.mean_gradient(layers, X.T / 255, labels)
     np.testing.assert_allclose(lib.to_numpy(after.theta), expected, rtol=1e-12, atol=1e-15)
     assert float(after.loss) / 10 == pytest.approx(loss, rel=1e-12)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mnn_gpu.step.sharding import Sharing
 from mnn_gpu.training.batches import epoch_order as stream
-from mnn_gpu.training.batches.epoch_order import EpochOrder, ShardReader
+from mnn_gpu.training.batches.epoch_order import EpochOrder
+from mnn_gpu.training.batches.shard_reader import ShardReader
 from tests.in_blocks import NUMBERED, numbered, numbers
 
 

@@ -30,7 +30,7 @@ from mnn_gpu import (
 )
 from mnn_gpu.backends import Backend, Memory
 from mnn_gpu.backends.array_api_backend import PlainBackend
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
 from mnn_gpu.training.batches import plan as batches
 from mnn_gpu.training.batches.noise import batch_draws
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
@@ -74,9 +74,9 @@ def test_it_learns(backend: Backend, images: dict[str, Any], batch_size: int | N
 def test_full_batches_follow_the_oracle(backend: Backend, images: dict[str, Any]) -> None:
     config = TrainingConfig(hidden=(5, 4), iterations=3, dtype="float64", seed=9, shard_rows=7)
     model, _ = train(images["X"], images["y"], config, backend=backend)
-    layers = network.init_parameters((12, 5, 4, 3), generator(PARAMETERS, 9))
+    layers = init_parameters((12, 5, 4, 3), generator(PARAMETERS, 9))
     expected = oracle.iterate(layers, images["X"].T / 255, images["y"], 3, 0.1)
-    np.testing.assert_allclose(model.theta, network.flatten(expected), rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(model.theta, flatten(expected), rtol=1e-11, atol=1e-13)
 
 
 def test_each_epoch_sees_every_row_once_in_a_new_order(images: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ def test_the_first_parameters_are_drawn_as_asked(init: str) -> None:
     sizes = (300, 200, 100)
     for (inputs, outputs), (W, b) in zip(
         itertools.pairwise(sizes),
-        network.init_parameters(sizes, np.random.default_rng(0), init),
+        init_parameters(sizes, np.random.default_rng(0), init),
         strict=True,
     ):
         variance = 2 / inputs if init == "he" else 2 / (inputs + outputs)
@@ -172,7 +172,7 @@ def test_a_model_trained_on_scaled_inputs_takes_them_as_they_are(
     assert history.records[-1].validation_loss == pytest.approx(scores.loss, rel=1e-5)
     assert history.training.accuracy == 1
     plain, _ = train(images["X"], images["y"], replace(config, scale_inputs=False))
-    first = [network.unflatten(m.theta, m.layer_sizes)[0][0] for m in (model, plain)]
+    first = [unflatten(m.theta, m.layer_sizes)[0][0] for m in (model, plain)]
     assert not np.allclose(*first)
 
 

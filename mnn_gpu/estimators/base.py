@@ -30,6 +30,7 @@ from mnn_gpu.estimators.sgd_fit import fit_stochastic
 from mnn_gpu.nn import network
 from mnn_gpu.nn.activations import ACTIVATIONS
 from mnn_gpu.nn.losses import OUTPUTS
+from mnn_gpu.nn.parameters import unflatten
 from mnn_gpu.step.microbatches import joined, shard_slices
 
 Array: TypeAlias = Any
@@ -151,7 +152,7 @@ class DevicePerceptron:
         """Return the last layer's ``A``, (rows, outputs), on the device."""
         task, backend = task_of(self), X.backend
         theta = backend.asarray(theta_of(self), dtype=X.dtype)
-        layers = network.unflatten(theta, task.layer_sizes)
+        layers = unflatten(theta, task.layer_sizes)
         hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output].function
         answers = [
             network.forward(layers, X.array[rows, :].T, (), hidden, output)[1][-1].T

@@ -15,7 +15,7 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.errors import UsageError
 from mnn_gpu.estimators.device_arrays import DeviceRows, is_sparse
 from mnn_gpu.estimators.penalized_loss import SumsOf
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten, unflatten, weight_mask
 from mnn_gpu.step.batch import Batch, Data, Samples, Task, batch_samples, leaf_samples
 from mnn_gpu.step.gradient import Sums, batch_sums, sums_of_inputs
 from mnn_gpu.step.microbatches import Shard, cut, cut_at
@@ -84,7 +84,7 @@ def placed(
     eps = float(np.finfo(np.result_type(dtype, theta.dtype)).eps)
     task = replace(task_of(estimator), clip=eps)
     labels = y.argmax(axis=1).astype(np.int32) if task.output == "softmax" else y.astype(dtype)
-    is_weight = network.weight_mask(theta, task.layer_sizes)
+    is_weight = weight_mask(theta, task.layer_sizes)
     if is_sparse(X) and _fits(X, backend) and (sharing is not None or _is_worth_it(X, backend)):
         X = X.toarray()
     dense = not is_sparse(X)
@@ -127,7 +127,7 @@ def theta_of(estimator: Any) -> npt.NDArray[Any]:
 def as_theta(coefs: Sequence[Any], intercepts: Sequence[Any]) -> npt.NDArray[Any]:
     """Return weights (inputs, outputs) and biases (outputs,) as one vector, (parameters,)."""
     pairs = zip(coefs, intercepts, strict=True)
-    theta: npt.NDArray[Any] = network.flatten([(W.T, b[:, None]) for W, b in pairs])
+    theta: npt.NDArray[Any] = flatten([(W.T, b[:, None]) for W, b in pairs])
     return theta
 
 
@@ -160,7 +160,7 @@ def update_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
     if not all(array.flags.writeable for array in arrays):  # Of a file in memory.
         set_parameters(estimator, theta)
         return
-    layers = network.unflatten(theta, task_of(estimator).layer_sizes)
+    layers = unflatten(theta, task_of(estimator).layer_sizes)
     for i, (W, b) in enumerate(layers):
         estimator.coefs_[i][...] = W.T
         estimator.intercepts_[i][...] = b[:, 0]
@@ -168,7 +168,7 @@ def update_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
 
 def set_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
     """Take ``coefs_`` and ``intercepts_`` out of the vector again."""
-    layers = network.unflatten(theta, task_of(estimator).layer_sizes)
+    layers = unflatten(theta, task_of(estimator).layer_sizes)
     estimator.coefs_ = [np.ascontiguousarray(W.T) for W, _ in layers]
     estimator.intercepts_ = [b[:, 0].copy() for _, b in layers]
 

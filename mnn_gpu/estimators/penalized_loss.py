@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from array_api_compat import array_namespace
 
-from mnn_gpu.nn import network
 from mnn_gpu.nn.optimizers import Optimizer
+from mnn_gpu.nn.parameters import unflatten
 from mnn_gpu.step.batch import Batch, Data, Task
 from mnn_gpu.step.execution import Engine
 from mnn_gpu.step.gradient import Sums
@@ -94,5 +94,5 @@ def loss_share(task: Task) -> float:
 def squared_length(theta: Array, layer_sizes: Sequence[int]) -> Array:
     """Return ``|W|^2``, the sum over all layers, (); as products, which read ``W`` once."""
     xp = array_namespace(theta)
-    vectors = [xp.reshape(W, (1, -1)) for W, _ in network.unflatten(theta, layer_sizes)]
+    vectors = [xp.reshape(W, (1, -1)) for W, _ in unflatten(theta, layer_sizes)]
     return xp.reshape(reduce(add, [w @ w.T for w in vectors]), ())

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from mnn_gpu.data.labels import LONGEST, plain_labels
 from mnn_gpu.errors import DataError, ModelFileError, UsageError
 from mnn_gpu.models.model import Model
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import Layer, flatten
 
-Layers = Sequence[network.Layer]
+Layers = Sequence[Layer]
 
 LARGEST_LABEL = 2**53 - 1
 NETWORK_CURE = "Give a network of Linear layers, each with a bias, with ReLU between them."
@@ -59,12 +59,12 @@ def assembled(
     layers[-1] = W[order], b[order]
     layers[0] = _on_unit_range(*layers[0], mean, std)
     sizes = (layers[0][0].shape[1], *(len(b) for _, b in layers))
-    theta = network.flatten(layers)
+    theta = flatten(layers)
     labels = labels[order] if labels.dtype.kind == "U" else labels[order].astype(np.int64)
     return Model(theta, sizes, labels, weights.info, weights.pixel_max)
 
 
-def _checked(layers: Layers, source: str) -> list[network.Layer]:
+def _checked(layers: Layers, source: str) -> list[Layer]:
     """Return the layers as float32 or float64, biases (outputs, 1), or say what does not fit."""
     if not layers:
         raise ModelFileError(f"{source} has no layers.", NETWORK_CURE)
@@ -95,7 +95,7 @@ def _checked(layers: Layers, source: str) -> list[network.Layer]:
 
 def _on_unit_range(
     W: npt.NDArray[Any], b: npt.NDArray[Any], mean: npt.ArrayLike, std: npt.ArrayLike
-) -> network.Layer:
+) -> Layer:
     """Return the layer that does with ``X`` what (W, b) does with ``(X - mean) / std``."""
     features = W.shape[1]
     try:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mnn_gpu.errors import ModelFileError, UsageError
 from mnn_gpu.interop.layers import Layers, Weights, assembled
 from mnn_gpu.models.model import Model
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import Layer
 
 CURE = 'Train an MLPClassifier(activation="relu") on one column of labels.'
 
@@ -64,7 +64,7 @@ def from_sklearn(classifier: Any, *, mean: npt.ArrayLike = 0.0, std: npt.ArrayLi
     return assembled(Weights(layers, labels, info), source, mean=mean, std=std)
 
 
-def _with_softmax(layers: Layers, out_activation: str, source: str) -> list[network.Layer]:
+def _with_softmax(layers: Layers, out_activation: str, source: str) -> list[Layer]:
     """Return the layers that give with a softmax what these give with their own output."""
     W, b = layers[-1]
     if out_activation == "softmax":

@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from mnn_gpu.errors import ModelFileError
 from mnn_gpu.interop.layers import NETWORK_CURE
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import Layer
 
 NAME = re.compile(r"(?:(.*)\.(weight|bias)|([Wb])([0-9]+))", re.ASCII | re.DOTALL)
 NUMBER = re.compile(r"[0-9]{1,9}")
 ORDER_CURE = "Name them as torch.nn.Sequential does: 0.weight, 0.bias, 2.weight, 2.bias, ..."
 
 
-def layers_by_name(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[network.Layer]:
+def layers_by_name(arrays: Mapping[str, npt.NDArray[Any]], source: str) -> list[Layer]:
     """Return ``[(W, b), ...]`` in the order of the numbers in the arrays' names.
 
     Parameters

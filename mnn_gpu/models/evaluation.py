@@ -27,6 +27,8 @@ from mnn_gpu.models.block_microbatches import BlockShards
 from mnn_gpu.models.checks import check_same_call, checked_blocks, checked_images
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
+from mnn_gpu.nn.losses import score
+from mnn_gpu.nn.parameters import Layer, unflatten
 from mnn_gpu.step.microbatches import Shard, part_of, slices
 from mnn_gpu.utils import html
 
@@ -132,7 +134,7 @@ def _own_shards(
 
 
 def score_shards(
-    backend: Backend, layers: Sequence[network.Layer], shards: Iterable[Shard]
+    backend: Backend, layers: Sequence[Layer], shards: Iterable[Shard]
 ) -> npt.NDArray[np.float64]:
     """Hold a network's answers against the labels; all on the device, one look at the end.
 
@@ -154,7 +156,7 @@ def score_shards(
     for X, labels in shards:
         Z, _ = network.forward(layers, network.unit_range(X, dtype))
         Y = network.one_hot(labels, Z[-1].shape[0], dtype)
-        loss, _ = network.score(Z[-1], Y)
+        loss, _ = score(Z[-1], Y)
         # By the prediction itself: `score` counts a tie as right, `predict` takes the first.
         right = xp.astype(network.predict(Z[-1]) == labels, xp.int32)
         rows.append(X.shape[1])
@@ -172,8 +174,8 @@ def evaluation(scores: npt.NDArray[np.float64]) -> Evaluation:
     return Evaluation(rows, rows - hits, hits / rows, math.fsum(scores[:, 2]) / rows)
 
 
-def _layers(model: Model, backend: Backend) -> list[network.Layer]:
-    return network.unflatten(backend.asarray(model.theta), model.layer_sizes)
+def _layers(model: Model, backend: Backend) -> list[Layer]:
+    return unflatten(backend.asarray(model.theta), model.layer_sizes)
 
 
 def _shards(

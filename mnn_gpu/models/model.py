@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from mnn_gpu.data.feature_names import text_names
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import unflatten
 from mnn_gpu.utils import html
 
 
@@ -41,7 +41,7 @@ class Model:
     @property
     def layers(self) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         """The matrices ``[(W[1], b[1]), ...]``, (outputs, inputs) and (outputs, 1)."""
-        return network.unflatten(self.theta, self.layer_sizes)
+        return unflatten(self.theta, self.layer_sizes)
 
     @property
     def features(self) -> int:

@@ -17,7 +17,7 @@ from mnn_gpu.models.model_format import (
     description,
     tensor_names,
 )
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import Layer
 from mnn_gpu.storage.atomic_write import write_atomically
 from mnn_gpu.storage.file_ending import check_ending
 from mnn_gpu.storage.file_kind import kind_of
@@ -81,7 +81,7 @@ def check_model_name(path: str | Path) -> None:
     )
 
 
-def stored_layers(model: Model, dtype: str | None) -> list[network.Layer]:
+def stored_layers(model: Model, dtype: str | None) -> list[Layer]:
     """Return ``[(W[1], b[1]), ...]`` as the floats that a file is to hold; see `save_model`."""
     if dtype is not None:
         one_of("dtype", dtype, FLOATS)

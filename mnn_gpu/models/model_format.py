@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mnn_gpu.data.labels import LONGEST
 from mnn_gpu.errors import ModelFileError
 from mnn_gpu.models.model import Model
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten
 from mnn_gpu.version import __version__
 
 FORMAT = "mnn_gpu model 2"
@@ -118,7 +118,7 @@ def checked_theta(
         layers.append(layer)
     if len(tensors) > 2 * len(layers):
         raise ModelFileError(f"{path} is damaged: it holds tensors of no layer.", FOREIGN_CURE)
-    theta: npt.NDArray[Any] = network.flatten(layers)
+    theta: npt.NDArray[Any] = flatten(layers)
     if theta.dtype == np.float16:
         theta = theta.astype(np.float32)
     if not np.isfinite(theta).all():

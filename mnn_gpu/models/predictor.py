@@ -23,6 +23,7 @@ from mnn_gpu.models.checks import check_same_call, checked_blocks, checked_image
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
 from mnn_gpu.nn.activations import softmax
+from mnn_gpu.nn.parameters import unflatten
 from mnn_gpu.step.execution import Run
 from mnn_gpu.step.microbatches import joined, part_of, shard_slices
 
@@ -160,7 +161,7 @@ class Predictor:
         shards = shard_slices(X.shape[0], self.backend.shard_rows, self.backend.lanes)
 
         def scores(theta: Array, part: Sequence[slice]) -> Array:
-            layers = network.unflatten(theta, self.model.layer_sizes)
+            layers = unflatten(theta, self.model.layer_sizes)
             Z = []
             for rows in part:
                 of_shard, _ = network.forward(layers, network.unit_range(X[rows, :].T, theta.dtype))

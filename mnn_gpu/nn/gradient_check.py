@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from mnn_gpu.errors import UsageError
 from mnn_gpu.nn import network
+from mnn_gpu.nn.losses import score
+from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
 from mnn_gpu.utils.random_streams import CHECK, PARAMETERS, generator
 
 STEP = 1e-5
@@ -111,9 +113,9 @@ def check_gradients(
     rng = generator(CHECK, seed)
     X = rng.random((layer_sizes[0], samples))
     Y = network.one_hot(rng.integers(layer_sizes[-1], size=samples), layer_sizes[-1], np.float64)
-    theta = network.flatten(network.init_parameters(layer_sizes, generator(PARAMETERS, seed)))
-    layers = network.unflatten(theta, layer_sizes)
-    sums = network.flatten(network.backward(layers, *network.forward(layers, X), X, Y))
+    theta = flatten(init_parameters(layer_sizes, generator(PARAMETERS, seed)))
+    layers = unflatten(theta, layer_sizes)
+    sums = flatten(network.backward(layers, *network.forward(layers, X), X, Y))
     analytic = sums / samples
 
     checks, start = [], 0
@@ -132,8 +134,8 @@ def _slope(theta: Vector, i: int, layer_sizes: Sequence[int], X: Vector, Y: Vect
     for sign in (1, -1):
         moved = theta.copy()
         moved[i] += sign * STEP
-        Z, _ = network.forward(network.unflatten(moved, layer_sizes), X)
-        losses.append(float(network.score(Z[-1], Y)[0]) / X.shape[1])
+        Z, _ = network.forward(unflatten(moved, layer_sizes), X)
+        losses.append(float(score(Z[-1], Y)[0]) / X.shape[1])
         patterns.append([z > 0 for z in Z[:-1]])
     same = all(np.array_equal(a, b) for a, b in zip(*patterns, strict=True))
     return (losses[0] - losses[1]) / (2 * STEP) if same else math.nan

@@ -11,11 +11,13 @@ Bishop: Pattern Recognition and Machine Learning (2006), sections 4.3.6 and 5.2.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import log, log1p
 from typing import Any, NamedTuple, TypeAlias
 
 from array_api_compat import array_namespace, device
 
-from mnn_gpu.nn import activations, network
+from mnn_gpu.nn import activations
+from mnn_gpu.nn.network import one_hot
 
 Array: TypeAlias = Any
 
@@ -27,7 +29,7 @@ class Output(NamedTuple):
     ----------
     function : callable ``Z -> A``
     score : callable ``(Z, Y, weights, clip) -> (loss, correct)``
-        As `network.score`, both summed over the samples.
+        As `losses.score`, both summed over the samples.
     """
 
     function: Callable[[Array], Array]
@@ -37,20 +39,20 @@ class Output(NamedTuple):
 def wanted_of(labels: Array, outputs: int, dtype: Any) -> Array:
     """Return ``Y``, (outputs, m), of class indices, (m,), or of rows of it, (m, outputs)."""
     if labels.ndim == 1:
-        return network.one_hot(labels, outputs, dtype)
+        return one_hot(labels, outputs, dtype)
     return array_namespace(labels).astype(labels.T, dtype)
 
 
 def binary_score(
     Z: Array, Y: Array, weights: Array | None = None, clip: float = 0.0
 ) -> tuple[Array, Array]:
-    """Return the binary cross-entropy of independent outputs, ``Y`` 0 or 1; see `network.score`.
+    """Return the binary cross-entropy of independent outputs, ``Y`` 0 or 1; see `losses.score`.
 
     ``-log`` of the logistic function and of 1 less it, ``max(Z, 0) - Z Y + log(1 +
     exp(-|Z|))``, summed over the outputs. A sample is right if all of its outputs are.
     """
     xp = array_namespace(Z)
-    if clip:  # Not by `network.clipped`: here 1 - A is rounded as there.
+    if clip:  # Not by `losses.clipped`: here 1 - A is rounded as there.
         A = xp.minimum(xp.maximum(activations.logistic(Z), clip), 1 - clip)
         losses = 0 - Y * xp.log(A) - (1 - Y) * xp.log(1 - A)
     else:
@@ -89,8 +91,49 @@ def _none_right(Z: Array) -> Array:
     return xp.zeros((), dtype=xp.int32, device=device(Z))
 
 
+def score(
+    Z: Array, Y: Array, weights: Array | None = None, clip: float = 0.0
+) -> tuple[Array, Array]:
+    """Return the cross-entropy and the number of right answers, summed over the samples.
+
+    ``-log softmax(Z)[label] = log sum exp(Z) - Z[label]``, with the largest ``Z`` taken
+    off first, so that it is finite wherever ``Z`` is. A sample counts as right if no
+    other class has a larger ``Z`` than its label.
+
+    Parameters
+    ----------
+    Z : (classes, m)
+        The last layer's, before the softmax.
+    Y : (classes, m), one-hot
+    weights : (1, m), optional
+        How much the loss of each sample counts. Default: 1.
+    clip : float
+        See `clipped`.
+
+    Returns
+    -------
+    loss : (), floating
+    correct : (), int32
+    """
+    xp = array_namespace(Z)
+    below_top = Z - xp.max(Z, axis=0, keepdims=True)
+    of_label = xp.sum(Y * below_top, axis=0, keepdims=True)
+    losses = clipped(xp.log(xp.sum(xp.exp(below_top), axis=0, keepdims=True)) - of_label, clip)
+    loss = xp.sum(losses if weights is None else losses * weights)
+    correct = xp.sum(xp.astype(of_label >= 0, xp.int32), dtype=xp.int32)
+    return loss, correct
+
+
+def clipped(losses: Array, clip: float) -> Array:
+    """Return ``-log p`` of probabilities that are kept from ``clip`` to ``1 - clip``; 0: as is."""
+    if not clip:
+        return losses
+    xp = array_namespace(losses)
+    return xp.minimum(xp.maximum(losses, -log1p(-clip)), -log(clip))
+
+
 OUTPUTS = {
-    "softmax": Output(activations.softmax, network.score),
+    "softmax": Output(activations.softmax, score),
     "logistic": Output(activations.logistic, binary_score),
     "identity": Output(activations.identity, squares_score),
     "exp": Output(activations.exp, poisson_score),

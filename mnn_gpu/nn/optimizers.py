@@ -1,4 +1,4 @@
-"""The updates on one flat parameter vector, and the schedules of the learning rate.
+"""The updates of one flat parameter vector.
 
 An update is elementwise over vectors of one length, so a backend may fuse it or work
 through it in blocks. It names no array library. What depends on the step alone (the
@@ -11,18 +11,18 @@ put around one of them, in any combination.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cos, pi, sqrt
+from math import sqrt
 from typing import Any, Protocol, TypeAlias
 
 from array_api_compat import array_namespace
 
+from mnn_gpu.nn.schedules import Schedule
+
 Array: TypeAlias = Any
 Arrays: TypeAlias = Sequence[Array]
 Updated: TypeAlias = tuple[Array, tuple[Array, ...]]
-Schedule: TypeAlias = Callable[[int, int], float]
-"""Takes the step, from 0, and the number of steps; returns a factor of the learning rate."""
 
 
 class Optimizer(Protocol):
@@ -228,67 +228,6 @@ class Averaged:
 def moved_average(theta: Array, average: Array, share: Array) -> Array:
     """Return an average that a new theta has its share in."""
     return average + share * (theta - average)
-
-
-# ---- schedules -------------------------------------------------------------------------
-
-
-def constant(step: int, steps: int) -> float:
-    """Return 1: the learning rate stays as it is."""
-    return 1.0
-
-
-def stairs(step: int, steps: int) -> float:
-    """Fall to a tenth after one third of the steps, and again after two."""
-    return 0.1 ** (3 * step // steps)
-
-
-def linear(step: int, steps: int) -> float:
-    """Fall from 1 to 0 in a straight line."""
-    return 1 - step / steps
-
-
-def cosine(step: int, steps: int) -> float:
-    """Fall from 1 to 0 along half a cosine (Loshchilov and Hutter 2017)."""
-    return (1 + cos(pi * step / steps)) / 2
-
-
-def one_cycle(step: int, steps: int) -> float:
-    """Rise from 1/25 to 1 in 30 % of the steps, then fall to 1/250,000, along cosines.
-
-    References
-    ----------
-    Smith, Topin: Super-Convergence, 2018; the figures are those of torch's ``OneCycleLR``.
-    """
-    rise = 0.3 * steps - 1
-    if step <= rise:
-        return _along_cosine(1 / 25, 1.0, step / rise)
-    return _along_cosine(1.0, 1 / 250_000, (step - rise) / max(steps - 1 - rise, 1))
-
-
-def _along_cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + cos(pi * share)) / 2
-
-
-def warmed_up(schedule: Schedule, share: float) -> Schedule:
-    """Let a schedule begin after a straight rise from 0, which takes a share of the steps."""
-
-    def warmed(step: int, steps: int) -> float:
-        rise = round(share * steps)
-        if step < rise:
-            return (step + 1) / (rise + 1)
-        return schedule(step - rise, steps - rise)
-
-    return warmed
-
-
-SCHEDULES: dict[str, Schedule] = {
-    "constant": constant,
-    "step": stairs,
-    "linear": linear,
-    "cosine": cosine,
-    "one-cycle": one_cycle,
-}
 
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace
 
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import Layer, flatten, unflatten
 
 Array: TypeAlias = Any
 
@@ -126,13 +126,13 @@ def norm_factors(theta: Array, layer_sizes: Sequence[int], longest: float) -> Ar
     It is 1, or less for the weights of a hidden unit whose vector is longer than
     ``longest`` ("max-norm", Srivastava et al. 2014, section 5.1).
     """
-    *hidden, (W, b) = network.unflatten(theta, layer_sizes)
+    *hidden, (W, b) = unflatten(theta, layer_sizes)
     xp = array_namespace(theta)
     last = xp.ones_like(W), xp.ones_like(b)
-    return network.flatten([*_factors(hidden, longest), last])
+    return flatten([*_factors(hidden, longest), last])
 
 
-def _factors(hidden: Sequence[network.Layer], longest: float) -> Iterator[network.Layer]:
+def _factors(hidden: Sequence[Layer], longest: float) -> Iterator[Layer]:
     for W, b in hidden:
         xp = array_namespace(W)
         length = xp.sqrt(xp.sum(W * W, axis=1, keepdims=True))

@@ -20,6 +20,7 @@ from array_api_compat import array_namespace, device
 
 from mnn_gpu.errors import UsageError
 from mnn_gpu.nn import activations, network
+from mnn_gpu.nn.parameters import init_parameters
 from mnn_gpu.notebook import inputs as notebook_inputs
 from mnn_gpu.notebook import shapes as notebook_shapes
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
@@ -65,7 +66,7 @@ def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
         (10, 784), (10, 1), (10, 10), (10, 1), (10, 10), (10, 1)
     """
     seed = whole("seed", seed, 0)
-    layers = network.init_parameters(LAYER_SIZES, generator(PARAMETERS, seed))
+    layers = init_parameters(LAYER_SIZES, generator(PARAMETERS, seed))
     arrays = tuple(array for layer in layers for array in layer)
     if like is None:
         return arrays

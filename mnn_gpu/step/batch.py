@@ -39,7 +39,7 @@ class Task:
         Of the network's products, one of `precision.MATMUL_PRECISIONS`.
     clip : float
         The least probability, and the least from 1, that a loss is told of; see
-        `network.clipped`.
+        `losses.clipped`.
     """
 
     layer_sizes: Sequence[int]

@@ -13,6 +13,7 @@ from mnn_gpu.nn import network
 from mnn_gpu.nn.activations import ACTIVATIONS
 from mnn_gpu.nn.losses import OUTPUTS, wanted_of
 from mnn_gpu.nn.matmul_precision import FULL, SIGNIFICANT_BITS
+from mnn_gpu.nn.parameters import flatten, unflatten
 from mnn_gpu.nn.regularization import hidden_masks, smoothed
 from mnn_gpu.step.batch import Samples, Task, inputs_of
 from mnn_gpu.step.execution import PLAIN, Engine, Plain
@@ -63,7 +64,7 @@ def sums_of_inputs(
     They may be a SciPy sparse matrix: only products are made with them.
     """
     sizes, regularisation = task.layer_sizes, task.regularisation
-    layers = network.unflatten(theta, sizes)
+    layers = unflatten(theta, sizes)
     Y = wanted_of(samples.labels, sizes[-1], theta.dtype)
     weights = samples.weights
     of_each = share if weights is None else weights * share
@@ -75,7 +76,7 @@ def sums_of_inputs(
     Z, A = network.forward(layers, X, masks, hidden, output.function, product)
     wanted = smoothed(Y, regularisation.label_smoothing) if regularisation.label_smoothing else Y
     gradient = network.backward(layers, Z, A, X, wanted, of_each, masks, hidden, product)
-    return Sums(network.flatten(gradient), *output.score(Z[-1], Y, weights, task.clip))
+    return Sums(flatten(gradient), *output.score(Z[-1], Y, weights, task.clip))
 
 
 def _product(task: Task, engine: Engine) -> Callable[[Array, Array], Array]:

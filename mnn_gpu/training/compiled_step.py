@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mnn_gpu.errors import TrainingWarning
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import weight_mask
 from mnn_gpu.step.batch import Batch, Data
 from mnn_gpu.step.execution import Run
 from mnn_gpu.step.sharding import Sharing
@@ -86,7 +86,7 @@ class CompiledStep:
         course, data = self.course, self.course.data
         is_weight = None
         if self.config.decay:
-            is_weight = network.weight_mask(state.theta, course.task.layer_sizes)
+            is_weight = weight_mask(state.theta, course.task.layer_sizes)
         step = training_step(
             course.task, course.plan.optimizer, self.backend, self.shard_rows, self.sharing
         )

@@ -9,17 +9,10 @@ from typing import Literal
 from mnn_gpu.errors import UsageError
 from mnn_gpu.nn.augmentation import Augmentation
 from mnn_gpu.nn.matmul_precision import FULL, MATMUL_PRECISIONS
-from mnn_gpu.nn.network import INITS
-from mnn_gpu.nn.optimizers import (
-    ADAMW_DECAY,
-    OPTIMIZERS,
-    SCHEDULES,
-    Optimizer,
-    Schedule,
-    make_optimizer,
-    warmed_up,
-)
+from mnn_gpu.nn.optimizers import ADAMW_DECAY, OPTIMIZERS, Optimizer, make_optimizer
+from mnn_gpu.nn.parameters import INITS
 from mnn_gpu.nn.regularization import LEVELS, Regularisation
+from mnn_gpu.nn.schedules import SCHEDULES, Schedule, warmed_up
 from mnn_gpu.utils.validation import number_in, one_of, positive, several, whole
 
 DEFAULT_ITERATIONS = 1000
@@ -35,7 +28,7 @@ class TrainingConfig:
     hidden : tuple of int
         Units of the hidden layers, first to last; empty for softmax regression.
     init : {"notebook", "he", "glorot"}
-        How the first parameters are drawn, see `network.init_parameters`.
+        How the first parameters are drawn, see `parameters.init_parameters`.
     scale_inputs : bool
         Whether to train on inputs whose mean square is 1, as "he" and "glorot" assume. The
         model's first weights make up for it, so it takes pixels like any other.

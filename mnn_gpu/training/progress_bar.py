@@ -7,7 +7,8 @@ import time
 from html import escape
 from typing import Any
 
-from mnn_gpu.training.history import Hook, Record
+from mnn_gpu.training.history import Record
+from mnn_gpu.training.hooks import Hook
 
 REDRAW_SECONDS = 0.2
 

@@ -9,7 +9,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mnn_gpu.training.history import Hook, Record
+from mnn_gpu.training.history import Record
+from mnn_gpu.training.hooks import Hook
 from mnn_gpu.utils.console import say
 
 if TYPE_CHECKING:

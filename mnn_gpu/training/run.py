@@ -15,7 +15,7 @@ from mnn_gpu.distributed.process_group import Ranks
 from mnn_gpu.errors import DivergedError
 from mnn_gpu.models.evaluation import Evaluation, evaluation, score_shards
 from mnn_gpu.models.model import Model
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import unflatten, with_scale
 from mnn_gpu.step.batch import Task
 from mnn_gpu.step.microbatches import Shard
 from mnn_gpu.step.train_step import State
@@ -24,7 +24,8 @@ from mnn_gpu.training.batches.plan import Plan
 from mnn_gpu.training.checkpoints.checkpoint_file import Snapshot, state_arrays
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.early_stopping import Stopping
-from mnn_gpu.training.history import History, Hook, Record
+from mnn_gpu.training.history import History, Record
+from mnn_gpu.training.hooks import Hook
 from mnn_gpu.training.learning_curve import columns
 from mnn_gpu.version import __version__
 
@@ -117,7 +118,7 @@ class Course:
         """Return what the model is to have: theta, or its average, for inputs 0 to 1."""
         theta = state.slots[-1] if self.config.average else state.theta
         scale = self.task.input_scale
-        return theta if scale == 1 else network.with_scale(theta, self.task.layer_sizes, scale)
+        return theta if scale == 1 else with_scale(theta, self.task.layer_sizes, scale)
 
     def _theta(self, state: State) -> npt.NDArray[Any]:
         return np.array(self.backend.to_numpy(self._parameters(state)))
@@ -127,7 +128,7 @@ class Course:
 
     def _score(self, theta: Any, shards: Iterable[Shard]) -> Evaluation:
         """Hold the network's answers for these shards, and other ranks', against the labels."""
-        layers = network.unflatten(theta, self.task.layer_sizes)
+        layers = unflatten(theta, self.task.layer_sizes)
         own = score_shards(self.backend, layers, shards)
         return evaluation(np.concatenate(self.ranks.gathered(own)))
 

@@ -24,7 +24,8 @@ from mnn_gpu.training.batches.device_data import Labelled
 from mnn_gpu.training.checkpoints.checkpoint import Checkpoint
 from mnn_gpu.training.checkpoints.interval import Due
 from mnn_gpu.training.config import TrainingConfig
-from mnn_gpu.training.history import History, Hook
+from mnn_gpu.training.history import History
+from mnn_gpu.training.hooks import Hook
 from mnn_gpu.training.trainer import TrainingLoop
 
 

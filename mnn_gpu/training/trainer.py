@@ -16,7 +16,7 @@ from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.distributed.process_group import Ranks
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten, init_parameters, parameter_count
 from mnn_gpu.step.batch import Task
 from mnn_gpu.step.sharding import Sharing
 from mnn_gpu.step.train_step import State, first_state
@@ -30,7 +30,8 @@ from mnn_gpu.training.checkpoints.interval import Due
 from mnn_gpu.training.compiled_step import CompiledStep
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.early_stopping import Stopping, check_held_out
-from mnn_gpu.training.history import Deferred, History, Hook, TrainingInterrupted
+from mnn_gpu.training.history import History, TrainingInterrupted
+from mnn_gpu.training.hooks import Deferred, Hook
 from mnn_gpu.training.run import Course
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
 from mnn_gpu.utils.signals import FinishStep
@@ -227,8 +228,8 @@ class TrainingLoop:
     def _first_state(self) -> State:
         self._check_size()
         rng = generator(PARAMETERS, self.config.seed)
-        layers = network.init_parameters(self.course.task.layer_sizes, rng, self.config.init)
-        theta = network.flatten(layers)
+        layers = init_parameters(self.course.task.layer_sizes, rng, self.config.init)
+        theta = flatten(layers)
         return first_state(theta, self.optimizer, self.config.dtype, self.backend.asarray)
 
     def _resumed(self, state: State, snapshot: Snapshot) -> State:
@@ -242,7 +243,7 @@ class TrainingLoop:
     def _check_size(self) -> None:
         """See that the parameters fit at all, before asking for their memory."""
         sizes, vectors = self.course.task.layer_sizes, 5 + 2 * self.optimizer.slots
-        need = network.parameter_count(sizes) * np.dtype(self.config.dtype).itemsize
+        need = parameter_count(sizes) * np.dtype(self.config.dtype).itemsize
         free = self.backend.memory().free
         if need * vectors > (free or MOST_MEMORY):
             raise UsageError(

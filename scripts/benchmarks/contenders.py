@@ -18,8 +18,9 @@ import numpy as np
 
 from mnn_gpu import Model, Predictor, TrainingConfig, select_backend
 from mnn_gpu.compiler.cuda_graphs import cuda_graphs
-from mnn_gpu.nn import network as mathematics
-from mnn_gpu.nn.optimizers import constant, step_scalars
+from mnn_gpu.nn.optimizers import step_scalars
+from mnn_gpu.nn.parameters import flatten, unflatten
+from mnn_gpu.nn.schedules import constant
 from mnn_gpu.step.batch import Batch, Data, Task
 from mnn_gpu.step.train_step import first_state, training_step
 from mnn_gpu.training.batches.device_data import placed
@@ -118,7 +119,7 @@ class Notebook:
         self.job, self.X, self.y = problem.job, problem.X.T / 255.0, problem.y
 
     def start(self, theta: Any) -> None:
-        self.layers = mathematics.unflatten(theta.astype(np.float64), self.job.sizes)
+        self.layers = unflatten(theta.astype(np.float64), self.job.sizes)
 
     def prepare(self, orders: Any, rate: float) -> None:  # noqa: ARG002 - full batches
         self.rate = rate
@@ -147,7 +148,7 @@ class Notebook:
         self.layers = [(W1, b1), (W2, b2), (W3, b3)]
 
     def theta(self) -> Any:
-        return mathematics.flatten(self.layers)
+        return flatten(self.layers)
 
 
 CONTENDERS: dict[str, type[Any]] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu.nn import network as mathematics
+from mnn_gpu.nn.parameters import flatten, unflatten
 from scripts.benchmarks.device import DEVICE
 from scripts.benchmarks.jobs import Problem
 
@@ -77,7 +77,7 @@ class JaxStep:
         self.jax, self.jnp, self.job = jax, jnp, job
 
     def start(self, theta: Any) -> None:
-        layers = mathematics.unflatten(theta.astype(np.float32), self.job.sizes)
+        layers = unflatten(theta.astype(np.float32), self.job.sizes)
         p = [(self.jnp.array(W.T), self.jnp.array(b[:, 0])) for W, b in layers]
         zero: Callable[[], Any] = lambda: self.jax.tree.map(self.jnp.zeros_like, p)  # noqa: E731
         self.state = (p, zero(), zero(), self.jnp.float32(0))
@@ -104,7 +104,7 @@ class JaxStep:
 
     def theta(self) -> Any:
         flat = [(np.asarray(W).T, np.asarray(b)[:, None]) for W, b in self.state[0]]
-        return mathematics.flatten(flat)
+        return flatten(flat)
 
 
 class JaxScan(JaxStep):

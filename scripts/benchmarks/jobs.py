@@ -10,7 +10,9 @@ import numpy as np
 
 from mnn_gpu.data import bundled_mnist, split
 from mnn_gpu.nn import network
-from mnn_gpu.nn.optimizers import linear
+from mnn_gpu.nn.losses import score
+from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
+from mnn_gpu.nn.schedules import linear
 from mnn_gpu.utils.random_streams import ORDER, PARAMETERS, generator
 from scripts.benchmarks.device import STEPS_TIMES
 from scripts.benchmarks.dry_run import amount
@@ -143,16 +145,16 @@ class Problem:
 
     def loss(self, theta: Any) -> float:
         """Return the mean loss of some parameters on the first 4,096 rows, in float64."""
-        layers = network.unflatten(np.asarray(theta, np.float64), self.job.sizes)
+        layers = unflatten(np.asarray(theta, np.float64), self.job.sizes)
         Z, _ = network.forward(layers, self.X[:4096].T / 255)
         Y = network.one_hot(self.y[:4096], 10, np.float64)
-        return float(network.score(Z[-1], Y)[0]) / 4096
+        return float(score(Z[-1], Y)[0]) / 4096
 
 
 def parameters(job: Job, seed: int) -> Any:
     """Return the parameters to start from, (parameters,) float32."""
-    layers = network.init_parameters(job.sizes, generator(PARAMETERS, seed))
-    return network.flatten(layers).astype(np.float32)
+    layers = init_parameters(job.sizes, generator(PARAMETERS, seed))
+    return flatten(layers).astype(np.float32)
 
 
 def orders(job: Job, seed: int, done: int) -> Any:

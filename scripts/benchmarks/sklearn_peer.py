@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu.nn import network as mathematics
+from mnn_gpu.nn.parameters import flatten, unflatten
 from scripts.benchmarks.jobs import Problem
 
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
@@ -45,7 +45,7 @@ class Sklearn:
         size = self.job.batch_size
         X = _fractions(self.data.X[:size])
         self.classifier.partial_fit(X, self.data.y[:size], classes=np.arange(10))
-        layers = mathematics.unflatten(theta.astype(np.float32), self.job.sizes)
+        layers = unflatten(theta.astype(np.float32), self.job.sizes)
         for l, (W, b) in enumerate(layers):
             self.classifier.coefs_[l][:] = W.T
             self.classifier.intercepts_[l][:] = b[:, 0]
@@ -66,7 +66,7 @@ class Sklearn:
 
     def theta(self) -> Any:
         layers = zip(self.classifier.coefs_, self.classifier.intercepts_, strict=True)
-        return mathematics.flatten([(W.T, b[:, None]) for W, b in layers])
+        return flatten([(W.T, b[:, None]) for W, b in layers])
 
     def predictor(self, images: Any) -> Callable[[], Any]:
         X = _fractions(images)

@@ -22,7 +22,7 @@ from mnn_gpu import (
     train,
 )
 from mnn_gpu.backends import Backend
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten, init_parameters
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
 from scripts.benchmarks.dry_run import amount
 from scripts.gpu.outcome import Findings, NotRunError
@@ -80,8 +80,8 @@ def warned() -> Iterator[list[str]]:
 def first_model() -> Model:
     """Return a model of MNIST with its first, random parameters."""
     sizes = (784, 128, 64, 10)
-    layers = network.init_parameters(sizes, generator(PARAMETERS, 0))
-    return Model(network.flatten(layers).astype(np.float32), sizes, np.arange(10), {})
+    layers = init_parameters(sizes, generator(PARAMETERS, 0))
+    return Model(flatten(layers).astype(np.float32), sizes, np.arange(10), {})
 
 
 def out_of_memory(device: str) -> Findings:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mnn_gpu.nn.network import parameter_count
+from mnn_gpu.nn.parameters import parameter_count
 from scripts.benchmarks.harness import environment, machine
 from scripts.checks.mpiexec import launcher, library
 from scripts.research.scaling_report import plot, write_readme

@@ -16,7 +16,7 @@ from mnn_gpu.compiler.cuda_graphs.expressions import Expression
 from mnn_gpu.compiler.cuda_graphs.launches import Columns, Launch, Reduction, ThinRows, ThinSlices
 from mnn_gpu.compiler.cuda_graphs.program import Program
 from mnn_gpu.compiler.pytrees import mapped
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import parameter_count, weight_mask
 from mnn_gpu.step.batch import Data, Task
 from mnn_gpu.step.execution import entries
 from mnn_gpu.step.train_step import first_state, training_step
@@ -89,8 +89,8 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
         input_scale=data.input_scale,
         matmul_precision=config.matmul_precision,
     )
-    theta = np.zeros(network.parameter_count(sizes), config.dtype)
-    mask = network.weight_mask(theta, sizes).astype(config.dtype) if config.decay else None
+    theta = np.zeros(parameter_count(sizes), config.dtype)
+    mask = weight_mask(theta, sizes).astype(config.dtype) if config.decay else None
     step = training_step(task, optimizer, backend)
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
     _, batches = next(iter(load_batches(Plan(config, optimizer, data, task, backend))))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
 from mnn_gpu.models.model_file import stored_layers
-from mnn_gpu.nn import network
+from mnn_gpu.nn.parameters import flatten
 from mnn_gpu.storage.atomic_write import check_writable, write_atomically
 from mnn_gpu.utils.validation import one_of
 from mnn_gpu.version import __version__
@@ -104,7 +104,7 @@ def _stored(model: Model, dtype: str | None) -> npt.NDArray[Any]:
         small = np.abs(model.theta).max() <= np.finfo(np.float16).max
         dtype = "float16" if small else "float32"
     one_of("dtype", dtype, FLOATS)
-    theta: npt.NDArray[Any] = network.flatten(stored_layers(model, dtype))
+    theta: npt.NDArray[Any] = flatten(stored_layers(model, dtype))
     return theta
 
 

@@ -24,9 +24,10 @@ from mnn_gpu.training.batches.device_data import (
     input_scale,
     known_classes,
 )
-from mnn_gpu.training.batches.epoch_order import EpochOrder, ShardReader
+from mnn_gpu.training.batches.epoch_order import EpochOrder
 from mnn_gpu.training.batches.noise import batch_draws, own_parts
 from mnn_gpu.training.batches.plan import Plan
+from mnn_gpu.training.batches.shard_reader import ShardReader
 from mnn_gpu.training.config import TrainingConfig
 
 Array: TypeAlias = Any

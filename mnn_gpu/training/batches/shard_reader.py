@@ -1,0 +1,83 @@
+"""Reads a shard's samples of an epoch in their order, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.training.batches.epoch_order import EpochOrder
+
+
+class ShardReader:
+    """Reads the rows of one shard in an epoch's order.
+
+    It holds a window of them and a piece of what comes next, whatever the blocks' size.
+
+    Parameters
+    ----------
+    order : EpochOrder
+    shard : int
+    skip : int
+        How many of its rows have been used already.
+    """
+
+    def __init__(self, order: EpochOrder, shard: int, skip: int) -> None:
+        self.order = order
+        self.shard = shard
+        self.number, self.at = divmod(skip, order.window)
+        self.windows = order.windows(shard)
+        longest = max((stop - start for start, stop in self.windows), default=0)
+        self.X = np.empty((longest, order.blocks.features), order.blocks.dtype)
+        self.y = np.empty(longest, np.int64)
+        self.mixture = np.empty(0, np.int64)
+        self.pieces = self._pieces()
+        self.rest = self.X[:0], self.y[:0]
+
+    def fill(self, X: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> None:
+        """Write the next rows, as many as there is room for, and their labels.
+
+        Parameters
+        ----------
+        X : (rows, features), contiguous
+        y : (rows,)
+
+        Raises
+        ------
+        DataError
+        """
+        done = 0
+        while done < len(y):
+            if not len(self.mixture):
+                self._load()
+            rows = self.mixture[self.at : self.at + len(y) - done]
+            # "clip" spares NumPy a buffer: the numbers are this class's own.
+            self.X.take(rows, 0, X[done : done + len(rows)], "clip")
+            self.y.take(rows, 0, y[done : done + len(rows)], "clip")
+            done += len(rows)
+            self.at += len(rows)
+            if self.at == len(self.mixture):
+                self.number, self.at, self.mixture = self.number + 1, 0, self.mixture[:0]
+
+    def _load(self) -> None:
+        """Fill the window with the rows that come next in the order."""
+        start, stop = self.windows[self.number]
+        done, count = 0, stop - start
+        while done < count:
+            X, y = self.rest if len(self.rest[1]) else next(self.pieces)
+            taken = min(count - done, len(y))
+            here = slice(done, done + taken)
+            self.X[here], self.y[here] = X[:taken], y[:taken]
+            self.rest = X[taken:], y[taken:]
+            done = here.stop
+        self.mixture = self.order.mixture(self.shard, self.number, count)
+
+    def _pieces(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
+        """Yield the shard's rows from the first window on, as they are read."""
+        start, stop = self.windows[self.number][0], self.order.starts[self.shard + 1]
+        for run in self.order.runs(start, stop):
+            for X, y in self.order.blocks.pieces(*run):
+                if y is not None:
+                    yield X, y

@@ -6,6 +6,8 @@ import ast
 import pickle
 import subprocess
 import sys
+from collections.abc import Collection
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,22 +16,33 @@ import mnn_gpu
 from mnn_gpu import errors
 
 PACKAGE = Path(mnn_gpu.__file__).parent
-MATHEMATICS = [
-    "activations.py",
-    "augmentation.py",
-    "gradient.py",
-    "network.py",
-    "optimizers.py",
-    "outputs.py",
-    "precision.py",
-    "regularisation.py",
-    "samples.py",
-    "shared_gradient.py",
-    "shards.py",
-    "sharing.py",
-    "step.py",
-    "tree.py",
-]
+ROOT_MODULES = {"__init__", "__main__", "errors", "version"}
+LAYERS = {
+    "errors": "",
+    "version": "",
+    "utils": "errors",
+    "storage": "errors",
+    "nn": "errors utils",
+    "step": "nn",
+    "compiler": "errors utils step",
+    "backends": "errors utils nn step compiler",
+    "distributed": "errors version utils step backends",
+    "data": "errors utils storage",
+    "models": "errors version utils storage nn step backends distributed data",
+    "training": "errors version utils storage nn step backends distributed data models",
+    "estimators": "errors utils storage nn step backends distributed",
+    "interop": "errors version utils storage nn data models",
+    "plots": "errors utils storage nn backends data models training",
+    "handwriting": "errors storage data",
+    "notebook": "errors utils nn",
+    "cli": (
+        "mnn_gpu errors version utils storage backends distributed data models training interop "
+        "plots handwriting"
+    ),
+    "__main__": "cli",
+    "mnn_gpu": "version utils",
+}
+"""The packages and root modules, and what each may import; ``mnn_gpu`` is the public face."""
 HEAVY = {
     *("PIL", "cupy", "jax", "matplotlib", "mpi4py", "onnx", "pandas", "rich", "safetensors"),
     *("scipy", "sklearn", "torch"),
@@ -47,12 +60,85 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("name", MATHEMATICS)
-def test_the_mathematics_names_no_array_library(name: str) -> None:
-    assert not imported(PACKAGE / name) & {"numpy", "cupy", "jax", "torch"}
+def modules() -> dict[str, Path]:
+    """Return the file of every module, by its dotted name."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = ("mnn_gpu", *path.relative_to(PACKAGE).with_suffix("").parts)
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-def test_only_the_backend_names_cupy() -> None:
+def own_imports(path: Path, known: Collection[str]) -> set[str]:
+    """Return the modules of this package that a file imports: lazily and for types too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else str(node.module) for name in names}
+    return found & set(known)
+
+
+def layer(module: str) -> str:
+    """Return the package of a module in the table; the public face is ``mnn_gpu``."""
+    return module.split(".")[1] if "." in module else module
+
+
+MODULES = modules()
+IMPORTS = {name: own_imports(path, MODULES) - {name} for name, path in MODULES.items()}
+
+
+def test_the_layers_are_those_of_the_table() -> None:
+    assert {layer(name) for name in MODULES} == set(LAYERS)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == ROOT_MODULES
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_package_imports_only_what_the_table_allows(package: str) -> None:
+    allowed = {package, *LAYERS[package].split()}
+    wrong = {
+        f"{name} imports {other}"
+        for name, others in IMPORTS.items()
+        for other in others
+        if layer(name) == package and layer(other) not in allowed
+    }
+    assert not wrong
+
+
+def test_the_table_allows_nothing_that_no_package_needs() -> None:
+    needed: dict[str, set[str]] = {name: set() for name in LAYERS}
+    for name, others in IMPORTS.items():
+        needed[layer(name)] |= {layer(other) for other in others} - {layer(name)}
+    assert needed == {name: set(allowed.split()) for name, allowed in LAYERS.items()}
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [IMPORTS, {name: set(allowed.split()) for name, allowed in LAYERS.items()}],
+    ids=["modules", "packages"],
+)
+def test_no_imports_form_a_circle(graph: dict[str, set[str]]) -> None:
+    TopologicalSorter(graph).prepare()  # Raises CycleError, which names one.
+
+
+def test_every_package_says_what_it_is_for() -> None:
+    for name, path in MODULES.items():
+        if path.name == "__init__.py":
+            sentence = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+            assert len(sentence.split()) >= 3, f"{name} has no sentence of purpose"
+
+
+@pytest.mark.parametrize("package", ["nn", "step"])
+def test_the_mathematics_names_no_array_library(package: str) -> None:
+    for path in (PACKAGE / package).rglob("*.py"):
+        allowed = {"numpy"} if path.name == "gradient_check.py" else set()  # On the host, float64.
+        assert not imported(path) & {"numpy", "cupy", "jax", "torch"} - allowed, path
+
+
+def test_only_backends_compiler_and_distributed_name_cupy() -> None:
     naming = {
         path.relative_to(PACKAGE).parts[0]
         for path in PACKAGE.rglob("*.py")
@@ -60,7 +146,7 @@ def test_only_the_backend_names_cupy() -> None:
         if isinstance(node, ast.Name | ast.Attribute)
         and "cupy" in (node.id if isinstance(node, ast.Name) else node.attr)
     }
-    assert naming == {"backend"}
+    assert naming == {"backends", "compiler", "distributed"}
     assert not [path for path in PACKAGE.rglob("*.py") if "cupy" in imported(path)]
 
 
@@ -91,7 +177,7 @@ def test_only_the_ranks_of_a_job_know_mpi() -> None:
         for path in PACKAGE.rglob("*.py")
         if "mpi4py" in imported(path)
     }
-    assert naming == {f"distributed/{name}.py" for name in ("exchange", "mpi", "start")}
+    assert naming == {f"distributed/{name}.py" for name in ("all_reduce", "mpi", "mpi_start")}
 
 
 def test_every_public_name_is_there_and_is_documented() -> None:

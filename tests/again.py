@@ -96,12 +96,14 @@ class Again:
 
 def any_order(turns: Sequence[Turn], choice: random.Random) -> Iterator[int]:
     """Yield the numbers of turns in an order in which a device might take them."""
-    lanes: dict[int, deque[int]] = {}
+    workers: dict[int, deque[int]] = {}
     for number, turn in enumerate(turns):
-        lanes.setdefault(turn.lane, deque()).append(number)
+        workers.setdefault(turn.lane, deque()).append(number)
     done: set[int] = set()
     while len(done) < len(turns):
-        ready = [lane for lane in lanes.values() if lane and done.issuperset(turns[lane[0]].after)]
+        ready = [
+            lane for lane in workers.values() if lane and done.issuperset(turns[lane[0]].after)
+        ]
         number = choice.choice(ready).popleft()
         done.add(number)
         yield number

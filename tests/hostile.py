@@ -96,7 +96,7 @@ def flagged(content: bytes, flag: int) -> bytes:
 
 
 def parquet(columns: dict[str, Any], **options: Any) -> bytes:
-    content: bytes = pd.DataFrame(columns).to_parquet(engine="pyarrow", **options)
+    content: bytes = pd.DataFrame(columns).to_parquet(execution="pyarrow", **options)
     return content
 
 

@@ -18,7 +18,7 @@ from mnn_gpu.nn.augmentation import (
     Augmentation,
     deform,
     deformation_basis,
-    warps,
+    displacements,
 )
 from tests.libraries import Library
 
@@ -34,7 +34,7 @@ def deformed(
     basis = deformation_basis(augmentation, tuple(shape), xnp)
     waves = len(basis) - AFFINE_PICTURES
     normals = np.zeros((m, 2, waves)) if normals is None else normals(m, waves)
-    drawn = warps(
+    drawn = displacements(
         np.broadcast_to(np.asarray(uniforms, float), (m, UNIFORMS)),
         normals,
         augmentation,
@@ -133,7 +133,7 @@ def test_any_shape_keeps_its_shape_dtype_and_range(
     X = rng.random((m, height * width)).astype(dtype)
     uniforms = rng.uniform(-1, 1, (m, UNIFORMS)).astype(dtype)
     normals = rng.standard_normal((m, 2, len(basis) - AFFINE_PICTURES)).astype(dtype)
-    drawn = warps(uniforms, normals, augmentation, (height, width), np.ones(m, dtype))
+    drawn = displacements(uniforms, normals, augmentation, (height, width), np.ones(m, dtype))
     assert drawn.dtype == dtype
     out = deform(X, drawn, basis, (height, width))
     assert out.shape == X.shape
@@ -163,7 +163,7 @@ def test_each_image_is_deformed_by_its_own_warp(lib: Library) -> None:
 def test_labels_turned_half_as_far_are() -> None:
     uniforms, normals = np.ones((2, UNIFORMS)), np.zeros((2, 2, 0))
     augmentation = Augmentation(rotation=30, shear=0, scaling=0, shift=0, alpha=0)
-    drawn = warps(uniforms, normals, augmentation, (28, 28), np.array([1.0, 0.5]))
+    drawn = displacements(uniforms, normals, augmentation, (28, 28), np.array([1.0, 0.5]))
     angles = np.degrees(np.arctan2(drawn[:, 1, 1], drawn[:, 0, 1]))
     np.testing.assert_allclose(angles, [30, 15])
 
@@ -202,7 +202,9 @@ def test_drawn_fields_scatter_as_smoothed_noise_does() -> None:
     augmentation = Augmentation(rotation=0, shear=0, scaling=0, shift=0)
     basis = deformation_basis(augmentation, (28, 28), xnp)
     normals = np.random.default_rng(5).standard_normal((4000, 2, len(basis) - AFFINE_PICTURES))
-    drawn = warps(np.zeros((4000, UNIFORMS)), normals, augmentation, (28, 28), np.ones(4000))
+    drawn = displacements(
+        np.zeros((4000, UNIFORMS)), normals, augmentation, (28, 28), np.ones(4000)
+    )
     rows = (drawn[:, 0, :] @ basis).reshape(-1, 28, 28) - np.arange(28)[:, None]
     assert rows[:, 14, 14].std() == pytest.approx(38 / math.sqrt(12 * math.pi) / 5.5, rel=0.05)
     for d in (3, 8):

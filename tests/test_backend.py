@@ -42,9 +42,9 @@ class Watched(PlainBackend):
         return DeviceError("It burns.", "Leave.") if isinstance(error, ArithmeticError) else None
 
 
-def plain(lanes: int = 1) -> Backend:
+def plain(workers: int = 1) -> Backend:
     numpy = library("numpy")
-    return PlainBackend("numpy", "cpu", numpy.xp, 4, 1, lanes=lanes)
+    return PlainBackend("numpy", "cpu", numpy.xp, 4, 1, workers=workers)
 
 
 def watched() -> Watched:
@@ -76,12 +76,12 @@ def test_entries_keep_what_is_missing_missing() -> None:
 
 
 @given(st.integers(1, 30), st.integers(1, 9))
-def test_items_are_spread_evenly_over_the_lanes_in_their_order(items: int, lanes: int) -> None:
-    runs = plain(lanes).spread(lambda array, part: [array, *part], "array", range(items))
+def test_items_are_spread_evenly_over_the_lanes_in_their_order(items: int, workers: int) -> None:
+    runs = plain(workers).parallel_map(lambda array, part: [array, *part], "array", range(items))
     assert all(first == "array" for first, *_ in runs)
     assert [item for _, *part in runs for item in part] == list(range(items))
     sizes = [len(part) for _, *part in runs]
-    assert len(sizes) == min(lanes, items)
+    assert len(sizes) == min(workers, items)
     assert 1 <= min(sizes) <= max(sizes) <= min(sizes) + 1
 
 
@@ -97,10 +97,10 @@ def test_an_update_is_handed_back_where_nothing_is_faster() -> None:
 
 def test_work_is_done_on_the_device_and_its_errors_are_explained() -> None:
     backend = watched()
-    with backend.explaining():
+    with backend.translate_errors():
         backend.log.append("work")
     assert backend.log == ["active", "work", "over"]
-    with pytest.raises(DeviceError, match="It burns") as caught, backend.explaining():
+    with pytest.raises(DeviceError, match="It burns") as caught, backend.translate_errors():
         raise ZeroDivisionError("smoke")
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
@@ -120,7 +120,7 @@ def test_errors_of_entering_and_leaving_the_device_are_explained_too(
         raise error
 
     monkeypatch.setattr(Watched, "active", active)
-    with pytest.raises(expected), watched().explaining():
+    with pytest.raises(expected), watched().translate_errors():
         pass
 
 
@@ -128,7 +128,7 @@ def test_errors_of_entering_and_leaving_the_device_are_explained_too(
     "error", [KeyError("not the device's"), UsageError("ours", "already"), KeyboardInterrupt()]
 )
 def test_what_is_not_the_devices_fault_stays_what_it_is(error: BaseException) -> None:
-    with pytest.raises(type(error)) as caught, watched().explaining():
+    with pytest.raises(type(error)) as caught, watched().translate_errors():
         raise error
     assert caught.value is error
 
@@ -137,7 +137,7 @@ def test_an_error_of_ours_is_not_explained_again() -> None:
     class BothError(UsageError, ArithmeticError):
         """One that the backend would explain too."""
 
-    with pytest.raises(BothError), watched().explaining():
+    with pytest.raises(BothError), watched().translate_errors():
         raise BothError("ours", "already")
 
 
@@ -146,20 +146,20 @@ def test_an_error_of_ours_is_not_explained_again() -> None:
 
 def test_without_more_knowledge_everything_is_done_at_once() -> None:
     backend = plain()
-    assert (backend.cached, backend.lanes) == (PLAIN.cached, PLAIN.lanes)
-    assert backend.scales_ahead is True
+    assert (backend.cached, backend.workers) == (PLAIN.cached, PLAIN.workers)
+    assert backend.prescales_pixels is True
 
 
 def test_what_a_backend_may_leave_out_is_given_by_name() -> None:
     backend = PlainBackend("numpy", "cpu", np, 4, 1, "there")
     assert backend.place == "there"
-    assert (backend.cached, backend.lanes) == (PLAIN.cached, PLAIN.lanes)
+    assert (backend.cached, backend.workers) == (PLAIN.cached, PLAIN.workers)
 
 
 def test_only_its_library_and_device_are_shown() -> None:
     assert repr(plain()) == "PlainBackend(name='numpy', device='cpu')"
     with pytest.raises(FrozenInstanceError):
-        plain().lanes = 2  # type: ignore[misc]
+        plain().workers = 2  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("name", ["float32", "float64", "int32"])

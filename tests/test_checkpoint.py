@@ -42,7 +42,7 @@ CONFIG = TrainingConfig(
     optimizer="adamw",
     learning_rate=0.01,
     schedule="cosine",
-    average=0.9,
+    ema_decay=0.9,
     dropout=0.25,
     augmentation=Augmentation(half_turned=(1,)),
     image_shape=(3, 4),
@@ -153,7 +153,7 @@ def test_it_does_not_matter_when_it_was_cut(
 ) -> None:
     folder = tmp_path_factory.mktemp("run")
     config = replace(
-        CONFIG, epochs=None, iterations=30, report_every=report_every, average=0.0, patience=100
+        CONFIG, epochs=None, iterations=30, report_every=report_every, ema_decay=0.0, patience=100
     )
     config = replace(config, batch_size=None) if full else config
     arguments: dict[str, Any] = {"validation": held_out(images)}
@@ -548,7 +548,7 @@ def test_reports_and_the_wanted_accuracy_may_change(images: dict[str, Any], tmp_
     everything: dict[str, Any] = {"checkpoint": tmp_path, "resume": True}
     with pytest.raises(TrainingInterrupted):
         train(images["X"], images["y"], CONFIG, hooks=[CutAfter(9)], **everything)
-    other = replace(CONFIG, report_every=2, until=1.0)
+    other = replace(CONFIG, report_every=2, target_accuracy=1.0)
     model, history = train(images["X"], images["y"], other, **everything)
     np.testing.assert_array_equal(model.theta, expected.theta)
     assert len(history.records) > 10

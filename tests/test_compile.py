@@ -30,9 +30,9 @@ from mnn_gpu.nn.augmentation import Augmentation
 from mnn_gpu.nn.optimizers import OPTIMIZERS, Adam, step_scalars
 from mnn_gpu.nn.parameters import flatten, init_parameters, weight_mask
 from mnn_gpu.nn.schedules import constant
-from mnn_gpu.step.batch import Batch, Data, Task
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData
 from mnn_gpu.step.execution import entries
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.train_step import State, first_state, training_step
 from mnn_gpu.training.batches.device_data import placed
 from mnn_gpu.training.batches.loader import load_batches
@@ -44,27 +44,27 @@ ROWS = 50
 
 
 def problem(
-    backend: Backend, config: TrainingConfig, sharing: Sharing | None = None
+    backend: Backend, config: TrainingConfig, sharding: BatchSharding | None = None
 ) -> tuple[Any, Any, State, list[Any]]:
     """Return a step, its data, a first state and all batches of a training."""
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (ROWS, 25), np.uint8), rng.integers(0, 4, ROWS)
-    data = placed(X, y, None, None, config, backend, sharing)
+    data = placed(X, y, None, None, config, backend, sharding)
     sizes = (25, *config.hidden, 4)
     optimizer = config.make_optimizer()
-    task = Task(
+    task = NetworkSpec(
         layer_sizes=sizes,
         regularisation=config.regularisation,
         image_shape=data.image_shape,
         input_scale=data.input_scale,
         matmul_precision=config.matmul_precision,
     )
-    step = training_step(task, optimizer, backend, config.shard_rows, sharing)
+    step = training_step(task, optimizer, backend, config.shard_rows, sharding)
     theta = flatten(init_parameters(sizes, rng))
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
     mask = backend.asarray(weight_mask(theta, sizes), dtype=config.dtype)
-    resident = Data(data.X, data.labels, tuple(data.shards), mask, data.basis)
-    plan = Plan(config, optimizer, data, task, backend, sharing)
+    resident = StepData(data.X, data.labels, tuple(data.shards), mask, data.basis)
+    plan = Plan(config, optimizer, data, task, backend, sharding)
     return step, resident, state, [batch for _, batch in load_batches(plan)]
 
 
@@ -111,8 +111,8 @@ def test_only_thin_products_may_change_the_last_bits_of_a_random_step(
     X, y = rng.integers(0, 256, (400, features), np.uint8), rng.integers(0, 5, 400)
     data = placed(X, y, None, np.arange(5), config, numpy)
     sizes, adam = (features, *hidden, 5), config.make_optimizer()
-    task = Task(layer_sizes=sizes, regularisation=config.regularisation)
-    resident = Data(data.X, data.labels, tuple(data.shards))
+    task = NetworkSpec(layer_sizes=sizes, regularisation=config.regularisation)
+    resident = StepData(data.X, data.labels, tuple(data.shards))
     step = training_step(task, adam, numpy)
     theta = flatten(init_parameters(sizes, rng)).astype(np.float32)
     state = first_state(theta, adam, "float32", numpy.asarray)
@@ -138,7 +138,7 @@ EVERYTHING: dict[str, Any] = {
     "clip_norm": 0.5,
     "max_norm": 2.0,
     "weight_decay": 0.1,
-    "average": 0.9,
+    "ema_decay": 0.9,
     "warmup": 0.2,
 }
 
@@ -244,13 +244,13 @@ class _Plain(NumpyBackend):
 @pytest.mark.parametrize("lanes", [1, 2, 3])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_lanes_do_not_change_a_bit(
-    monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], lanes: int, optimizer: str
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], workers: int, optimizer: str
 ) -> None:
     config = TrainingConfig(hidden=(40,), batch_size=8, iterations=30, optimizer=optimizer)
     expected, _ = train(images["X"], images["y"], config, backend=_Plain())
     # 643 parameters of four bytes: eleven blocks.
     monkeypatch.setattr("mnn_gpu.backends.numpy_backend.BLOCK", 256)
-    monkeypatch.setattr("mnn_gpu.backends.numpy_backend.wanted_threads", lambda _: lanes)
+    monkeypatch.setattr("mnn_gpu.backends.numpy_backend.wanted_threads", lambda _: workers)
     actual, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
     np.testing.assert_array_equal(actual.theta, expected.theta)
 
@@ -289,11 +289,11 @@ def test_products_side_by_side_keep_to_their_threads() -> None:
 
 
 def test_an_overflow_in_a_lane_is_as_silent_as_outside() -> None:
-    lanes = Lanes([[], [lambda: np.exp(np.float32(1000))]], products=False)
+    workers = Lanes([[], [lambda: np.exp(np.float32(1000))]], products=False)
     with np.errstate(all="ignore"):
-        lanes()
+        workers()
     with np.errstate(all="raise"), pytest.raises(FloatingPointError):
-        lanes()
+        workers()
 
 
 def _leaves(state: State) -> list[Any]:
@@ -480,11 +480,11 @@ def test_lanes_of_any_program_are_replayed_as_they_are(
 ) -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         values = [*state, *batch]
-        for alone, lanes in groups:
+        for alone, workers in groups:
             values = follow(alone, values)
             known = len(values)
             results = []
-            for lane, calls in enumerate(lanes, start=1):
+            for lane, calls in enumerate(workers, start=1):
                 in_lane(state[0], lane)
                 results += follow(calls, values)[known:]
             in_lane(state[0], 0)
@@ -528,10 +528,10 @@ def test_a_failure_in_one_lane_waits_for_the_others() -> None:
         raise ZeroDivisionError
 
     orders: list[list[list[Any]]] = [[[fail], [slow]], [[slow], [fail]], [[int], [fail], [slow]]]
-    for lanes in orders:
+    for workers in orders:
         done.clear()
         with pytest.raises(ZeroDivisionError):
-            Lanes(lanes, products=True)()
+            Lanes(workers, products=True)()
         assert done
 
 
@@ -549,11 +549,11 @@ def test_the_last_that_leaves_gives_the_threads_back() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_lanes_work_in_a_process_that_was_forked() -> None:
     seen: list[int] = []
-    lanes = Lanes([[lambda: seen.append(1)], [lambda: seen.append(2)]], products=False)
-    lanes()
+    workers = Lanes([[lambda: seen.append(1)], [lambda: seen.append(2)]], products=False)
+    workers()
     child = os.fork()
     if child == 0:
-        lanes()
+        workers()
         os._exit(len(seen))
     deadline = time.monotonic() + 20
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
@@ -639,7 +639,7 @@ def test_pieces_do_not_change_an_update(length: int, cuts: set[int]) -> None:
 
 def test_a_vector_in_pieces_notes_where_it_is_cut() -> None:
     asked: set[int] = set()
-    whole = jax_vectors.Joined([np.arange(10)], (0, 10), asked)
+    whole = jax_vectors.Concat([np.arange(10)], (0, 10), asked)
     np.testing.assert_array_equal(whole[2:7], np.arange(2, 7))
     assert asked == {2, 7}
     pieces = jax_vectors.cut(np.arange(10), (0, 2, 7, 10))
@@ -653,7 +653,7 @@ def plan(config: TrainingConfig, rows: int, steps_per_call: int = 16) -> Plan:
     object.__setattr__(backend, "steps_per_call", steps_per_call)
     X, y = np.zeros((rows, 36), np.uint8), np.arange(rows) % 3
     data = placed(X, y, None, [0, 1, 2], config, backend)
-    task = Task(
+    task = NetworkSpec(
         layer_sizes=(36, 5, 3),
         regularisation=config.regularisation,
         image_shape=data.image_shape,

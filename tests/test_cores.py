@@ -17,4 +17,4 @@ def test_a_process_takes_its_share_of_the_machine(
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, limit)
     assert wanted_threads() == (1 if limit == "1" else available_cores())
-    assert select_backend("cpu").lanes <= wanted_threads()
+    assert select_backend("cpu").workers <= wanted_threads()

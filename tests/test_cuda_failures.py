@@ -18,11 +18,11 @@ import pytest
 from mnn_gpu import DeviceError, TrainingConfig, TrainingWarning, select_backend, train
 from mnn_gpu.backends.gpu_probe import probe
 from mnn_gpu.compiler.cuda_graphs import cublas, cuda_graphs
-from mnn_gpu.distributed.nccl import NcclExchange, between_gpus
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.nccl import NcclAllReduce, between_gpus
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.models.model_file import load_model
-from mnn_gpu.nn.matmul_precision import short_product
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.nn.matmul_precision import low_precision_matmul
+from mnn_gpu.step.sharding import BatchSharding
 from scripts.checks.mpiexec import launcher
 from tests.support.cuda_standin.control import IS_IN_FRONT, get, run, settings
 
@@ -178,12 +178,12 @@ def test_the_command_line_ends_with_code_3(tmp_path: Path) -> None:
 ROUNDED = """
 import numpy as np
 from mnn_gpu import select_backend
-from mnn_gpu.nn.matmul_precision import short_product
+from mnn_gpu.nn.matmul_precision import low_precision_matmul
 A, B = np.random.default_rng(0).standard_normal((2, 50, 50)).astype("float32")
 gpu = select_backend("cuda")
 for bits in (8, 11):
-    ours = gpu.to_numpy(gpu.short_product(gpu.asarray(A), gpu.asarray(B), bits))
-    print(np.allclose(ours, short_product(A, B, bits), rtol=1e-5, atol=1e-5))
+    ours = gpu.to_numpy(gpu.low_precision_matmul(gpu.asarray(A), gpu.asarray(B), bits))
+    print(np.allclose(ours, low_precision_matmul(A, B, bits), rtol=1e-5, atol=1e-5))
 """
 
 
@@ -197,8 +197,8 @@ def test_products_are_rounded_where_cublas_is_not_found(monkeypatch: pytest.Monk
     gpu = select_backend("cuda")
     A, B = np.random.default_rng(0).standard_normal((2, 50, 50)).astype("float32")
     monkeypatch.setattr(cublas, "library_names", lambda version: ("no library",))
-    found = gpu.to_numpy(gpu.short_product(gpu.asarray(A), gpu.asarray(B), 11))
-    np.testing.assert_allclose(found, short_product(A, B, 11), rtol=1e-5, atol=1e-5)
+    found = gpu.to_numpy(gpu.low_precision_matmul(gpu.asarray(A), gpu.asarray(B), 11))
+    np.testing.assert_allclose(found, low_precision_matmul(A, B, 11), rtol=1e-5, atol=1e-5)
 
 
 def test_too_little_memory_halves_the_shards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +294,9 @@ def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:
     gpu: Any = select_backend("cuda")
     with gpu.active():
         for dtype in ("float32", "float64"):
-            exchange = NcclExchange(gpu.cupy, Ranks(), Sharing(8, is_wide=True), dtype)
+            exchange = NcclAllReduce(
+                gpu.cupy, ProcessGroup(), BatchSharding(8, is_wide=True), dtype
+            )
             host = np.random.default_rng(0).standard_normal(1001).astype(dtype)
             out = gpu.cupy.zeros(host.shape, "float32")
             for _ in range(3):
@@ -306,7 +308,7 @@ def test_without_nccl_gradients_go_by_way_of_the_host(monkeypatch: pytest.Monkey
     gpu: Any = select_backend("cuda")
     monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", None)
     with pytest.warns(TrainingWarning, match="by way of the host"):
-        assert between_gpus(gpu, Ranks(), Sharing(8, is_wide=True), "float32") is None
+        assert between_gpus(gpu, ProcessGroup(), BatchSharding(8, is_wide=True), "float32") is None
 
 
 def test_an_exchange_that_fails_leaves_no_group_of_calls_open() -> None:
@@ -316,7 +318,9 @@ def test_an_exchange_that_fails_leaves_no_group_of_calls_open() -> None:
         raise RuntimeError("no send")
 
     with gpu.active():
-        exchange = NcclExchange(gpu.cupy, Ranks(), Sharing(8, is_wide=True), "float32")
+        exchange = NcclAllReduce(
+            gpu.cupy, ProcessGroup(), BatchSharding(8, is_wide=True), "float32"
+        )
         own, out = gpu.asarray(np.arange(8, dtype=np.float32)), gpu.cupy.zeros(8, "float32")
         comm, exchange.comm = exchange.comm, SimpleNamespace(send=fail, check_async_error=int)
         with pytest.raises(RuntimeError, match="no send"):

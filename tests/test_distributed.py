@@ -73,7 +73,7 @@ def test_a_cut_training_goes_on_with_another_number_of_ranks(folder: Path, job: 
     job.run(2, *recipe, "--out", "whole", cwd=folder)
     recipe = (*recipe, "--checkpoint", "kept", "--resume", "--out", "parts")
     for count, until in ((4, "2"), (1, "4"), (2, None)):
-        stop = [] if until is None else ["--until", "0.0001", "--report-every", until]
+        stop = [] if until is None else ["--target-accuracy", "0.0001", "--report-every", until]
         result = job.run(count, *recipe, *stop, cwd=folder)
         assert ("resumed after" in result.stderr) == (count != 4)
     whole_theta, parts_theta = (load_model(folder / name).theta for name in ("whole", "parts"))
@@ -172,7 +172,7 @@ from mnn_gpu.distributed.connect import ranks_of
 ranks = ranks_of(MPI.COMM_WORLD)
 if ranks.rank == 1:
     os.kill(os.getpid(), signal.SIGSTOP)
-ranks.gathered(1)
+ranks.allgather(1)
 """
     command = [sys.executable, "-m", "mpi4py", "-c", code]
     result = ranks.start((2, command), cwd=tmp_path, env={"MNN_RANK_TIMEOUT": "1"})
@@ -190,7 +190,7 @@ if ranks.rank == 1:
     os.kill(os.getpid(), signal.SIGSTOP)
 for seconds in (0.2, 0.4):
     threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
-ranks.gathered(1)
+ranks.allgather(1)
 """
     result = ranks.start((2, [sys.executable, "-m", "mpi4py", "-c", code]), cwd=tmp_path)
     assert result.returncode == 130
@@ -261,10 +261,10 @@ from mnn_gpu.cli.mpi_job import Job
 ranks = Job().connect()
 from mnn_gpu.utils.threads import available_cores, wanted_threads
 from mnn_gpu.backends.numpy_backend import NumpyBackend
-share = max(available_cores() // ranks.sharers, 1)
+share = max(available_cores() // ranks.processes_per_node, 1)
 assert os.environ["OMP_NUM_THREADS"] == str(share)
-assert NumpyBackend(ranks.sharers).lanes <= share
-print(ranks.sharers)
+assert NumpyBackend(ranks.processes_per_node).workers <= share
+print(ranks.processes_per_node)
 """
     assert ranks.run_python(2, code, tmp_path) == "2\n"
 
@@ -397,12 +397,12 @@ if comm.rank == 0:
 
 def test_a_difference_names_the_ranks_and_their_values() -> None:
     from mnn_gpu.distributed.agreement import check_same
-    from mnn_gpu.distributed.process_group import Ranks
+    from mnn_gpu.distributed.process_group import ProcessGroup
 
-    class Six(Ranks):
+    class Six(ProcessGroup):
         size = 6
 
-        def gathered(self, value: Any) -> list[Any]:
+        def allgather(self, value: Any) -> list[Any]:
             return [value | {"lr": lr} for lr in ("1", "2", "1", "1", "1", "2")]
 
     with pytest.raises(UsageError, match=r"different lr: 1 on ranks 0, 2-4, 2 on ranks 1, 5\."):
@@ -429,10 +429,10 @@ def test_a_timeout_that_is_none_is_an_error(given: str, monkeypatch: pytest.Monk
 
 
 def test_jax_trains_in_one_process() -> None:
-    from mnn_gpu.distributed.process_group import Ranks
+    from mnn_gpu.distributed.process_group import ProcessGroup
     from mnn_gpu.training.train import shared_out
 
-    class Two(Ranks):
+    class Two(ProcessGroup):
         size = 2
 
     class Jax:

@@ -44,12 +44,12 @@ from mnn_gpu.compiler.cuda_graphs.launches import (
 )
 from mnn_gpu.compiler.cuda_graphs.memory_plan import MOST_UNSHARED
 from mnn_gpu.compiler.cuda_graphs.program import Program
-from mnn_gpu.compiler.cuda_graphs.scheduling import Access, Turn, dependencies, turns
+from mnn_gpu.compiler.cuda_graphs.scheduling import Access, Turn, dependencies, schedule
 from mnn_gpu.compiler.pytrees import leaves, mapped
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.nn.matmul_precision import SIGNIFICANT_BITS
-from mnn_gpu.step.batch import Data
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.batch import StepData
+from mnn_gpu.step.sharding import BatchSharding
 from tests.again import Again, GpuLostError, any_order
 from tests.support.cuda_standin.control import IS_IN_FRONT, get
 from tests.test_compile import EVERYTHING, ROWS, problem
@@ -57,9 +57,9 @@ from tests.test_compile import EVERYTHING, ROWS, problem
 Batches = namedtuple("Batches", "x")
 
 
-def captured(step: Any, data: Any, device: Again, *gathered: Any) -> Captured:
+def captured(step: Any, data: Any, device: Again, *allgather: Any) -> Captured:
     plain = Backend.compile(NumpyBackend(), step, data)
-    return Captured(step, data, plain, device, *gathered)
+    return Captured(step, data, plain, device, *allgather)
 
 
 def both(
@@ -80,9 +80,9 @@ def assert_same(one: Any, other: Any) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def program_of(config: TrainingConfig, sharing: Sharing | None = None) -> Program:
+def program_of(config: TrainingConfig, sharding: BatchSharding | None = None) -> Program:
     """Return what a training's step is launched as."""
-    step, data, state, batches = problem(NumpyBackend(), config, sharing)
+    step, data, state, batches = problem(NumpyBackend(), config, sharding)
     first = mapped(lambda stack: stack[0, ...], batches[0])
     return Program(step, data, mapped(np.array, state), first, Again())
 
@@ -114,11 +114,11 @@ def test_a_captured_step_is_the_plain_step(
 class TensorCores(NumpyBackend):
     """Leaves the rounding of products to the device, once a step is traced."""
 
-    def short_product(self, A: Any, B: Any, bits: int) -> Any:
+    def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:
         xp = array_namespace(A)
         if isinstance(xp, Tape):
-            return xp.short_product(A, B, bits)
-        return super().short_product(A, B, bits)
+            return xp.low_precision_matmul(A, B, bits)
+        return super().low_precision_matmul(A, B, bits)
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
@@ -206,9 +206,9 @@ def test_a_deep_network_in_several_kernels_is_the_plain_step(hidden: tuple[int, 
 
 def test_half_of_them_need_not_wait_for_the_other_half() -> None:
     accesses = program_of(TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)).accesses
-    dealt = turns(dependencies(accesses * 10))
+    dealt = schedule(dependencies(accesses * 10))
     assert length(dealt) < 0.6 * len(dealt)
-    assert length(turns(dependencies(accesses * 10), lanes=1)) == len(dealt)
+    assert length(schedule(dependencies(accesses * 10), lanes=1)) == len(dealt)
 
 
 def length(dealt: list[Turn]) -> int:
@@ -248,7 +248,7 @@ def test_data_larger_than_memory_are_traced_without_memory() -> None:
         return SimpleNamespace(shape=shape, dtype=np.dtype(dtype), strides=strides)
 
     X, labels = elsewhere((rows, 25), np.uint8), elsewhere((rows,), np.int64)
-    data = Data(X, labels, ((X, labels),))
+    data = StepData(X, labels, ((X, labels),))
     first = mapped(lambda stack: stack[0, ...], batches[0])
     tracemalloc.start()
     program = Program(step, data, mapped(np.array, state), first, Again())
@@ -273,7 +273,7 @@ def test_whatever_is_read_is_written_before_in_any_order_of_the_lanes(
 ) -> None:
     waiting = dependencies(launches)
     done: list[int] = []
-    for number in any_order(turns(waiting, lanes), random.Random(seed)):
+    for number in any_order(schedule(waiting, lanes), random.Random(seed)):
         for other in range(number):
             clash = any(
                 one.home == two.home
@@ -298,7 +298,7 @@ class Meeting:
         self.barrier = threading.Barrier(ranks, timeout=30)
         self.given: list[Any] = [None] * ranks
 
-    def gathered(self, rank: int, value: Any) -> list[Any]:
+    def allgather(self, rank: int, value: Any) -> list[Any]:
         self.given[rank] = value
         self.barrier.wait()
         everyones = list(self.given)
@@ -306,11 +306,11 @@ class Meeting:
         return everyones
 
     def exchange(self, rank: int, own: Any, out: Any) -> None:
-        everyones = self.gathered(rank, [np.array(branch) for branch in own])
+        everyones = self.allgather(rank, [np.array(branch) for branch in own])
         out[...] = sum(branch for branches in everyones for branch in branches)
 
-    def sharing(self, rank: int, shards: int) -> Sharing:
-        return Sharing(shards, rank, self.ranks, exchange=partial(self.exchange, rank))
+    def sharding(self, rank: int, shards: int) -> BatchSharding:
+        return BatchSharding(shards, rank, self.ranks, exchange=partial(self.exchange, rank))
 
     def held(self, work: Callable[[int], Any]) -> list[Any]:
         with ThreadPoolExecutor(self.ranks) as threads:
@@ -323,12 +323,12 @@ def both_of_ranks(config: TrainingConfig, devices: list[Again]) -> list[tuple[An
 
     def of_rank(rank: int) -> tuple[Any, Any]:
         numpy = NumpyBackend()
-        step, data, one, batches = problem(numpy, config, plain_ones.sharing(rank, 8))
+        step, data, one, batches = problem(numpy, config, plain_ones.sharding(rank, 8))
         plain = Backend.compile(numpy, step, data)
         for batch in batches:
             one = plain(one, batch)
-        step, data, other, batches = problem(numpy, config, captured_ones.sharing(rank, 8))
-        run = captured(step, data, devices[rank], partial(captured_ones.gathered, rank))
+        step, data, other, batches = problem(numpy, config, captured_ones.sharding(rank, 8))
+        run = captured(step, data, devices[rank], partial(captured_ones.allgather, rank))
         for batch in batches:
             other = run(other, batch)
         return one, other
@@ -356,8 +356,8 @@ def test_all_ranks_have_the_same_kernels_after_an_exchange(ranks: int) -> None:
     config = TrainingConfig(hidden=(6,), batch_size=20, optimizer="adamw", **EVERYTHING)
     after = []
     for rank in range(ranks):
-        sharing = Sharing(8, rank, ranks, exchange=lambda own, out: None)
-        program = program_of(config, sharing)
+        sharding = BatchSharding(8, rank, ranks, exchange=lambda own, out: None)
+        program = program_of(config, sharding)
         (place,) = np.flatnonzero(program.is_outside)
         after.append([launch.what for launch in program.places.launches[place + 1 :]])
     assert after[0]
@@ -378,20 +378,20 @@ def test_what_one_rank_cannot_capture_all_ranks_run_plainly() -> None:
 
 def test_what_fails_once_sums_are_exchanged_is_raised() -> None:
     """The other ranks are past this exchange: what begins anew would meet their next one."""
-    exchanged = []
+    all_reduce = []
 
     def exchange(own: Any, out: Any) -> None:
-        exchanged.append(len(own))
+        all_reduce.append(len(own))
         out[...] = own[0]
 
     config = TrainingConfig(hidden=(5,), batch_size=9, epochs=2)
-    sharing = Sharing(2, 0, 2, exchange=exchange)
-    place = program_of(config, sharing).is_outside.index(True)
-    step, data, state, batches = problem(NumpyBackend(), config, sharing)
+    sharding = BatchSharding(2, 0, 2, exchange=exchange)
+    place = program_of(config, sharding).is_outside.index(True)
+    step, data, state, batches = problem(NumpyBackend(), config, sharding)
     run = captured(step, data, Failing(RuntimeError("lost"), place + 1))
     with pytest.raises(RuntimeError, match="lost"):
         run(state, batches[0])
-    assert len(exchanged) == 1
+    assert len(all_reduce) == 1
 
 
 # ---- what can go wrong -----------------------------------------------------------------

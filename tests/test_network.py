@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu.nn import activations, network
-from mnn_gpu.nn.losses import score
+from mnn_gpu.nn.losses import cross_entropy
 from mnn_gpu.nn.parameters import (
     INITS,
     flatten,
@@ -45,7 +45,7 @@ def test_loss_and_gradient_are_those_of_the_oracle(lib: Library, sizes: tuple[in
     Y = network.one_hot(lib.asarray(labels), sizes[-1], lib.xp.float64)
     Z, A = network.forward(mine, X_there)
     gradient = network.backward(mine, Z, A, X_there, Y)
-    loss, _ = score(Z[-1], Y)
+    loss, _ = cross_entropy(Z[-1], Y)
 
     assert float(loss) / 9 == pytest.approx(expected_loss, rel=1e-12)
     for (dW, db), (dW_expected, db_expected) in zip(gradient, expected, strict=True):
@@ -62,7 +62,7 @@ def test_everything_stays_on_its_device_in_its_dtype(lib: Library, dtype: str) -
     Z, A = network.forward(layers, X)
     gradient = network.backward(layers, Z, A, X, Y)
     theta = flatten(layers)
-    loss, correct = score(Z[-1], Y)
+    loss, correct = cross_entropy(Z[-1], Y)
     floats = [*Z, *A, *[a for layer in gradient for a in layer], theta, loss, Y]
     floats += [a for layer in unflatten(theta, (6, 5, 4, 3)) for a in layer]
     floats.append(network.update(theta, flatten(gradient), 0.1))
@@ -80,7 +80,7 @@ def test_float32_agrees_with_float64_on_a_real_sized_network(lib: Library) -> No
         mine = [(lib.asarray(W, dtype), lib.asarray(b, dtype)) for W, b in layers]
         Z, _ = network.forward(mine, lib.asarray(X, dtype))
         Y = network.one_hot(lib.asarray(labels), 10, Z[-1].dtype)
-        losses.append(float(score(Z[-1], Y)[0]))
+        losses.append(float(cross_entropy(Z[-1], Y)[0]))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
@@ -139,7 +139,7 @@ def test_the_mask_tells_weights_from_biases(lib: Library) -> None:
 def test_relu_and_its_derivative(lib: Library) -> None:
     Z = lib.asarray([[-2.0, 0.0, 3.0]])
     np.testing.assert_array_equal(lib.to_numpy(activations.relu(Z)), [[0, 0, 3]])
-    np.testing.assert_array_equal(lib.to_numpy(activations.relu_prime(Z)), [[0, 0, 1]])
+    np.testing.assert_array_equal(lib.to_numpy(activations.relu_grad(Z)), [[0, 0, 1]])
 
 
 @pytest.mark.parametrize("size", [1.0, 1e3, 1e30, 1e300])
@@ -149,7 +149,7 @@ def test_softmax_and_loss_are_finite_for_logits_of_any_size(lib: Library, size: 
     np.testing.assert_allclose(A.sum(axis=0), 1)
     assert np.isfinite(A).all()
     Y = network.one_hot(lib.asarray([2, 2]), 3, lib.xp.float64)
-    loss, correct = score(Z, Y)
+    loss, correct = cross_entropy(Z, Y)
     assert np.isfinite(float(loss))
     assert int(correct) == 1
 
@@ -175,23 +175,23 @@ def test_one_hot_has_a_row_for_classes_that_are_absent(lib: Library, dtype: str)
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
 def test_pixels_are_divided_by_255_and_floats_left_alone(lib: Library, dtype: str) -> None:
     pixels = lib.asarray([[0, 51, 255]], dtype)
-    unit = lib.to_numpy(network.unit_range(pixels, lib.xp.float32))
+    unit = lib.to_numpy(network.scale_pixels(pixels, lib.xp.float32))
     np.testing.assert_allclose(unit, [[0, 0.2, 1]], rtol=1e-6)
     floats = lib.asarray([[0.0, 0.5, 1.0]], "float64")
-    unit = network.unit_range(floats, lib.xp.float32)
+    unit = network.scale_pixels(floats, lib.xp.float32)
     assert unit.dtype == lib.xp.float32
     np.testing.assert_array_equal(lib.to_numpy(unit), [[0, 0.5, 1]])
 
 
 def test_floats_are_not_even_copied() -> None:
     X = np.array([[0.0, 0.5, 1.0]], np.float32)
-    assert np.shares_memory(network.unit_range(X, np.float32), X)
+    assert np.shares_memory(network.scale_pixels(X, np.float32), X)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_a_scale_is_applied_to_pixels_and_fractions_alike(lib: Library, dtype: str) -> None:
     X = lib.asarray([[0, 51, 255]], "uint8") if dtype == "uint8" else lib.asarray([[0, 0.2, 1.0]])
-    scaled = network.unit_range(X, lib.xp.float32, 2.5)
+    scaled = network.scale_pixels(X, lib.xp.float32, 2.5)
     np.testing.assert_allclose(lib.to_numpy(scaled), [[0, 0.5, 2.5]], rtol=1e-6)
 
 
@@ -210,7 +210,7 @@ def test_right_answers_are_the_samples_whose_label_has_the_largest_output(lib: L
     Z, A = network.forward(on(lib, layers), lib.asarray(X))
     Y = network.one_hot(lib.asarray(labels), 4, lib.xp.float64)
     predictions = lib.to_numpy(network.predict(A[-1]))
-    assert int(score(Z[-1], Y)[1]) == int((predictions == labels).sum())
+    assert int(cross_entropy(Z[-1], Y)[1]) == int((predictions == labels).sum())
 
 
 @given(st.integers(0, 2**32), st.integers(1, 8))
@@ -223,7 +223,7 @@ def test_the_order_of_samples_and_of_hidden_units_does_not_matter(seed: int, m: 
 
     def loss(layers: Any, X: Any, labels: Any) -> float:
         Z, _ = network.forward(layers, X)
-        return float(score(Z[-1], network.one_hot(labels, 3, X.dtype))[0])
+        return float(cross_entropy(Z[-1], network.one_hot(labels, 3, X.dtype))[0])
 
     expected = loss(layers, X, labels)
     permuted = [(W1[units], b1[units]), (W2[:, units], b2)]

@@ -17,19 +17,19 @@ from sklearn.neural_network import MLPClassifier
 
 from mnn_gpu import TrainingConfig
 from mnn_gpu.nn.optimizers import (
+    EMA,
     OPTIMIZERS,
     Adam,
-    Averaged,
-    Decayed,
     GradientDescent,
     Momentum,
     Optimizer,
-    Velocity,
+    SGDMomentum,
+    WeightDecay,
     make_optimizer,
     step_scalars,
 )
 from mnn_gpu.nn.regularization import clipping_factor
-from mnn_gpu.nn.schedules import SCHEDULES, warmed_up
+from mnn_gpu.nn.schedules import SCHEDULES, with_warmup
 from tests.libraries import Library, library
 
 TRAJECTORIES = json.loads((Path(__file__).parent / "optimizer_trajectories.json").read_text())
@@ -76,7 +76,7 @@ def test_the_trajectory_is_the_peers(
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_velocity_is_momentum_while_the_learning_rate_stays(lib: Library, nesterov: bool) -> None:
-    one, velocity = trajectory(lib, Velocity(0.8, nesterov), "float64", 20)
+    one, velocity = trajectory(lib, SGDMomentum(0.8, nesterov), "float64", 20)
     other, _ = trajectory(lib, Momentum(0.8, nesterov), "float64", 20)
     np.testing.assert_allclose(one, other, rtol=1e-12)
     assert np.abs(velocity).max() > 0
@@ -86,7 +86,7 @@ def test_velocity_remembers_the_learning_rate_it_was_gained_with(lib: Library) -
     theta, v = lib.asarray([1.0]), lib.asarray([0.0])
     for rate, g, expected in ((0.5, 1.0, 0.5), (0.1, 0.0, 0.25)):
         scalars = [lib.asarray(rate)]
-        theta, (v,) = Velocity(0.5).update(theta, lib.asarray([g]), None, scalars, (v,))
+        theta, (v,) = SGDMomentum(0.5).update(theta, lib.asarray([g]), None, scalars, (v,))
         assert float(theta[0]) == pytest.approx(expected)
 
 
@@ -120,8 +120,8 @@ def test_defaults_are_those_of_a_recipe_and_of_scikit_learn(name: str) -> None:
     assert make_optimizer("momentum") == Momentum() != Momentum(nesterov=True)
     theirs = MLPClassifier()
     assert Adam() == Adam(theirs.beta_1, theirs.beta_2, theirs.epsilon, epsilon_hat=False)
-    assert Velocity() == Velocity(theirs.momentum, nesterov=False)
-    assert Decayed(Adam(), 0.1) == Decayed(Adam(), 0.1, decoupled=False)
+    assert SGDMomentum() == SGDMomentum(theirs.momentum, nesterov=False)
+    assert WeightDecay(Adam(), 0.1) == WeightDecay(Adam(), 0.1, decoupled=False)
 
 
 @pytest.mark.parametrize(
@@ -129,10 +129,10 @@ def test_defaults_are_those_of_a_recipe_and_of_scikit_learn(name: str) -> None:
     [
         GradientDescent(),
         Momentum(),
-        Velocity(),
+        SGDMomentum(),
         Adam(),
-        Decayed(Adam(), 0.1),
-        Averaged(Adam(), 0.9),
+        WeightDecay(Adam(), 0.1),
+        EMA(Adam(), 0.9),
     ],
 )
 def test_an_optimizer_is_a_value(made: Any) -> None:
@@ -172,7 +172,7 @@ def test_adams_first_step_is_the_learning_rate_whatever_the_gradients_size() -> 
 
 @pytest.mark.parametrize("decoupled", [True, False])
 def test_without_a_gradient_weights_decay_and_biases_stay(lib: Library, decoupled: bool) -> None:
-    optimizer = Decayed(GradientDescent(), 0.2, decoupled=decoupled)
+    optimizer = WeightDecay(GradientDescent(), 0.2, decoupled=decoupled)
     theta, is_weight = lib.asarray([2.0, 2.0]), lib.asarray([1.0, 0.0])
     after, _ = optimizer.update(theta, theta * 0, is_weight, optimizer.scalars(1, 0.5), ())
     np.testing.assert_allclose(lib.to_numpy(after), [2 - 0.5 * 0.2 * 2, 2.0])
@@ -181,7 +181,7 @@ def test_without_a_gradient_weights_decay_and_biases_stay(lib: Library, decouple
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_average_is_that_of_the_trajectory_and_leaves_it_alone(lib: Library, name: str) -> None:
     steps, decay = 30, 0.7
-    made = make_optimizer(name, average=decay)
+    made = make_optimizer(name, ema_decay=decay)
     thetas = [trajectory(lib, make_optimizer(name), "float64", t)[0] for t in range(1, steps + 1)]
     expected = thetas[0] * 0
     for t, theta in enumerate(thetas, start=1):
@@ -194,7 +194,7 @@ def test_the_average_is_that_of_the_trajectory_and_leaves_it_alone(lib: Library,
 
 def test_the_first_average_is_the_first_theta() -> None:
     lib = library("numpy")
-    theta, *_, average = trajectory(lib, Averaged(GradientDescent(), 0.99), "float64", 1)
+    theta, *_, average = trajectory(lib, EMA(GradientDescent(), 0.99), "float64", 1)
     np.testing.assert_array_equal(theta, average)
 
 
@@ -215,7 +215,7 @@ def test_schedules(name: str, expected: list[float] | None) -> None:
 )
 def test_the_schedule_is_the_peers(peer: str, name: str) -> None:
     schedule: Callable[[int, int], float] = (
-        warmed_up(SCHEDULES["cosine"], 0.2) if name.startswith("warm-up") else SCHEDULES[name]
+        with_warmup(SCHEDULES["cosine"], 0.2) if name.startswith("warm-up") else SCHEDULES[name]
     )
     expected = TRAJECTORIES["schedules"][peer][name]
     actual = [schedule(step, len(expected)) for step in range(len(expected))]
@@ -233,11 +233,11 @@ def test_one_cycle_ends_at_a_quarter_of_a_millionth(steps: int) -> None:
 def test_every_schedule_stays_between_0_and_1(
     name: str, steps: int, warmup: float, step: int
 ) -> None:
-    assert 0 <= warmed_up(SCHEDULES[name], warmup)(step % steps, steps) <= 1
+    assert 0 <= with_warmup(SCHEDULES[name], warmup)(step % steps, steps) <= 1
 
 
 def test_a_warm_up_rises_evenly_and_then_leaves_the_schedule_its_own_steps() -> None:
-    schedule = warmed_up(SCHEDULES["linear"], 0.5)
+    schedule = with_warmup(SCHEDULES["linear"], 0.5)
     assert [schedule(step, 8) for step in range(8)] == pytest.approx(
         [0.2, 0.4, 0.6, 0.8, 1, 0.75, 0.5, 0.25]
     )
@@ -245,7 +245,7 @@ def test_a_warm_up_rises_evenly_and_then_leaves_the_schedule_its_own_steps() -> 
 
 def test_after_a_warm_up_the_schedule_begins_at_its_own_beginning() -> None:
     schedule = SCHEDULES["one-cycle"]
-    warm = [warmed_up(schedule, 0.5)(step, 20) for step in range(10, 20)]
+    warm = [with_warmup(schedule, 0.5)(step, 20) for step in range(10, 20)]
     assert warm == [schedule(step, 10) for step in range(10)]
 
 

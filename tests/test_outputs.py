@@ -17,13 +17,13 @@ from mnn_gpu import select_backend
 from mnn_gpu.nn.activations import ACTIVATIONS, logistic
 from mnn_gpu.nn.losses import OUTPUTS, wanted_of
 from mnn_gpu.nn.parameters import parameter_count
-from mnn_gpu.step.batch import Batch, Data, Task, batch_samples
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples
 from mnn_gpu.step.gradient import batch_sums
-from mnn_gpu.step.microbatches import cut
+from mnn_gpu.step.microbatches import split_rows
 from tests.libraries import Library
 
 SIZES = (4, 5, 3, 3)
-TASK = Task(layer_sizes=SIZES)
+TASK = NetworkSpec(layer_sizes=SIZES)
 M = 7
 RNG = np.random.default_rng(5)
 THETA = RNG.standard_normal(parameter_count(SIZES)) / 2
@@ -38,14 +38,16 @@ TARGETS: dict[str, npt.NDArray[Any]] = {
 KINDS = [(hidden, output) for hidden in ACTIVATIONS for output in OUTPUTS]
 
 
-def task_and_data(hidden: str, output: str, lib: Library, weighted: bool) -> tuple[Task, Data]:
+def task_and_data(
+    hidden: str, output: str, lib: Library, weighted: bool
+) -> tuple[NetworkSpec, StepData]:
     there, labels = lib.asarray(X), lib.asarray(TARGETS[output])
     weights = lib.asarray(WEIGHTS) if weighted else None
-    data = Data(there, labels, tuple(cut(there, labels, M)), weights=weights)
+    data = StepData(there, labels, tuple(split_rows(there, labels, M)), weights=weights)
     return replace(TASK, activation=hidden, output=output), data
 
 
-def sums(theta: Any, task: Task, data: Data, rows: Any) -> Any:
+def sums(theta: Any, task: NetworkSpec, data: StepData, rows: Any) -> Any:
     return batch_sums(theta, task, batch_samples(data, Batch(theta[:0], rows), task, 3))
 
 
@@ -89,7 +91,7 @@ def test_a_compiled_step_finds_the_same_bits(hidden: str, output: str) -> None:
     plain = Library("numpy", backend.xp, "cpu")
     task, data = task_and_data(hidden, output, plain, weighted=True)
 
-    def step(data: Data, state: Any, batch: Batch) -> Any:
+    def step(data: StepData, state: Any, batch: Batch) -> Any:
         return (sums(state[0], task, data, batch.rows).gradient,)
 
     (expected,) = step(data, (THETA,), Batch(THETA[:0], rows))
@@ -110,19 +112,19 @@ def test_losses_are_those_of_the_books(output: str, lib: Library) -> None:
     Z = np.random.default_rng(2).standard_normal((3, M)) * 3
     Y = TARGETS[output].T
     expected = sum(LOSSES[output](z, y) for z, y in zip(Z.ravel(), Y.ravel(), strict=True))
-    loss, _ = OUTPUTS[output].score(lib.asarray(Z), lib.asarray(Y), None)
+    loss, _ = OUTPUTS[output].loss(lib.asarray(Z), lib.asarray(Y), None)
     assert float(loss) == pytest.approx(expected)
 
 
 def test_right_is_what_is_right_in_every_output(lib: Library) -> None:
     Z = lib.asarray([[2.0, 2.0, -1.0], [-1.0, -1.0, -1.0]])
     Y = lib.asarray([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
-    assert int(OUTPUTS["logistic"].score(Z, Y, None)[1]) == 2
+    assert int(OUTPUTS["logistic"].loss(Z, Y, None)[1]) == 2
 
 
 @pytest.mark.parametrize("z", [-800.0, -40.0, 0.0, 40.0, 800.0])
 def test_the_logistic_function_overflows_nowhere(z: float) -> None:
-    loss, _ = OUTPUTS["logistic"].score(np.array([[z]]), np.array([[0.0]]), None)
+    loss, _ = OUTPUTS["logistic"].loss(np.array([[z]]), np.array([[0.0]]), None)
     assert float(loss) == pytest.approx(max(z, 0), abs=0.7)
     expected = math.exp(z) if z < -30 else 1 / (1 + math.exp(-z))
     assert float(logistic(np.array([z]))[0]) == pytest.approx(expected, rel=1e-12, abs=0)
@@ -149,5 +151,5 @@ def test_losses_may_be_told_of_probabilities_that_are_clipped(
     else:
         A = np.clip(np.exp(np.minimum(Z, 0)) / (1 + np.exp(-np.abs(Z))), clip, 1 - clip)
         expected = -(Y * np.log(A) + (1 - Y) * np.log(1 - A)).sum()
-    loss, _ = OUTPUTS[output].score(lib.asarray(Z), lib.asarray(Y), None, clip)
+    loss, _ = OUTPUTS[output].loss(lib.asarray(Z), lib.asarray(Y), None, clip)
     assert float(loss) == pytest.approx(expected, rel=1e-9)

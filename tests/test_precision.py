@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnn_gpu import TrainingConfig, train
-from mnn_gpu.nn.matmul_precision import SIGNIFICANT_BITS, rounded, short_product
+from mnn_gpu.nn.matmul_precision import SIGNIFICANT_BITS, low_precision_matmul, rounded
 from tests.libraries import Library
 
 BITS = sorted(SIGNIFICANT_BITS.values())
@@ -56,7 +56,7 @@ def test_a_product_is_of_rounded_operands() -> None:
     rng = np.random.default_rng(0)
     A, B = (rng.standard_normal((50, 50)).astype(np.float32) for _ in range(2))
     exact = A.astype(float) @ B
-    off = {bits: np.abs(short_product(A, B, bits) - exact).max() for bits in BITS}
+    off = {bits: np.abs(low_precision_matmul(A, B, bits) - exact).max() for bits in BITS}
     assert 2**-8 < off[8] < 2**-3
     assert 2**-12 < off[11] < 2**-6
 

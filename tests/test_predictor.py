@@ -27,7 +27,7 @@ def model(images: dict[str, Any]) -> Model:
 def expected(model: Model, X: Any) -> Any:
     """Return the probabilities, by the mathematics on NumPy."""
     layers = unflatten(model.theta, model.layer_sizes)
-    return network.forward(layers, network.unit_range(np.asarray(X).T, np.float32))[1][-1].T
+    return network.forward(layers, network.scale_pixels(np.asarray(X).T, np.float32))[1][-1].T
 
 
 @pytest.mark.parametrize("shard_rows", [1, 7, 30, 1000])

@@ -19,9 +19,15 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.backends.select import backend_of
 from mnn_gpu.nn import network
 from mnn_gpu.nn.losses import OUTPUTS
-from mnn_gpu.nn.parameters import flatten, init_parameters, parameter_count, unflatten, with_scale
-from mnn_gpu.step.batch import Samples, Task
-from mnn_gpu.step.gradient import Sums, batch_sums
+from mnn_gpu.nn.parameters import (
+    flatten,
+    fold_input_scale,
+    init_parameters,
+    parameter_count,
+    unflatten,
+)
+from mnn_gpu.step.batch import MicrobatchInputs, NetworkSpec
+from mnn_gpu.step.gradient import LossAndGradient, batch_sums
 from tests.libraries import Library, library
 
 SIZES = (5, 4, 3)
@@ -43,11 +49,11 @@ def problem(m: int, seed: int, sizes: tuple[int, ...] = SIZES) -> tuple[Host, Ho
 
 def sums(
     lib: Library, theta: Host, X: Host, labels: Host, sizes: tuple[int, ...] = SIZES, **task: Any
-) -> Sums:
+) -> LossAndGradient:
     """Return the mean gradient, the loss and the right answers, on the host."""
-    samples = Samples(lib.asarray(X), lib.asarray(labels))
-    found = batch_sums(lib.asarray(theta), Task(layer_sizes=sizes, **task), [samples])
-    return Sums(*map(lib.to_numpy, found))
+    samples = MicrobatchInputs(lib.asarray(X), lib.asarray(labels))
+    found = batch_sums(lib.asarray(theta), NetworkSpec(layer_sizes=sizes, **task), [samples])
+    return LossAndGradient(*map(lib.to_numpy, found))
 
 
 # ---- symmetries ------------------------------------------------------------------------
@@ -60,13 +66,15 @@ def test_inputs_times_a_power_of_two_are_first_weights_times_it_to_the_bit(
 ) -> None:
     scale = 2.0**power
     theta, X, labels = problem(6, seed)
-    scaled = with_scale(theta, SIZES, scale)
+    scaled = fold_input_scale(theta, SIZES, scale)
     numpy = library("numpy")
     of_inputs, of_weights = sums(numpy, theta, X * scale, labels), sums(numpy, scaled, X, labels)
     assert of_inputs.loss == of_weights.loss
     assert of_inputs.correct == of_weights.correct
     # The derivative by w is that by (scale w), times the scale; all others are the same.
-    np.testing.assert_array_equal(of_inputs.gradient, with_scale(of_weights.gradient, SIZES, scale))
+    np.testing.assert_array_equal(
+        of_inputs.gradient, fold_input_scale(of_weights.gradient, SIZES, scale)
+    )
 
 
 def permuted(theta: Host, units: Host) -> Host:
@@ -134,7 +142,7 @@ def test_logits_of_1e30_have_a_loss_and_a_gradient(lib: Library, output: str, dt
     Z = lib.asarray(host, dtype)
     for label in range(3):
         Y = network.one_hot(lib.asarray([label] * 4, "int32"), 3, Z.dtype)
-        loss, _ = OUTPUTS[output].score(Z, Y, None)
+        loss, _ = OUTPUTS[output].loss(Z, Y, None)
         A = OUTPUTS[output].function(Z)
         dZ = lib.to_numpy(A - Y)
         expected = (host.max(axis=0) - host[label]).sum()
@@ -216,7 +224,7 @@ def test_one_row_of_one_feature_is_learnt_by_heart(anywhere: Backend) -> None:
 FOLLOWED: list[dict[str, Any]] = [
     {"iterations": 20, "learning_rate": 0.3},
     {"epochs": 4, "batch_size": 7, "optimizer": "nesterov"},
-    {"epochs": 4, "batch_size": 7, "optimizer": "adamw", "learning_rate": 1e-2, "average": 0.9},
+    {"epochs": 4, "batch_size": 7, "optimizer": "adamw", "learning_rate": 1e-2, "ema_decay": 0.9},
 ]
 
 

@@ -55,7 +55,7 @@ OVERRIDES: dict[str, tuple[tuple[str, ...], Any]] = {
     "beta1": (("--beta1", "0.5"), 0.5),
     "beta2": (("--beta2", "0.5"), 0.5),
     "weight_decay": (("--weight-decay", "0"), 0.0),
-    "average": (("--average", "0.5"), 0.5),
+    "ema_decay": (("--ema-decay", "0.5"), 0.5),
     "schedule": (("--schedule", "one-cycle"), "one-cycle"),
     "warmup": (("--warmup", "0.5"), 0.5),
     "clip_norm": (("--clip-norm", "0.5"), 0.5),
@@ -67,7 +67,7 @@ OVERRIDES: dict[str, tuple[tuple[str, ...], Any]] = {
     "augmentation": (("--no-augment",), None),
     "image_shape": (("--image-shape", "8", "9"), (8, 9)),
     "patience": (("--patience", "7"), 7),
-    "until": (("--until", "0.5"), 0.5),
+    "target_accuracy": (("--target-accuracy", "0.5"), 0.5),
     "shard_rows": (("--shard-rows", "7"), 7),
     "shards": (("--shards", "7"), 7),
     "fast_reduce": (("--fast-reduce",), True),
@@ -173,7 +173,7 @@ def test_a_recipe_trains_and_stops_and_goes_on(tmp_path: Path) -> None:
 
 def test_a_wanted_accuracy_and_patience_end_a_training(tmp_path: Path) -> None:
     options = ["train", "--recipe", "fast", "--rows", "3000", "--epochs", "50", "--json", "-q"]
-    until = json.loads(run(*options, "--until", "0.85", cwd=tmp_path).stdout)
+    until = json.loads(run(*options, "--target-accuracy", "0.85", cwd=tmp_path).stdout)
     assert until["history"][-1]["validation_accuracy"] >= 0.85
     assert len(until["history"]) < 50
     patient = json.loads(run(*options, "--patience", "2", cwd=tmp_path).stdout)

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from mnn_gpu.nn import network
-from mnn_gpu.nn.augmentation import Augmentation, deformation_basis, warps
+from mnn_gpu.nn.augmentation import Augmentation, deformation_basis, displacements
 from mnn_gpu.nn.optimizers import GradientDescent, make_optimizer
-from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten, with_scale
+from mnn_gpu.nn.parameters import flatten, fold_input_scale, init_parameters, unflatten
 from mnn_gpu.nn.regularization import (
     Regularisation,
     clipping_factor,
     hidden_masks,
     keep_mask,
-    norm_factors,
-    smoothed,
+    max_norm_factors,
+    smooth_labels,
 )
-from mnn_gpu.step.batch import Batch, Data, Task, batch_samples, inputs_of
-from mnn_gpu.step.execution import Plain
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples, inputs_of
+from mnn_gpu.step.execution import SerialExecution
 from mnn_gpu.step.gradient import batch_sums
 from mnn_gpu.step.train_step import first_state, training_step
 from tests.libraries import Library
@@ -50,10 +50,10 @@ def test_every_hidden_layer_has_a_mask_of_its_own(lib: Library) -> None:
 
 def test_smoothed_labels_are_still_a_distribution(lib: Library) -> None:
     Y = lib.asarray(np.eye(4))
-    spread = lib.to_numpy(smoothed(Y, 0.1))
-    np.testing.assert_allclose(spread.sum(axis=0), 1)
-    np.testing.assert_allclose(np.diag(spread), 0.925)
-    np.testing.assert_allclose(spread[0, 1], 0.025)
+    parallel_map = lib.to_numpy(smooth_labels(Y, 0.1))
+    np.testing.assert_allclose(parallel_map.sum(axis=0), 1)
+    np.testing.assert_allclose(np.diag(parallel_map), 0.925)
+    np.testing.assert_allclose(parallel_map[0, 1], 0.025)
 
 
 def test_only_gradients_that_are_too_long_are_shortened(lib: Library) -> None:
@@ -69,7 +69,7 @@ def test_only_hidden_units_that_are_too_long_are_shortened(lib: Library) -> None
     W1[0] *= 100
     theta = lib.asarray(flatten(layers))
     longest = float(np.linalg.norm(W1[1:], axis=1).max()) + 1e-9
-    after = lib.to_numpy(theta * norm_factors(theta, SIZES, longest))
+    after = lib.to_numpy(theta * max_norm_factors(theta, SIZES, longest))
     expected = flatten(layers).copy()
     expected[:16] *= longest / np.linalg.norm(W1[0])
     second = unflatten(after, SIZES)[1][0]
@@ -81,7 +81,9 @@ def test_only_hidden_units_that_are_too_long_are_shortened(lib: Library) -> None
 # ---- in a step -------------------------------------------------------------------------
 
 
-def batch(lib: Library, task: Task, augmentation: Augmentation | None) -> tuple[Data, Batch]:
+def batch(
+    lib: Library, task: NetworkSpec, augmentation: Augmentation | None
+) -> tuple[StepData, Batch]:
     """Return twenty images of 4 x 4, and a batch of nine with everything that is random."""
     rng = np.random.default_rng(2)
     X = rng.integers(0, 256, (20, 16)).astype(np.uint8)
@@ -92,11 +94,11 @@ def batch(lib: Library, task: Task, augmentation: Augmentation | None) -> tuple[
         basis = lib.asarray(host)
         normals = rng.standard_normal((M, 2, len(host) - 3))
         drawn = lib.asarray(
-            warps(rng.uniform(-1, 1, (M, 6)), normals, augmentation, (4, 4), np.ones(M))
+            displacements(rng.uniform(-1, 1, (M, 6)), normals, augmentation, (4, 4), np.ones(M))
         )
     noise = rng.integers(0, 256, M * sum(task.regularisation.noise_sizes(SIZES)))
     rows = lib.asarray(rng.permutation(20)[:M].astype(np.int32))
-    return Data(lib.asarray(X), lib.asarray(labels), (), None, basis), Batch(
+    return StepData(lib.asarray(X), lib.asarray(labels), (), None, basis), Batch(
         lib.asarray(np.array([0.1])),
         rows,
         drawn,
@@ -113,8 +115,10 @@ CASES = {
 }
 
 
-def task_of(case: str) -> Task:
-    return Task(layer_sizes=SIZES, regularisation=Regularisation(**CASES[case]), image_shape=(4, 4))
+def task_of(case: str) -> NetworkSpec:
+    return NetworkSpec(
+        layer_sizes=SIZES, regularisation=Regularisation(**CASES[case]), image_shape=(4, 4)
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -129,7 +133,7 @@ def test_the_gradient_is_that_of_the_regularised_loss(
     (samples,) = batch_samples(data, one, task, 100)
     share = task.regularisation.label_smoothing
     X = inputs_of(samples, task, data.basis, theta.dtype)
-    Y = smoothed(network.one_hot(samples.labels, 3, theta.dtype), share)
+    Y = smooth_labels(network.one_hot(samples.labels, 3, theta.dtype), share)
     masks = []
     if task.regularisation.dropout:
         masks = hidden_masks(samples.hidden_noise, SIZES, task.regularisation.dropout, theta.dtype)
@@ -161,7 +165,7 @@ def test_every_library_and_any_shards_take_the_same_step(
     ):
         data, one = batch(where, task, augmentation)
         state = first_state(theta, GradientDescent(), "float64", where.asarray)
-        step = training_step(task, GradientDescent(), Plain(rows, cached))
+        step = training_step(task, GradientDescent(), SerialExecution(rows, cached))
         states.append((where, step(data, state, one)))
     (numpy, expected), (_, actual) = states
     assert lib.owns(actual.theta)
@@ -179,7 +183,7 @@ def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
 ) -> None:
     seen = []
     for scale in (1.0, 3.0):
-        task = Task(layer_sizes=SIZES, image_shape=(4, 4), input_scale=scale)
+        task = NetworkSpec(layer_sizes=SIZES, image_shape=(4, 4), input_scale=scale)
         data, one = batch(lib, task, augmentation)
         if dtype == "float64":
             data = data._replace(X=lib.asarray(lib.to_numpy(data.X) / 255))
@@ -189,7 +193,7 @@ def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
     np.testing.assert_allclose(scaled, 3 * plain, rtol=1e-9, atol=1e-12)
     theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     theta = lib.asarray(theta)
-    made_up = with_scale(theta, SIZES, 3.0)
+    made_up = fold_input_scale(theta, SIZES, 3.0)
     direct, made_up_for = (
         lib.to_numpy(network.forward(unflatten(vector, SIZES), X)[0][-1])
         for vector, X in ((made_up, seen[0]), (theta, seen[1]))
@@ -199,10 +203,10 @@ def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimizer: str) -> None:
-    task = Task(layer_sizes=SIZES, regularisation=Regularisation(max_norm=0.3))
+    task = NetworkSpec(layer_sizes=SIZES, regularisation=Regularisation(max_norm=0.3))
     data, one = batch(lib, task, None)
     theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
-    rule = make_optimizer(optimizer, average=0.5)
+    rule = make_optimizer(optimizer, ema_decay=0.5)
     state = first_state(theta, rule, "float64", lib.asarray)
     step = training_step(task, rule)
     expected: Any = 0
@@ -219,7 +223,7 @@ def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimize
 
 @pytest.mark.parametrize("limit", [{"clip_norm": 1e-3}, {"max_norm": 0.1}])
 def test_limits_hold_after_a_step(lib: Library, limit: dict[str, float]) -> None:
-    task = Task(layer_sizes=SIZES, regularisation=Regularisation(**limit))
+    task = NetworkSpec(layer_sizes=SIZES, regularisation=Regularisation(**limit))
     data, one = batch(lib, task, None)
     theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     state = first_state(theta, GradientDescent(), "float64", lib.asarray)

@@ -12,33 +12,35 @@ import pytest
 from mnn_gpu import TrainingConfig, UsageError, train
 from mnn_gpu.backends import Backend
 from mnn_gpu.nn.parameters import flatten, init_parameters, parameter_count
-from mnn_gpu.step.batch import Batch, Data, Task, batch_samples, leaf_samples
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples, leaf_samples
 from mnn_gpu.step.execution import PLAIN
-from mnn_gpu.step.gradient import Sums, batch_sums, widened
+from mnn_gpu.step.gradient import LossAndGradient, batch_sums, upcast
 from mnn_gpu.step.sharded_gradient import shared_sums
-from mnn_gpu.step.sharding import Sharing
-from mnn_gpu.step.tree_sum import total
+from mnn_gpu.step.sharding import BatchSharding
+from mnn_gpu.step.tree_sum import tree_sum
 from tests.libraries import Library
 
 SIZES = (6, 5, 3)
-TASK = Task(layer_sizes=SIZES)
+TASK = NetworkSpec(layer_sizes=SIZES)
 
 
-def problem(lib: Library, m: int, dtype: str) -> tuple[Any, Data, Any]:
+def problem(lib: Library, m: int, dtype: str) -> tuple[Any, StepData, Any]:
     """Return theta, the data and a sample's share."""
     rng = np.random.default_rng(m)
     theta = flatten(init_parameters(SIZES, rng))
     X, labels = rng.integers(0, 256, (m, 6)).astype(np.uint8), rng.integers(0, 3, m)
-    data = Data(lib.asarray(X), lib.asarray(labels, "int32"), ())
+    data = StepData(lib.asarray(X), lib.asarray(labels, "int32"), ())
     return lib.asarray(theta, dtype), data, lib.asarray(1 / m, dtype)
 
 
-def of_rank(lib: Library, m: int, dtype: str, sharing: Sharing, rows: int = 4) -> Sums:
+def of_rank(
+    lib: Library, m: int, dtype: str, sharding: BatchSharding, rows: int = 4
+) -> LossAndGradient:
     theta, data, share = problem(lib, m, dtype)
-    own = [i for part in sharing.parts(m) for i in range(m)[part]]
+    own = [i for part in sharding.parts(m) for i in range(m)[part]]
     batch = Batch(theta[:0], lib.asarray(np.array(own, np.int32)), share=share)
-    parts = leaf_samples(data, batch, TASK, len(sharing.mine), rows)
-    return shared_sums(theta, TASK, parts, share, sharing)
+    parts = leaf_samples(data, batch, TASK, len(sharding.mine), rows)
+    return shared_sums(theta, TASK, parts, share, sharding)
 
 
 @pytest.mark.parametrize("shards", [1, 3, 8, 20])
@@ -47,7 +49,7 @@ def test_it_is_the_plain_gradient(lib: Library, shards: int, m: int) -> None:
     theta, data, _ = problem(lib, m, "float64")
     rows = lib.asarray(np.arange(m, dtype=np.int32))
     plain = batch_sums(theta, TASK, batch_samples(data, Batch(theta[:0], rows), TASK, 100))
-    shared = of_rank(lib, m, "float64", Sharing(shards))
+    shared = of_rank(lib, m, "float64", BatchSharding(shards))
     assert lib.owns(shared.gradient)
     for one, other in zip(shared, plain, strict=True):
         np.testing.assert_allclose(lib.to_numpy(one), lib.to_numpy(other), rtol=1e-12, atol=1e-15)
@@ -59,21 +61,21 @@ def test_it_is_the_plain_gradient(lib: Library, shards: int, m: int) -> None:
 def test_any_number_of_ranks_comes_to_the_same_bits(
     lib: Library, shards: int, ranks: int, m: int, is_wide: bool
 ) -> None:
-    alone = of_rank(lib, m, "float32", Sharing(shards, is_wide=is_wide))
+    alone = of_rank(lib, m, "float32", BatchSharding(shards, is_wide=is_wide))
     given: list[tuple[Any, Any]] = []
     for rank in range(ranks):
-        sharing = Sharing(shards, rank, ranks, is_wide)
+        sharding = BatchSharding(shards, rank, ranks, is_wide)
 
-        def kept(own: Sequence[Any], out: Any, sharing: Sharing = sharing) -> None:
-            branches = sharing.branches_of(sharing.rank)
+        def kept(own: Sequence[Any], out: Any, sharding: BatchSharding = sharding) -> None:
+            branches = sharding.branches_of(sharding.rank)
             given.extend(zip(branches, map(lib.to_numpy, own), strict=True))
 
-        of_rank(lib, m, "float32", replace(sharing, exchange=kept))
+        of_rank(lib, m, "float32", replace(sharding, exchange=kept))
     # Where a library computes in float32 unless it is told otherwise, as torch, that is wide.
-    wide = lib.to_numpy(widened(lib.asarray([0.0], "float32"))).dtype
+    wide = lib.to_numpy(upcast(lib.asarray([0.0], "float32"))).dtype
     dtype = wide if is_wide else np.dtype(np.float32)
     branches, vectors = zip(*given, strict=True)
-    whole = total(branches, vectors, lambda a, b: np.add(a, b, dtype=dtype)).astype(np.float32)
+    whole = tree_sum(branches, vectors, lambda a, b: np.add(a, b, dtype=dtype)).astype(np.float32)
     parameters = parameter_count(SIZES)
     np.testing.assert_array_equal(whole[:parameters], lib.to_numpy(alone.gradient))
     assert whole[parameters] == lib.to_numpy(alone.loss)
@@ -82,7 +84,7 @@ def test_any_number_of_ranks_comes_to_the_same_bits(
 
 def test_samples_that_are_nowhere_change_no_sign_of_zero(lib: Library) -> None:
     theta, _, share = problem(lib, 1, "float32")
-    nothing = shared_sums(theta, TASK, [[]], share, Sharing(1), engine=PLAIN)
+    nothing = shared_sums(theta, TASK, [[]], share, BatchSharding(1), execution=PLAIN)
     assert np.signbit(lib.to_numpy(nothing.gradient)).all()
 
 

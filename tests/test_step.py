@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from mnn_gpu.nn.optimizers import GradientDescent
 from mnn_gpu.nn.parameters import flatten, init_parameters
-from mnn_gpu.step.batch import Batch, Data, Samples, Task
+from mnn_gpu.step.batch import Batch, MicrobatchInputs, NetworkSpec, StepData
 from mnn_gpu.step.gradient import batch_sums
-from mnn_gpu.step.microbatches import cut
+from mnn_gpu.step.microbatches import split_rows
 from mnn_gpu.step.train_step import State, training_step
 from tests import oracle
 from tests.libraries import Library
@@ -34,14 +34,14 @@ def problem(lib: Library, m: int, dtype: str = "float64") -> tuple[State, Any, A
 
 def descend(state: State, shards: Any, alpha: float) -> State:
     """Make one step of gradient descent."""
-    step = training_step(Task(layer_sizes=SIZES), GradientDescent())
+    step = training_step(NetworkSpec(layer_sizes=SIZES), GradientDescent())
     xp = array_namespace(state.theta)
     scalars = xp.asarray([alpha], dtype=state.theta.dtype, device=device(state.theta))
-    return step(Data(None, None, shards), state, Batch(scalars))
+    return step(StepData(None, None, shards), state, Batch(scalars))
 
 
 def there(lib: Library, X: Any, labels: Any, shard_rows: int) -> Any:
-    return cut(lib.asarray(X), lib.asarray(labels), shard_rows)
+    return split_rows(lib.asarray(X), lib.asarray(labels), shard_rows)
 
 
 @pytest.mark.parametrize("shard_rows", [1, 4, 100])
@@ -95,8 +95,8 @@ def test_the_number_of_shards_does_not_matter(m: int, one: int, other: int) -> N
     first, second = (
         batch_sums(
             state.theta,
-            Task(layer_sizes=SIZES),
-            [Samples(*shard) for shard in there(lib, X, labels, rows)],
+            NetworkSpec(layer_sizes=SIZES),
+            [MicrobatchInputs(*shard) for shard in there(lib, X, labels, rows)],
         )
         for rows in (one, other)
     )

@@ -45,7 +45,7 @@ def test_patience_counts_records_without_a_better_one(
 
 
 def test_a_wanted_accuracy_ends_the_training() -> None:
-    assert ends(TrainingConfig(until=0.7), [0.5, 0.69, 0.7, 0.9], [1] * 4) == (3, -1)
+    assert ends(TrainingConfig(target_accuracy=0.7), [0.5, 0.69, 0.7, 0.9], [1] * 4) == (3, -1)
 
 
 def test_patience_is_remembered_over_a_break() -> None:
@@ -75,7 +75,9 @@ def test_the_best_parameters_are_the_models(images: dict[str, Any]) -> None:
 
 
 def test_until_looks_at_the_training_rows_if_none_are_held_out(images: dict[str, Any]) -> None:
-    config = TrainingConfig(hidden=(8,), learning_rate=0.5, epochs=300, batch_size=10, until=0.9)
+    config = TrainingConfig(
+        hidden=(8,), learning_rate=0.5, epochs=300, batch_size=10, target_accuracy=0.9
+    )
     _, history = train(images["X"], images["y"], config)
     assert history.records[-1].accuracy >= 0.9
     assert all(r.accuracy < 0.9 for r in history.records[:-1])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.training.batches import epoch_order as stream
 from mnn_gpu.training.batches.epoch_order import EpochOrder
 from mnn_gpu.training.batches.shard_reader import ShardReader
@@ -46,12 +46,12 @@ class Course(NamedTuple):
 
     def read(self, order: EpochOrder, begin: int = 0) -> Iterator[list[int]]:
         """Yield the rows of each batch from one on, all its shards' together."""
-        sharing = Sharing(self.shards)
-        a_batch = [part.stop - part.start for part in sharing.parts(self.batch_size)]
+        sharding = BatchSharding(self.shards)
+        a_batch = [part.stop - part.start for part in sharding.parts(self.batch_size)]
         readers = [ShardReader(order, i, begin * size) for i, size in enumerate(a_batch)]
         for m in self.batches()[begin:]:
             X, y = np.empty((m, NUMBERED), np.uint8), np.empty(m, np.int64)
-            for reader, part in zip(readers, sharing.parts(m), strict=True):
+            for reader, part in zip(readers, sharding.parts(m), strict=True):
                 reader.fill(X[part], y[part])
             assert numbers(X) == y.tolist()
             yield numbers(X)

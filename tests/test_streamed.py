@@ -50,7 +50,7 @@ EVERYTHING = replace(
     input_dropout=0.1,
     augmentation=Augmentation(half_turned=(1,)),
     image_shape=(3, 4),
-    average=0.9,
+    ema_decay=0.9,
     scale_inputs=True,
 )
 
@@ -148,8 +148,10 @@ def test_any_number_of_ranks_makes_the_same_file(tmp_path: Path) -> None:
         result = ranks.run(count, *job, "--out", "many", "-q", cwd=tmp_path)
         assert result.returncode == 0, result.stderr
         assert (tmp_path / "many").read_bytes() == (tmp_path / "lone").read_bytes()
-    kept = ("--checkpoint", "kept", "--resume", "--every", "4", "--out", "parts", "-q")
-    stopped = ranks.run(4, *job, *kept, "--until", "0.0001", "--report-every", "9", cwd=tmp_path)
+    kept = ("--checkpoint", "kept", "--resume", "--checkpoint-every", "4", "--out", "parts", "-q")
+    stopped = ranks.run(
+        4, *job, *kept, "--target-accuracy", "0.0001", "--report-every", "9", cwd=tmp_path
+    )
     assert stopped.returncode == 0, stopped.stderr
     again = ranks.run(2, *job, *kept, cwd=tmp_path)
     assert again.returncode == 0, again.stderr

@@ -91,7 +91,7 @@ def test_every_way_to_read_a_value_is_counted(reads: Reads) -> None:
 
 EVERYTHING = {
     "optimizer": "adamw",
-    "average": 0.9,
+    "ema_decay": 0.9,
     "clip_norm": 1.0,
     "max_norm": 3.0,
     "dropout": 0.2,

@@ -159,12 +159,12 @@ def test_the_first_parameters_are_drawn_as_asked(init: str) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [None, 7])
-@pytest.mark.parametrize("average", [0.0, 0.9])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
 def test_a_model_trained_on_scaled_inputs_takes_them_as_they_are(
-    backend: Backend, images: dict[str, Any], batch_size: int | None, average: float
+    backend: Backend, images: dict[str, Any], batch_size: int | None, ema_decay: float
 ) -> None:
     config = replace(
-        SMALL, scale_inputs=True, learning_rate=0.05, batch_size=batch_size, average=average
+        SMALL, scale_inputs=True, learning_rate=0.05, batch_size=batch_size, ema_decay=ema_decay
     )
     held_out = images["X"][::2], images["y"][::2]
     model, history = train(images["X"], images["y"], config, backend=backend, validation=held_out)
@@ -177,11 +177,11 @@ def test_a_model_trained_on_scaled_inputs_takes_them_as_they_are(
 
 
 def test_the_average_is_what_is_evaluated_and_kept(images: dict[str, Any]) -> None:
-    last, _ = train(images["X"], images["y"], replace(SMALL, average=0.0))
+    last, _ = train(images["X"], images["y"], replace(SMALL, ema_decay=0.0))
     kept, history = train(
         images["X"],
         images["y"],
-        replace(SMALL, average=0.99),
+        replace(SMALL, ema_decay=0.99),
         validation=(images["X"], images["y"]),
     )
     assert not np.array_equal(last.theta, kept.theta)
@@ -364,7 +364,7 @@ def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
         {"beta2": -0.1},
         {"weight_decay": -1},
         {"weight_decay": float("inf")},
-        {"average": 1.0},
+        {"ema_decay": 1.0},
         {"warmup": 1.0},
         {"clip_norm": 0},
         {"max_norm": True},
@@ -381,8 +381,8 @@ def test_rows_and_labels_must_fit(images: dict[str, Any]) -> None:
         {"image_shape": 28},
         {"image_shape": (28, 1)},
         {"patience": 0},
-        {"until": 98},
-        {"until": 0},
+        {"target_accuracy": 98},
+        {"target_accuracy": 0},
     ],
 )
 def test_a_recipe_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnn_gpu.step.sharding import Sharing
-from mnn_gpu.step.tree_sum import Branch, grown, leaves, remaining, total
+from mnn_gpu.step.sharding import BatchSharding
+from mnn_gpu.step.tree_sum import Branch, leaves, reduce_siblings, roots, tree_sum
 
 
 def added(left: str, right: str) -> str:
@@ -27,12 +27,12 @@ def added(left: str, right: str) -> str:
     ],
 )
 def test_siblings_are_added_first(count: int, order: str) -> None:
-    assert total(leaves(0, count), map(str, range(count)), added) == order
+    assert tree_sum(leaves(0, count), map(str, range(count)), added) == order
 
 
 def test_a_run_of_leaves_leaves_its_largest_branches() -> None:
-    assert remaining(leaves(3, 12)) == [Branch(3, 1), Branch(4, 4), Branch(8, 4)]
-    assert remaining(leaves(8, 16)) == [Branch(8, 8)]
+    assert roots(leaves(3, 12)) == [Branch(3, 1), Branch(4, 4), Branch(8, 4)]
+    assert roots(leaves(8, 16)) == [Branch(8, 8)]
 
 
 @given(st.integers(1, 40), st.data())
@@ -41,13 +41,13 @@ def test_the_order_does_not_hang_on_who_adds_what(shards: int, data: st.DataObje
     branches: list[Branch] = []
     values: list[str] = []
     for rank in range(ranks):
-        sharing = Sharing(shards, rank, ranks)
-        own = sharing.mine
-        found = grown(leaves(own.start, own.stop), map(str, own), added)
-        assert list(found) == sharing.branches_of(rank)
+        sharding = BatchSharding(shards, rank, ranks)
+        own = sharding.mine
+        found = reduce_siblings(leaves(own.start, own.stop), map(str, own), added)
+        assert list(found) == sharding.branches_of(rank)
         branches += found
         values += found.values()
-    assert total(branches, values, added) == total(
+    assert tree_sum(branches, values, added) == tree_sum(
         leaves(0, shards), map(str, range(shards)), added
     )
 
@@ -55,15 +55,15 @@ def test_the_order_does_not_hang_on_who_adds_what(shards: int, data: st.DataObje
 @given(st.integers(1, 40), st.integers(0, 200), st.data())
 def test_the_ranks_share_out_every_sample_once(shards: int, m: int, data: st.DataObject) -> None:
     ranks = data.draw(st.integers(1, shards))
-    sharings = [Sharing(shards, rank, ranks) for rank in range(ranks)]
-    assert [shard for sharing in sharings for shard in sharing.mine] == list(range(shards))
-    parts = [part for sharing in sharings for part in sharing.parts(m)]
+    shardings = [BatchSharding(shards, rank, ranks) for rank in range(ranks)]
+    assert [shard for sharding in shardings for shard in sharding.mine] == list(range(shards))
+    parts = [part for sharding in shardings for part in sharding.parts(m)]
     assert [i for part in parts for i in range(m)[part]] == list(range(m))
     sizes = {part.stop - part.start for part in parts}
     assert max(sizes) - min(sizes) <= 1
-    for sharing in sharings:
-        runs = [i for run in sharing.runs(m, 3) for i in range(m)[run]]
-        assert runs == [i for part in sharing.parts(m) for i in range(m)[part]]
-        groups = sharing.groups()
-        assert [shard for group in groups for shard in group] == list(sharing.mine)
+    for sharding in shardings:
+        runs = [i for run in sharding.runs(m, 3) for i in range(m)[run]]
+        assert runs == [i for part in sharding.parts(m) for i in range(m)[part]]
+        groups = sharding.groups()
+        assert [shard for group in groups for shard in group] == list(sharding.mine)
         assert all(group.start // 8 == (group.stop - 1) // 8 for group in groups)

@@ -10,7 +10,7 @@ import array_api_compat
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backends.arrays import is_foreign, to_host
+from mnn_gpu.backends.arrays import is_non_numpy, to_host
 from mnn_gpu.backends.base import Backend, Memory
 from mnn_gpu.errors import DeviceError
 
@@ -32,7 +32,7 @@ class PlainBackend(Backend):
 
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
         there: Any = array
-        if not is_foreign(array):
+        if not is_non_numpy(array):
             # Not all libraries take an array that cannot be written to, or of foreign bytes.
             host = np.array(array, dtype)
             there, dtype = host, host.dtype

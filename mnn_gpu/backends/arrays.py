@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def is_foreign(array: Any) -> bool:
+def is_non_numpy(array: Any) -> bool:
     """Whether it is an array, but none of NumPy's."""
     return array_api_compat.is_array_api_obj(array) and not array_api_compat.is_numpy_array(array)
 
@@ -24,7 +24,7 @@ def is_on_host(array: Any) -> bool:
 
 def to_host(array: Any) -> npt.NDArray[Any]:
     """Bring an array of any library to the host; anything else as NumPy understands it."""
-    if not is_foreign(array) or is_lazy(array):
+    if not is_non_numpy(array) or is_lazy(array):
         return np.asarray(array)
     return np.from_dlpack(without_gradients(array), device="cpu")
 

@@ -17,16 +17,16 @@ from array_api_compat import array_namespace
 from mnn_gpu.compiler.operations import Outside
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError, MnnGpuError
-from mnn_gpu.nn.matmul_precision import short_product
+from mnn_gpu.nn.matmul_precision import low_precision_matmul
 from mnn_gpu.step.execution import (
-    Exchange,
+    AllReduce,
     Gathered,
     OfPart,
     Run,
     Step,
     Update,
+    all_reduce,
     entries,
-    exchanged,
     of_one_rank,
 )
 
@@ -56,9 +56,9 @@ class Backend(ABC):
         How many numbers a passing result may have to stay in the device's cache.
     steps_per_call : int
         How many steps a compiled step likes to be given at a time.
-    lanes : int
+    workers : int
         How many shards it works on side by side.
-    scales_ahead : bool
+    prescales_pixels : bool
         Whether it rather keeps pixels in the dtype that it computes with, if they are
         used whole again and again and there is the memory.
     is_host : bool
@@ -75,8 +75,8 @@ class Backend(ABC):
     shard_rows: int = field(repr=False)
     steps_per_call: int = field(repr=False)
     cached: int = field(repr=False, default=2**31, kw_only=True)
-    lanes: int = field(repr=False, default=1, kw_only=True)
-    scales_ahead: bool = field(repr=False, default=True, kw_only=True)
+    workers: int = field(repr=False, default=1, kw_only=True)
+    prescales_pixels: bool = field(repr=False, default=True, kw_only=True)
     is_host: bool = field(repr=False, default=False, kw_only=True)
 
     def dtype(self, name: str) -> Any:
@@ -117,11 +117,11 @@ class Backend(ABC):
         """Return whether a step failed for want of memory and left its state as it was."""
         return isinstance(error, MemoryError)
 
-    def explaining(self) -> AbstractContextManager[None]:
+    def translate_errors(self) -> AbstractContextManager[None]:
         """Work on this device; turn what it raises into a DeviceError with cause and cure."""
-        return _Explaining(self)
+        return _TranslateErrors(self)
 
-    def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:  # noqa: ARG002
+    def compile(self, step: Step, data: Any, allgather: Gathered = of_one_rank) -> Run:  # noqa: ARG002
         """Make a pure step ``(data, state, batch) -> state`` as fast as the device allows.
 
         Parameters
@@ -130,7 +130,7 @@ class Backend(ABC):
             Over the namespace; it may not decide by what is in its arrays.
         data : tuple or list of arrays
             What every step sees and none changes.
-        gathered : callable, optional
+        allgather : callable, optional
             Where the step exchanges sums with other ranks. All ranks compile the step, and call
             it, the same number of times. Default: there is no other rank.
 
@@ -148,13 +148,13 @@ class Backend(ABC):
 
         return run
 
-    def spread(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
+    def parallel_map(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
         """Return ``function(array, part)`` of each run of items that it works on in turn.
 
-        There are `lanes` runs, which do not depend on each other, or as many as there
+        There are `workers` runs, which do not depend on each other, or as many as there
         are items.
         """
-        runs = min(self.lanes, len(items))
+        runs = min(self.workers, len(items))
         ends = [len(items) * i // runs for i in range(runs + 1)]
         return [function(array, items[start:stop]) for start, stop in pairwise(ends)]
 
@@ -162,7 +162,7 @@ class Backend(ABC):
         """Make an elementwise function of long vectors fast; here it is handed back."""
         return update
 
-    def exchanged(self, exchange: Exchange, own: Sequence[Any], dtype: Any) -> Any:
+    def all_reduce(self, exchange: AllReduce, own: Sequence[Any], dtype: Any) -> Any:
         """Return what an exchange with other ranks makes of this rank's sums, as ``dtype``.
 
         A compiled step does the exchange where the plain step does.
@@ -170,19 +170,19 @@ class Backend(ABC):
         xp = array_namespace(own[0])
         if isinstance(xp, Tape):
             return xp.do(Outside(exchange, own[0].shape, np.dtype(dtype)), *own)
-        return exchanged(exchange, own, dtype)
+        return all_reduce(exchange, own, dtype)
 
-    def short_product(self, A: Any, B: Any, bits: int) -> Any:
+    def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:
         """Return ``A @ B`` of operands with so many significant bits, see `precision`."""
-        return short_product(A, B, bits)
+        return low_precision_matmul(A, B, bits)
 
     def single_threaded(self) -> AbstractContextManager[Any]:
         """Return the context in which a matrix product is one thread's, whoever asks for it."""
         return nullcontext()
 
 
-class _Explaining(AbstractContextManager[None]):
-    """See `Backend.explaining`; a class enters faster than a generator."""
+class _TranslateErrors(AbstractContextManager[None]):
+    """See `Backend.translate_errors`; a class enters faster than a generator."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend

@@ -82,23 +82,23 @@ class CupyBackend(Backend):
     def is_out_of_memory(self, error: BaseException) -> bool:
         return is_out_of_memory(error)
 
-    def short_product(self, A: Any, B: Any, bits: int) -> Any:
+    def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:
         """Multiply by tensor cores, which round operands to 11 bits themselves.
 
         Those of 8 bits are rounded before: of float32 operands cuBLAS makes no fewer than 11.
         GPUs before Ampere have no such tensor cores.
         """
         if not self.has_tensor_cores:
-            return super().short_product(A, B, bits)
+            return super().low_precision_matmul(A, B, bits)
         if bits < TENSOR_CORE_BITS:
             A, B, bits = rounded(A, bits), rounded(B, bits), TENSOR_CORE_BITS
         xp = array_namespace(A)
         if isinstance(xp, Tape):
-            return xp.short_product(A, B, bits)
+            return xp.low_precision_matmul(A, B, bits)
         try:
             cublas = Cublas.current(self.cupy)
         except (OSError, CublasError):
-            return super().short_product(A, B, bits)
+            return super().low_precision_matmul(A, B, bits)
         C = self.cupy.empty((A.shape[0], B.shape[1]), A.dtype)
         cublas.product(A, B, C, bits)
         return C
@@ -114,7 +114,7 @@ class CupyBackend(Backend):
         with self.active():
             return CudaGraphs(self.cupy)
 
-    def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:
+    def compile(self, step: Step, data: Any, allgather: Gathered = of_one_rank) -> Run:
         """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `graphs`.
 
         Several ranks do so only where it is 1.
@@ -123,12 +123,12 @@ class CupyBackend(Backend):
         the parameters of all ranks must stay the same.
         """
         plain = super().compile(step, data)
-        everyones = gathered(self._hindrance_to_graphs())
+        everyones = allgather(self._hindrance_to_graphs())
         hindrance = first_hindrance(everyones)
         if hindrance is None and len(everyones) > 1:
-            hindrance = first_hindrance(gathered(cuda_graphs.hindrance_of_ranks()))
+            hindrance = first_hindrance(allgather(cuda_graphs.hindrance_of_ranks()))
         if hindrance is None:
-            return Captured(step, data, plain, self.graphs, gathered)
+            return Captured(step, data, plain, self.graphs, allgather)
         if hindrance:
             warnings.warn(f"No CUDA graphs ({hindrance}).", TrainingWarning, stacklevel=2)
         return plain

@@ -30,7 +30,7 @@ UNKNOWN = 999
 USE_CPU = "or use --device cpu"
 
 
-class Cure(NamedTuple):
+class Explanation(NamedTuple):
     """Why something failed and what to do: a sentence each."""
 
     cause: str
@@ -148,16 +148,16 @@ def _update_driver(e: Evidence) -> str:
     return f"Update the driver, {USE_CPU}."
 
 
-Rule = tuple[Callable[[Evidence], bool], Callable[[Evidence], Cure]]
+Rule = tuple[Callable[[Evidence], bool], Callable[[Evidence], Explanation]]
 
 # The first rule that fits decides, so the more certain ones stand further up.
 RULES: list[Rule] = [
     (
         lambda e: isinstance(e.error, ModuleNotFoundError) and e.error.name == "cupy",
         lambda e: (
-            Cure("CuPy is not installed.", f"Run {e.install}, {USE_CPU}.")
+            Explanation("CuPy is not installed.", f"Run {e.install}, {USE_CPU}.")
             if e.driver
-            else Cure(
+            else Explanation(
                 "CuPy is not installed, and no NVIDIA driver was found.",
                 f"On a machine with an NVIDIA GPU run {e.install}; elsewhere use --device cpu.",
             )
@@ -165,14 +165,14 @@ RULES: list[Rule] = [
     ),
     (
         _no_driver,
-        lambda _: Cure(
+        lambda _: Explanation(
             "No NVIDIA driver was found.",
             f"Install the NVIDIA driver and see that nvidia-smi runs, {USE_CPU}.",
         ),
     ),
     (
         _has_status(INSUFFICIENT_DRIVER, UNSUPPORTED_PTX),
-        lambda e: Cure(
+        lambda e: Explanation(
             f"The NVIDIA driver is too old: it serves CUDA {version_text(e.driver)}, "
             f"CuPy needs {version_text(e.runtime)}.",
             _update_driver(e),
@@ -180,7 +180,7 @@ RULES: list[Rule] = [
     ),
     (
         lambda e: e.status == NO_DEVICE or (e.stage == "device count" and e.status is None),
-        lambda _: Cure(
+        lambda _: Explanation(
             "The NVIDIA driver works, but no GPU is visible.",
             "See nvidia-smi -L, clear CUDA_VISIBLE_DEVICES or start the container with "
             f"--gpus all, {USE_CPU}.",
@@ -188,7 +188,7 @@ RULES: list[Rule] = [
     ),
     (
         lambda e: e.status == INVALID_DEVICE or e.stage == "index in range",
-        lambda e: Cure(
+        lambda e: Explanation(
             f"There is no GPU with index {e.index}: {e.error}.",
             "Choose one that mnn-gpu devices lists; CUDA_VISIBLE_DEVICES renumbers them "
             f"from 0, {USE_CPU}.",
@@ -196,14 +196,14 @@ RULES: list[Rule] = [
     ),
     (
         lambda e: len(e.wheels) > 1,
-        lambda e: Cure(
+        lambda e: Explanation(
             f"Several CuPy wheels are installed and break each other: {', '.join(e.wheels)}.",
             _reinstall(e),
         ),
     ),
     (
         lambda e: is_out_of_memory(e.error),
-        lambda e: Cure(
+        lambda e: Explanation(
             f"GPU {e.index} is out of memory.",
             "See with nvidia-smi who holds it; lower --batch-size or --shard-rows, take "
             f"another GPU with --device cuda:N, {USE_CPU}.",
@@ -211,7 +211,7 @@ RULES: list[Rule] = [
     ),
     (
         _has_status(DEVICES_UNAVAILABLE),
-        lambda e: Cure(
+        lambda e: Explanation(
             f"GPU {e.index} is busy or reserved for another process (exclusive mode).",
             f"See nvidia-smi, wait or take another GPU with --device cuda:N, {USE_CPU}.",
         ),
@@ -221,7 +221,7 @@ RULES: list[Rule] = [
             e.status in (NO_KERNEL_IMAGE, INVALID_PTX)
             or _mentions("gpu-architecture|no kernel image|ARCH_MISMATCH")(e)
         ),
-        lambda e: Cure(
+        lambda e: Explanation(
             f"CuPy for CUDA {version_text(e.runtime)} does not support the architecture of "
             f"GPU {e.index}.",
             "GPUs before Turing (P100, V100) need cupy-cuda12x: "
@@ -231,7 +231,7 @@ RULES: list[Rule] = [
     ),
     (
         _mentions("open source file|CUDA headers"),
-        lambda e: Cure(
+        lambda e: Explanation(
             "CuPy cannot find the CUDA headers that its kernels include.",
             f"Install them beside CuPy: {e.install}, or point CUDA_PATH to a "
             f"CUDA toolkit, {USE_CPU}.",
@@ -239,21 +239,21 @@ RULES: list[Rule] = [
     ),
     (
         _mentions("(fail|find|load|open).*nvrtc|nvrtc.*(not found|no such file|cannot open)"),
-        lambda e: Cure(
+        lambda e: Explanation(
             "CuPy cannot find NVRTC, CUDA's run-time compiler.",
             f"Install the CUDA libraries beside CuPy: {e.install}, {USE_CPU}.",
         ),
     ),
     (
         _mentions(r"libcublas|cublas(Lt)?64_"),
-        lambda e: Cure(
+        lambda e: Explanation(
             "CuPy cannot load cuBLAS, CUDA's matrix library.",
             f"Install the CUDA libraries beside CuPy: {e.install}, {USE_CPU}.",
         ),
     ),
     (
         _has_status(DRIVER_MISMATCH, DRIVER_NOT_COMPATIBLE, SYSTEM_NOT_READY, UNKNOWN),
-        lambda e: Cure(
+        lambda e: Explanation(
             f"The NVIDIA driver is not ready ({first_line(e.error)}).",
             "Restart the computer; after a driver update the old kernel module stays "
             f"loaded until then, {USE_CPU}.",
@@ -261,7 +261,7 @@ RULES: list[Rule] = [
     ),
     (
         _has_status(INITIALIZATION),
-        lambda _: Cure(
+        lambda _: Explanation(
             "CUDA could not start in this process; it does not survive a fork.",
             "Start worker processes with the 'spawn' method, or restart the notebook "
             f"kernel, {USE_CPU}.",
@@ -269,19 +269,19 @@ RULES: list[Rule] = [
     ),
     (
         lambda e: e.stage == "import",
-        lambda e: Cure(
+        lambda e: Explanation(
             f"CuPy is installed but cannot be imported ({first_line(e.error)}).", _reinstall(e)
         ),
     ),
 ]
 
 
-def explain(evidence: Evidence) -> Cure:
+def explain(evidence: Evidence) -> Explanation:
     """Return the cause and the cure of a failure, known or not."""
     for fits, cure in RULES:
         if fits(evidence):
             return cure(evidence)
-    return Cure(
+    return Explanation(
         f"The GPU failed ({first_line(evidence.error)}).",
         f"See mnn-gpu devices and nvidia-smi, {USE_CPU}.",
     )

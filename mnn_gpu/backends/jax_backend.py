@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends.base import Backend, Memory
-from mnn_gpu.backends.jax_vectors import Joined, cut, piecewise, register
+from mnn_gpu.backends.jax_vectors import Concat, cut, piecewise, register
 from mnn_gpu.errors import DeviceError, UsageError
 from mnn_gpu.step.execution import Gathered, Run, Step, Update, entries, of_one_rank
 
@@ -72,7 +72,7 @@ class JaxBackend(Backend):
         return self.jax.device_put(np.asarray(array, dtype=dtype), self.jax_device)
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        if isinstance(array, Joined):
+        if isinstance(array, Concat):
             return np.concatenate([np.asarray(part) for part in array.parts])
         return np.asarray(array)
 
@@ -98,13 +98,13 @@ class JaxBackend(Backend):
             )
         return None
 
-    def short_product(self, A: Any, B: Any, bits: int) -> Any:
+    def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:
         """Leave the rounding to the device, where it has tensor cores."""
         if self.jax_device.platform == "cpu":
-            return super().short_product(A, B, bits)
+            return super().low_precision_matmul(A, B, bits)
         return self.xp.matmul(A, B, precision=self.jax.lax.DotAlgorithmPreset[PRESETS[bits]])
 
-    def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:  # noqa: ARG002
+    def compile(self, step: Step, data: Any, allgather: Gathered = of_one_rank) -> Run:  # noqa: ARG002
         """Compile with `jax.jit`, the state donated, `STEPS_PER_CALL` steps to a call.
 
         The data are an argument, since XLA would copy a constant of that size into its
@@ -139,9 +139,9 @@ class JaxBackend(Backend):
         """Return where the step cuts vectors of each length, without computing anything."""
         asked: dict[int, set[int]] = {}
 
-        def noting(vector: Any) -> Joined:
+        def noting(vector: Any) -> Concat:
             (length,) = vector.shape
-            return Joined([vector], (0, length), asked.setdefault(length, {0, length}))
+            return Concat([vector], (0, length), asked.setdefault(length, {0, length}))
 
         self.jax.eval_shape(lambda s: step(data, self._map_vectors(noting, s), batch), state)
         return {length: tuple(sorted(places)) for length, places in asked.items()}
@@ -150,7 +150,7 @@ class JaxBackend(Backend):
         return self.jax.tree.map(
             lambda leaf: function(leaf) if leaf.ndim == 1 else leaf,
             state,
-            is_leaf=lambda leaf: isinstance(leaf, Joined),
+            is_leaf=lambda leaf: isinstance(leaf, Concat),
         )
 
     def fuse(self, update: Update) -> Update:

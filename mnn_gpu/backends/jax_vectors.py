@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 Array: TypeAlias = Any
 
 
-class Joined:
+class Concat:
     """A vector made of pieces, as far as a step needs one: its shape, dtype and slices.
 
     Parameters
@@ -60,25 +60,25 @@ class Joined:
         return pieces[0] if len(pieces) == 1 else self.__array_namespace__().concat(pieces)
 
 
-def cut(vector: Array, bounds: tuple[int, ...]) -> Joined:
+def cut(vector: Array, bounds: tuple[int, ...]) -> Concat:
     """Cut a flat vector into pieces; one that is cut already stays as it is."""
-    if isinstance(vector, Joined):
+    if isinstance(vector, Concat):
         return vector
-    return Joined([vector[low:high] for low, high in pairwise(bounds)], bounds)
+    return Concat([vector[low:high] for low, high in pairwise(bounds)], bounds)
 
 
 def piecewise(update: Any) -> Any:
     """Return an elementwise function that works on vectors piece by piece, if they are cut."""
 
     def by_pieces(*arguments: Any) -> tuple[Any, ...]:
-        cut_ones = [a for a in arguments if isinstance(a, Joined)]
+        cut_ones = [a for a in arguments if isinstance(a, Concat)]
         if not cut_ones:
             result: tuple[Any, ...] = update(*arguments)
             return result
         bounds = cut_ones[0].bounds
         columns = [list(_pieces(argument, bounds)) for argument in arguments]
         results = [update(*row) for row in zip(*columns, strict=True)]
-        return tuple(Joined(parts, bounds) for parts in zip(*results, strict=True))
+        return tuple(Concat(parts, bounds) for parts in zip(*results, strict=True))
 
     return by_pieces
 
@@ -95,7 +95,7 @@ def register() -> None:
     """Tell JAX how to take such a vector apart; once in a process."""
     tree_util = importlib.import_module("jax.tree_util")
     tree_util.register_pytree_node(
-        Joined,
+        Concat,
         lambda joined: (joined.parts, joined.bounds),
-        lambda bounds, parts: Joined(parts, bounds),
+        lambda bounds, parts: Concat(parts, bounds),
     )

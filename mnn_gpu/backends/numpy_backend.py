@@ -43,11 +43,11 @@ class NumpyBackend(Backend):
 
     Parameters
     ----------
-    sharers : int
+    processes_per_node : int
         How many processes share the processors.
     """
 
-    def __init__(self, sharers: int = 1) -> None:
+    def __init__(self, processes_per_node: int = 1) -> None:
         super().__init__(
             "numpy",
             "cpu",
@@ -55,9 +55,9 @@ class NumpyBackend(Backend):
             SHARD_ROWS,
             STEPS_PER_CALL,
             cached=CACHED,
-            lanes=min(wanted_threads(sharers), MOST_LANES),
+            workers=min(wanted_threads(processes_per_node), MOST_LANES),
             # A shard of bytes is read and scaled in less time than one of floats is read.
-            scales_ahead=False,
+            prescales_pixels=False,
             is_host=True,
         )
 
@@ -96,27 +96,27 @@ class NumpyBackend(Backend):
             )
         return None
 
-    def compile(self, step: Step, data: Any, gathered: Gathered = of_one_rank) -> Run:  # noqa: ARG002
+    def compile(self, step: Step, data: Any, allgather: Gathered = of_one_rank) -> Run:  # noqa: ARG002
         """Trace the step once and replay it into fixed memory; see `replay.py`."""
         return Replay(step, data)
 
     def fuse(self, update: Update) -> Update:
         """Work through the vectors block by block, each of which stays in the cache."""
-        return blockwise(update, BLOCK, self.lanes)
+        return blockwise(update, BLOCK, self.workers)
 
     def single_threaded(self) -> AbstractContextManager[Any]:
         return single_threaded()
 
-    def spread(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
+    def parallel_map(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
         """Let each run of items be replayed by a thread of its own."""
         xp = array_api_compat.array_namespace(array)
         if not isinstance(xp, Tape):
-            return super().spread(function, array, items)
+            return super().parallel_map(function, array, items)
 
         def in_next_lane(array: Any, part: Sequence[Any]) -> Any:
             xp.lane += 1
             return function(array, part)
 
-        results = super().spread(in_next_lane, array, items)
+        results = super().parallel_map(in_next_lane, array, items)
         xp.lane = 0
         return results

@@ -27,7 +27,11 @@ LIBRARIES = {
 
 
 def select_backend(
-    device: str | None = None, library: str = "auto", *, local_rank: int = 0, sharers: int = 1
+    device: str | None = None,
+    library: str = "auto",
+    *,
+    local_rank: int = 0,
+    processes_per_node: int = 1,
 ) -> Backend:
     """Return the backend for a device, after seeing it run.
 
@@ -44,7 +48,7 @@ def select_backend(
     local_rank : int
         Which of the processes this is that share the machine's GPUs: it takes the next one,
         where no number is given.
-    sharers : int
+    processes_per_node : int
         How many processes share this one's processors: each takes its part of the threads.
 
     Returns
@@ -81,10 +85,10 @@ def select_backend(
     if library == "jax":
         return _jax(None if kind == "auto" else kind, index)
     if kind == "cpu" or library == "numpy":
-        return _cpu(sharers)
+        return _cpu(processes_per_node)
     if kind == "cuda" or library == "cupy":
         return _cuda(index if match[1] else _next_gpu(local_rank))
-    return _first_that_runs(local_rank, sharers)
+    return _first_that_runs(local_rank, processes_per_node)
 
 
 def checked_backend(backend: Backend | None) -> Backend:
@@ -126,10 +130,10 @@ def _jax(platform: str | None, index: int) -> Backend:
     return JaxBackend.connect(platform, index)
 
 
-def _cpu(sharers: int) -> Backend:
+def _cpu(processes_per_node: int) -> Backend:
     from mnn_gpu.backends.numpy_backend import NumpyBackend
 
-    return NumpyBackend(sharers)
+    return NumpyBackend(processes_per_node)
 
 
 def _next_gpu(local_rank: int) -> int:
@@ -147,9 +151,9 @@ def _cuda(index: int) -> Backend:
     return CupyBackend.connect(index)
 
 
-def _first_that_runs(local_rank: int, sharers: int) -> Backend:
+def _first_that_runs(local_rank: int, processes_per_node: int) -> Backend:
     if _is_nowhere("cupy"):
-        return _cpu(sharers)
+        return _cpu(processes_per_node)
     try:
         return _cuda(_next_gpu(local_rank))
     except DeviceError as error:
@@ -166,7 +170,7 @@ def _first_that_runs(local_rank: int, sharers: int) -> Backend:
     if not _not_installed(first):
         message = f"Using the CPU. {first.cause} {first.cure}"
         warnings.warn(FallbackWarning(message), stacklevel=3)
-    return _cpu(sharers)
+    return _cpu(processes_per_node)
 
 
 def _is_nowhere(package: str) -> bool:

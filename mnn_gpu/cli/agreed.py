@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mnn_gpu.errors import UsageError
 
 if TYPE_CHECKING:
-    from mnn_gpu.distributed.process_group import Ranks
+    from mnn_gpu.distributed.process_group import ProcessGroup
 
 FREE = ("quiet", "json", "device", "data", "images", "model", "run", "is_shared")
 """Options that may differ. What the files hold is compared later; machines may name them
@@ -20,7 +20,7 @@ differently."""
 
 
 def agreed(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None, ranks: Ranks
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, ranks: ProcessGroup
 ) -> argparse.Namespace:
     """Return the options, which are those of all ranks.
 
@@ -33,7 +33,7 @@ def agreed(
     """
     from mnn_gpu.distributed.agreement import check_same
 
-    found = ranks.all_do(lambda: _parsed(parser, argv))
+    found = ranks.on_all_ranks(lambda: _parsed(parser, argv))
     if found is None:
         check_same(ranks, "--help or --version", {})
         sys.exit(0)

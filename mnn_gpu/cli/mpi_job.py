@@ -16,7 +16,7 @@ from mnn_gpu.utils.console import say
 from mnn_gpu.utils.signals import SIGNALS, raise_on_signals
 
 if TYPE_CHECKING:
-    from mnn_gpu.distributed.process_group import Ranks
+    from mnn_gpu.distributed.process_group import ProcessGroup
 
 STAGGER = 0.5
 """Seconds that each rank waits for those before it: what all would say, the first one says."""
@@ -34,7 +34,7 @@ class Job:
     def __init__(self) -> None:
         self.launch: Launch | None = launched()
         self.stderr: TextIO | None = sys.stderr
-        self.ranks: Ranks | None = None
+        self.ranks: ProcessGroup | None = None
         if not self.is_first:
             sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
             sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
@@ -43,7 +43,7 @@ class Job:
     def is_first(self) -> bool:
         return self.launch is None or self.launch.rank == 0
 
-    def connect(self) -> Ranks:
+    def connect(self) -> ProcessGroup:
         """Return the ranks of the job, or this process alone.
 
         Raises
@@ -53,16 +53,16 @@ class Job:
         if self.ranks is not None:
             return self.ranks
         if self.launch is None:
-            from mnn_gpu.distributed.process_group import Ranks
+            from mnn_gpu.distributed.process_group import ProcessGroup
 
-            self.ranks = Ranks()
+            self.ranks = ProcessGroup()
         else:
             from mnn_gpu.distributed.mpi_start import world
 
             comm = world(self.launch)
-            from mnn_gpu.distributed.mpi import MpiRanks
+            from mnn_gpu.distributed.mpi import MpiGroup
 
-            self.ranks = MpiRanks(comm)
+            self.ranks = MpiGroup(comm)
             # Not before: from here on, an exception ends the job; see `fail`.
             raise_on_signals()
         return self.ranks

@@ -16,7 +16,7 @@ from mnn_gpu.utils.console import say
 if TYPE_CHECKING:
     from mnn_gpu import Blocks, Dataset, Model
     from mnn_gpu.backends import Backend
-    from mnn_gpu.distributed.process_group import Ranks
+    from mnn_gpu.distributed.process_group import ProcessGroup
 
 
 D = TypeVar("D", "Dataset", "Blocks")
@@ -222,13 +222,16 @@ def print_json(result: dict[str, Any]) -> None:
     print(json.dumps(result, indent=2))
 
 
-def chosen_backend(args: argparse.Namespace, ranks: Ranks | None = None) -> Backend:
+def chosen_backend(args: argparse.Namespace, ranks: ProcessGroup | None = None) -> Backend:
     """Return the backend; where auto fell back to the CPU, say why in one line."""
     from mnn_gpu import select_backend
-    from mnn_gpu.distributed.process_group import Ranks
+    from mnn_gpu.distributed.process_group import ProcessGroup
 
-    ranks = Ranks() if ranks is None else ranks
+    ranks = ProcessGroup() if ranks is None else ranks
     with notes():
         return select_backend(
-            args.device, args.backend, local_rank=ranks.local_rank, sharers=ranks.sharers
+            args.device,
+            args.backend,
+            local_rank=ranks.local_rank,
+            processes_per_node=ranks.processes_per_node,
         )

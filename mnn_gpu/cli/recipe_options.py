@@ -28,7 +28,7 @@ NUMBERS: tuple[tuple[str, Any, str, str], ...] = (
     ("beta1", float, "X", "for adam and adamw (default: 0.9)"),
     ("beta2", float, "X", "for adam and adamw (default: 0.999)"),
     ("weight_decay", float, "X", "pull weights to 0, not biases (default: 0; adamw 0.01)"),
-    ("average", float, "X", "use a moving average of the weights, such as 0.999 (default: 0)"),
+    ("ema_decay", float, "X", "use a moving average of the weights, such as 0.999 (default: 0)"),
     ("warmup", float, "X", "share of the run in which the learning rate rises (default: 0)"),
     ("clip_norm", float, "X", "scale gradients down to this length (default: do not)"),
     ("dropout", float, "X", "share of hidden units left out at random (default: 0)"),
@@ -41,7 +41,7 @@ NUMBERS: tuple[tuple[str, Any, str, str], ...] = (
         "N",
         "stop after N reports without improvement; keep the best",
     ),
-    ("until", float, "ACC", "stop once the held-out accuracy is ACC, such as 0.98"),
+    ("target_accuracy", float, "ACC", "stop once the held-out accuracy is ACC, such as 0.98"),
 )
 # Of Augmentation.
 DEFORMATIONS: tuple[tuple[str, str, str], ...] = (

@@ -136,7 +136,7 @@ def _trained(
                 classes=classes,
                 hooks=[Waiting(), *progress(args.quiet)],
                 checkpoint=args.checkpoint,
-                checkpoint_every=args.every,
+                checkpoint_every=args.checkpoint_every,
                 resume=args.resume,
                 comm=args.ranks if args.ranks.size > 1 else None,
             )
@@ -173,10 +173,11 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
     from mnn_gpu.errors import UsageError
     from mnn_gpu.training.checkpoints.interval import Due
 
-    for name in ("resume", "every"):
+    for name in ("resume", "checkpoint_every"):
         if getattr(args, name) and args.checkpoint is None:
             raise UsageError(
-                f"--{name} needs a folder of checkpoints.", "Give --checkpoint FOLDER too."
+                f"--{name.replace('_', '-')} needs a folder of checkpoints.",
+                "Give --checkpoint FOLDER too.",
             )
     if args.checkpoint and "\0" not in f"{args.out}{args.checkpoint}":
         from mnn_gpu.storage.atomic_write import check_writable
@@ -192,7 +193,7 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
             if number_of(out) is not None or out.name == LOCK:
                 raise UsageError("--out has a checkpoint's name.", "Give the model another name.")
             check_writable(out, make_folder=True)
-    Due(args.every)
+    Due(args.checkpoint_every)
 
 
 def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset | Blocks, int | None]:

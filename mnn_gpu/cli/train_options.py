@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep the last two states of the run in this folder",
     )
     output.add_argument(
-        "--every",
+        "--checkpoint-every",
         metavar="N|TIME",
         help="save a state after every N iterations, or every 30s, 10m, 1.5h",
     )

@@ -156,7 +156,7 @@ class Tape:
 
         return Traced(self, small_matmul.product(do, A, B, in_lane=self.lane > 0))
 
-    def short_product(self, A: Any, B: Any, bits: int) -> Traced:
+    def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Traced:
         """Multiply operands that a device rounds to so many significant bits itself."""
         return self.do(np.dot, A, B, bits=bits)
 

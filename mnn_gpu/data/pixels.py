@@ -127,7 +127,7 @@ def _scale_of_all(parts: list[npt.NDArray[Any]]) -> int:
 def unit_pixels(X: npt.NDArray[Any], pixel_max: float) -> npt.NDArray[Any]:
     """Return pixels from 0 to 1 as floats, but bytes of 0 to 255 as they are.
 
-    Those are divided by 255 on the device, see `network.unit_range`, in the same arithmetic.
+    Those are divided by 255 on the device, see `network.scale_pixels`, in the same arithmetic.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def unit_pixels(X: npt.NDArray[Any], pixel_max: float) -> npt.NDArray[Any]:
     """
     if (pixel_max == 1 and X.dtype.kind == "f") or (pixel_max == BYTES and X.dtype == np.uint8):
         return X
-    # As a product, like that of `unit_range`.
+    # As a product, like that of `scale_pixels`.
     dtype = np.float64 if X.dtype == np.float64 else np.float32
     scaled: npt.NDArray[Any] = X.astype(dtype)
     scaled *= 1 / pixel_max

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.errors import UsageError
 from mnn_gpu.version import __version__
 
@@ -16,14 +16,14 @@ LONGEST = 60
 """Characters of a value in a message."""
 
 
-def check_same(ranks: Ranks, call: str, values: Mapping[str, object] | None = None) -> None:
+def check_same(ranks: ProcessGroup, call: str, values: Mapping[str, object] | None = None) -> None:
     """Compare what the ranks were given, and refuse to continue if it differs.
 
     The first exchange of every call that ranks make together, so that two calls are not mixed.
 
     Parameters
     ----------
-    ranks : Ranks
+    ranks : ProcessGroup
     call : str
         What is called, such as "train".
     values : mapping of name to value, optional
@@ -38,7 +38,7 @@ def check_same(ranks: Ranks, call: str, values: Mapping[str, object] | None = No
         return
     own = {"call": call, "mnn_gpu version": __version__}
     own |= {name: repr(value) for name, value in (values or {}).items()}
-    everyones: list[Any] = ranks.gathered(own)
+    everyones: list[Any] = ranks.allgather(own)
     # Another version may send something else at this point.
     everyones = [value if isinstance(value, dict) else {} for value in everyones]
     names = dict.fromkeys(name for given in everyones for name in given)

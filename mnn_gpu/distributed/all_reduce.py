@@ -21,10 +21,10 @@ import numpy.typing as npt
 from array_api_compat import array_namespace
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.step.execution import Exchange
+from mnn_gpu.step.execution import AllReduce
 from mnn_gpu.step.microbatches import slices
-from mnn_gpu.step.sharding import Sharing
-from mnn_gpu.step.tree_sum import total
+from mnn_gpu.step.sharding import BatchSharding
+from mnn_gpu.step.tree_sum import tree_sum
 
 Array: TypeAlias = Any
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -33,21 +33,21 @@ BLOCK = 16384
 """Numbers that are added up at a time, so that they stay in the cache."""
 
 
-class PartwiseExchange(ABC):
-    """An `engine.Exchange`, whichever way numbers travel.
+class PartwiseAllReduce(ABC):
+    """An `engine.AllReduce`, whichever way numbers travel.
 
     Parameters
     ----------
-    sharing : Sharing
+    sharding : BatchSharding
     dtype : str
         In which the sums of branches travel.
     """
 
-    def __init__(self, sharing: Sharing, dtype: str) -> None:
-        self.rank, self.ranks = sharing.rank, sharing.ranks
+    def __init__(self, sharding: BatchSharding, dtype: str) -> None:
+        self.rank, self.ranks = sharding.rank, sharding.ranks
         self.dtype = np.dtype(dtype)
-        self.wide = np.result_type(dtype, np.float64) if sharing.is_wide else self.dtype
-        branches = [sharing.branches_of(rank) for rank in range(self.ranks)]
+        self.wide = np.result_type(dtype, np.float64) if sharding.is_wide else self.dtype
+        branches = [sharding.branches_of(rank) for rank in range(self.ranks)]
         self.counts = [len(of_rank) for of_rank in branches]
         self.branches = [branch for of_rank in branches for branch in of_rank]
         if len(self.branches) == 2 and self.dtype == np.float32:
@@ -81,7 +81,7 @@ class PartwiseExchange(ABC):
 
     def add_up(self, rows: Array, out: Array) -> None:
         """Write the sum of everyone's branches, (branches, numbers), to ``out``, (numbers,)."""
-        out[...] = total(self.branches, rows, self._add)
+        out[...] = tree_sum(self.branches, rows, self._add)
 
     def _packed(self, own: Sequence[Array], part: int) -> Array:
         """Return this rank's branches, (ranks, branches, part)."""
@@ -95,20 +95,20 @@ class PartwiseExchange(ABC):
         return xp.astype(left, self.wide, copy=False) + xp.astype(right, self.wide, copy=False)
 
 
-class HostExchange(PartwiseExchange):
+class HostAllReduce(PartwiseAllReduce):
     """The exchange of arrays in the host's memory over MPI.
 
     Parameters
     ----------
     comm : mpi4py.MPI.Intracomm
-    sharing, dtype
-        See `PartwiseExchange`.
+    sharding, dtype
+        See `PartwiseAllReduce`.
     """
 
     block = BLOCK
 
-    def __init__(self, comm: Any, sharing: Sharing, dtype: str) -> None:
-        super().__init__(sharing, dtype)
+    def __init__(self, comm: Any, sharding: BatchSharding, dtype: str) -> None:
+        super().__init__(sharding, dtype)
         self.comm = comm
         self.received: dict[int, NDArray] = {}
 
@@ -134,17 +134,17 @@ class HostExchange(PartwiseExchange):
         return np.add(left, right, dtype=self.wide)
 
 
-class StagedExchange:
+class StagedAllReduce:
     """The exchange of a device's arrays by way of the host.
 
     Parameters
     ----------
-    exchange : Exchange
+    exchange : AllReduce
         Of arrays in the host's memory.
     backend : Backend
     """
 
-    def __init__(self, exchange: Exchange, backend: Backend) -> None:
+    def __init__(self, exchange: AllReduce, backend: Backend) -> None:
         self.exchange = exchange
         self.backend = backend
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 
 
-def ranks_of(comm: Any) -> Ranks:
+def ranks_of(comm: Any) -> ProcessGroup:
     """Return the ranks of a communicator of mpi4py's, this process alone if it is None."""
     if comm is None:
-        return Ranks()
-    if isinstance(comm, Ranks):
+        return ProcessGroup()
+    if isinstance(comm, ProcessGroup):
         return comm
-    from mnn_gpu.distributed.mpi import MpiRanks
+    from mnn_gpu.distributed.mpi import MpiGroup
 
-    return MpiRanks(comm)
+    return MpiGroup(comm)

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.distributed.all_reduce import HostExchange, StagedExchange
+from mnn_gpu.distributed.all_reduce import HostAllReduce, StagedAllReduce
 from mnn_gpu.distributed.mpi_start import on_this_machine
 from mnn_gpu.distributed.patience import killed_after, last_words, patience
 from mnn_gpu.distributed.pipes import wait_until_read
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.distributed.watched import WatchedComm
 from mnn_gpu.errors import MnnGpuError, RankError
-from mnn_gpu.step.execution import Exchange
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.execution import AllReduce
+from mnn_gpu.step.sharding import BatchSharding
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ ABORT_SECONDS = 5.0
 """In which `MPI_Abort` ends this process; it may wait for a lock that another thread has."""
 
 
-class MpiRanks(Ranks):
+class MpiGroup(ProcessGroup):
     """The ranks of a communicator; all of them make one at the same time.
 
     Parameters
@@ -46,31 +46,31 @@ class MpiRanks(Ranks):
             lambda text: _say(this(), text),
         )
         self._maximum = MPI.MAX
-        self.gathered(None)  # What follows is not watched; all ranks are there from here on.
-        self.local_rank, self.sharers = on_this_machine(comm)
+        self.allgather(None)  # What follows is not watched; all ranks are there from here on.
+        self.local_rank, self.processes_per_node = on_this_machine(comm)
 
-    def gathered(self, value: T) -> list[T]:
+    def allgather(self, value: T) -> list[T]:
         values: list[T] = self.comm.allgather(value)
         return values
 
-    def from_first(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         first: T = self.comm.bcast(value, 0)
         return first
 
-    def largest(self, number: int) -> int:
-        largest: int = self.comm.allreduce(number, self._maximum)
-        return largest
+    def max(self, number: int) -> int:
+        most: int = self.comm.allreduce(number, self._maximum)
+        return most
 
-    def first_does(self, work: Callable[[], T]) -> T | None:
-        return self.all_do(work if self.is_first else lambda: None)
+    def on_rank0(self, work: Callable[[], T]) -> T | None:
+        return self.on_all_ranks(work if self.is_first else lambda: None)
 
-    def all_do(self, work: Callable[[], T]) -> T:
+    def on_all_ranks(self, work: Callable[[], T]) -> T:
         error: Exception | None = None
         try:
             result = work()
         except Exception as own:
             error = own
-        failures = self.gathered(None if error is None else _told(error))
+        failures = self.allgather(None if error is None else _told(error))
         if error is not None:
             raise error
         for rank, failure in enumerate(failures):
@@ -82,16 +82,16 @@ class MpiRanks(Ranks):
         """Return 8, so that up to 8 ranks come to the same bits; beyond, the next power of 2."""
         return max(DEFAULT_SHARDS, 1 << (self.size - 1).bit_length())
 
-    def exchange(self, sharing: Sharing, dtype: str, backend: Backend) -> Exchange | None:
+    def exchange(self, sharding: BatchSharding, dtype: str, backend: Backend) -> AllReduce | None:
         if self.size == 1:
             return None
-        on_host = HostExchange(self.comm, sharing, dtype)
+        on_host = HostAllReduce(self.comm, sharding, dtype)
         if backend.is_host:
             return on_host
         from mnn_gpu.distributed.nccl import between_gpus
 
-        direct = between_gpus(backend, self, sharing, dtype)
-        return StagedExchange(on_host, backend) if direct is None else direct
+        direct = between_gpus(backend, self, sharding, dtype)
+        return StagedAllReduce(on_host, backend) if direct is None else direct
 
     def signals(self) -> list[int]:
         return self.comm.heard.all()
@@ -111,13 +111,13 @@ def end_all(comm: Any, code: int) -> None:
         os._exit(code)  # Where Abort should come back.
 
 
-def _give_up(ranks: Ranks | None, why: str, number: int | None) -> None:
+def _give_up(ranks: ProcessGroup | None, why: str, number: int | None) -> None:
     if ranks is None:
         return
     ranks.give_up(*last_words(why, number))
 
 
-def _say(ranks: Ranks | None, text: str) -> None:
+def _say(ranks: ProcessGroup | None, text: str) -> None:
     if ranks is not None:
         ranks.say(text)
 

@@ -51,9 +51,9 @@ def world(launch: Launch) -> Any:
             "--mpi-lib-version names it), or with srun --mpi=pmix or --mpi=pmi2.",
         )
     # All ranks ask, whatever each has loaded.
-    _, sharers = on_this_machine(MPI.COMM_WORLD)
+    _, processes_per_node = on_this_machine(MPI.COMM_WORLD)
     if "numpy" not in sys.modules:
-        os.environ.setdefault("OMP_NUM_THREADS", str(wanted_threads(sharers)))
+        os.environ.setdefault("OMP_NUM_THREADS", str(wanted_threads(processes_per_node)))
     return MPI.COMM_WORLD
 
 
@@ -63,7 +63,7 @@ def on_this_machine(comm: Any) -> tuple[int, int]:
 
     machine = comm.Split_type(MPI.COMM_TYPE_SHARED)
     mine = usable_cores()
-    sharers = sum(bool(mine & others) for others in machine.allgather(mine))
+    processes_per_node = sum(bool(mine & others) for others in machine.allgather(mine))
     local_rank: int = machine.rank
     machine.Free()
-    return local_rank, sharers
+    return local_rank, processes_per_node

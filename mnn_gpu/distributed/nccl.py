@@ -18,12 +18,12 @@ import numpy as np
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.backends.cupy_backend import CupyBackend
-from mnn_gpu.distributed.all_reduce import PartwiseExchange
+from mnn_gpu.distributed.all_reduce import PartwiseAllReduce
 from mnn_gpu.distributed.patience import last_words, patience
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.distributed.watchdog import Watchdog
 from mnn_gpu.errors import TrainingWarning
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 
 Array: TypeAlias = Any
 
@@ -38,23 +38,23 @@ def nccl_of(cupy: Any) -> Any:
     return nccl
 
 
-def can_all_use(cupy: Any, index: int, ranks: Ranks) -> bool:
+def can_all_use(cupy: Any, index: int, ranks: ProcessGroup) -> bool:
     """Return whether every rank has NCCL and a GPU of its own, as NCCL wants it."""
     uuid = bytes(cupy.cuda.runtime.getDeviceProperties(index)["uuid"])
     mine = (platform.node(), uuid)
-    everyones = ranks.gathered((nccl_of(cupy) is not None, mine))
+    everyones = ranks.allgather((nccl_of(cupy) is not None, mine))
     gpus = {gpu for _, gpu in everyones}
     return all(has_nccl for has_nccl, _ in everyones) and len(gpus) == ranks.size
 
 
 def between_gpus(
-    backend: Backend, ranks: Ranks, sharing: Sharing, dtype: str
-) -> NcclExchange | None:
+    backend: Backend, ranks: ProcessGroup, sharding: BatchSharding, dtype: str
+) -> NcclAllReduce | None:
     """Return the exchange over NCCL if every rank has it and a GPU of its own, else None."""
     if not isinstance(backend, CupyBackend):
         return None
     if can_all_use(backend.cupy, backend.index, ranks):
-        return NcclExchange(backend.cupy, ranks, sharing, dtype)
+        return NcclAllReduce(backend.cupy, ranks, sharding, dtype)
     if ranks.is_first:
         warnings.warn(
             "Not every rank has NCCL and a GPU of its own: gradients go by way of the host. "
@@ -65,24 +65,24 @@ def between_gpus(
     return None
 
 
-class NcclExchange(PartwiseExchange):
+class NcclAllReduce(PartwiseAllReduce):
     """The exchange of arrays on GPUs; made by all ranks at the same time.
 
     Parameters
     ----------
     cupy : module
-    ranks : Ranks
-    sharing, dtype
-        See `PartwiseExchange`.
+    ranks : ProcessGroup
+    sharding, dtype
+        See `PartwiseAllReduce`.
     """
 
-    def __init__(self, cupy: Any, ranks: Ranks, sharing: Sharing, dtype: str) -> None:
-        super().__init__(sharing, dtype)
+    def __init__(self, cupy: Any, ranks: ProcessGroup, sharding: BatchSharding, dtype: str) -> None:
+        super().__init__(sharding, dtype)
         self.cupy = cupy
         self.device = cupy.cuda.Device().id
         self.nccl = nccl_of(cupy)
         name = self.nccl.get_unique_id() if ranks.is_first else None
-        self.comm = self.nccl.NcclCommunicator(ranks.size, ranks.from_first(name), ranks.rank)
+        self.comm = self.nccl.NcclCommunicator(ranks.size, ranks.broadcast(name), ranks.rank)
         self.events: deque[tuple[int, Any]] = deque()
         self.count = 0
         # The watchdog keeps no exchange alive, and ends with its own.
@@ -137,7 +137,7 @@ class NcclExchange(PartwiseExchange):
         return int(doubles if np.dtype(dtype) == np.float64 else singles)
 
 
-def _waiting_for(exchange: NcclExchange | None) -> object:
+def _waiting_for(exchange: NcclAllReduce | None) -> object:
     """Return the number of the oldest exchange that the GPU has not done, None without one."""
     if exchange is None:
         return None

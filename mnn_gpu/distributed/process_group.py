@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from mnn_gpu.backends import Backend, select_backend
 from mnn_gpu.errors import LaunchError, UsageError
-from mnn_gpu.step.execution import Exchange
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.execution import AllReduce
+from mnn_gpu.step.sharding import BatchSharding
 
 T = TypeVar("T")
 
 
-class Ranks:
-    """One process alone; `distributed.mpi.MpiRanks` are many.
+class ProcessGroup:
+    """One process alone; `distributed.mpi.MpiGroup` are many.
 
     All ranks make the same calls in the same order. Each attribute is what the process itself
     is among them.
@@ -27,33 +27,33 @@ class Ranks:
         Which of how many processes this is; the first one is 0.
     local_rank : int
         Which of those of this machine.
-    sharers : int
+    processes_per_node : int
         How many of those of this machine may run on the processors that this one may.
     """
 
     rank = 0
     size = 1
     local_rank = 0
-    sharers = 1
+    processes_per_node = 1
 
     @property
     def is_first(self) -> bool:
         """Whether it is this process that speaks and writes."""
         return self.rank == 0
 
-    def gathered(self, value: T) -> list[T]:
+    def allgather(self, value: T) -> list[T]:
         """Return everyone's value, in the order of the ranks."""
         return [value]
 
-    def from_first(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """Return the value of the first rank."""
         return value
 
-    def largest(self, number: int) -> int:
+    def max(self, number: int) -> int:
         """Return the largest of everyone's numbers."""
         return number
 
-    def first_does(self, work: Callable[[], T]) -> T | None:
+    def on_rank0(self, work: Callable[[], T]) -> T | None:
         """Let the first rank do something; if that fails it fails on all.
 
         Returns
@@ -62,13 +62,15 @@ class Ranks:
         """
         return work()
 
-    def all_do(self, work: Callable[[], T]) -> T:
+    def on_all_ranks(self, work: Callable[[], T]) -> T:
         """Do something that may fail on any rank; if it does, it fails on all."""
         return work()
 
     def backend(self, device: str | None = None) -> Backend:
         """Return a device's backend for this rank's share of the machine."""
-        return select_backend(device, local_rank=self.local_rank, sharers=self.sharers)
+        return select_backend(
+            device, local_rank=self.local_rank, processes_per_node=self.processes_per_node
+        )
 
     def default_shards(self) -> int | None:
         """Return into how many shards a batch is cut if nobody has said; None: as it suits."""
@@ -94,15 +96,15 @@ class Ranks:
 
     def exchange(
         self,
-        sharing: Sharing,  # noqa: ARG002
+        sharding: BatchSharding,  # noqa: ARG002
         dtype: str,  # noqa: ARG002
         backend: Backend,  # noqa: ARG002
-    ) -> Exchange | None:
+    ) -> AllReduce | None:
         """Return how the sums of all ranks are added up, None if there is nothing to add.
 
         Parameters
         ----------
-        sharing : Sharing
+        sharding : BatchSharding
         dtype : str
             In which they travel.
         backend : Backend
@@ -110,7 +112,7 @@ class Ranks:
         return None
 
 
-def checked_shards(wanted: int | None, ranks: Ranks, backend: Backend) -> int | None:
+def checked_shards(wanted: int | None, ranks: ProcessGroup, backend: Backend) -> int | None:
     """Return into how many shards the ranks cut a batch, None if as it suits.
 
     Raises

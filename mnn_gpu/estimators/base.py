@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from mnn_gpu.backends import Backend, select_backend
 from mnn_gpu.backends.arrays import without_gradients
 from mnn_gpu.distributed.agreement import check_same
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError, in_python
 from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse, on_host
 from mnn_gpu.estimators.device_fit import task_of, theta_of
@@ -42,7 +42,9 @@ class DevicePerceptron:
     device: str | None
     checkpoint: str | PathLike[str] | None
     comm: Any
-    _ranks = Ranks()  # During a fit with ``comm`` they are its; at all other times this is alone.
+    _ranks = (
+        ProcessGroup()
+    )  # During a fit with ``comm`` they are its; at all other times this is alone.
 
     # ---- training: scikit-learn's hooks ----------------------------------------------
 
@@ -62,7 +64,7 @@ class DevicePerceptron:
             rows, targets = check._validate_input(seen, on_host(y), incremental, reset)
             return rows if there is None else there, targets
 
-        data = self._ranks.all_do(checked)
+        data = self._ranks.on_all_ranks(checked)
         check_same_data(self, *data)
         return data
 
@@ -89,18 +91,18 @@ class DevicePerceptron:
     def _working(self, X: Any) -> Iterator[Backend]:
         """Work on the device that the data are on, or that the parameters name."""
         ranks, there = self._ranks, X.backend if isinstance(X, DeviceRows) else None
-        backend = ranks.all_do(lambda: there or ranks.backend(self.device))
+        backend = ranks.on_all_ranks(lambda: there or ranks.backend(self.device))
         check_same(ranks, "fit", {"backend": backend.name})
         # OpenBLAS adds up in another order for every number of threads that it is given.
         one_thread = nullcontext() if self.comm is None else backend.single_threaded()
-        with backend.explaining(), one_thread:
+        with backend.translate_errors(), one_thread:
             yield backend
 
     def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         scores: Any = super()
         ranks = self._ranks
-        score: Any = ranks.first_does(lambda: scores._score(X, y, sample_weight=sample_weight))
-        found: float = ranks.from_first(score)
+        score: Any = ranks.on_rank0(lambda: scores._score(X, y, sample_weight=sample_weight))
+        found: float = ranks.broadcast(score)
         return found
 
     # ---- copies -----------------------------------------------------------------------
@@ -140,7 +142,7 @@ class DevicePerceptron:
             return there
         backend = self._backend_for_use()
         dtype = np.result_type(X.dtype, theta_of(self).dtype)
-        with backend.explaining():
+        with backend.translate_errors():
             parts = (
                 DeviceRows(backend.asarray(X[rows], dtype), dtype, backend)
                 for rows in shard_slices(len(X), backend.shard_rows)

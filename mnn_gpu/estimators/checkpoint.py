@@ -20,7 +20,12 @@ from mnn_gpu.estimators.device_fit import as_theta, set_parameters, theta_of
 from mnn_gpu.estimators.solver_state import Split
 from mnn_gpu.nn.optimizers import Adam
 from mnn_gpu.storage.checkpoint_folder import SnapshotFolder, number_of
-from mnn_gpu.storage.safetensors_file import DAMAGE, data_digest, sealed, unsealed
+from mnn_gpu.storage.safetensors_file import (
+    DAMAGE,
+    data_digest,
+    dump_with_checksum,
+    load_with_checksum,
+)
 
 Host: TypeAlias = npt.NDArray[Any]
 
@@ -102,7 +107,7 @@ class FitCheckpoint(SnapshotFolder):
             # Of losses in float32, float makes numbers that JSON can write.
             **{name: json.dumps(getattr(of, name), default=float) for name in REMEMBERED},
         }
-        self.write(of.t_, sealed(arrays, metadata))
+        self.write(of.t_, dump_with_checksum(arrays, metadata))
 
     def resumed(self, loss_type: type[np.floating[Any]]) -> Split | None:
         """Give the estimator what the newest whole file holds; return the rows it goes through.
@@ -156,7 +161,7 @@ class FitCheckpoint(SnapshotFolder):
         return Split(*rows, is_finished=is_finished)
 
     def _read(self, path: Path) -> tuple[dict[str, Host], dict[str, Any]]:
-        arrays, metadata = unsealed(path, FORMAT)
+        arrays, metadata = load_with_checksum(path, FORMAT)
         try:
             told = {
                 name: json.loads(metadata[name]) for name in (*REMEMBERED, *NUMBERS, "finished")

@@ -175,6 +175,6 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
             return super().predict_log_proba(X)
 
     def _probabilities(self, there: DeviceRows) -> Any:
-        with there.backend.explaining():
+        with there.backend.translate_errors():
             A = self._answers(there)
             return A if self.n_outputs_ > 1 else there.backend.xp.concat([1 - A, A], axis=1)

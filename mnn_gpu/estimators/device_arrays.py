@@ -70,7 +70,7 @@ def device_rows(X: Any) -> DeviceRows | None:
         return None
     backend = backend_of(array)
     xp = backend.xp
-    with backend.explaining():
+    with backend.translate_errors():
         if not xp.isdtype(array.dtype, (xp.float32, xp.float64)):
             array = xp.astype(array, xp.float32)
         finite = bool(xp.all(xp.isfinite(array)))

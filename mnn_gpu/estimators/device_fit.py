@@ -16,11 +16,18 @@ from mnn_gpu.errors import UsageError
 from mnn_gpu.estimators.device_arrays import DeviceRows, is_sparse
 from mnn_gpu.estimators.penalized_loss import SumsOf
 from mnn_gpu.nn.parameters import flatten, unflatten, weight_mask
-from mnn_gpu.step.batch import Batch, Data, Samples, Task, batch_samples, leaf_samples
-from mnn_gpu.step.gradient import Sums, batch_sums, sums_of_inputs
-from mnn_gpu.step.microbatches import Shard, cut, cut_at
+from mnn_gpu.step.batch import (
+    Batch,
+    MicrobatchInputs,
+    NetworkSpec,
+    StepData,
+    batch_samples,
+    leaf_samples,
+)
+from mnn_gpu.step.gradient import LossAndGradient, batch_sums, sums_of_inputs
+from mnn_gpu.step.microbatches import Microbatch, cut_at, split_rows
 from mnn_gpu.step.sharded_gradient import shared_sums
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 
 Array: TypeAlias = Any
 DENSE_SHARE = 0.25
@@ -35,21 +42,21 @@ class Placed:
 
     Attributes
     ----------
-    task : Task
-    data : Data
+    task : NetworkSpec
+    data : StepData
     sums_of : callable
         See `penalised.SumsOf`.
     is_dense : bool
         Whether steps can be compiled; with sparse data they cannot.
-    sharing : Sharing or None
+    sharding : BatchSharding or None
         What of each batch is this rank's; None: all, as the device likes.
     """
 
-    task: Task
-    data: Data
+    task: NetworkSpec
+    data: StepData
     sums_of: SumsOf
     is_dense: bool
-    sharing: Sharing | None = None
+    sharding: BatchSharding | None = None
 
 
 def placed(
@@ -58,7 +65,7 @@ def placed(
     y: npt.NDArray[Any],
     weights: npt.NDArray[Any] | None,
     backend: Backend,
-    sharing: Sharing | None = None,
+    sharding: BatchSharding | None = None,
 ) -> Placed:
     """Bring a fit's data to the device.
 
@@ -71,7 +78,7 @@ def placed(
         As scikit-learn has it: 0 and 1, or numbers.
     weights : (rows,) or None
     backend : Backend
-    sharing : Sharing, optional
+    sharding : BatchSharding, optional
 
     Raises
     ------
@@ -85,10 +92,10 @@ def placed(
     task = replace(task_of(estimator), clip=eps)
     labels = y.argmax(axis=1).astype(np.int32) if task.output == "softmax" else y.astype(dtype)
     is_weight = weight_mask(theta, task.layer_sizes)
-    if is_sparse(X) and _fits(X, backend) and (sharing is not None or _is_worth_it(X, backend)):
+    if is_sparse(X) and _fits(X, backend) and (sharding is not None or _is_worth_it(X, backend)):
         X = X.toarray()
     dense = not is_sparse(X)
-    if sharing is not None and not dense:
+    if sharding is not None and not dense:
         raise UsageError(
             "Sparse data that are too large to be dense cannot be shared out.",
             "Fit without comm, or to fewer features.",
@@ -98,23 +105,23 @@ def placed(
     elif dense:
         X = backend.asarray(X)
     of_rows = backend.asarray(labels)
-    data = Data(
+    data = StepData(
         X,
         of_rows,
-        _shards(X, of_rows, backend, sharing) if dense else (),
+        _shards(X, of_rows, backend, sharding) if dense else (),
         backend.asarray(is_weight, dtype=dtype),
         weights=None if weights is None else backend.asarray(weights, dtype=dtype),
     )
-    if sharing is not None:
-        return Placed(task, data, _shared_sums(task, backend, sharing), dense, sharing)
+    if sharding is not None:
+        return Placed(task, data, _shared_sums(task, backend, sharding), dense, sharding)
     return Placed(task, data, _dense_sums(task, backend) if dense else _sparse_sums(task), dense)
 
 
-def task_of(estimator: Any) -> Task:
+def task_of(estimator: Any) -> NetworkSpec:
     """Return what the network is."""
     first, *others = estimator.coefs_
     sizes = (*first.shape, *(coef.shape[1] for coef in others))
-    return Task(
+    return NetworkSpec(
         layer_sizes=sizes, activation=estimator.activation, output=estimator.out_activation_
     )
 
@@ -184,37 +191,37 @@ def _is_worth_it(X: Any, backend: Backend) -> bool:
 
 
 def _shards(
-    X: Array, labels: Array, backend: Backend, sharing: Sharing | None
-) -> tuple[Shard, ...]:
-    if sharing is None:
-        return tuple(cut(X, labels, backend.shard_rows, backend.lanes))
-    return tuple(cut_at(X, labels, sharing.runs(X.shape[0], backend.shard_rows)))
+    X: Array, labels: Array, backend: Backend, sharding: BatchSharding | None
+) -> tuple[Microbatch, ...]:
+    if sharding is None:
+        return tuple(split_rows(X, labels, backend.shard_rows, backend.workers))
+    return tuple(cut_at(X, labels, sharding.runs(X.shape[0], backend.shard_rows)))
 
 
-def _dense_sums(task: Task, backend: Backend) -> SumsOf:
-    def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
-        shards = batch_samples(data, batch, task, backend.shard_rows, backend.lanes)
-        return batch_sums(theta, task, shards, engine=backend)
-
-    return sums_of
-
-
-def _shared_sums(task: Task, backend: Backend, sharing: Sharing) -> SumsOf:
-    def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
-        parts = leaf_samples(data, batch, task, len(sharing.mine), backend.shard_rows)
-        return shared_sums(theta, task, parts, batch.share, sharing, engine=backend)
+def _dense_sums(task: NetworkSpec, backend: Backend) -> SumsOf:
+    def sums_of(theta: Array, data: StepData, batch: Batch) -> LossAndGradient:
+        shards = batch_samples(data, batch, task, backend.shard_rows, backend.workers)
+        return batch_sums(theta, task, shards, execution=backend)
 
     return sums_of
 
 
-def _sparse_sums(task: Task) -> SumsOf:
-    def sums_of(theta: Array, data: Data, batch: Batch) -> Sums:
+def _shared_sums(task: NetworkSpec, backend: Backend, sharding: BatchSharding) -> SumsOf:
+    def sums_of(theta: Array, data: StepData, batch: Batch) -> LossAndGradient:
+        parts = leaf_samples(data, batch, task, len(sharding.mine), backend.shard_rows)
+        return shared_sums(theta, task, parts, batch.share, sharding, execution=backend)
+
+    return sums_of
+
+
+def _sparse_sums(task: NetworkSpec) -> SumsOf:
+    def sums_of(theta: Array, data: StepData, batch: Batch) -> LossAndGradient:
         rows, weights = batch.rows, None
         if data.weights is not None:
             weights = data.weights[rows][None, :]
             weights = weights * (weights.shape[1] / weights.sum())
         X = data.X[rows].T
-        samples = Samples(X, data.labels[rows], weights=weights)
+        samples = MicrobatchInputs(X, data.labels[rows], weights=weights)
         return sums_of_inputs(theta, task, 1 / X.shape[1], X, samples)
 
     return sums_of

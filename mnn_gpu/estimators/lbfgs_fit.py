@@ -17,11 +17,11 @@ from sklearn.utils.optimize import _check_optimize_result
 from threadpoolctl import ThreadpoolController
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.estimators.device_fit import Placed, loss_type, placed, set_parameters, theta_of
-from mnn_gpu.estimators.multi_rank import sharing_of, started_alike
+from mnn_gpu.estimators.multi_rank import sharding_of, sync_from_rank0
 from mnn_gpu.estimators.penalized_loss import loss_share, squared_length
-from mnn_gpu.step.batch import Batch, Data
+from mnn_gpu.step.batch import Batch, StepData
 from mnn_gpu.utils.blas import SharedLimit
 
 Array: TypeAlias = Any
@@ -55,14 +55,14 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
     Byrd, Lu, Nocedal, Zhu: A Limited Memory Algorithm for Bound Constrained Optimization,
     SIAM Journal on Scientific Computing 16 (1995).
     """
-    ranks: Ranks = estimator._ranks
-    sharing = sharing_of(ranks, backend)
-    started_alike(estimator, None)
-    there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
+    ranks: ProcessGroup = estimator._ranks
+    sharding = sharding_of(ranks, backend)
+    sync_from_rank0(estimator, None)
+    there = ranks.on_all_ranks(lambda: placed(estimator, X, y, weights, backend, sharding))
     total = float(X.shape[0] if weights is None else weights.sum())
     step = _loss_and_gradient(there, X.shape[0], estimator.alpha / total)
     compile_ = backend.compile if there.is_dense else lambda *args: Backend.compile(backend, *args)
-    run = compile_(step, there.data, ranks.gathered)
+    run = compile_(step, there.data, ranks.allgather)
     theta = theta_of(estimator)
     whole = _whole_batch(
         there, X.shape[0], None if weights is None else total, theta.dtype, backend
@@ -93,22 +93,22 @@ def _whole_batch(
     if total is not None or not there.is_dense:
         of_all = np.arange(rows, dtype=np.int32)[None, :]
         named = backend.asarray(of_all) if there.is_dense else of_all
-    if there.sharing is not None:
+    if there.sharding is not None:
         share = backend.asarray(np.full(1, 1 / rows), dtype=dtype)
         if named is not None and total is not None:
-            named = named[:, there.sharing.own_rows(rows)]
+            named = named[:, there.sharding.own_rows(rows)]
             scale = backend.asarray(np.full(1, rows / total), dtype=dtype)
     return _Point(None, named, share, scale)
 
 
 def _minimised(objective: Callable[[Host], tuple[float, Host]], start: Host, estimator: Any) -> Any:
     """Return SciPy's result; of several ranks the first one minimises, and the others help."""
-    ranks: Ranks = estimator._ranks
+    ranks: ProcessGroup = estimator._ranks
 
     def lead() -> Any:
         try:
             result = scipy.optimize.minimize(
-                lambda point: objective(ranks.from_first(point)),
+                lambda point: objective(ranks.broadcast(point)),
                 start,
                 method="L-BFGS-B",
                 jac=True,
@@ -120,17 +120,17 @@ def _minimised(objective: Callable[[Host], tuple[float, Host]], start: Host, est
                 },
             )
         finally:
-            ranks.from_first(None)
+            ranks.broadcast(None)
         del result["hess_inv"]  # Nobody looks at it, and it is large.
         return result
 
     def help_out() -> None:
-        point: Any = ranks.from_first(None)
+        point: Any = ranks.broadcast(None)
         while point is not None:
             objective(point)
-            point = ranks.from_first(None)
+            point = ranks.broadcast(None)
 
-    return ranks.from_first(ranks.all_do(lead if ranks.is_first else help_out))
+    return ranks.broadcast(ranks.on_all_ranks(lead if ranks.is_first else help_out))
 
 
 @cache
@@ -155,7 +155,7 @@ def _loss_and_gradient(there: Placed, rows: int, penalty: float) -> Any:
     """Return a step for `Backend.compile` that finds them for all rows at once."""
     share = loss_share(there.task) / rows
 
-    def step(data: Data, _: _Found, batch: _Point) -> _Found:
+    def step(data: StepData, _: _Found, batch: _Point) -> _Found:
         theta = batch.theta
         xp = array_namespace(theta)
         own = Batch(theta[:0], batch.rows, share=batch.share, scale=batch.scale)

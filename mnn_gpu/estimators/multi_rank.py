@@ -19,10 +19,10 @@ from sklearn.utils.validation import _check_sample_weight
 from mnn_gpu.backends import Backend
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.connect import ranks_of
-from mnn_gpu.distributed.process_group import Ranks, checked_shards
+from mnn_gpu.distributed.process_group import ProcessGroup, checked_shards
 from mnn_gpu.estimators.checkpoint import digest_of, settings_of
 from mnn_gpu.estimators.solver_state import Split
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.storage.safetensors_file import data_digest
 
 FREE = ("comm", "device", "random_state", "verbose")
@@ -55,7 +55,7 @@ def together(estimator: Any, X: Any, weights: Any, incremental: bool) -> Iterato
     settings = settings_of(estimator, FREE) | {"sample_weight is None": weights is None}
     check_same(ranks, f"{type(estimator).__name__}.{name}", settings)
     if weights is not None:
-        checked = ranks.all_do(lambda: _check_sample_weight(weights, X))
+        checked = ranks.on_all_ranks(lambda: _check_sample_weight(weights, X))
         check_same(ranks, name, {"sample weights": data_digest(checked)})
     verbose = estimator.verbose
     estimator._ranks = ranks
@@ -74,21 +74,21 @@ def check_same_data(estimator: Any, X: Any, y: npt.NDArray[Any]) -> None:
     ------
     UsageError
     """
-    ranks: Ranks = estimator._ranks
+    ranks: ProcessGroup = estimator._ranks
     if ranks.size > 1:
         classes = np.asarray(getattr(estimator, "classes_", ())).tolist()
         check_same(ranks, "fit", {"data or labels": digest_of(X, y, None), "classes": classes})
 
 
-def started_alike(estimator: Any, split: Split | None) -> Split | None:
+def sync_from_rank0(estimator: Any, split: Split | None) -> Split | None:
     """Give every rank what the first one's estimator begins with; return the first one's rows.
 
     That is all but the parameters: weights, random numbers, what the last fit has left.
     """
-    ranks: Ranks = estimator._ranks
+    ranks: ProcessGroup = estimator._ranks
     parameters = estimator.get_params(deep=False)
     own = {k: v for k, v in vars(estimator).items() if k not in parameters and k != "_ranks"}
-    first, rows = ranks.from_first((own, split))
+    first, rows = ranks.broadcast((own, split))
     if not ranks.is_first:
         vars(estimator).update(first)
         given = estimator.random_state
@@ -100,7 +100,7 @@ def started_alike(estimator: Any, split: Split | None) -> Split | None:
     return rows
 
 
-def sharing_of(ranks: Ranks, backend: Backend) -> Sharing | None:
+def sharding_of(ranks: ProcessGroup, backend: Backend) -> BatchSharding | None:
     """Return how the ranks share out each batch, None if this process is alone.
 
     Raises
@@ -111,5 +111,5 @@ def sharing_of(ranks: Ranks, backend: Backend) -> Sharing | None:
     shards = checked_shards(None, ranks, backend)
     if shards is None:
         return None
-    sharing = Sharing(shards, ranks.rank, ranks.size)
-    return replace(sharing, exchange=ranks.exchange(sharing, "float64", backend))
+    sharding = BatchSharding(shards, ranks.rank, ranks.size)
+    return replace(sharding, exchange=ranks.exchange(sharding, "float64", backend))

@@ -15,12 +15,12 @@ from array_api_compat import array_namespace
 
 from mnn_gpu.nn.optimizers import Optimizer
 from mnn_gpu.nn.parameters import unflatten
-from mnn_gpu.step.batch import Batch, Data, Task
-from mnn_gpu.step.execution import Engine
-from mnn_gpu.step.gradient import Sums
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData
+from mnn_gpu.step.execution import Execution
+from mnn_gpu.step.gradient import LossAndGradient
 
 Array: TypeAlias = Any
-SumsOf: TypeAlias = Callable[[Array, Data, Batch], Sums]
+SumsOf: TypeAlias = Callable[[Array, StepData, Batch], LossAndGradient]
 """Takes theta, the data and a batch."""
 
 
@@ -55,8 +55,8 @@ def penalties(alpha: float, rows: int, weight: float) -> tuple[float, float]:
 
 
 def penalised_step(
-    task: Task, optimizer: Optimizer, sums_of: SumsOf, engine: Engine
-) -> Callable[[Data, FitState, Batch], FitState]:
+    task: NetworkSpec, optimizer: Optimizer, sums_of: SumsOf, execution: Execution
+) -> Callable[[StepData, FitState, Batch], FitState]:
     """Return a step ``(data, state, batch) -> state``.
 
     The scalars of a batch are its `penalties`, then the optimizer's.
@@ -72,9 +72,9 @@ def penalised_step(
         theta, after = optimizer.update(theta, gradient, is_weight, scalars, slots)
         return theta, *after
 
-    fused = engine.fuse(update)
+    fused = execution.fuse(update)
 
-    def step(data: Data, state: FitState, batch: Batch) -> FitState:
+    def step(data: StepData, state: FitState, batch: Batch) -> FitState:
         sums = sums_of(state.theta, data, batch)
         penalty, of_loss, *scalars = (batch.scalars[i, ...] for i in range(batch.scalars.shape[0]))
         length = squared_length(state.theta, task.layer_sizes)
@@ -86,7 +86,7 @@ def penalised_step(
     return step
 
 
-def loss_share(task: Task) -> float:
+def loss_share(task: NetworkSpec) -> float:
     """Return what the loss is told with: scikit-learn's squared error is a mean over outputs."""
     return 1 / task.layer_sizes[-1] if task.output == "identity" else 1.0
 

@@ -147,6 +147,6 @@ class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: igno
         there = self._rows_on_device(X)
         if there is None:
             return super().predict(X)
-        with there.backend.explaining():
+        with there.backend.translate_errors():
             A = self._answers(there)
         return A[:, 0] if self.n_outputs_ == 1 else A

@@ -19,11 +19,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import shuffle
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.estimators.checkpoint import FitCheckpoint, fit_checkpoint
 from mnn_gpu.estimators.device_arrays import DeviceRows
 from mnn_gpu.estimators.device_fit import Placed, loss_type, placed, theta_of, update_parameters
-from mnn_gpu.estimators.multi_rank import sharing_of, started_alike
+from mnn_gpu.estimators.multi_rank import sharding_of, sync_from_rank0
 from mnn_gpu.estimators.penalized_loss import FitState, penalised_step, penalties
 from mnn_gpu.estimators.solver_state import SolverState, Split, solver_of
 from mnn_gpu.step.batch import Batch
@@ -56,19 +56,19 @@ def fit_stochastic(
         estimator._optimizer = solver_of(estimator)
     if estimator.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
-    ranks: Ranks = estimator._ranks
-    sharing = sharing_of(ranks, backend)
+    ranks: ProcessGroup = estimator._ranks
+    sharding = sharding_of(ranks, backend)
     of_loss = loss_type(estimator, X, y, weights)
-    folder = ranks.first_does(lambda: fit_checkpoint(estimator, X, y, weights, incremental))
+    folder = ranks.on_rank0(lambda: fit_checkpoint(estimator, X, y, weights, incremental))
     with folder or nullcontext() as kept:
-        resumed = ranks.first_does(lambda: None if kept is None else kept.resumed(of_loss))
-        split = started_alike(estimator, resumed)
+        resumed = ranks.on_rank0(lambda: None if kept is None else kept.resumed(of_loss))
+        split = sync_from_rank0(estimator, resumed)
         if split is None:
             split = _split(estimator, y)
             estimator.n_iter_ = 0
         if split.is_finished:
             return
-        there = ranks.all_do(lambda: placed(estimator, X, y, weights, backend, sharing))
+        there = ranks.on_all_ranks(lambda: placed(estimator, X, y, weights, backend, sharding))
         loop = _Loop(estimator, there, split, weights, incremental, backend, of_loss)
         try:
             with FinishStep([signal.SIGINT]) as interrupt:
@@ -185,8 +185,8 @@ class _Loop:
         self.weights = None if weights is None else weights[rows]
         self.incremental = incremental
         self.backend = backend
-        self.ranks: Ranks = estimator._ranks
-        self.steps_per_call = self.ranks.from_first(backend.steps_per_call)
+        self.ranks: ProcessGroup = estimator._ranks
+        self.steps_per_call = self.ranks.broadcast(backend.steps_per_call)
         self.is_stopped = False
         self.loss_type = loss_type
         self.reshape = backend.xp.reshape if there.is_dense else np.reshape
@@ -210,7 +210,7 @@ class _Loop:
         step = penalised_step(self.there.task, self.optimizer, self.there.sums_of, self.backend)
         steps = self.epochs * -(-len(self.rows) // self.batch_size)
         if self.there.is_dense and steps >= WORTH_COMPILING:
-            return self.backend.compile(step, self.there.data, self.ranks.gathered)
+            return self.backend.compile(step, self.there.data, self.ranks.allgather)
         return Backend.compile(self.backend, step, self.there.data)
 
     def epoch(self, order: Host, interrupt: FinishStep) -> float:
@@ -226,13 +226,13 @@ class _Loop:
             steps = min(self.steps_per_call, whole - done) if done < whole else 1
             first, last = done * size, min((done + steps) * size, len(order))
             rows = self.reshape(on_device[first:last], (steps, -1))
-            if self.there.sharing is not None:
-                rows = rows[:, self.there.sharing.own_rows((last - first) // steps)]
+            if self.there.sharding is not None:
+                rows = rows[:, self.there.sharding.own_rows((last - first) // steps)]
             here = (None if of is None else of[done : done + steps, ...] for of in batches)
             self.state = self.run(self.state, Batch(*here)._replace(rows=rows))
             done += steps
             self.solver.steps += steps
-            if self.ranks.largest(interrupt.requested or 0):
+            if self.ranks.max(interrupt.requested or 0):
                 self.is_stopped = True
                 raise KeyboardInterrupt
         return float(self.backend.to_numpy(self.state.loss))
@@ -251,7 +251,7 @@ class _Loop:
         if not sums.all():
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         scalars = self._on_device(self._scalars(counts, sums))
-        if self.there.sharing is None:
+        if self.there.sharding is None:
             return Batch(scalars)
         scale = None if self.weights is None else self._on_device(counts / sums)
         return Batch(scalars, share=self._on_device(1 / counts), scale=scale)

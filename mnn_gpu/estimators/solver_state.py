@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
-from mnn_gpu.nn.optimizers import Adam, Optimizer, Velocity
+from mnn_gpu.nn.optimizers import Adam, Optimizer, SGDMomentum
 
 Host: TypeAlias = npt.NDArray[Any]
 
@@ -75,4 +75,4 @@ def optimizer_of(estimator: Any) -> Optimizer:
     if estimator.solver == "adam":
         betas = estimator.beta_1, estimator.beta_2
         return Adam(*betas, epsilon=estimator.epsilon, epsilon_hat=True)
-    return Velocity(estimator.momentum, nesterov=estimator.nesterovs_momentum)
+    return SGDMomentum(estimator.momentum, nesterov=estimator.nesterovs_momentum)

@@ -13,7 +13,7 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.data.blocks import Piece
 from mnn_gpu.data.dataset import class_index, no_labels
 from mnn_gpu.data.open_blocks import Blocks
-from mnn_gpu.step.microbatches import Shard, slices
+from mnn_gpu.step.microbatches import Microbatch, slices
 from mnn_gpu.utils.prefetch import ahead
 
 READY_PIECES = 2
@@ -42,7 +42,7 @@ class BlockShards:
     rows: int
     backend: Backend
 
-    def __iter__(self) -> Iterator[Shard]:
+    def __iter__(self) -> Iterator[Microbatch]:
         here, source = self.backend.asarray, self.blocks.source
         with closing(read_ahead(self.blocks, self.which)) as pieces:
             for first, (X, y) in pieces:

@@ -14,7 +14,7 @@ from mnn_gpu.data.feature_order import blocks_in_order, in_order
 from mnn_gpu.data.pixels import checked_pixels, chosen_scale, fitting_scale, unit_pixels
 from mnn_gpu.data.unit_blocks import in_unit_range
 from mnn_gpu.distributed.agreement import check_same
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.errors import DataError
 from mnn_gpu.models.model import Model
 
@@ -46,7 +46,7 @@ def _check_features(model: Model, features: int, source: str, size: int = 0) -> 
 
 
 def check_same_call(
-    ranks: Ranks, call: str, model: Model, backend: Backend, X: Any, y: Any = None
+    ranks: ProcessGroup, call: str, model: Model, backend: Backend, X: Any, y: Any = None
 ) -> None:
     """Check that all ranks have the same model and data; see `check_same`."""
     if ranks.size > 1:

@@ -22,14 +22,14 @@ from mnn_gpu.data.dataset import (
 )
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.connect import ranks_of
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.models.block_microbatches import BlockShards
 from mnn_gpu.models.checks import check_same_call, checked_blocks, checked_images
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
-from mnn_gpu.nn.losses import score
+from mnn_gpu.nn.losses import cross_entropy
 from mnn_gpu.nn.parameters import Layer, unflatten
-from mnn_gpu.step.microbatches import Shard, part_of, slices
+from mnn_gpu.step.microbatches import Microbatch, part_of, slices
 from mnn_gpu.utils import html
 
 
@@ -98,15 +98,17 @@ def evaluate(
     ranks = ranks_of(comm)
     check_same(ranks, "evaluate")
     given = backend
-    backend = ranks.all_do(lambda: ranks.backend() if given is None else checked_backend(given))
+    backend = ranks.on_all_ranks(
+        lambda: ranks.backend() if given is None else checked_backend(given)
+    )
     # The ranks share out the shards, so these have the same rows on all, whatever the device.
-    rows = -ranks.largest(-backend.shard_rows)
-    shards = ranks.all_do(lambda: _own_shards(model, X, y, source, backend, rows, ranks))
+    rows = -ranks.max(-backend.shard_rows)
+    shards = ranks.on_all_ranks(lambda: _own_shards(model, X, y, source, backend, rows, ranks))
     check_same_call(ranks, "evaluate", model, backend, X, y)
-    with backend.explaining():
+    with backend.translate_errors():
         # What lies on the disk may fail one rank alone.
-        scores = ranks.all_do(lambda: score_shards(backend, _layers(model, backend), shards))
-        return evaluation(np.concatenate(ranks.gathered(scores)))
+        scores = ranks.on_all_ranks(lambda: score_shards(backend, _layers(model, backend), shards))
+        return evaluation(np.concatenate(ranks.allgather(scores)))
 
 
 def _own_shards(
@@ -116,8 +118,8 @@ def _own_shards(
     source: str,
     backend: Backend,
     shard_rows: int,
-    ranks: Ranks,
-) -> Iterable[Shard]:
+    ranks: ProcessGroup,
+) -> Iterable[Microbatch]:
     """Check images and labels, and return this rank's shards of them."""
     if isinstance(X, Blocks):
         check_labelled(X.source, X.labelled, y)
@@ -134,7 +136,7 @@ def _own_shards(
 
 
 def score_shards(
-    backend: Backend, layers: Sequence[Layer], shards: Iterable[Shard]
+    backend: Backend, layers: Sequence[Layer], shards: Iterable[Microbatch]
 ) -> npt.NDArray[np.float64]:
     """Hold a network's answers against the labels; all on the device, one look at the end.
 
@@ -154,10 +156,10 @@ def score_shards(
     xp = array_namespace(layers[0][0])
     rows, losses, correct = [], [], []
     for X, labels in shards:
-        Z, _ = network.forward(layers, network.unit_range(X, dtype))
+        Z, _ = network.forward(layers, network.scale_pixels(X, dtype))
         Y = network.one_hot(labels, Z[-1].shape[0], dtype)
-        loss, _ = score(Z[-1], Y)
-        # By the prediction itself: `score` counts a tie as right, `predict` takes the first.
+        loss, _ = cross_entropy(Z[-1], Y)
+        # `cross_entropy` counts a tie as right, `predict` takes the first class.
         right = xp.astype(network.predict(Z[-1]) == labels, xp.int32)
         rows.append(X.shape[1])
         losses.append(loss)
@@ -180,7 +182,7 @@ def _layers(model: Model, backend: Backend) -> list[Layer]:
 
 def _shards(
     X: npt.NDArray[Any], index: npt.NDArray[np.int32], runs: Sequence[slice], backend: Backend
-) -> Iterator[Shard]:
+) -> Iterator[Microbatch]:
     """Bring runs of host rows to the device, one at a time."""
     for rows in runs:
         yield backend.asarray(X[rows]).T, backend.asarray(index[rows])

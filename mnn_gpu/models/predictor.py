@@ -59,7 +59,7 @@ class Predictor:
     def __init__(self, model: Model, backend: Backend | None = None) -> None:
         self.model = model
         self.backend = checked_backend(backend)
-        with self.backend.explaining():
+        with self.backend.translate_errors():
             self._theta = self.backend.asarray(model.theta)
         self._seen: set[int] = set()
         self._compiled: dict[int, tuple[Run, Array]] = {}
@@ -126,8 +126,10 @@ class Predictor:
         is_held = self._lock.acquire(blocking=False)
         compute = self._device_scores if is_held else self._plain_scores
         try:
-            with self.backend.explaining():
-                for rows in shard_slices(len(pixels), self.backend.lanes * self.backend.shard_rows):
+            with self.backend.translate_errors():
+                for rows in shard_slices(
+                    len(pixels), self.backend.workers * self.backend.shard_rows
+                ):
                     here = self.backend.asarray(pixels[rows])
                     scores[rows] = self.backend.to_numpy(compute(here))
         finally:
@@ -158,17 +160,19 @@ class Predictor:
     def _step(self, theta: Array, _: Any, batch: _Images) -> tuple[Array]:
         """Return Z of a batch of images, in the form that `Backend.compile` takes."""
         X = batch.X
-        shards = shard_slices(X.shape[0], self.backend.shard_rows, self.backend.lanes)
+        shards = shard_slices(X.shape[0], self.backend.shard_rows, self.backend.workers)
 
         def scores(theta: Array, part: Sequence[slice]) -> Array:
             layers = unflatten(theta, self.model.layer_sizes)
             Z = []
             for rows in part:
-                of_shard, _ = network.forward(layers, network.unit_range(X[rows, :].T, theta.dtype))
+                of_shard, _ = network.forward(
+                    layers, network.scale_pixels(X[rows, :].T, theta.dtype)
+                )
                 Z.append(of_shard[-1].T)
             return joined(Z)
 
-        return (joined(self.backend.spread(scores, theta, shards)),)
+        return (joined(self.backend.parallel_map(scores, theta, shards)),)
 
 
 def predict_proba(
@@ -192,20 +196,20 @@ def predict(
     """
     ranks = ranks_of(comm)
     check_same(ranks, "predict")
-    predictor = ranks.all_do(
+    predictor = ranks.on_all_ranks(
         lambda: Predictor(model, ranks.backend() if backend is None else backend)
     )
     if ranks.size == 1:
         return predictor.predict(X, source=source)
     if not isinstance(X, Blocks):
         raw = X
-        X = ranks.all_do(lambda: checked_images(model, raw, source))
+        X = ranks.on_all_ranks(lambda: checked_images(model, raw, source))
     check_same_call(ranks, "predict", model, predictor.backend, X)
     if isinstance(X, Blocks):
         which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
-        own = ranks.all_do(partial(predictor.predict_blocks, X, which))
-        return np.concatenate(ranks.gathered(own))
+        own = ranks.on_all_ranks(partial(predictor.predict_blocks, X, which))
+        return np.concatenate(ranks.allgather(own))
     part = part_of(len(X), ranks.rank, ranks.size)
     mine = X[part.start : part.stop]
-    labels = ranks.all_do(lambda: predictor.labels(mine))
-    return np.concatenate(ranks.gathered(labels))
+    labels = ranks.on_all_ranks(lambda: predictor.labels(mine))
+    return np.concatenate(ranks.allgather(labels))

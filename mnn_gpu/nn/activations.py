@@ -19,7 +19,7 @@ def relu(Z: Array) -> Array:
     return xp.maximum(Z, 0)
 
 
-def relu_prime(Z: Array) -> Array:
+def relu_grad(Z: Array) -> Array:
     """Return 1 where ``Z > 0``, else 0, in the dtype of ``Z``."""
     xp = array_namespace(Z)
     return xp.astype(Z > 0, Z.dtype)
@@ -66,15 +66,15 @@ class Activation(NamedTuple):
     Attributes
     ----------
     function : callable ``Z -> A``
-    prime : callable ``(Z, A) -> dA/dZ``, elementwise
+    derivative : callable ``(Z, A) -> dA/dZ``, elementwise
     """
 
     function: Callable[[Array], Array]
-    prime: Callable[[Array, Array], Array]
+    derivative: Callable[[Array, Array], Array]
 
 
 ACTIVATIONS = {
-    "relu": Activation(relu, lambda Z, _: relu_prime(Z)),
+    "relu": Activation(relu, lambda Z, _: relu_grad(Z)),
     "tanh": Activation(tanh, lambda _, A: 1 - A * A),
     "logistic": Activation(logistic, lambda _, A: A * (1 - A)),
     "identity": Activation(identity, lambda _, A: array_namespace(A).ones_like(A)),

@@ -147,7 +147,7 @@ def _modes(axis: Array, sigma: float, xp: Any) -> tuple[list[float], Array]:
     return [max(float(variance), 0.0) for variance in variances], vectors
 
 
-def warps(
+def displacements(
     uniforms: Array, normals: Array, augmentation: Augmentation, shape: tuple[int, int], turn: Array
 ) -> Array:
     """Turn random numbers into the coefficients of a batch's displacements.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mnn_gpu.errors import UsageError
 from mnn_gpu.nn import network
-from mnn_gpu.nn.losses import score
+from mnn_gpu.nn.losses import cross_entropy
 from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
 from mnn_gpu.utils.random_streams import CHECK, PARAMETERS, generator
 
@@ -135,7 +135,7 @@ def _slope(theta: Vector, i: int, layer_sizes: Sequence[int], X: Vector, Y: Vect
         moved = theta.copy()
         moved[i] += sign * STEP
         Z, _ = network.forward(unflatten(moved, layer_sizes), X)
-        losses.append(float(score(Z[-1], Y)[0]) / X.shape[1])
+        losses.append(float(cross_entropy(Z[-1], Y)[0]) / X.shape[1])
         patterns.append([z > 0 for z in Z[:-1]])
     same = all(np.array_equal(a, b) for a, b in zip(*patterns, strict=True))
     return (losses[0] - losses[1]) / (2 * STEP) if same else math.nan

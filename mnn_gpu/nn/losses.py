@@ -28,12 +28,12 @@ class Output(NamedTuple):
     Attributes
     ----------
     function : callable ``Z -> A``
-    score : callable ``(Z, Y, weights, clip) -> (loss, correct)``
-        As `losses.score`, both summed over the samples.
+    loss : callable ``(Z, Y, weights, clip) -> (loss, correct)``
+        As `losses.cross_entropy`, both summed over the samples.
     """
 
     function: Callable[[Array], Array]
-    score: Callable[..., tuple[Array, Array]]
+    loss: Callable[..., tuple[Array, Array]]
 
 
 def wanted_of(labels: Array, outputs: int, dtype: Any) -> Array:
@@ -43,10 +43,10 @@ def wanted_of(labels: Array, outputs: int, dtype: Any) -> Array:
     return array_namespace(labels).astype(labels.T, dtype)
 
 
-def binary_score(
+def binary_cross_entropy(
     Z: Array, Y: Array, weights: Array | None = None, clip: float = 0.0
 ) -> tuple[Array, Array]:
-    """Return the binary cross-entropy of independent outputs, ``Y`` 0 or 1; see `losses.score`.
+    """Return the binary cross-entropy of independent outputs, ``Y`` 0 or 1; see `cross_entropy`.
 
     ``-log`` of the logistic function and of 1 less it, ``max(Z, 0) - Z Y + log(1 +
     exp(-|Z|))``, summed over the outputs. A sample is right if all of its outputs are.
@@ -62,7 +62,7 @@ def binary_score(
     return _summed(losses, weights), xp.sum(1 - wrong, dtype=xp.int32)
 
 
-def squares_score(
+def squared_error(
     Z: Array, Y: Array, weights: Array | None = None, _clip: float = 0.0
 ) -> tuple[Array, Array]:
     """Return half the squared error, summed over the outputs; no number is right or wrong."""
@@ -70,7 +70,7 @@ def squares_score(
     return _summed(difference * difference * 0.5, weights), _none_right(Z)
 
 
-def poisson_score(
+def poisson_deviance(
     Z: Array, Y: Array, weights: Array | None = None, _clip: float = 0.0
 ) -> tuple[Array, Array]:
     """Return half the Poisson deviance of ``exp(Z)`` from counts ``Y``, summed over the outputs.
@@ -91,7 +91,7 @@ def _none_right(Z: Array) -> Array:
     return xp.zeros((), dtype=xp.int32, device=device(Z))
 
 
-def score(
+def cross_entropy(
     Z: Array, Y: Array, weights: Array | None = None, clip: float = 0.0
 ) -> tuple[Array, Array]:
     """Return the cross-entropy and the number of right answers, summed over the samples.
@@ -133,8 +133,8 @@ def clipped(losses: Array, clip: float) -> Array:
 
 
 OUTPUTS = {
-    "softmax": Output(activations.softmax, score),
-    "logistic": Output(activations.logistic, binary_score),
-    "identity": Output(activations.identity, squares_score),
-    "exp": Output(activations.exp, poisson_score),
+    "softmax": Output(activations.softmax, cross_entropy),
+    "logistic": Output(activations.logistic, binary_cross_entropy),
+    "identity": Output(activations.identity, squared_error),
+    "exp": Output(activations.exp, poisson_deviance),
 }

@@ -33,6 +33,6 @@ def rounded(x: Array, bits: int) -> Array:
     return (x + multiple) - multiple
 
 
-def short_product(A: Array, B: Array, bits: int) -> Array:
+def low_precision_matmul(A: Array, B: Array, bits: int) -> Array:
     """Return ``A @ B`` of operands rounded to so many significant bits, added up in float32."""
     return rounded(A, bits) @ rounded(B, bits)

@@ -56,7 +56,7 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     return xp.astype(index[:, None] == labels[None, :], dtype)
 
 
-def unit_range(X: Array, dtype: Any, scale: float = 1.0) -> Array:
+def scale_pixels(X: Array, dtype: Any, scale: float = 1.0) -> Array:
     """Bring pixels to 0..scale: integers are divided by 255, floats taken as they are.
 
     (As a product, which is several times as fast as the quotient.)
@@ -152,7 +152,7 @@ def backward(
         gradient.append((product(dZ, inputs.T), xp.sum(dZ, axis=1, keepdims=True)))
         if l > 0:
             W, _ = layers[l]
-            dZ = product(W.T, dZ) * hidden.prime(Z[l - 1], A[l - 1])
+            dZ = product(W.T, dZ) * hidden.derivative(Z[l - 1], A[l - 1])
             if masks:
                 dZ = dZ * masks[l - 1]
     return gradient[::-1]

@@ -5,7 +5,7 @@ through it in blocks. It names no array library. What depends on the step alone 
 learning rate, Adam's bias corrections) is plain arithmetic on Python floats, done on the
 host ahead of time, so that the device reads a few numbers a step and no counter.
 
-`GradientDescent`, `Momentum` and `Adam` follow the gradient; `Decayed` and `Averaged` are
+`GradientDescent`, `Momentum` and `Adam` follow the gradient; `WeightDecay` and `EMA` are
 put around one of them, in any combination.
 """
 
@@ -46,7 +46,7 @@ class Optimizer(Protocol):
         """Return ``theta`` and the slots after one step, elementwise.
 
         ``is_weight`` is 1 where theta holds a weight and 0 where it holds a bias; only
-        `Decayed` asks for it, others may be given None.
+        `WeightDecay` asks for it, others may be given None.
         """
 
 
@@ -94,7 +94,7 @@ class Momentum:
 
 
 @dataclass(frozen=True)
-class Velocity:
+class SGDMomentum:
     """``v := mu v - alpha g``, ``theta := theta + v``: momentum in which alpha is remembered.
 
     The form of Sutskever et al. (2013), and scikit-learn's; the same as `Momentum` as long
@@ -163,7 +163,7 @@ class Adam:
 
 
 @dataclass(frozen=True)
-class Decayed:
+class WeightDecay:
     """Pull the weights towards 0, and leave the biases alone.
 
     Decoupled, as in AdamW: ``theta := theta - alpha decay theta`` beside the optimizer's
@@ -198,7 +198,7 @@ class Decayed:
 
 
 @dataclass(frozen=True)
-class Averaged:
+class EMA:
     """Keep an exponential moving average of theta, in the last slot (Polyak and Juditsky 1992).
 
     ``average := average + (1 - d_t) (theta - average)``, ``d_t = min(decay, (t - 1) /
@@ -242,7 +242,7 @@ def make_optimizer(
     beta1: float = 0.9,
     beta2: float = 0.999,
     weight_decay: float = 0.0,
-    average: float = 0.0,
+    ema_decay: float = 0.0,
 ) -> Optimizer:
     """Return an optimizer by its name, one of `OPTIMIZERS`.
 
@@ -254,9 +254,9 @@ def make_optimizer(
     beta1, beta2 : float
         Of "adam" and "adamw".
     weight_decay : float
-        See `Decayed`; decoupled with "adamw".
-    average : float
-        See `Averaged`; 0 for none.
+        See `WeightDecay`; decoupled with "adamw".
+    ema_decay : float
+        See `EMA`; 0 for none.
     """
     optimizer: Optimizer = GradientDescent()
     if name in ("momentum", "nesterov"):
@@ -264,8 +264,8 @@ def make_optimizer(
     elif name in ("adam", "adamw"):
         optimizer = Adam(beta1, beta2)
     if weight_decay:
-        optimizer = Decayed(optimizer, weight_decay, decoupled=name == "adamw")
-    return Averaged(optimizer, average) if average else optimizer
+        optimizer = WeightDecay(optimizer, weight_decay, decoupled=name == "adamw")
+    return EMA(optimizer, ema_decay) if ema_decay else optimizer
 
 
 def step_scalars(

@@ -93,7 +93,7 @@ def weight_mask(theta: Array, layer_sizes: Sequence[int]) -> Array:
     return flatten((xp.ones_like(W), xp.zeros_like(b)) for W, b in layers)
 
 
-def with_scale(theta: Array, layer_sizes: Sequence[int], scale: float) -> Array:
+def fold_input_scale(theta: Array, layer_sizes: Sequence[int], scale: float) -> Array:
     """Return the parameters that do with inputs what ``theta`` does with ``scale`` times them."""
     (W, b), *rest = unflatten(theta, layer_sizes)
     return flatten([(W * scale, b), *rest])

@@ -97,7 +97,7 @@ def hidden_masks(noise: Array, layer_sizes: Sequence[int], share: float, dtype: 
     return masks
 
 
-def smoothed(Y: Array, share: float) -> Array:
+def smooth_labels(Y: Array, share: float) -> Array:
     """Spread a share of each label evenly over all classes, (classes, m).
 
     References
@@ -120,7 +120,7 @@ def clipping_factor(gradient: Array, longest: float) -> Array:
     return longest / xp.maximum(length, longest)
 
 
-def norm_factors(theta: Array, layer_sizes: Sequence[int], longest: float) -> Array:
+def max_norm_factors(theta: Array, layer_sizes: Sequence[int], longest: float) -> Array:
     """Return what each parameter is to be multiplied with, (parameters,).
 
     It is 1, or less for the weights of a hidden unit whose vector is longer than

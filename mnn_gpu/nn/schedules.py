@@ -15,7 +15,7 @@ def constant(step: int, steps: int) -> float:
     return 1.0
 
 
-def stairs(step: int, steps: int) -> float:
+def step_decay(step: int, steps: int) -> float:
     """Fall to a tenth after one third of the steps, and again after two."""
     return 0.1 ** (3 * step // steps)
 
@@ -47,7 +47,7 @@ def _along_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + cos(pi * share)) / 2
 
 
-def warmed_up(schedule: Schedule, share: float) -> Schedule:
+def with_warmup(schedule: Schedule, share: float) -> Schedule:
     """Let a schedule begin after a straight rise from 0, which takes a share of the steps."""
 
     def warmed(step: int, steps: int) -> float:
@@ -61,7 +61,7 @@ def warmed_up(schedule: Schedule, share: float) -> Schedule:
 
 SCHEDULES: dict[str, Schedule] = {
     "constant": constant,
-    "step": stairs,
+    "step": step_decay,
     "linear": linear,
     "cosine": cosine,
     "one-cycle": one_cycle,

@@ -19,7 +19,7 @@ from mnn_gpu.nn.augmentation import (
     Augmentation,
     deform,
     deformation_basis,
-    warps,
+    displacements,
 )
 from mnn_gpu.plots.figure import PLAIN, Picture, bare, colours, picture
 from mnn_gpu.plots.predictions import recipe_of, shape_of_images
@@ -88,7 +88,7 @@ def augmentation(
         )
     labels = checked_labels(y, len(pixels), "y")
     rows = one_of_each(labels)
-    originals = network.unit_range(pixels[rows], np.dtype(np.float64))
+    originals = network.scale_pixels(pixels[rows], np.dtype(np.float64))
     changed = deformed(originals, labels[rows], used, shape, copies, seed)
     sheet = np.concatenate([originals[None], changed]).reshape(copies + 1, -1, *shape)
     columns = max(len(rows), FEWEST_COLUMNS)
@@ -154,7 +154,7 @@ def deformed(
     uniforms = generator(AFFINE, seed).uniform(-1, 1, (m, UNIFORMS))
     normals = generator(ELASTIC, seed).standard_normal((m, 2, len(basis) - AFFINE_PICTURES))
     turn = np.tile(np.where(np.isin(labels, how.half_turned), 0.5, 1.0), copies)
-    drawn = warps(uniforms, normals, how, shape, turn).astype(images.dtype)
+    drawn = displacements(uniforms, normals, how, shape, turn).astype(images.dtype)
     changed: Images = deform(np.tile(images, (copies, 1)), drawn, basis, shape)
     return changed.reshape(copies, *images.shape)
 

@@ -67,7 +67,7 @@ def mistakes(
     rows = found.wrong[:most]
     images = checked_pixels(in_order(X, model.feature_names, source), source)
     images = unit_pixels(images, fitting_scale(images, model.pixel_max, source))
-    pixels = network.unit_range(images[rows], np.dtype(np.float32))
+    pixels = network.scale_pixels(images[rows], np.dtype(np.float32))
     classes = model.classes
     tiles = [
         Tile(

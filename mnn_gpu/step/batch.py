@@ -13,14 +13,14 @@ from mnn_gpu.nn import network
 from mnn_gpu.nn.augmentation import deform
 from mnn_gpu.nn.matmul_precision import FULL
 from mnn_gpu.nn.regularization import NONE, Regularisation, keep_mask
-from mnn_gpu.step.execution import PLAIN, Engine
-from mnn_gpu.step.microbatches import Shard, joined, leaf_slices, shard_slices
+from mnn_gpu.step.execution import PLAIN, Execution
+from mnn_gpu.step.microbatches import Microbatch, joined, leaf_slices, shard_slices
 
 Array: TypeAlias = Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class NetworkSpec:
     """What the steps of a training have in common.
 
     Attributes
@@ -52,7 +52,7 @@ class Task:
     matmul_precision: str = FULL
 
 
-class Data(NamedTuple):
+class StepData(NamedTuple):
     """What every step sees and none changes; all on the device.
 
     Attributes
@@ -72,7 +72,7 @@ class Data(NamedTuple):
 
     X: Array
     labels: Array
-    shards: Sequence[Shard]
+    shards: Sequence[Microbatch]
     is_weight: Array | None = None
     basis: Array | None = None
     weights: Array | None = None
@@ -87,7 +87,7 @@ class Batch(NamedTuple):
         The optimizer's.
     rows : (m,), integer, or None
         Which samples to use; None: all of them, as they are.
-    warps : (m, 2, pictures), floating, or None
+    displacements : (m, 2, pictures), floating, or None
         How to deform each, see `augmentation`.
     noise : (bytes,), uint8, or None
         For dropout: (m, features) for the inputs, then (hidden units, m), each if wanted.
@@ -105,7 +105,7 @@ class Batch(NamedTuple):
 
     scalars: Array
     rows: Array | None = None
-    warps: Array | None = None
+    displacements: Array | None = None
     noise: Array | None = None
     share: Array | None = None
     X: Array | None = None
@@ -113,14 +113,14 @@ class Batch(NamedTuple):
     scale: Array | None = None
 
 
-class Samples(NamedTuple):
+class MicrobatchInputs(NamedTuple):
     """A shard with what is random about it.
 
     Attributes
     ----------
     X : (features, m), uint8 or floating
     labels : (m,), int32, or (m, outputs)
-    warps : (m, 2, pictures) or None
+    displacements : (m, 2, pictures) or None
     input_noise : (m, features), uint8, or None
     hidden_noise : (hidden units, m), uint8, or None
     weights : (1, m), floating, or None
@@ -129,22 +129,22 @@ class Samples(NamedTuple):
 
     X: Array
     labels: Array
-    warps: Array | None = None
+    displacements: Array | None = None
     input_noise: Array | None = None
     hidden_noise: Array | None = None
     weights: Array | None = None
 
 
 def batch_samples(
-    data: Data, batch: Batch, task: Task, shard_rows: int, lanes: int = 1
-) -> list[Samples]:
+    data: StepData, batch: Batch, task: NetworkSpec, shard_rows: int, workers: int = 1
+) -> list[MicrobatchInputs]:
     """Return the shards of a batch; see `shards.shard_slices`."""
-    return _cut(data, batch, task, lambda m: shard_slices(m, shard_rows, lanes))
+    return _cut(data, batch, task, lambda m: shard_slices(m, shard_rows, workers))
 
 
 def leaf_samples(
-    data: Data, batch: Batch, task: Task, leaves: int, shard_rows: int
-) -> list[list[Samples]]:
+    data: StepData, batch: Batch, task: NetworkSpec, leaves: int, shard_rows: int
+) -> list[list[MicrobatchInputs]]:
     """Return the shards of a batch, leaf by leaf; see `shards.leaf_slices`."""
     sizes: list[int] = []
 
@@ -158,11 +158,11 @@ def leaf_samples(
 
 
 def _cut(
-    data: Data, batch: Batch, task: Task, runs: Callable[[int], Sequence[slice]]
-) -> list[Samples]:
+    data: StepData, batch: Batch, task: NetworkSpec, runs: Callable[[int], Sequence[slice]]
+) -> list[MicrobatchInputs]:
     """Return the samples of a batch, cut as ``runs`` says of their number."""
     if batch.rows is None and batch.X is None:
-        shards = [Samples(*shard) for shard in data.shards]
+        shards = [MicrobatchInputs(*shard) for shard in data.shards]
         runs(sum(samples.X.shape[1] for samples in shards))
         return shards
     xp = array_namespace(batch.scalars)
@@ -180,10 +180,10 @@ def _cut(
         input_noise = xp.reshape(batch.noise[: m * inputs], (m, inputs))
         hidden_noise = xp.reshape(batch.noise[m * inputs : m * (inputs + hidden)], (hidden, m))
     return [
-        Samples(
+        MicrobatchInputs(
             X[rows, :].T,
             labels[rows, ...],
-            None if batch.warps is None else batch.warps[rows, :, :],
+            None if batch.displacements is None else batch.displacements[rows, :, :],
             None if input_noise is None else input_noise[rows, :],
             None if hidden_noise is None else hidden_noise[:, rows],
             None if weights is None else weights[:, rows],
@@ -193,28 +193,32 @@ def _cut(
 
 
 def inputs_of(
-    samples: Samples, task: Task, basis: Array | None, dtype: Any, engine: Engine = PLAIN
+    samples: MicrobatchInputs,
+    task: NetworkSpec,
+    basis: Array | None,
+    dtype: Any,
+    execution: Execution = PLAIN,
 ) -> Array:
     """Return what the network sees of the samples: (features, m), floating.
 
     Images are deformed a few at a time, so that what lies between stays in the cache.
     """
     X = samples.X
-    if samples.warps is None or task.image_shape is None:
-        X = network.unit_range(X, dtype, task.input_scale)
+    if samples.displacements is None or task.image_shape is None:
+        X = network.scale_pixels(X, dtype, task.input_scale)
     else:
-        pixels, warps, shape = X.T, samples.warps, task.image_shape
+        pixels, displacements, shape = X.T, samples.displacements, task.image_shape
 
         def deformed(basis: Array, part: Sequence[slice]) -> Array:
             return joined([one_run(basis, few) for few in part])
 
         def one_run(basis: Array, few: slice) -> Array:
-            images = network.unit_range(pixels[few, :], dtype, task.input_scale)
-            return deform(images, warps[few, :, :], basis, shape)
+            images = network.scale_pixels(pixels[few, :], dtype, task.input_scale)
+            return deform(images, displacements[few, :, :], basis, shape)
 
         features, m = X.shape
-        few = shard_slices(m, max(engine.cached // features, 1), engine.lanes)
-        X = joined(engine.spread(deformed, basis, few)).T
+        few = shard_slices(m, max(execution.cached // features, 1), execution.workers)
+        X = joined(execution.parallel_map(deformed, basis, few)).T
     share = task.regularisation.input_dropout
     if samples.input_noise is not None and share:
         X = X * keep_mask(samples.input_noise, share, dtype).T

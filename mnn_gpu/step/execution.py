@@ -8,63 +8,65 @@ from typing import Any, Protocol, TypeAlias
 
 from array_api_compat import array_namespace
 
-from mnn_gpu.nn.matmul_precision import short_product
+from mnn_gpu.nn.matmul_precision import low_precision_matmul
 
 Array: TypeAlias = Any
 OfPart: TypeAlias = Callable[[Array, Sequence[Any]], Any]
 Update: TypeAlias = Callable[..., tuple[Array, ...]]
-Exchange: TypeAlias = Callable[[Sequence[Array], Array], None]
+AllReduce: TypeAlias = Callable[[Sequence[Array], Array], None]
 """Takes the sums of this rank's branches and writes the sum of everyone's to an array."""
-ShortProduct: TypeAlias = Callable[[Array, Array, int], Array]
-"""See `precision.short_product`."""
+LowPrecisionMatmul: TypeAlias = Callable[[Array, Array, int], Array]
+"""See `precision.low_precision_matmul`."""
 
 
 Step: TypeAlias = Callable[[Any, Any, Any], Any]
 Run: TypeAlias = Callable[[Any, Any], Any]
 Gathered: TypeAlias = Callable[[Any], list[Any]]
-"""Returns the values of all ranks that run a step together, see `Ranks.gathered`."""
+"""Returns the values of all ranks that run a step together, see `ProcessGroup.allgather`."""
 
 
-class Engine(Protocol):
-    """How a step is spread over a device; every `Backend` is one, and `Plain`."""
+class Execution(Protocol):
+    """How a step is spread over a device; every `Backend` is one, and `SerialExecution`."""
 
     @property
     def shard_rows(self) -> int: ...
     @property
     def cached(self) -> int: ...
     @property
-    def lanes(self) -> int: ...
+    def workers(self) -> int: ...
     def fuse(self, update: Update, /) -> Update: ...
-    def spread(self, function: OfPart, array: Array, items: Sequence[Any], /) -> list[Any]: ...
-    def exchanged(self, exchange: Exchange, own: Sequence[Array], dtype: Any, /) -> Array: ...
-    def short_product(self, A: Array, B: Array, bits: int, /) -> Array: ...
+    def parallel_map(
+        self, function: OfPart, array: Array, items: Sequence[Any], /
+    ) -> list[Any]: ...
+    def all_reduce(self, exchange: AllReduce, own: Sequence[Array], dtype: Any, /) -> Array: ...
+    def low_precision_matmul(self, A: Array, B: Array, bits: int, /) -> Array: ...
 
 
 @dataclass(frozen=True)
-class Plain:
+class SerialExecution:
     """Everything at once, in the order in which it is written."""
 
     shard_rows: int = 2**31
     cached: int = 2**31
-    lanes: int = 1
-    short_product: ShortProduct = short_product
+    workers: int = 1
+    low_precision_matmul: LowPrecisionMatmul = low_precision_matmul
 
     @classmethod
-    def within(cls, engine: Engine) -> Plain:
+    def within(cls, execution: Execution) -> SerialExecution:
         """Return how a part of a step is done that an engine has spread."""
-        return cls(cached=engine.cached, short_product=engine.short_product)
+        return cls(cached=execution.cached, low_precision_matmul=execution.low_precision_matmul)
 
     def fuse(self, update: Update) -> Update:
         return update
 
-    def spread(self, function: OfPart, array: Array, items: Sequence[Any]) -> list[Any]:
+    def parallel_map(self, function: OfPart, array: Array, items: Sequence[Any]) -> list[Any]:
         return [function(array, items)]
 
-    def exchanged(self, exchange: Exchange, own: Sequence[Array], dtype: Any) -> Array:
-        return exchanged(exchange, own, dtype)
+    def all_reduce(self, exchange: AllReduce, own: Sequence[Array], dtype: Any) -> Array:
+        return all_reduce(exchange, own, dtype)
 
 
-def exchanged(exchange: Exchange, own: Sequence[Array], dtype: Any) -> Array:
+def all_reduce(exchange: AllReduce, own: Sequence[Array], dtype: Any) -> Array:
     """Return, in a new array of this dtype, what an exchange makes of this rank's sums."""
     result = array_namespace(own[0]).empty_like(own[0], dtype=dtype)
     exchange(own, result)
@@ -82,4 +84,4 @@ def entries(batches: Any) -> Iterator[Any]:
         yield type(batches)(*(None if stack is None else stack[i, ...] for stack in batches))
 
 
-PLAIN = Plain()
+PLAIN = SerialExecution()

@@ -14,14 +14,14 @@ from mnn_gpu.nn.activations import ACTIVATIONS
 from mnn_gpu.nn.losses import OUTPUTS, wanted_of
 from mnn_gpu.nn.matmul_precision import FULL, SIGNIFICANT_BITS
 from mnn_gpu.nn.parameters import flatten, unflatten
-from mnn_gpu.nn.regularization import hidden_masks, smoothed
-from mnn_gpu.step.batch import Samples, Task, inputs_of
-from mnn_gpu.step.execution import PLAIN, Engine, Plain
+from mnn_gpu.nn.regularization import hidden_masks, smooth_labels
+from mnn_gpu.step.batch import MicrobatchInputs, NetworkSpec, inputs_of
+from mnn_gpu.step.execution import PLAIN, Execution, SerialExecution
 
 Array: TypeAlias = Any
 
 
-class Sums(NamedTuple):
+class LossAndGradient(NamedTuple):
     """Sums over samples: of the gradient, each sample's share; of the rest, all.
 
     Where samples have weights, gradient and loss are weighted.
@@ -40,25 +40,25 @@ class Sums(NamedTuple):
 
 def shard_sums(
     theta: Array,
-    task: Task,
+    task: NetworkSpec,
     share: float | Array,
-    samples: Samples,
+    samples: MicrobatchInputs,
     basis: Array | None = None,
-    engine: Engine = PLAIN,
-) -> Sums:
+    execution: Execution = PLAIN,
+) -> LossAndGradient:
     """Return one shard's part of the mean gradient, its loss and its right answers."""
-    X = inputs_of(samples, task, basis, theta.dtype, engine)
-    return sums_of_inputs(theta, task, share, X, samples, engine)
+    X = inputs_of(samples, task, basis, theta.dtype, execution)
+    return sums_of_inputs(theta, task, share, X, samples, execution)
 
 
 def sums_of_inputs(
     theta: Array,
-    task: Task,
+    task: NetworkSpec,
     share: float | Array,
     X: Array,
-    samples: Samples,
-    engine: Engine = PLAIN,
-) -> Sums:
+    samples: MicrobatchInputs,
+    execution: Execution = PLAIN,
+) -> LossAndGradient:
     """Return the same where the network's inputs, (features, m), are there already.
 
     They may be a SciPy sparse matrix: only products are made with them.
@@ -72,27 +72,29 @@ def sums_of_inputs(
     if samples.hidden_noise is not None and regularisation.dropout:
         masks = hidden_masks(samples.hidden_noise, sizes, regularisation.dropout, theta.dtype)
     hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output]
-    product = _product(task, engine)
+    product = _product(task, execution)
     Z, A = network.forward(layers, X, masks, hidden, output.function, product)
-    wanted = smoothed(Y, regularisation.label_smoothing) if regularisation.label_smoothing else Y
+    wanted = (
+        smooth_labels(Y, regularisation.label_smoothing) if regularisation.label_smoothing else Y
+    )
     gradient = network.backward(layers, Z, A, X, wanted, of_each, masks, hidden, product)
-    return Sums(flatten(gradient), *output.score(Z[-1], Y, weights, task.clip))
+    return LossAndGradient(flatten(gradient), *output.loss(Z[-1], Y, weights, task.clip))
 
 
-def _product(task: Task, engine: Engine) -> Callable[[Array, Array], Array]:
+def _product(task: NetworkSpec, execution: Execution) -> Callable[[Array, Array], Array]:
     if task.matmul_precision == FULL:
         return matmul
     bits = SIGNIFICANT_BITS[task.matmul_precision]
-    return lambda A, B: engine.short_product(A, B, bits)
+    return lambda A, B: execution.low_precision_matmul(A, B, bits)
 
 
 def batch_sums(
     theta: Array,
-    task: Task,
-    shards: Sequence[Samples],
+    task: NetworkSpec,
+    shards: Sequence[MicrobatchInputs],
     basis: Array | None = None,
-    engine: Engine = PLAIN,
-) -> Sums:
+    execution: Execution = PLAIN,
+) -> LossAndGradient:
     """Return a batch's mean gradient, its loss and its right answers.
 
     The gradients of several shards are added up in float64: then the order of adding
@@ -101,28 +103,28 @@ def batch_sums(
     """
     share = 1 / sum(samples.X.shape[1] for samples in shards)
     if len(shards) == 1:
-        return shard_sums(theta, task, share, shards[0], basis, engine)
+        return shard_sums(theta, task, share, shards[0], basis, execution)
     # Within a lane there are no more lanes.
-    alone = Plain.within(engine)
+    alone = SerialExecution.within(execution)
 
-    def part_sums(theta: Array, part: Sequence[Samples]) -> Sums:
-        of_shard = partial(shard_sums, theta, task, share, basis=basis, engine=alone)
-        return added(_widened(of_shard(samples)) for samples in part)
+    def part_sums(theta: Array, part: Sequence[MicrobatchInputs]) -> LossAndGradient:
+        of_shard = partial(shard_sums, theta, task, share, basis=basis, execution=alone)
+        return sum_gradients(_upcast(of_shard(samples)) for samples in part)
 
-    return added(engine.spread(part_sums, theta, shards))
-
-
-def _widened(sums: Sums) -> Sums:
-    return sums._replace(gradient=widened(sums.gradient))
+    return sum_gradients(execution.parallel_map(part_sums, theta, shards))
 
 
-def widened(array: Array) -> Array:
+def _upcast(sums: LossAndGradient) -> LossAndGradient:
+    return sums._replace(gradient=upcast(sums.gradient))
+
+
+def upcast(array: Array) -> Array:
     """Return an array as float64, or in the widest float that its library has."""
     xp = array_namespace(array)
     wide = xp.__array_namespace_info__().default_dtypes()["real floating"]
     return xp.astype(array, xp.result_type(array.dtype, wide), copy=False)
 
 
-def added(several: Iterable[Sums]) -> Sums:
+def sum_gradients(several: Iterable[LossAndGradient]) -> LossAndGradient:
     """Add up one by one, so that a long batch's gradients need not be kept."""
-    return reduce(lambda total, more: Sums(*map(add, total, more)), several)
+    return reduce(lambda total, more: LossAndGradient(*map(add, total, more)), several)

@@ -17,7 +17,7 @@ from array_api_compat import array_namespace
 from mnn_gpu.nn import network
 
 Array: TypeAlias = Any
-Shard: TypeAlias = tuple[Array, Array]
+Microbatch: TypeAlias = tuple[Array, Array]
 """``(X, labels)``: (features, m) pixels or floats, and (m,) class indices."""
 
 
@@ -26,15 +26,15 @@ def slices(length: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
-def shard_slices(m: int, shard_rows: int, lanes: int = 1) -> list[slice]:
+def shard_slices(m: int, shard_rows: int, workers: int = 1) -> list[slice]:
     """Cut m samples into shards as even as can be, of ``shard_rows`` at most.
 
-    If more than one is needed they make whole rounds of ``lanes``, that is of shards
+    If more than one is needed they make whole rounds of ``workers``, that is of shards
     that are worked on side by side.
     """
     if m > shard_rows:
-        rounds = ceil(m / (shard_rows * lanes))
-        shard_rows = ceil(m / (rounds * lanes))
+        rounds = ceil(m / (shard_rows * workers))
+        shard_rows = ceil(m / (rounds * workers))
     return slices(m, shard_rows)
 
 
@@ -64,12 +64,12 @@ def leaf_slices(m: int, leaves: int, shard_rows: int) -> list[list[slice]]:
     ]
 
 
-def cut(X: Array, labels: Array, shard_rows: int, lanes: int = 1) -> list[Shard]:
+def split_rows(X: Array, labels: Array, shard_rows: int, workers: int = 1) -> list[Microbatch]:
     """Cut (m, features) and (m,) into shards; X turns to (features, m), a view."""
-    return cut_at(X, labels, shard_slices(X.shape[0], shard_rows, lanes))
+    return cut_at(X, labels, shard_slices(X.shape[0], shard_rows, workers))
 
 
-def cut_at(X: Array, labels: Array, runs: Sequence[slice]) -> list[Shard]:
+def cut_at(X: Array, labels: Array, runs: Sequence[slice]) -> list[Microbatch]:
     """Return the shards that are these runs of (m, features) and (m,)."""
     return [(X[rows, :].T, labels[rows, ...]) for rows in runs]
 
@@ -79,7 +79,7 @@ def joined(parts: Sequence[Array]) -> Array:
     return array_namespace(*parts).concat(parts) if len(parts) > 1 else parts[0]
 
 
-def scaled(shards: Sequence[Shard], dtype: Any, free: int | None) -> list[Shard]:
+def scaled(shards: Sequence[Microbatch], dtype: Any, free: int | None) -> list[Microbatch]:
     """Scale the pixels of all shards once, if the device has the memory to keep them.
 
     Otherwise they stay as they are, and each step scales the shard in hand: the result
@@ -96,4 +96,4 @@ def scaled(shards: Sequence[Shard], dtype: Any, free: int | None) -> list[Shard]
     if free is not None and samples * 8 > free // 2:
         return list(shards)
     # Sample by sample, as they lie: not all libraries keep the order of a transposed array.
-    return [(network.unit_range(X.T, dtype).T, labels) for X, labels in shards]
+    return [(network.scale_pixels(X.T, dtype).T, labels) for X, labels in shards]

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace, device
 
-from mnn_gpu.step.batch import Samples, Task
-from mnn_gpu.step.execution import PLAIN, Engine, Plain
-from mnn_gpu.step.gradient import Sums, added, shard_sums, widened
-from mnn_gpu.step.sharding import Sharing
-from mnn_gpu.step.tree_sum import Branch, grown, leaves, remaining, total
+from mnn_gpu.step.batch import MicrobatchInputs, NetworkSpec
+from mnn_gpu.step.execution import PLAIN, Execution, SerialExecution
+from mnn_gpu.step.gradient import LossAndGradient, shard_sums, sum_gradients, upcast
+from mnn_gpu.step.sharding import BatchSharding
+from mnn_gpu.step.tree_sum import Branch, leaves, reduce_siblings, roots, tree_sum
 
 Array: TypeAlias = Any
 METRICS = 2
@@ -27,66 +27,70 @@ METRICS = 2
 
 def shared_sums(
     theta: Array,
-    task: Task,
-    shards: Sequence[Sequence[Samples]],
+    task: NetworkSpec,
+    shards: Sequence[Sequence[MicrobatchInputs]],
     share: Array,
-    sharing: Sharing,
+    sharding: BatchSharding,
     basis: Array | None = None,
-    engine: Engine = PLAIN,
-) -> Sums:
+    execution: Execution = PLAIN,
+) -> LossAndGradient:
     """Return a batch's mean gradient, its loss and its right answers, those of all ranks.
 
     Parameters
     ----------
     theta : (parameters,)
-    task : Task
-    shards : sequence of sequences of Samples
+    task : NetworkSpec
+    shards : sequence of sequences of MicrobatchInputs
         Of each of this rank's shards the samples, some at a time; of an empty one none.
     share : (), floating
         1 by the number of samples in the batch.
-    sharing : Sharing
+    sharding : BatchSharding
     basis : (pictures, features) or None
-    engine : Engine
+    execution : Execution
 
     Returns
     -------
-    Sums
+    LossAndGradient
         In theta's dtype.
     """
     # Within a lane there are no more lanes.
-    alone = Plain.within(engine)
-    of_samples = partial(shard_sums, theta, task, share, basis=basis, engine=alone)
+    alone = SerialExecution.within(execution)
+    of_samples = partial(shard_sums, theta, task, share, basis=basis, execution=alone)
 
     numbers = theta.shape[0] + METRICS
 
-    def of_lane(theta: Array, part: Sequence[Sequence[Samples]]) -> list[Array]:
+    def of_lane(theta: Array, part: Sequence[Sequence[MicrobatchInputs]]) -> list[Array]:
         return [
             _vector(
-                [of_samples(samples) for samples in shard], numbers, share, theta.dtype, sharing
+                [of_samples(samples) for samples in shard], numbers, share, theta.dtype, sharding
             )
             for shard in part
         ]
 
     branches: dict[Branch, Array] = {}
-    for group in sharing.groups():
-        own = shards[group.start - sharing.mine.start : group.stop - sharing.mine.start]
-        vectors = [v for lane in engine.spread(of_lane, theta, own) for v in lane]
-        branches |= _grown(leaves(group.start, group.stop), vectors, sharing, engine)
-    branches = _grown(list(branches), list(branches.values()), sharing, engine)
-    return _sums(theta, _whole(theta, branches, sharing, engine))
+    for group in sharding.groups():
+        own = shards[group.start - sharding.mine.start : group.stop - sharding.mine.start]
+        vectors = [v for lane in execution.parallel_map(of_lane, theta, own) for v in lane]
+        branches |= _grown(leaves(group.start, group.stop), vectors, sharding, execution)
+    branches = _grown(list(branches), list(branches.values()), sharding, execution)
+    return _sums(theta, _whole(theta, branches, sharding, execution))
 
 
 def _vector(
-    parts: Sequence[Sums], numbers: int, share: Array, dtype: Any, sharing: Sharing
+    parts: Sequence[LossAndGradient],
+    numbers: int,
+    share: Array,
+    dtype: Any,
+    sharding: BatchSharding,
 ) -> Array:
     """Return a shard's gradient, loss and right answers as one vector."""
-    xp, length = array_namespace(share), sharing.length(numbers)
+    xp, length = array_namespace(share), sharding.length(numbers)
     if not parts:
         # Of all numbers -0.0 alone leaves every other one as it is, 0.0 and -0.0 too.
         return xp.zeros((length,), dtype=dtype, device=device(share)) * -0.0
-    if len(parts) > 1 and sharing.is_wide:
-        parts = [part._replace(gradient=widened(part.gradient)) for part in parts]
-    sums = added(parts)
+    if len(parts) > 1 and sharding.is_wide:
+        parts = [part._replace(gradient=upcast(part.gradient)) for part in parts]
+    sums = sum_gradients(parts)
     wide = sums.gradient.dtype
     pieces = [sums.gradient]
     pieces += [xp.astype(xp.reshape(number, (1,)), wide, copy=False) for number in sums[1:]]
@@ -96,40 +100,45 @@ def _vector(
 
 
 def _grown(
-    branches: Sequence[Branch], vectors: Sequence[Array], sharing: Sharing, engine: Engine
+    branches: Sequence[Branch],
+    vectors: Sequence[Array],
+    sharding: BatchSharding,
+    execution: Execution,
 ) -> dict[Branch, Array]:
-    left = remaining(branches)
+    left = roots(branches)
     if len(left) == len(branches):
         return dict(zip(branches, vectors, strict=True))
 
     def add_up(*vectors: Array) -> tuple[Array, ...]:
-        return tuple(grown(branches, vectors, _adding(sharing)).values())
+        return tuple(reduce_siblings(branches, vectors, _adding(sharding)).values())
 
-    return dict(zip(left, engine.fuse(add_up)(*vectors), strict=True))
+    return dict(zip(left, execution.fuse(add_up)(*vectors), strict=True))
 
 
-def _whole(theta: Array, branches: dict[Branch, Array], sharing: Sharing, engine: Engine) -> Array:
+def _whole(
+    theta: Array, branches: dict[Branch, Array], sharding: BatchSharding, execution: Execution
+) -> Array:
     """Return the sum of all branches, other ranks' too, in theta's dtype."""
     vectors = list(branches.values())
-    if sharing.exchange is not None:
-        return engine.exchanged(sharing.exchange, vectors, theta.dtype)
+    if sharding.exchange is not None:
+        return execution.all_reduce(sharding.exchange, vectors, theta.dtype)
 
     def add_up(*vectors: Array) -> tuple[Array]:
-        whole = total(branches, vectors, _adding(sharing))
+        whole = tree_sum(branches, vectors, _adding(sharding))
         return (array_namespace(whole).astype(whole, theta.dtype, copy=False),)
 
-    (whole,) = engine.fuse(add_up)(*vectors)
+    (whole,) = execution.fuse(add_up)(*vectors)
     return whole
 
 
-def _adding(sharing: Sharing) -> Callable[[Array, Array], Array]:
+def _adding(sharding: BatchSharding) -> Callable[[Array, Array], Array]:
     """Return how two sums are added up."""
-    if not sharing.is_wide:
+    if not sharding.is_wide:
         return lambda left, right: left + right
-    return lambda left, right: widened(left) + widened(right)
+    return lambda left, right: upcast(left) + upcast(right)
 
 
-def _sums(theta: Array, whole: Array) -> Sums:
+def _sums(theta: Array, whole: Array) -> LossAndGradient:
     xp, parameters = array_namespace(theta), theta.shape[0]
     correct = xp.astype(whole[parameters + 1, ...], xp.int32)
-    return Sums(whole[:parameters], whole[parameters, ...], correct)
+    return LossAndGradient(whole[:parameters], whole[parameters, ...], correct)

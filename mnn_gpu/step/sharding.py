@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mnn_gpu.step.execution import Exchange
+from mnn_gpu.step.execution import AllReduce
 from mnn_gpu.step.microbatches import even_start, leaf_slices, part_of
-from mnn_gpu.step.tree_sum import Branch, leaves, remaining
+from mnn_gpu.step.tree_sum import Branch, leaves, roots
 
 AT_ONCE = 8
 """So many shards' gradients are kept until they are added up together; a power of 2."""
 
 
 @dataclass(frozen=True)
-class Sharing:
+class BatchSharding:
     """How each batch is cut into shards, and which of them this rank works on.
 
     The shards, their sizes and the order in which their sums are added up depend on
@@ -29,14 +29,14 @@ class Sharing:
     is_wide : bool
         Whether sums are added up in float64.
     exchange : callable or None
-        See `engine.Exchange`; None where there is no other rank.
+        See `execution.AllReduce`; None where there is no other rank.
     """
 
     shards: int
     rank: int = 0
     ranks: int = 1
     is_wide: bool = True
-    exchange: Exchange | None = None
+    exchange: AllReduce | None = None
 
     def of(self, rank: int) -> range:
         """Return the shards that a rank works on."""
@@ -53,7 +53,7 @@ class Sharing:
     def branches_of(self, rank: int) -> list[Branch]:
         """Return the branches of the tree whose sums a rank has to give."""
         own = self.of(rank)
-        return remaining(leaves(own.start, own.stop))
+        return roots(leaves(own.start, own.stop))
 
     def groups(self) -> list[range]:
         """Return this rank's shards in runs that are worked on and added up one by one."""

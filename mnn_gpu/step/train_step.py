@@ -12,13 +12,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 from array_api_compat import array_namespace
 
-from mnn_gpu.nn.optimizers import Averaged, Optimizer, moved_average
-from mnn_gpu.nn.regularization import clipping_factor, norm_factors
-from mnn_gpu.step.batch import Batch, Data, Task, batch_samples, leaf_samples
-from mnn_gpu.step.execution import PLAIN, Engine
+from mnn_gpu.nn.optimizers import EMA, Optimizer, moved_average
+from mnn_gpu.nn.regularization import clipping_factor, max_norm_factors
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples, leaf_samples
+from mnn_gpu.step.execution import PLAIN, Execution
 from mnn_gpu.step.gradient import batch_sums
 from mnn_gpu.step.sharded_gradient import shared_sums
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 
 Array: TypeAlias = Any
 
@@ -69,40 +69,42 @@ def first_state(
     )
 
 
-Step: TypeAlias = Callable[[Data, State, Batch], State]
+Step: TypeAlias = Callable[[StepData, State, Batch], State]
 
 
 def training_step(
-    task: Task,
+    task: NetworkSpec,
     optimizer: Optimizer,
-    engine: Engine = PLAIN,
+    execution: Execution = PLAIN,
     shard_rows: int | None = None,
-    sharing: Sharing | None = None,
+    sharding: BatchSharding | None = None,
 ) -> Step:
     """Return a step ``(data, state, batch) -> state`` that follows the gradient.
 
     Parameters
     ----------
-    task : Task
+    task : NetworkSpec
     optimizer : Optimizer
-    engine : Engine
+    execution : Execution
         Usually the `Backend`.
     shard_rows : int, optional
         See `batch_samples`. Default: what the engine likes.
-    sharing : Sharing, optional
+    sharding : BatchSharding, optional
         How each batch is cut, and what of it is this rank's. Default: all, as the engine likes.
     """
-    updated = _updating(task, optimizer, engine)
+    updated = _updating(task, optimizer, execution)
 
-    def step(data: Data, state: State, batch: Batch) -> State:
+    def step(data: StepData, state: State, batch: Batch) -> State:
         xp = array_namespace(state.theta)
-        rows = shard_rows or engine.shard_rows
-        if sharing is None:
-            shards = batch_samples(data, batch, task, rows, engine.lanes)
-            sums = batch_sums(state.theta, task, shards, data.basis, engine)
+        rows = shard_rows or execution.shard_rows
+        if sharding is None:
+            shards = batch_samples(data, batch, task, rows, execution.workers)
+            sums = batch_sums(state.theta, task, shards, data.basis, execution)
         else:
-            parts = leaf_samples(data, batch, task, len(sharing.mine), rows)
-            sums = shared_sums(state.theta, task, parts, batch.share, sharing, data.basis, engine)
+            parts = leaf_samples(data, batch, task, len(sharding.mine), rows)
+            sums = shared_sums(
+                state.theta, task, parts, batch.share, sharding, data.basis, execution
+            )
         theta, *slots = updated(state, sums.gradient, data.is_weight, batch.scalars)
         return State(
             theta=theta,
@@ -115,11 +117,13 @@ def training_step(
     return step
 
 
-def _updating(task: Task, optimizer: Optimizer, engine: Engine) -> Callable[..., Sequence[Array]]:
+def _updating(
+    task: NetworkSpec, optimizer: Optimizer, execution: Execution
+) -> Callable[..., Sequence[Array]]:
     """Return how theta and the slots come out of a gradient, by fused functions of vectors."""
     longest, max_norm = task.regularisation.clip_norm, task.regularisation.max_norm
     # What is averaged are weights within their limit.
-    averaged = optimizer if isinstance(optimizer, Averaged) and max_norm is not None else None
+    averaged = optimizer if isinstance(optimizer, EMA) and max_norm is not None else None
     follow = averaged.inner if averaged else optimizer
 
     def update(
@@ -133,9 +137,9 @@ def _updating(task: Task, optimizer: Optimizer, engine: Engine) -> Callable[...,
         theta, after = follow.update(theta, gradient, is_weight, scalars, slots)
         return theta, *after
 
-    fused = engine.fuse(update)
-    scale = engine.fuse(lambda theta, factors: (theta * factors,))
-    average = engine.fuse(lambda theta, mean, share: (moved_average(theta, mean, share),))
+    fused = execution.fuse(update)
+    scale = execution.fuse(lambda theta, factors: (theta * factors,))
+    average = execution.fuse(lambda theta, mean, share: (moved_average(theta, mean, share),))
 
     def updated(
         state: State, gradient: Array, is_weight: Array | None, scalars: Array
@@ -149,7 +153,7 @@ def _updating(task: Task, optimizer: Optimizer, engine: Engine) -> Callable[...,
         slots = state.slots[: follow.slots]
         theta, *after = fused(state.theta, gradient, is_weight, factor, *of_follow, *slots)
         if max_norm is not None:
-            (theta,) = scale(theta, norm_factors(theta, task.layer_sizes, max_norm))
+            (theta,) = scale(theta, max_norm_factors(theta, task.layer_sizes, max_norm))
         if averaged:
             after += average(theta, state.slots[-1], share)
         return theta, *after

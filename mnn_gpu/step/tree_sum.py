@@ -35,7 +35,9 @@ def leaves(first: int, stop: int) -> list[Branch]:
     return [Branch(leaf, 1) for leaf in range(first, stop)]
 
 
-def grown(branches: Iterable[Branch], values: Iterable[Array], add: Add) -> dict[Branch, Array]:
+def reduce_siblings(
+    branches: Iterable[Branch], values: Iterable[Array], add: Add
+) -> dict[Branch, Array]:
     """Add up siblings until there are none; return what is left, in order.
 
     Parameters
@@ -56,17 +58,17 @@ def grown(branches: Iterable[Branch], values: Iterable[Array], add: Add) -> dict
     return dict(left)
 
 
-def total(branches: Iterable[Branch], values: Iterable[Array], add: Add) -> Array:
-    """Add up the branches of a whole tree; see `grown`."""
-    *others, whole = grown(branches, values, add).values()
+def tree_sum(branches: Iterable[Branch], values: Iterable[Array], add: Add) -> Array:
+    """Add up the branches of a whole tree; see `reduce_siblings`."""
+    *others, whole = reduce_siblings(branches, values, add).values()
     for value in reversed(others):
         whole = add(value, whole)
     return whole
 
 
-def remaining(branches: Sequence[Branch]) -> list[Branch]:
-    """Return the branches that `grown` leaves of these."""
-    return list(grown(branches, branches, lambda *_: None))
+def roots(branches: Sequence[Branch]) -> list[Branch]:
+    """Return the branches that `reduce_siblings` leaves of these."""
+    return list(reduce_siblings(branches, branches, lambda *_: None))
 
 
 def _are_siblings(left: Branch, right: Branch) -> bool:

@@ -48,13 +48,17 @@ def tensor_file(arrays: Mapping[str, npt.ArrayLike], metadata: Mapping[str, str]
     return len(text).to_bytes(HEADER_LENGTH, "little") + text + content[end:]
 
 
-def sealed(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
-    """Return the content of a safetensors file with a checksum, by which `unsealed` knows it."""
+def dump_with_checksum(
+    arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]
+) -> bytes:
+    """Return a safetensors file with a checksum, which `load_with_checksum` verifies."""
     return tensor_file(arrays, {**metadata, "checksum": checksum(arrays, metadata)})
 
 
-def unsealed(path: Path, file_format: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    """Return arrays and metadata of a file that `sealed` made.
+def load_with_checksum(
+    path: Path, file_format: str
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+    """Return arrays and metadata of a file that `dump_with_checksum` made.
 
     Parameters
     ----------

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from mnn_gpu.errors import TrainingWarning
 from mnn_gpu.nn.parameters import weight_mask
-from mnn_gpu.step.batch import Batch, Data
+from mnn_gpu.step.batch import Batch, StepData
 from mnn_gpu.step.execution import Run
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.train_step import State, training_step
 from mnn_gpu.training.batches.device_data import in_smaller_shards
 from mnn_gpu.training.config import TrainingConfig
@@ -28,13 +28,15 @@ class CompiledStep:
     config : TrainingConfig
     course : Course
         Its data are cut anew when the shards are halved.
-    sharing : Sharing or None
+    sharding : BatchSharding or None
     """
 
-    def __init__(self, config: TrainingConfig, course: Course, sharing: Sharing | None) -> None:
+    def __init__(
+        self, config: TrainingConfig, course: Course, sharding: BatchSharding | None
+    ) -> None:
         self.config = config
         self.course = course
-        self.sharing = sharing
+        self.sharding = sharding
         self.backend = course.backend
         self.shard_rows = config.shard_rows or self.backend.shard_rows
         self.compiled: Run | None = None
@@ -79,7 +81,7 @@ class CompiledStep:
         course, batch = self.course, self.config.batch_size or self.course.data.rows
         self.shard_rows = (min(self.shard_rows, batch) + 1) // 2
         course.data = in_smaller_shards(
-            course.data, self.shard_rows, self.backend.lanes, self.sharing
+            course.data, self.shard_rows, self.backend.workers, self.sharding
         )
 
     def _compiled(self, state: State) -> Run:
@@ -88,9 +90,9 @@ class CompiledStep:
         if self.config.decay:
             is_weight = weight_mask(state.theta, course.task.layer_sizes)
         step = training_step(
-            course.task, course.plan.optimizer, self.backend, self.shard_rows, self.sharing
+            course.task, course.plan.optimizer, self.backend, self.shard_rows, self.sharding
         )
         # What stays on the disk comes with the batches.
         shards = tuple(data.shards) if data.blocks is None else ()
-        resident = Data(data.X, data.labels, shards, is_weight, data.basis)
-        return self.backend.compile(step, resident, course.ranks.gathered)
+        resident = StepData(data.X, data.labels, shards, is_weight, data.basis)
+        return self.backend.compile(step, resident, course.ranks.allgather)

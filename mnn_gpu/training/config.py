@@ -12,7 +12,7 @@ from mnn_gpu.nn.matmul_precision import FULL, MATMUL_PRECISIONS
 from mnn_gpu.nn.optimizers import ADAMW_DECAY, OPTIMIZERS, Optimizer, make_optimizer
 from mnn_gpu.nn.parameters import INITS
 from mnn_gpu.nn.regularization import LEVELS, Regularisation
-from mnn_gpu.nn.schedules import SCHEDULES, Schedule, warmed_up
+from mnn_gpu.nn.schedules import SCHEDULES, Schedule, with_warmup
 from mnn_gpu.utils.validation import number_in, one_of, positive, several, whole
 
 DEFAULT_ITERATIONS = 1000
@@ -51,7 +51,7 @@ class TrainingConfig:
     weight_decay : float, optional
         How strongly weights, not biases, are pulled towards 0; decoupled with "adamw".
         Default: 0.01 with "adamw", otherwise 0.
-    average : float
+    ema_decay : float
         Use an exponential moving average of the parameters with this decay, such as
         0.999, instead of the last ones; 0 for none.
     schedule : {"constant", "step", "linear", "cosine", "one-cycle"}
@@ -76,7 +76,7 @@ class TrainingConfig:
         Stop after so many records without a better one, and go back to the best one's
         parameters. Better is a higher held-out accuracy, or the same and a lower loss.
         Default: never.
-    until : float, optional
+    target_accuracy : float, optional
         Stop at the first record with at least this accuracy, 0 to 1, on the held-out rows
         if there are any, otherwise in training. Default: never.
     shard_rows : int, optional
@@ -121,7 +121,7 @@ class TrainingConfig:
     beta1: float = 0.9
     beta2: float = 0.999
     weight_decay: float | None = None
-    average: float = 0.0
+    ema_decay: float = 0.0
     schedule: str = "constant"
     warmup: float = 0.0
     clip_norm: float | None = None
@@ -132,7 +132,7 @@ class TrainingConfig:
     augmentation: Augmentation | None = None
     image_shape: tuple[int, int] | None = None
     patience: int | None = None
-    until: float | None = None
+    target_accuracy: float | None = None
     shard_rows: int | None = None
     shards: int | None = None
     fast_reduce: bool = False
@@ -163,8 +163,11 @@ class TrainingConfig:
         if self.weight_decay is not None:
             decay = number_in("weight_decay", self.weight_decay, "from 0 up", _is_not_negative)
             self._set("weight_decay", decay)
-        if self.until is not None:
-            self._set("until", number_in("until", self.until, "above 0, up to 1", _is_accuracy))
+        if self.target_accuracy is not None:
+            accuracy = number_in(
+                "target_accuracy", self.target_accuracy, "above 0, up to 1", _is_accuracy
+            )
+            self._set("target_accuracy", accuracy)
         if self.iterations is not None and self.epochs is not None:
             raise UsageError("Both iterations and epochs are given.", "Give only one of them.")
         if self.image_shape is not None:
@@ -198,7 +201,7 @@ class TrainingConfig:
             beta1=self.beta1,
             beta2=self.beta2,
             weight_decay=self.decay,
-            average=self.average,
+            ema_decay=self.ema_decay,
         )
 
     @property
@@ -211,7 +214,7 @@ class TrainingConfig:
     def make_schedule(self) -> Schedule:
         """Return the schedule of the learning rate, with the warm-up."""
         schedule = SCHEDULES[self.schedule]
-        return warmed_up(schedule, self.warmup) if self.warmup else schedule
+        return with_warmup(schedule, self.warmup) if self.warmup else schedule
 
     @property
     def regularisation(self) -> Regularisation:
@@ -251,7 +254,7 @@ SHARES = (
     "momentum",
     "beta1",
     "beta2",
-    "average",
+    "ema_decay",
     "warmup",
     "label_smoothing",
 )

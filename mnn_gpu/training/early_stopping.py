@@ -27,7 +27,7 @@ class Stopping:
     Parameters
     ----------
     config : TrainingConfig
-        Its `patience` and `until`.
+        Its `patience` and `target_accuracy`.
     best : Best, optional
         Of the training's first part, if it is resumed.
 
@@ -38,7 +38,7 @@ class Stopping:
 
     def __init__(self, config: TrainingConfig, best: Best | None = None) -> None:
         self.patience = config.patience
-        self.until = config.until
+        self.target_accuracy = config.target_accuracy
         self.best = best
 
     def is_over(self, records: list[Record], theta: Callable[[], npt.NDArray[Any]]) -> bool:
@@ -56,7 +56,7 @@ class Stopping:
             self.best is None or _rank(records[last]) > _rank(records[self.best.record])
         ):
             self.best = Best(last, theta())
-        if self.until is not None and _accuracy(records[last]) >= self.until:
+        if self.target_accuracy is not None and _accuracy(records[last]) >= self.target_accuracy:
             return True
         return (
             self.patience is not None

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.errors import DivergedError
 from mnn_gpu.models.evaluation import Evaluation, evaluation, score_shards
 from mnn_gpu.models.model import Model
-from mnn_gpu.nn.parameters import unflatten, with_scale
-from mnn_gpu.step.batch import Task
-from mnn_gpu.step.microbatches import Shard
+from mnn_gpu.nn.parameters import fold_input_scale, unflatten
+from mnn_gpu.step.batch import NetworkSpec
+from mnn_gpu.step.microbatches import Microbatch
 from mnn_gpu.step.train_step import State
 from mnn_gpu.training.batches.device_data import Resident
 from mnn_gpu.training.batches.plan import Plan
@@ -41,10 +41,10 @@ class Course:
     ----------
     config : TrainingConfig
     backend : Backend
-    task : Task
+    task : NetworkSpec
     plan : Plan
     data : Resident
-    ranks : Ranks
+    ranks : ProcessGroup
     iteration : int
         Updates made.
     records : list of Record
@@ -57,10 +57,10 @@ class Course:
 
     config: TrainingConfig
     backend: Backend
-    task: Task
+    task: NetworkSpec
     plan: Plan
     data: Resident
-    ranks: Ranks = field(default_factory=Ranks)
+    ranks: ProcessGroup = field(default_factory=ProcessGroup)
     iteration: int = 0
     records: list[Record] = field(default_factory=list)
     stopping: Stopping = field(init=False)
@@ -116,9 +116,9 @@ class Course:
 
     def _parameters(self, state: State) -> Any:
         """Return what the model is to have: theta, or its average, for inputs 0 to 1."""
-        theta = state.slots[-1] if self.config.average else state.theta
+        theta = state.slots[-1] if self.config.ema_decay else state.theta
         scale = self.task.input_scale
-        return theta if scale == 1 else with_scale(theta, self.task.layer_sizes, scale)
+        return theta if scale == 1 else fold_input_scale(theta, self.task.layer_sizes, scale)
 
     def _theta(self, state: State) -> npt.NDArray[Any]:
         return np.array(self.backend.to_numpy(self._parameters(state)))
@@ -126,11 +126,11 @@ class Course:
     def _validated(self, theta: Any) -> Evaluation | None:
         return self._score(theta, self.data.validation) if self.data.has_validation else None
 
-    def _score(self, theta: Any, shards: Iterable[Shard]) -> Evaluation:
+    def _score(self, theta: Any, shards: Iterable[Microbatch]) -> Evaluation:
         """Hold the network's answers for these shards, and other ranks', against the labels."""
         layers = unflatten(theta, self.task.layer_sizes)
         own = score_shards(self.backend, layers, shards)
-        return evaluation(np.concatenate(self.ranks.gathered(own)))
+        return evaluation(np.concatenate(self.ranks.allgather(own)))
 
     # ---- the result ------------------------------------------------------------------
 

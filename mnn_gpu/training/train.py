@@ -17,7 +17,7 @@ from mnn_gpu.data.digest import digest_of_data
 from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.connect import ranks_of
-from mnn_gpu.distributed.process_group import Ranks, checked_shards
+from mnn_gpu.distributed.process_group import ProcessGroup, checked_shards
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
 from mnn_gpu.training.batches.device_data import Labelled
@@ -110,8 +110,8 @@ def train(
     ranks = ranks_of(comm)
     check_same(ranks, "train")
     given = config, backend
-    due = ranks.all_do(lambda: _checked_due(checkpoint, checkpoint_every, resume))
-    config, backend = ranks.all_do(lambda: _shared(*given, ranks))
+    due = ranks.on_all_ranks(lambda: _checked_due(checkpoint, checkpoint_every, resume))
+    config, backend = ranks.on_all_ranks(lambda: _shared(*given, ranks))
     how = {
         "checkpoint": checkpoint and str(checkpoint),
         "checkpoint_every": checkpoint_every,
@@ -121,15 +121,15 @@ def train(
     check_same(ranks, "train", {**vars(config), **how})
     # An overflow is no warning here: it ends in a DivergedError.
     one_thread = nullcontext() if config.shards is None else backend.single_threaded()
-    with backend.explaining(), one_thread, np.errstate(all="ignore"):
-        training = ranks.all_do(
+    with backend.translate_errors(), one_thread, np.errstate(all="ignore"):
+        training = ranks.on_all_ranks(
             lambda: TrainingLoop(X, y, config, backend, validation, classes, ranks)
         )
         if checkpoint is None and ranks.size == 1:
             return training.run(hooks)
         digest = digest_of_data(X, y, *(validation or ()), training.course.data.classes)
         check_same(ranks, "train", {"data or labels": digest})
-        folder = ranks.first_does(lambda: _opened(checkpoint, config, digest, resume))
+        folder = ranks.on_rank0(lambda: _opened(checkpoint, config, digest, resume))
         with folder or nullcontext() as kept:
             return training.run(hooks if ranks.is_first else (), kept, due, resume)
 
@@ -141,7 +141,7 @@ def _checked_due(checkpoint: str | Path | None, every: int | str | None, resume:
 
 
 def _shared(
-    config: TrainingConfig | None, backend: Backend | None, ranks: Ranks
+    config: TrainingConfig | None, backend: Backend | None, ranks: ProcessGroup
 ) -> tuple[TrainingConfig, Backend]:
     """Return the recipe with the number of its shards, and the backend."""
     config = TrainingConfig() if config is None else config
@@ -169,6 +169,6 @@ def _opened(
     return kept
 
 
-def shared_out(config: TrainingConfig, ranks: Ranks, backend: Backend) -> TrainingConfig:
+def shared_out(config: TrainingConfig, ranks: ProcessGroup, backend: Backend) -> TrainingConfig:
     """Return a recipe with the number of shards that the ranks share out; see `checked_shards`."""
     return replace(config, shards=checked_shards(config.shards, ranks, backend))

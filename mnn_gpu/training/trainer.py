@@ -13,12 +13,12 @@ import numpy.typing as npt
 from mnn_gpu.backends import Backend
 from mnn_gpu.data.dataset import Dataset, check_labelled
 from mnn_gpu.data.open_blocks import Blocks
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn.parameters import flatten, init_parameters, parameter_count
-from mnn_gpu.step.batch import Task
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.batch import NetworkSpec
+from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.train_step import State, first_state
 from mnn_gpu.training.batches.device_data import Labelled, placed
 from mnn_gpu.training.batches.loader import load_batches
@@ -68,7 +68,7 @@ class TrainingLoop:
     ----------
     X, y, config, backend, validation, classes
         See `training.train`.
-    ranks : Ranks
+    ranks : ProcessGroup
     """
 
     def __init__(
@@ -79,20 +79,20 @@ class TrainingLoop:
         backend: Backend,
         validation: Labelled | None,
         classes: npt.ArrayLike | None,
-        ranks: Ranks,
+        ranks: ProcessGroup,
     ) -> None:
         check_held_out(config, validation is not None)
         self.config = config
         self.backend = backend
         self.ranks = ranks
-        sharing = self._sharing()
-        where = classes, config, backend, sharing
+        sharding = self._sharding()
+        where = classes, config, backend, sharding
         if isinstance(X, Blocks):
             check_labelled(X.source, X.labelled, y)
             data = placed_blocks(X, validation, *where)
         else:
             data = placed(X, y, validation, *where)
-        task = Task(
+        task = NetworkSpec(
             layer_sizes=(data.features, *config.hidden, len(data.classes)),
             regularisation=config.regularisation,
             image_shape=data.image_shape,
@@ -100,9 +100,9 @@ class TrainingLoop:
             matmul_precision=config.matmul_precision,
         )
         self.optimizer = config.make_optimizer()
-        plan = Plan(config, self.optimizer, data, task, backend, sharing)
+        plan = Plan(config, self.optimizer, data, task, backend, sharding)
         self.course = Course(config, backend, task, plan, data, ranks)
-        self.sharing = sharing
+        self.sharding = sharding
 
     def run(
         self,
@@ -113,12 +113,12 @@ class TrainingLoop:
     ) -> tuple[Model, History]:
         """Make all updates, telling the hooks."""
         course = self.course
-        state = self.ranks.all_do(self._first_state)
+        state = self.ranks.on_all_ranks(self._first_state)
         # Not before all ranks have come as far as this: they may have to speak to each other.
-        self.step = CompiledStep(self.config, course, self._with_exchange(self.sharing))
+        self.step = CompiledStep(self.config, course, self._with_exchange(self.sharding))
         earlier_seconds = 0.0
-        snapshot = self.ranks.from_first(
-            self.ranks.first_does(lambda: self._looked_up(checkpoint, state, resume))
+        snapshot = self.ranks.broadcast(
+            self.ranks.on_rank0(lambda: self._looked_up(checkpoint, state, resume))
         )
         if snapshot is not None:
             state, earlier_seconds = self._resumed(state, snapshot), snapshot.seconds
@@ -181,7 +181,7 @@ class TrainingLoop:
                     due.now(course.iteration, at_record=course.is_at_record) or at_end
                 ):
                     self._save(checkpoint, state)
-                if number := self.ranks.largest(interrupt.requested or 0):
+                if number := self.ranks.max(interrupt.requested or 0):
                     raise _Interrupted(state, number)
         except KeyboardInterrupt:
             # Among several ranks the others may be waiting for this one.
@@ -209,21 +209,21 @@ class TrainingLoop:
     def _reported(self, state: State, hooks: Sequence[Hook]) -> bool:
         return self.step.within_memory(lambda: self.course.report(state, hooks))
 
-    def _sharing(self) -> Sharing | None:
+    def _sharding(self) -> BatchSharding | None:
         if self.config.shards is None:
             return None
         wide = not self.config.fast_reduce
-        return Sharing(self.config.shards, self.ranks.rank, self.ranks.size, wide)
+        return BatchSharding(self.config.shards, self.ranks.rank, self.ranks.size, wide)
 
-    def _with_exchange(self, sharing: Sharing | None) -> Sharing | None:
-        if sharing is None:
+    def _with_exchange(self, sharding: BatchSharding | None) -> BatchSharding | None:
+        if sharding is None:
             return None
         batch = self.config.batch_size or self.course.data.rows
         rows = self.config.shard_rows or self.backend.shard_rows
         # A shard's own gradient, in one piece, has no more digits than its dtype.
-        in_pieces = sharing.shards > sharing.ranks or batch > sharing.shards * rows
-        dtype = "float64" if sharing.is_wide and in_pieces else self.config.dtype
-        return replace(sharing, exchange=self.ranks.exchange(sharing, dtype, self.backend))
+        in_pieces = sharding.shards > sharding.ranks or batch > sharding.shards * rows
+        dtype = "float64" if sharding.is_wide and in_pieces else self.config.dtype
+        return replace(sharding, exchange=self.ranks.exchange(sharding, dtype, self.backend))
 
     def _first_state(self) -> State:
         self._check_size()

@@ -17,7 +17,7 @@ def available_cores() -> int:
     return len(usable_cores())
 
 
-def wanted_threads(sharers: int = 1) -> int:
+def wanted_threads(processes_per_node: int = 1) -> int:
     """Return how many threads to compute with: a processor each, or fewer if told so.
 
     Of processors that several processes share, each takes its part.
@@ -27,4 +27,4 @@ def wanted_threads(sharers: int = 1) -> int:
     """
     told = [os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")]
     limits = [int(limit) for limit in told if limit.isdecimal() and int(limit) > 0]
-    return min([max(available_cores() // sharers, 1), *limits])
+    return min([max(available_cores() // processes_per_node, 1), *limits])

@@ -21,7 +21,7 @@ from mnn_gpu.compiler.cuda_graphs import cuda_graphs
 from mnn_gpu.nn.optimizers import step_scalars
 from mnn_gpu.nn.parameters import flatten, unflatten
 from mnn_gpu.nn.schedules import constant
-from mnn_gpu.step.batch import Batch, Data, Task
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData
 from mnn_gpu.step.train_step import first_state, training_step
 from mnn_gpu.training.batches.device_data import placed
 from scripts.benchmarks.device import DEVICE, cupy_seconds
@@ -43,9 +43,9 @@ class MnnGpu:
         config = TrainingConfig(batch_size=job.batch_size, optimizer=job.optimizer)
         data = placed(problem.X, problem.y, None, None, config, backend)
         optimizer = config.make_optimizer()
-        task = Task(layer_sizes=job.sizes, matmul_precision=self.matmul_precision)
+        task = NetworkSpec(layer_sizes=job.sizes, matmul_precision=self.matmul_precision)
         step = training_step(task, optimizer, backend)
-        self.run = backend.compile(step, Data(data.X, data.labels, tuple(data.shards)))
+        self.run = backend.compile(step, StepData(data.X, data.labels, tuple(data.shards)))
         self.job, self.backend, self.optimizer, self.dtype = job, backend, optimizer, config.dtype
 
     def start(self, theta: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mnn_gpu.data import bundled_mnist, split
 from mnn_gpu.nn import network
-from mnn_gpu.nn.losses import score
+from mnn_gpu.nn.losses import cross_entropy
 from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
 from mnn_gpu.nn.schedules import linear
 from mnn_gpu.utils.random_streams import ORDER, PARAMETERS, generator
@@ -148,7 +148,7 @@ class Problem:
         layers = unflatten(np.asarray(theta, np.float64), self.job.sizes)
         Z, _ = network.forward(layers, self.X[:4096].T / 255)
         Y = network.one_hot(self.y[:4096], 10, np.float64)
-        return float(score(Z[-1], Y)[0]) / 4096
+        return float(cross_entropy(Z[-1], Y)[0]) / 4096
 
 
 def parameters(job: Job, seed: int) -> Any:

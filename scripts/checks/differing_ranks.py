@@ -37,8 +37,11 @@ DIFFERENCES: dict[str, tuple[tuple[str, ...], str]] = {
     "learning rate": (("--lr", "0.2"), "--lr: None on rank 0, 0.2 on rank 1"),
     "seed": (("--seed", "1"), "--seed: None on rank 0, 1 on rank 1"),
     "epochs": (("--epochs", "2"), "--epochs: 3 on rank 0, 2 on rank 1"),
-    "every": (("--checkpoint", "kept", "--every", "2"), "--every: None on rank 0, '2' on rank 1"),
-    "until": (("--until", "0.5"), "--until: None on rank 0, 0.5 on rank 1"),
+    "checkpoint_every": (
+        ("--checkpoint", "kept", "--checkpoint-every", "2"),
+        "--checkpoint-every: None on rank 0, '2' on rank 1",
+    ),
+    "until": (("--target-accuracy", "0.5"), "--target-accuracy: None on rank 0, 0.5 on rank 1"),
     "report every": (("--report-every", "1"), "--report-every: None on rank 0, 1 on rank 1"),
     "layers": (("--hidden", "12"), "--hidden: None on rank 0, [12] on rank 1"),
     "dtype": (("--dtype", "float64"), "--dtype: None on rank 0, 'float64' on rank 1"),

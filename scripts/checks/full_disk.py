@@ -19,7 +19,7 @@ from pathlib import Path
 
 TRAINING = (
     *("--rows", "5000", "--hidden", "32", "--batch-size", "20", "--optimizer", "adam"),
-    *("--epochs", "8", "--every", "5", "--device", "cpu", "-q"),
+    *("--epochs", "8", "--checkpoint-every", "5", "--device", "cpu", "-q"),
 )
 SIZE = 3 << 20
 

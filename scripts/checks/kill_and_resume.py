@@ -27,7 +27,7 @@ SAVING_SECONDS = 0.3
 # Deformed images, dropout, an average of the parameters: all that is random or remembered.
 TRAINING = (
     *("--recipe", "accurate", "--hidden", "128", "64", "--dropout", "0.25"),
-    *("--rows", "3000", "--epochs", "6", "--every", "1", "--device", "cpu", "-q"),
+    *("--rows", "3000", "--epochs", "6", "--checkpoint-every", "1", "--device", "cpu", "-q"),
 )
 
 

@@ -63,7 +63,7 @@ def cut(training: Sequence[str]) -> bytes:
     """Train with kills in between, on another number of ranks each time."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        more = ["--checkpoint", str(folder / "kept"), "--every", "1", "--resume"]
+        more = ["--checkpoint", str(folder / "kept"), "--checkpoint-every", "1", "--resume"]
         for ranks, until in CUTS:
             process = subprocess.Popen(
                 command(ranks, training, folder, *more),

@@ -49,7 +49,7 @@ def one_round(folder: Path, number: int) -> None:
         optimizer="adamw",
         learning_rate=2e-3,
         epochs=3,
-        average=0.99,
+        ema_decay=0.99,
         dropout=0.1,
         augmentation=mnn_gpu.Augmentation(),
         seed=number,

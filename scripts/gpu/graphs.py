@@ -122,7 +122,7 @@ def same_bits(device: str) -> Findings:
 
 def one_lane() -> AbstractContextManager[Any]:
     """Put all launches of a graph on one stream."""
-    return mock.patch.object(capture, "turns", partial(order.turns, lanes=1))
+    return mock.patch.object(capture, "turns", partial(order.schedule, lanes=1))
 
 
 def agreement(device: str) -> Findings:

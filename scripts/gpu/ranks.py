@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from mnn_gpu.compiler.cuda_graphs import cuda_graphs
-from mnn_gpu.distributed.nccl import NcclExchange, nccl_of
-from mnn_gpu.distributed.process_group import Ranks
+from mnn_gpu.distributed.nccl import NcclAllReduce, nccl_of
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.models.model_file import load_model
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 from scripts.benchmarks.dry_run import VARIABLE, amount
 from scripts.checks.mpiexec import launcher
 from scripts.gpu.faults import apart, with_cupy
@@ -40,7 +40,9 @@ def nccl(device: str) -> Findings:
     same = {}
     with gpu.active():
         for dtype in ("float32", "float64"):
-            exchange = NcclExchange(gpu.cupy, Ranks(), Sharing(8, is_wide=True), dtype)
+            exchange = NcclAllReduce(
+                gpu.cupy, ProcessGroup(), BatchSharding(8, is_wide=True), dtype
+            )
             host = np.random.default_rng(0).standard_normal(109_388).astype(dtype)
             out = gpu.cupy.zeros(host.shape, "float32")
             for _ in range(3):

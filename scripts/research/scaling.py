@@ -65,11 +65,11 @@ OF_MODEL = {
 EXCHANGE = """
 import sys, time, numpy as np
 from mpi4py import MPI
-from mnn_gpu.distributed.all_reduce import HostExchange
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.distributed.all_reduce import HostAllReduce
+from mnn_gpu.step.sharding import BatchSharding
 comm = MPI.COMM_WORLD
 for n in map(int, sys.argv[1:]):
-    exchange = HostExchange(comm, Sharing(8, comm.rank, comm.size), "float64")
+    exchange = HostAllReduce(comm, BatchSharding(8, comm.rank, comm.size), "float64")
     own, out = [np.ones(n)], np.empty(n, np.float32)
     times = []
     for _ in range(400):

@@ -17,7 +17,7 @@ from mnn_gpu.compiler.cuda_graphs.launches import Columns, Launch, Reduction, Th
 from mnn_gpu.compiler.cuda_graphs.program import Program
 from mnn_gpu.compiler.pytrees import mapped
 from mnn_gpu.nn.parameters import parameter_count, weight_mask
-from mnn_gpu.step.batch import Data, Task
+from mnn_gpu.step.batch import NetworkSpec, StepData
 from mnn_gpu.step.execution import entries
 from mnn_gpu.step.train_step import first_state, training_step
 from mnn_gpu.training.batches.device_data import placed
@@ -35,7 +35,7 @@ REGULARISED = TrainingConfig(
     clip_norm=0.5,
     max_norm=2.0,
     weight_decay=0.1,
-    average=0.9,
+    ema_decay=0.9,
     warmup=0.2,
     scale_inputs=True,
 )
@@ -49,7 +49,10 @@ JOBS = {
     # NVRTC 13.5 never ended compiling this one for 10.0, before its outer loop was kept whole.
     "momentum": (TrainingConfig(hidden=(16,), batch_size=64, optimizer="momentum"), 1000),
     "regularised": (REGULARISED, 1000),
-    "augmented": (replace(REGULARISED, augmentation=Augmentation(half_turned=(1, 2))), 1000),
+    "augmented": (
+        replace(REGULARISED, augmentation=Augmentation(half_turned=(1, 2))),
+        1000,
+    ),
     "bf16": (replace(REGULARISED, matmul_precision="bf16"), 1000),
     "deep": (TrainingConfig(hidden=(32,) * 8, batch_size=128, optimizer="adam"), 1000),
     "deep whole": (TrainingConfig(hidden=(32,) * 8, optimizer="sgd"), 20_000),
@@ -82,7 +85,7 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
     data = placed(X, y, None, None, config, backend)
     sizes = (784, *config.hidden, 10)
     optimizer = config.make_optimizer()
-    task = Task(
+    task = NetworkSpec(
         layer_sizes=sizes,
         regularisation=config.regularisation,
         image_shape=data.image_shape,
@@ -94,7 +97,7 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
     step = training_step(task, optimizer, backend)
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
     _, batches = next(iter(load_batches(Plan(config, optimizer, data, task, backend))))
-    resident = Data(data.X, data.labels, tuple(data.shards), mask, data.basis)
+    resident = StepData(data.X, data.labels, tuple(data.shards), mask, data.basis)
     return Program(step, resident, mapped(np.array, state), next(entries(batches)), Again())
 
 

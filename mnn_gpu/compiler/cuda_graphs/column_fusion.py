@@ -26,8 +26,8 @@ from mnn_gpu.compiler.cuda_graphs.expressions import (
 )
 from mnn_gpu.compiler.cuda_graphs.launches import (
     Columns,
+    Concat,
     Folded,
-    Joined,
     Launch,
     Lying,
     Matrix,
@@ -53,7 +53,7 @@ MOST_INNER = 128
 larger ones are better spread over several."""
 
 
-Work: TypeAlias = Launch | Joined
+Work: TypeAlias = Launch | Concat
 
 
 class _Known(NamedTuple):
@@ -61,7 +61,7 @@ class _Known(NamedTuple):
 
     Attributes
     ----------
-    launch : Launch or Joined
+    launch : Launch or Concat
     columns : int or None
         See `_columns_of`.
     sources : set of int
@@ -102,12 +102,12 @@ class _Room:
         return True
 
 
-def gathered(launches: Sequence[Work], wanted: Sequence[NDArray]) -> list[Work]:
+def fused_columns(launches: Sequence[Work], wanted: Sequence[NDArray]) -> list[Work]:
     """Return the launches, many of those that work column by column made one.
 
     Parameters
     ----------
-    launches : sequence of Launch and Joined
+    launches : sequence of Launch and Concat
     wanted : sequence of array
         Results that are needed besides by launches.
     """
@@ -181,7 +181,7 @@ def _with_one(
 
 def _columns_of(launch: Work) -> int | None:
     """Return how many columns a launch works on, None if it is none of this kind."""
-    if isinstance(launch, Joined):
+    if isinstance(launch, Concat):
         return None
     what = launch.what
     if isinstance(what, Expression):

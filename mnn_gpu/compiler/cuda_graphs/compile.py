@@ -46,7 +46,7 @@ class Captured:
     plain : callable
         The step run plainly.
     device : Device
-    gathered : callable, optional
+    allgather : callable, optional
         See `Backend.compile`.
     """
 
@@ -56,13 +56,13 @@ class Captured:
         data: Tree,
         plain: Run,
         device: Device,
-        gathered: Gathered = of_one_rank,
+        allgather: Gathered = of_one_rank,
     ) -> None:
         self.step = step
         self.data = data
         self.plain = plain
         self.device = device
-        self.gathered = gathered
+        self.allgather = allgather
         self.state: Tree = None
         self.can_capture = True
         self.programs: dict[Any, Program] = {}
@@ -90,7 +90,7 @@ class Captured:
         """Make the steps of these batches; return what hinders that, SILENT if it is no news."""
         ready: list[GraphRun] = []
         own = self._hindrance(lambda: ready.append(self._ready(batches)))
-        hindrance = first_hindrance(self.gathered(own))
+        hindrance = first_hindrance(self.allgather(own))
         if hindrance is not None:
             return hindrance
         (run,) = ready

@@ -124,20 +124,22 @@ class CudaGraphs:
             )
         return lambda inputs, outputs: kernel(*inputs, *outputs)
 
-    def captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation | None:
+    def captured(
+        self, operations: Sequence[Operation], schedule: Sequence[Turn]
+    ) -> Operation | None:
         try:
-            return self._captured(operations, turns)
+            return self._captured(operations, schedule)
         except Exception as error:
             # Another thread that synchronises the device ends a capture.
             if getattr(error, "status", None) in CAPTURE_ERRORS:
                 return None
             raise
 
-    def _captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation:
+    def _captured(self, operations: Sequence[Operation], schedule: Sequence[Turn]) -> Operation:
         with self.cupy.cuda.using_allocator(_refused), _no_collection():
             self.stream.begin_capture()
             try:
-                self._deal_out(operations, turns)
+                self._deal_out(operations, schedule)
             except BaseException as error:
                 self._end_failed_capture(error)
                 raise
@@ -156,14 +158,14 @@ class CudaGraphs:
             if isinstance(error, CublasError) and getattr(ended, "status", None) == INVALIDATED:
                 raise ended from error
 
-    def _deal_out(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> None:
+    def _deal_out(self, operations: Sequence[Operation], schedule: Sequence[Turn]) -> None:
         """Ask for operations on streams that wait for each other only where they must."""
-        awaited = {number for turn in turns for number in turn.after}
-        used = {turn.lane for turn in turns if turn.lane}
+        awaited = {number for turn in schedule for number in turn.after}
+        used = {turn.lane for turn in schedule if turn.lane}
         for lane in used:
             self.lanes[lane].wait_event(self._event(0))
         events: dict[int, Any] = {}
-        for number, (operation, turn) in enumerate(zip(operations, turns, strict=True)):
+        for number, (operation, turn) in enumerate(zip(operations, schedule, strict=True)):
             for earlier in turn.after:
                 self.lanes[turn.lane].wait_event(events[earlier])
             with self.lanes[turn.lane]:

@@ -42,7 +42,9 @@ class Device(Protocol):
     def launcher(self, what: What) -> Launcher:
         """Return what asks for this, at each call; it may allocate nothing."""
 
-    def captured(self, operations: Sequence[Operation], turns: Sequence[Turn]) -> Operation | None:
+    def captured(
+        self, operations: Sequence[Operation], schedule: Sequence[Turn]
+    ) -> Operation | None:
         """Return what does the operations in their turns; here none may be done.
 
         None where the capture was ended from outside, and may be tried again.

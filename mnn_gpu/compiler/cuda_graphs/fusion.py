@@ -30,7 +30,7 @@ from mnn_gpu.compiler.cuda_graphs.expressions import (
 )
 from mnn_gpu.compiler.cuda_graphs.fusion_groups import Group
 from mnn_gpu.compiler.cuda_graphs.launches import (
-    Joined,
+    Concat,
     Launch,
     Product,
     Reduction,
@@ -54,7 +54,7 @@ MOST_ADDED = 16
 """Parts of a product that a kernel adds up on its way; more are a reduction."""
 
 
-def fused(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Launch | Joined]:
+def fused(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Launch | Concat]:
     """Return the launches that the outputs of a tape come of, in their order.
 
     Raises
@@ -69,11 +69,11 @@ def fused(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Launch | Jo
 
 
 def _needed(
-    launches: Sequence[Launch | Joined], outputs: Sequence[NDArray]
-) -> list[Launch | Joined]:
+    launches: Sequence[Launch | Concat], outputs: Sequence[NDArray]
+) -> list[Launch | Concat]:
     """Leave out what no output depends on, and do not write what nobody reads."""
     wanted = {id(owner(output)) for output in outputs}
-    kept: list[Launch | Joined] = []
+    kept: list[Launch | Concat] = []
     for launch in reversed(launches):
         results = [output for output in launch.outputs if id(owner(output)) in wanted]
         if not results:
@@ -96,7 +96,7 @@ class _Fusion:
     def __init__(self) -> None:
         self.groups: list[Group] = []
         self.home: dict[int, tuple[Group, int]] = {}
-        self.others: list[tuple[int, Launch | Joined]] = []
+        self.others: list[tuple[int, Launch | Concat]] = []
 
     def add(self, index: int, call: Call) -> None:
         """Take a call in, the next one of its tape."""
@@ -114,13 +114,13 @@ class _Fusion:
                 group.is_open = False
             self.others.append((index, Launch(function, call.arguments, [call.result])))
         elif function is Own.JOIN:
-            self._add_other(index, Joined(call.arguments, [call.result]))
+            self._add_other(index, Concat(call.arguments, [call.result]))
         elif function in REDUCTIONS:
             self.others += [(index, stage) for stage in self._reduced(call)]
         else:
             self._add_elementwise(index, call)
 
-    def launches(self) -> list[Launch | Joined]:
+    def launches(self) -> list[Launch | Concat]:
         """Return all launches in an order in which they can be done.
 
         A group's place is that of its last call: what it reads is there then, and what it
@@ -130,7 +130,7 @@ class _Fusion:
         # What is no group comes first: of a call that becomes several, groups read the others.
         return [launch for _, launch in sorted([*self.others, *groups], key=lambda pair: pair[0])]
 
-    def _add_other(self, index: int, launch: Launch | Joined) -> None:
+    def _add_other(self, index: int, launch: Launch | Concat) -> None:
         for array in launch.inputs:
             self._close(array)
         self.others.append((index, launch))

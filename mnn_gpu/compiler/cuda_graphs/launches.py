@@ -167,7 +167,7 @@ class Launch(NamedTuple):
     outputs: Sequence[NDArray]
 
 
-class Joined(NamedTuple):
+class Concat(NamedTuple):
     """Arrays end to end along the first axis: work only where they do not lie so already."""
 
     inputs: Sequence[NDArray]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression, as_it_is
-from mnn_gpu.compiler.cuda_graphs.launches import Joined, Launch
+from mnn_gpu.compiler.cuda_graphs.launches import Concat, Launch
 from mnn_gpu.compiler.views import address, form, is_row_major, owner
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -47,7 +47,7 @@ class Places:
 
     Parameters
     ----------
-    launches : sequence of Launch and Joined
+    launches : sequence of Launch and Concat
     outputs : sequence of array
         Which results are wanted.
     targets : sequence of array
@@ -64,7 +64,7 @@ class Places:
 
     def __init__(
         self,
-        launches: Sequence[Launch | Joined],
+        launches: Sequence[Launch | Concat],
         outputs: Sequence[NDArray],
         targets: Sequence[NDArray],
     ) -> None:
@@ -98,7 +98,7 @@ class Places:
 
     def _put_outputs_on_targets(
         self,
-        launches: Sequence[Launch | Joined],
+        launches: Sequence[Launch | Concat],
         outputs: Sequence[NDArray],
         targets: Sequence[NDArray],
     ) -> None:
@@ -130,7 +130,7 @@ class Places:
 
     # ---- the rest --------------------------------------------------------------------
 
-    def _left_of(self, launch: Launch | Joined) -> Iterator[Launch]:
+    def _left_of(self, launch: Launch | Concat) -> Iterator[Launch]:
         """Yield a launch, or the copies of what can't lie at once where it is joined."""
         if isinstance(launch, Launch):
             yield launch
@@ -184,13 +184,13 @@ def _copying(source: NDArray, place: NDArray) -> Launch:
     return Launch(as_it_is(str(source.dtype), str(place.dtype)), [source], [place])
 
 
-def _may_overwrite(target: NDArray, output: NDArray, launches: Sequence[Launch | Joined]) -> bool:
+def _may_overwrite(target: NDArray, output: NDArray, launches: Sequence[Launch | Concat]) -> bool:
     """Return whether no launch reads the target once the output is written there."""
     is_written = False
     for launch in launches:
         writes = any(owner(result) is output for result in launch.outputs)
         reads = any(owner(array) is target for array in launch.inputs)
-        if writes and isinstance(launch, Joined):
+        if writes and isinstance(launch, Concat):
             return False
         if reads and (is_written or (writes and not _reads_where_it_writes(launch, target))):
             return False
@@ -198,9 +198,9 @@ def _may_overwrite(target: NDArray, output: NDArray, launches: Sequence[Launch |
     return True
 
 
-def _reads_where_it_writes(launch: Launch | Joined, target: NDArray) -> bool:
+def _reads_where_it_writes(launch: Launch | Concat, target: NDArray) -> bool:
     """Return whether each entry of the target is read for the same entry of the outputs alone."""
-    if isinstance(launch, Joined) or not isinstance(launch.what, Expression):
+    if isinstance(launch, Concat) or not isinstance(launch.what, Expression):
         return False
     rows = launch.what.rows_of
     return all(

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.compiler.cuda_graphs.column_fusion import gathered
+from mnn_gpu.compiler.cuda_graphs.column_fusion import fused_columns
 from mnn_gpu.compiler.cuda_graphs.device import Device
 from mnn_gpu.compiler.cuda_graphs.fusion import fused
 from mnn_gpu.compiler.cuda_graphs.launches import Launch
@@ -70,7 +70,7 @@ class Program:
         if len(tape.calls) > MOST_CALLS:
             raise NotForGraphsError(f"{len(tape.calls)} operations are too many for a graph")
         outputs = [leaf.array for leaf in leaves(result)]
-        launches = gathered(fused(tape.calls, outputs), outputs)
+        launches = fused_columns(fused(tape.calls, outputs), outputs)
         targets = list(leaves(traced[1]))
         pairs = zip(outputs, targets, strict=True)
         if any((one.shape, one.dtype) != (other.shape, other.dtype) for one, other in pairs):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mnn_gpu.compiler.cuda_graphs.device import Device
 from mnn_gpu.compiler.cuda_graphs.program import Program
-from mnn_gpu.compiler.cuda_graphs.scheduling import Turn, dependencies, turns
+from mnn_gpu.compiler.cuda_graphs.scheduling import Turn, dependencies, schedule
 from mnn_gpu.compiler.operations import Operation
 from mnn_gpu.compiler.pytrees import Tree, leaves, mapped
 
@@ -17,7 +17,7 @@ class Piece(NamedTuple):
     """Launches that are one graph; without turns what is done between graphs."""
 
     operations: Sequence[Operation]
-    turns: Sequence[Turn] | None
+    schedule: Sequence[Turn] | None
 
 
 def pieces(program: Program, steps: Sequence[Sequence[Operation]]) -> Iterator[Piece]:
@@ -28,7 +28,7 @@ def pieces(program: Program, steps: Sequence[Sequence[Operation]]) -> Iterator[P
     for outside, numbers in groupby(range(len(operations)), is_outside.__getitem__):
         these = list(numbers)
         waiting = [] if outside else dependencies(accesses[n] for n in these)
-        yield Piece([operations[n] for n in these], None if outside else turns(waiting))
+        yield Piece([operations[n] for n in these], None if outside else schedule(waiting))
 
 
 class GraphRun:
@@ -54,7 +54,7 @@ class GraphRun:
 
     @property
     def has_exchanges(self) -> bool:
-        return any(piece.turns is None for piece in self.pieces)
+        return any(piece.schedule is None for piece in self.pieces)
 
     def capture(self) -> None:
         """Capture the steps, if they were made once and nobody ends it from outside."""

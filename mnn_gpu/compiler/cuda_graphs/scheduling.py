@@ -68,7 +68,7 @@ def dependencies(launches: Iterable[Sequence[Access]]) -> list[set[int]]:
     return result
 
 
-def turns(waiting: Sequence[set[int]], lanes: int = LANES) -> list[Turn]:
+def schedule(waiting: Sequence[set[int]], lanes: int = LANES) -> list[Turn]:
     """Deal launches out to lanes, by what each must wait for.
 
     A launch goes on with the lane of one that it waits for, if that is the lane's last;

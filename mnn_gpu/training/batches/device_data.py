@@ -27,8 +27,8 @@ from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.models.block_microbatches import BlockShards
 from mnn_gpu.nn import network
 from mnn_gpu.nn.augmentation import deformation_basis
-from mnn_gpu.step.microbatches import Shard, cut, cut_at, scaled
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.microbatches import Microbatch, cut_at, scaled, split_rows
+from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.training.config import TrainingConfig
 
 Array: TypeAlias = Any
@@ -72,8 +72,8 @@ class Resident:
 
     X: Array
     labels: Array
-    shards: Iterable[Shard]
-    validation: list[Shard]
+    shards: Iterable[Microbatch]
+    validation: list[Microbatch]
     has_validation: bool
     classes: npt.NDArray[Any]
     image_shape: tuple[int, int] | None
@@ -100,11 +100,11 @@ def placed(
     classes: npt.ArrayLike | None,
     config: TrainingConfig,
     backend: Backend,
-    sharing: Sharing | None = None,
+    sharding: BatchSharding | None = None,
 ) -> Resident:
     """Check the data and bring them to the device; the parameters are those of `train`.
 
-    With ``sharing`` the shards, training and held-out, are those that this rank works on.
+    With ``sharding`` the shards, training and held-out, are those that this rank works on.
 
     Raises
     ------
@@ -125,16 +125,16 @@ def placed(
     known = several_classes(np.unique(y), "y") if classes is None else known_classes(classes)
     shard_rows = config.shard_rows or backend.shard_rows
     X, labels = backend.asarray(pixels), backend.asarray(class_index(known, y, "y"))
-    shards = _own_shards(X, labels, shard_rows, backend.lanes, sharing)
+    shards = _own_shards(X, labels, shard_rows, backend.workers, sharding)
     dtype = backend.dtype(config.dtype)
     scale = 1.0
     if config.scale_inputs:
         scale = input_scale(pixels[:: max(len(pixels) // SCALE_ROWS, 1)])
-    if config.steps_per_epoch(len(pixels)) == 1 and backend.scales_ahead and scale == 1:
+    if config.steps_per_epoch(len(pixels)) == 1 and backend.prescales_pixels and scale == 1:
         shards = scaled(shards, dtype, backend.memory().free)
     held_out = []
     if validation is not None:
-        own = known, config, backend, sharing
+        own = known, config, backend, sharding
         held_out = held_out_shards(validation, pixels.shape[1], names, pixel_max, *own)
     shape, basis = deformation(X_shape, pixels.shape[1], config, backend)
     half_turned = np.zeros(len(y), bool)
@@ -167,27 +167,27 @@ def known_classes(classes: npt.ArrayLike) -> npt.NDArray[Any]:
 
 
 def in_smaller_shards(
-    data: Resident, shard_rows: int, lanes: int, sharing: Sharing | None = None
+    data: Resident, shard_rows: int, workers: int, sharding: BatchSharding | None = None
 ) -> Resident:
     """Return the same data in shards of at most so many rows, and none of them scaled ahead."""
-    held_out = [part for X, y in data.validation for part in cut(X.T, y, shard_rows)]
+    held_out = [part for X, y in data.validation for part in split_rows(X.T, y, shard_rows)]
     if isinstance(data.shards, BlockShards):
         return replace(data, shards=replace(data.shards, rows=shard_rows), validation=held_out)
-    shards = _own_shards(data.X, data.labels, shard_rows, lanes, sharing)
+    shards = _own_shards(data.X, data.labels, shard_rows, workers, sharding)
     return replace(data, shards=shards, validation=held_out)
 
 
 def _own_shards(
-    X: Array, labels: Array, shard_rows: int, lanes: int, sharing: Sharing | None
-) -> list[Shard]:
-    if sharing is None:
-        return cut(X, labels, shard_rows, lanes)
-    return cut_at(X, labels, sharing.runs(X.shape[0], shard_rows))
+    X: Array, labels: Array, shard_rows: int, workers: int, sharding: BatchSharding | None
+) -> list[Microbatch]:
+    if sharding is None:
+        return split_rows(X, labels, shard_rows, workers)
+    return cut_at(X, labels, sharding.runs(X.shape[0], shard_rows))
 
 
 def input_scale(some: npt.NDArray[Any]) -> float:
     """Return what brings the mean square of the inputs, 0 to 1, to 1; from some of the rows."""
-    mean_square = float(np.mean(np.square(network.unit_range(some, np.float64))))
+    mean_square = float(np.mean(np.square(network.scale_pixels(some, np.float64))))
     return 1 / math.sqrt(mean_square) if mean_square else 1.0
 
 
@@ -235,8 +235,8 @@ def held_out_shards(
     classes: npt.NDArray[Any],
     config: TrainingConfig,
     backend: Backend,
-    sharing: Sharing | None,
-) -> list[Shard]:
+    sharding: BatchSharding | None,
+) -> list[Microbatch]:
     """Check held-out rows and bring them to the device; return this rank's shards of them."""
     X = unit_pixels(_held_out_pixels(validation, names), pixel_max)
     if X.shape[1] != features:
@@ -246,10 +246,10 @@ def held_out_shards(
         )
     y = checked_labels(validation[1], len(X), "validation y")
     labels = class_index(classes, y, "validation y")
-    shards = cut(
+    shards = split_rows(
         backend.asarray(X), backend.asarray(labels), config.shard_rows or backend.shard_rows
     )
-    return shards if sharing is None else [shards[i] for i in sharing.own_of(len(shards))]
+    return shards if sharding is None else [shards[i] for i in sharding.own_of(len(shards))]
 
 
 def _held_out_pixels(validation: Labelled, names: tuple[str, ...] | None) -> npt.NDArray[Any]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.step.microbatches import even_start
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.utils.random_streams import MIXTURE, ORDER, generator
 
 WINDOW = 1 << 26
@@ -89,11 +89,11 @@ class EpochOrder:
 
     def batch(self, place: int, m: int) -> npt.NDArray[np.int64]:
         """Return which rows of the data are in a batch of m, by its place in the epoch."""
-        sharing = Sharing(len(self.starts) - 1)
+        sharding = BatchSharding(len(self.starts) - 1)
         parts = [
             self._numbers(shard, place * (whole.stop - whole.start), own.stop - own.start)
             for shard, whole, own in zip(
-                sharing.mine, sharing.parts(self.size), sharing.parts(m), strict=True
+                sharding.mine, sharding.parts(self.size), sharding.parts(m), strict=True
             )
         ]
         return np.concatenate(parts)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.nn.augmentation import AFFINE_PICTURES, UNIFORMS, warps
-from mnn_gpu.step.batch import Task
+from mnn_gpu.nn.augmentation import AFFINE_PICTURES, UNIFORMS, displacements
+from mnn_gpu.step.batch import NetworkSpec
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.utils.random_streams import AFFINE, DROPOUT, ELASTIC, generator
 
@@ -24,17 +24,19 @@ class Draws:
     Parameters
     ----------
     config : TrainingConfig
-    task : Task
-    pictures : int
+    task : NetworkSpec
+    basis_fields : int
         Of the basis of deformations; 0 if there are none.
     which : int
         The epoch, and the number of the shard if it is one's.
     """
 
-    def __init__(self, config: TrainingConfig, task: Task, pictures: int, *which: int) -> None:
+    def __init__(
+        self, config: TrainingConfig, task: NetworkSpec, basis_fields: int, *which: int
+    ) -> None:
         self.config = config
         self.task = task
-        self.waves = pictures - AFFINE_PICTURES
+        self.waves = basis_fields - AFFINE_PICTURES
         self.affine, self.elastic, self.dropout = (
             generator(stream, config.seed, *which) for stream in (AFFINE, ELASTIC, DROPOUT)
         )
@@ -42,10 +44,10 @@ class Draws:
     def skip(self, steps: int, m: int) -> None:
         """Draw what so many steps of m samples would have."""
         for _ in range(steps):
-            self.warps(np.zeros(m, bool), 1)
+            self.displacements(np.zeros(m, bool), 1)
             self.noise(m, 1)
 
-    def warps(self, half_turned: npt.NDArray[np.bool_], steps: int) -> Host | None:
+    def displacements(self, half_turned: npt.NDArray[np.bool_], steps: int) -> Host | None:
         """Draw how images are deformed, (steps, m, 2, pictures).
 
         Parameters
@@ -54,14 +56,18 @@ class Draws:
             Which are to be rotated half as far.
         steps : int
         """
-        augmentation, shape, m = self.config.augmentation, self.task.image_shape, len(half_turned)
+        augmentation, shape, m = (
+            self.config.augmentation,
+            self.task.image_shape,
+            len(half_turned),
+        )
         if augmentation is None or shape is None or self.waves < 0:
             return None
         dtype: Any = np.dtype(self.config.dtype)
         uniforms = self.affine.random((m, UNIFORMS), dtype=dtype) * 2 - 1
         normals = self.elastic.standard_normal((m, 2, self.waves), dtype=dtype)
         turn = np.where(half_turned, 0.5, 1.0).astype(dtype)
-        drawn: Host = warps(uniforms, normals, augmentation, shape, turn)
+        drawn: Host = displacements(uniforms, normals, augmentation, shape, turn)
         return drawn.astype(dtype, copy=False).reshape(steps, m // steps, *drawn.shape[1:])
 
     def noise(self, m: int, steps: int) -> npt.NDArray[np.uint8] | None:
@@ -83,7 +89,7 @@ def batch_draws(
     draws: Sequence[Draws],
     parts: Sequence[slice],
     half_turned: npt.NDArray[np.bool_],
-    task: Task,
+    task: NetworkSpec,
     asarray: Callable[[Host], Any],
 ) -> tuple[Any, Any]:
     """Draw for batches, shard by shard; return warps and noise on the device, see `Batch`.
@@ -96,18 +102,18 @@ def batch_draws(
         Which of the samples are each shard's.
     half_turned : (steps, m)
         Which samples are to be rotated half as far.
-    task : Task
+    task : NetworkSpec
     asarray : callable
         `Backend.asarray`.
     """
     steps = len(half_turned)
-    warps = [
-        own.warps(half_turned[:, part].reshape(-1), steps)
+    displacements = [
+        own.displacements(half_turned[:, part].reshape(-1), steps)
         for own, part in zip(draws, parts, strict=True)
     ]
     sizes = [part.stop - part.start for part in parts]
     noise = [own.noise(size, steps) for own, size in zip(draws, sizes, strict=True)]
-    joined = _joined_warps(warps), _joined_noise(noise, sizes, task)
+    joined = _joined_warps(displacements), _joined_noise(noise, sizes, task)
     of_warps, of_noise = (None if drawn is None else asarray(drawn) for drawn in joined)
     return of_warps, of_noise
 
@@ -119,7 +125,7 @@ def _joined_warps(parts: Sequence[Host | None]) -> Host | None:
 
 
 def _joined_noise(
-    parts: Sequence[npt.NDArray[np.uint8] | None], sizes: Sequence[int], task: Task
+    parts: Sequence[npt.NDArray[np.uint8] | None], sizes: Sequence[int], task: NetworkSpec
 ) -> npt.NDArray[np.uint8] | None:
     """Join the bytes of shards of these sizes to those of all their samples; see `Batch`."""
     inputs, hidden = task.regularisation.noise_sizes(task.layer_sizes)

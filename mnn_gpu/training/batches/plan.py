@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.nn.optimizers import Optimizer, step_scalars
-from mnn_gpu.step.batch import Task
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.batch import NetworkSpec
+from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.training.batches.device_data import Resident
 from mnn_gpu.training.batches.epoch_order import EpochOrder
 from mnn_gpu.training.batches.noise import Draws
@@ -31,9 +31,9 @@ class Plan:
     config : TrainingConfig
     optimizer : Optimizer
     data : Resident
-    task : Task
+    task : NetworkSpec
     backend : Backend
-    sharing : Sharing, optional
+    sharding : BatchSharding, optional
         If other ranks work on parts of the batches, or on a batch part by part.
     """
 
@@ -42,12 +42,12 @@ class Plan:
         config: TrainingConfig,
         optimizer: Optimizer,
         data: Resident,
-        task: Task,
+        task: NetworkSpec,
         backend: Backend,
-        sharing: Sharing | None = None,
+        sharding: BatchSharding | None = None,
     ) -> None:
         self.config = config
-        self.sharing = sharing
+        self.sharding = sharding
         self.optimizer = optimizer
         self.data = data
         self.task = task
@@ -63,7 +63,7 @@ class Plan:
         number, place = divmod(iteration - 1, self.per_epoch)
         blocks, seed = self.data.blocks, self.config.seed
         if blocks is not None:
-            shards = 1 if self.sharing is None else self.sharing.shards
+            shards = 1 if self.sharding is None else self.sharding.shards
             order = EpochOrder(blocks, seed, number, self.size, shards)
             return order.batch(place, self.batch_rows(place))
         return self.order(number)[place * self.size : (place + 1) * self.size]
@@ -81,20 +81,20 @@ class Plan:
 
     def parts(self, m: int) -> list[slice]:
         """Return which samples of a batch of m are worked on here, shard by shard."""
-        return [slice(0, m)] if self.sharing is None else self.sharing.parts(m)
+        return [slice(0, m)] if self.sharding is None else self.sharding.parts(m)
 
     def share(self, m: int, steps: int) -> Array | None:
         """Return what a sample of batches of m weighs, (steps,), where they are shared out."""
-        if self.sharing is None:
+        if self.sharding is None:
             return None
         return self.backend.asarray(np.full(steps, 1 / m), dtype=self.config.dtype)
 
     def draws(self, epoch: int) -> list[Draws]:
         """Return what is drawn in an epoch, for each of the parts."""
         basis = self.data.basis
-        pictures = 0 if basis is None else int(basis.shape[0])
-        shards = [()] if self.sharing is None else [(shard,) for shard in self.sharing.mine]
-        return [Draws(self.config, self.task, pictures, epoch, *shard) for shard in shards]
+        basis_fields = 0 if basis is None else int(basis.shape[0])
+        shards = [()] if self.sharding is None else [(shard,) for shard in self.sharding.mine]
+        return [Draws(self.config, self.task, basis_fields, epoch, *shard) for shard in shards]
 
     def scalars(self, segment: int) -> Array:
         """Return the optimizer's numbers of a segment's steps, (steps, numbers), on the device."""

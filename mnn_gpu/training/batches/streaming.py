@@ -15,7 +15,7 @@ from mnn_gpu.data.unit_blocks import in_unit_range
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.models.block_microbatches import BlockShards
 from mnn_gpu.step.batch import Batch
-from mnn_gpu.step.sharding import Sharing
+from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.training.batches.device_data import (
     Labelled,
     Resident,
@@ -42,7 +42,7 @@ def placed_blocks(
     classes: npt.ArrayLike | None,
     config: TrainingConfig,
     backend: Backend,
-    sharing: Sharing | None = None,
+    sharding: BatchSharding | None = None,
 ) -> Resident:
     """Return what a training on these data needs; the parameters are those of `placed`.
 
@@ -69,12 +69,12 @@ def placed_blocks(
     shape, basis = deformation(images, blocks.features, config, backend)
     held_out = []
     if validation is not None:
-        own_part = known, config, backend, sharing
+        own_part = known, config, backend, sharding
         held_out = held_out_shards(
             validation, blocks.features, blocks.feature_names, pixel_max, *own_part
         )
     count = len(blocks.bounds) - 1
-    own = range(count) if sharing is None else sharing.own_of(count)
+    own = range(count) if sharding is None else sharding.own_of(count)
     rows = config.shard_rows or backend.shard_rows
     return Resident(
         X=None,
@@ -113,12 +113,12 @@ class StreamedEpoch:
         self.plan = plan
         self.blocks = blocks
         self.number = number
-        sharing = plan.sharing or Sharing(1)
-        order = EpochOrder(blocks, plan.config.seed, number, plan.size, sharing.shards)
+        sharding = plan.sharding or BatchSharding(1)
+        order = EpochOrder(blocks, plan.config.seed, number, plan.size, sharding.shards)
         parts = plan.parts(plan.size)
         self.readers = [
             ShardReader(order, shard, place * (part.stop - part.start))
-            for shard, part in zip(sharing.mine, parts, strict=True)
+            for shard, part in zip(sharding.mine, parts, strict=True)
         ]
         self.draws = plan.draws(number)
         for draws, part in zip(self.draws, parts, strict=True):

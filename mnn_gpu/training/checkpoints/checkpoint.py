@@ -23,7 +23,7 @@ from mnn_gpu.training.checkpoints.checkpoint_file import (
 )
 from mnn_gpu.training.config import TrainingConfig
 
-FREE = ("until", "report_every", "shard_rows", "shards", "fast_reduce")
+FREE = ("target_accuracy", "report_every", "shard_rows", "shards", "fast_reduce")
 """What a training may be resumed with otherwise: it changes no parameter, or only its last
 bits."""
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.step.train_step import State
-from mnn_gpu.storage.safetensors_file import DAMAGE, sealed, unsealed
+from mnn_gpu.storage.safetensors_file import DAMAGE, dump_with_checksum, load_with_checksum
 from mnn_gpu.training.early_stopping import Best, best_of
 from mnn_gpu.training.history import Record
 from mnn_gpu.version import __version__
@@ -70,7 +70,7 @@ def to_bytes(snapshot: Snapshot, belongs_to: Mapping[str, str]) -> bytes:
         "seconds": repr(snapshot.seconds),
         "best": json.dumps(best and best.record),
     }
-    return sealed(arrays, metadata)
+    return dump_with_checksum(arrays, metadata)
 
 
 def read(path: Path) -> tuple[Snapshot, dict[str, str]]:
@@ -81,7 +81,7 @@ def read(path: Path) -> tuple[Snapshot, dict[str, str]]:
     ValueError
         If the file is not whole, none of ours, or tells what cannot be.
     """
-    arrays, metadata = unsealed(path, FORMAT)
+    arrays, metadata = load_with_checksum(path, FORMAT)
     try:
         return _snapshot(metadata, arrays), metadata
     except DAMAGE as error:

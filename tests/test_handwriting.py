@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 import mnn_gpu
 from mnn_gpu import DataError, prepare_digit
 from mnn_gpu.data import bundled_mnist
-from scripts.assets.handwriting.strokes import inked, written
+from tests.support.handwriting.strokes import inked, written
 
 Pixels = npt.NDArray[Any]
 

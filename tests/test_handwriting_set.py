@@ -10,7 +10,7 @@ import pytest
 
 import mnn_gpu
 from mnn_gpu.data import bundled_mnist
-from scripts.assets.handwriting.surroundings import KINDS
+from tests.support.handwriting.surroundings import KINDS
 
 FOLDER = Path(__file__).parent / "handwriting"
 PICTURES = sorted(FOLDER.glob("[0-9]-*"))

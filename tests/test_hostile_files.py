@@ -19,11 +19,11 @@ from mnn_gpu import DataError, ModelFileError, UsageError, load_dataset, load_mo
 from mnn_gpu.data.csv.columns import csv_layout
 from mnn_gpu.data.csv.diagnose import find_fault
 from mnn_gpu.data.csv.stream import csv_pieces
-from scripts.checks.fuzzing import worker
-from scripts.checks.fuzzing.mutations import mutated
-from scripts.checks.fuzzing.seeds import NAMES, seeds
 from tests.hostile import HOSTILE, LARGE, model, npy, npz, png, read
 from tests.program import run
+from tests.support.fuzzing import worker
+from tests.support.fuzzing.mutations import mutated
+from tests.support.fuzzing.seeds import NAMES, seeds
 
 READERS = ["d.csv", "d-idx3-ubyte", "d.npz", "d.parquet", "m.safetensors", "weights.npz", "p.png"]
 SEEDS = seeds()

@@ -14,9 +14,9 @@ import pytest
 
 from mnn_gpu import Model, load_mnist, load_model, predict_proba
 from mnn_gpu.interop.web_page import write_page
-from scripts.assets.chromium import Chromium, executable
 from tests.models import random_model
 from tests.penmanship import ROUND_AND_LARGE, SLANTED_AND_SMALL, Stroke, digits
+from tests.support.chromium import Chromium, executable
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="There is no Chromium on the PATH.")
 

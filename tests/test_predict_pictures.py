@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import mnn_gpu
-from scripts.assets.handwriting.strokes import inked, written
 from tests.program import run
+from tests.support.handwriting.strokes import inked, written
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from mnn_gpu.errors import UsageError
 if TYPE_CHECKING:
     from mnn_gpu.distributed.process_group import ProcessGroup
 
-FREE = ("quiet", "json", "device", "data", "images", "model", "run", "is_shared")
+FREE = ("quiet", "json", "device", "data", "images", "model", "run", "is_shared", "program")
 """Options that may differ. What the files hold is compared later; machines may name them
 differently."""
 

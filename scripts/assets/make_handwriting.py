@@ -23,7 +23,7 @@ from PIL import Image
 from mnn_gpu import load_model, predict, prepare_digit
 from mnn_gpu.backends import select_backend
 from mnn_gpu.data import bundled_mnist
-from scripts.assets.handwriting.scenes import (
+from tests.support.handwriting.scenes import (
     DRAWN,
     PHOTOGRAPHED,
     lit,
@@ -31,8 +31,8 @@ from scripts.assets.handwriting.scenes import (
     painted,
     paper_texture,
 )
-from scripts.assets.handwriting.scenes import pictures as made
-from scripts.assets.handwriting.surroundings import KINDS as SURROUNDINGS
+from tests.support.handwriting.scenes import pictures as made
+from tests.support.handwriting.surroundings import KINDS as SURROUNDINGS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "handwriting"

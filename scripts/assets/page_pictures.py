@@ -12,7 +12,7 @@ from pathlib import Path
 from mnn_gpu import load_model
 from mnn_gpu.interop.web_page import write_page
 from mnn_gpu.storage.atomic_write import write_atomically
-from scripts.assets.chromium import Chromium
+from tests.support.chromium import Chromium
 
 WIDTH, DIGIT = 1100, 3
 RESULTS = Path(__file__).parents[1] / "results"

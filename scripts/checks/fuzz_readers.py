@@ -22,9 +22,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from scripts.checks.fuzzing.mutations import mutated
-from scripts.checks.fuzzing.seeds import NAMES, seeds
-from scripts.checks.fuzzing.worker import serve
+from tests.support.fuzzing.mutations import mutated
+from tests.support.fuzzing.seeds import NAMES, seeds
+from tests.support.fuzzing.worker import serve
 
 RESULT = Path(__file__).parents[1] / "results" / "fuzz.json"
 MOST_SECONDS, MOST_MB, PATIENCE = 5, 1000, 60

@@ -14,7 +14,7 @@ import numpy as np
 
 import mnn_gpu
 from mnn_gpu.handwriting.decode import opened
-from scripts.checks.fuzzing.oracles import expected
+from tests.support.fuzzing.oracles import expected
 
 BAD_FILE = 4
 """The exit code of what is wrong with a file."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from scripts.assets.handwriting.strokes import WAYS, inked, written
+from tests.support.handwriting.strokes import WAYS, inked, written
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Colour: TypeAlias = "tuple[float, float, float]"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.assets.devtools import Connection, executable
+from tests.support.devtools import Connection, executable
 
 __all__ = ["Chromium", "executable"]
 

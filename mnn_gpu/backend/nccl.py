@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from mnn_gpu.backend.current import Current
 from mnn_gpu.distributed.exchange import PartwiseExchange
 from mnn_gpu.distributed.patience import last_words, patience
 from mnn_gpu.distributed.watchdog import Watchdog
@@ -119,8 +120,8 @@ def _waiting_for(exchange: NcclExchange | None) -> object:
     """Return the number of the oldest exchange that the GPU has not done, None without one."""
     if exchange is None:
         return None
-    # The watchdog's thread would otherwise make a context on the first GPU.
-    with exchange.cupy.cuda.Device(exchange.device):
+    # In a thread of its own, whose current device would be GPU 0.
+    with Current(exchange.cupy, exchange.device):
         exchange.comm.check_async_error()
         events = list(exchange.events)
         return next((number for number, event in events if not event.done), None)

@@ -14,7 +14,8 @@ import numpy as np
 
 from mnn_gpu import RECIPES, TrainingConfig, load_mnist, select_backend, train
 from mnn_gpu.backend import Backend
-from mnn_gpu.backend.graphs import capture, cuda_graphs, order
+from mnn_gpu.backend.graphs import cuda_graphs, order
+from mnn_gpu.backend.graphs import run as graph_run
 from mnn_gpu.backend.graphs.cuda_graphs import CudaGraphs
 from scripts.benchmarks.dry_run import amount
 from scripts.gpu.faults import apart, warned, with_cupy
@@ -120,7 +121,7 @@ def same_bits(device: str) -> Findings:
 
 def one_lane() -> AbstractContextManager[Any]:
     """Put all launches of a graph on one stream."""
-    return mock.patch.object(capture, "turns", partial(order.turns, lanes=1))
+    return mock.patch.object(graph_run, "turns", partial(order.turns, lanes=1))
 
 
 def agreement(device: str) -> Findings:

@@ -130,6 +130,25 @@ def test_devices_lists_what_works_and_what_does_not() -> None:
     assert said.endswith("--device auto takes cpu (numpy)\n")
 
 
+INHERITED = """
+import os
+from mnn_gpu import DeviceError, select_backend
+gpu = select_backend("cuda")
+if os.fork() == 0:
+    try:
+        with gpu.explaining():
+            gpu.asarray([1.0])
+    except DeviceError as error:
+        print(error.cause, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_forked_child_cannot_use_the_backend_of_its_parent() -> None:
+    assert "does not survive a fork" in run(sys.executable, "-c", INHERITED).stdout
+
+
 def test_a_forked_child_is_told_why_it_has_no_gpu() -> None:
     said = run(sys.executable, "-c", FORKED).stdout
     assert "The GPU" in said or "fork" in said

@@ -14,7 +14,7 @@ from array_api_compat import array_namespace
 
 from mnn_gpu.backend.base import Backend, Gathered, Memory, Run, Step, of_one_rank
 from mnn_gpu.backend.cures import is_out_of_memory
-from mnn_gpu.backend.current import Current
+from mnn_gpu.backend.current import current
 from mnn_gpu.backend.graphs import cuda_graphs
 from mnn_gpu.backend.graphs.capture import SILENT, Captured, first_hindrance
 from mnn_gpu.backend.graphs.cublas import Cublas, CublasError
@@ -38,7 +38,7 @@ class CupyBackend(Backend):
     """CuPy arrays on GPU ``index``; `connect` makes one after probing the GPU.
 
     Every method sets the device itself, because CuPy's current device belongs to a
-    thread and is lost between the cells of some notebooks. See `Current` for what a thread's
+    thread and is lost between the cells of some notebooks. See `current` for what a thread's
     current device is afterwards.
     """
 
@@ -79,7 +79,7 @@ class CupyBackend(Backend):
         return Memory(int(free) + int(reserve), int(total))
 
     def active(self) -> AbstractContextManager[Any]:
-        return Current(self.cupy, self.index)
+        return current(self.cupy, self.index)
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         return is_out_of_memory(error)

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 
-class Current(AbstractContextManager[None]):
-    """Within it the GPU ``index`` is CuPy's current device; afterwards the one before is.
+def current(cupy: Any, index: int) -> AbstractContextManager[Any]:
+    """Return the context in which GPU ``index`` is CuPy's current device.
 
-    A thread that has used no GPU yet keeps this one: since CUDA 12, to set GPU 0 back would make
-    a context there, which takes memory and fails where another process has GPU 0 for itself.
+    Afterwards the one before is, but a thread that has used no GPU yet keeps this one. Since
+    CUDA 12, to set GPU 0 back would make a context there, which takes memory and fails where
+    another process has GPU 0 for itself.
     """
+    device = cupy.cuda.Device(index)
+    if cupy.cuda.driver.ctxGetCurrent():
+        return cast("AbstractContextManager[Any]", device)
+    return _First(device)
 
-    def __init__(self, cupy: Any, index: int) -> None:
-        self.driver = cupy.cuda.driver
-        self.device = cupy.cuda.Device(index)
+
+class _First(AbstractContextManager[None]):
+    """The context of a thread that has used no GPU yet."""
+
+    def __init__(self, device: Any) -> None:
+        self.device = device
 
     def __enter__(self) -> None:
-        if not self.driver.ctxGetCurrent():
-            self.device.use()
-        self.device.__enter__()
+        self.device.use()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.device.__exit__(kind, error, traceback)
+    def __exit__(self, *_: object) -> None:
+        pass

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mnn_gpu.backend.current import Current
+from mnn_gpu.backend.current import current
 from mnn_gpu.distributed.exchange import PartwiseExchange
 from mnn_gpu.distributed.patience import last_words, patience
 from mnn_gpu.distributed.watchdog import Watchdog
@@ -121,7 +121,7 @@ def _waiting_for(exchange: NcclExchange | None) -> object:
     if exchange is None:
         return None
     # In a thread of its own, whose current device would be GPU 0.
-    with Current(exchange.cupy, exchange.device):
+    with current(exchange.cupy, exchange.device):
         exchange.comm.check_async_error()
         events = list(exchange.events)
         return next((number for number, event in events if not event.done), None)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mnn_gpu.backend.cures import Evidence, explain
-from mnn_gpu.backend.current import Current
+from mnn_gpu.backend.current import current
 from mnn_gpu.backend.graphs.cublas import CublasError
 from mnn_gpu.errors import DeviceError
 
@@ -126,7 +126,7 @@ def _run_stages(index: int) -> Iterator[str]:
     host = np.arange(64, dtype=np.float32).reshape(8, 8)
     # Making the device current can already fail on a busy GPU.
     yield "allocate"
-    with Current(cupy, index):
+    with current(cupy, index):
         x = cupy.asarray(host)
 
         yield "elementwise kernel"

@@ -17,7 +17,7 @@ import weakref
 from itertools import product
 from typing import Any, TypeAlias
 
-from mnn_gpu.backend.current import Current
+from mnn_gpu.backend.current import current
 
 Array: TypeAlias = Any
 
@@ -143,7 +143,7 @@ class Cublas:
 def _destroy(cupy: Any, device: int, process: int, library: Any, handle: Any) -> None:
     """Destroy a handle on its own device; a forked child has no part in its parent's."""
     if os.getpid() == process:
-        with Current(cupy, device):
+        with current(cupy, device):
             library.cublasDestroy_v2(handle)
 
 

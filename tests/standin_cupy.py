@@ -108,9 +108,12 @@ class Device:
     def __init__(self, index: int | None = None) -> None:
         self.id = index
 
-    def __enter__(self) -> Device:
+    def use(self) -> None:
         StandinArray.faults.current = self.id
         StandinArray.faults.strike("current")
+
+    def __enter__(self) -> Device:
+        self.use()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -166,7 +169,10 @@ def standin(
         ptr=0, synchronize=lambda: StandinArray.faults.strike("synchronise")
     )
     module.cuda = types.SimpleNamespace(
-        runtime=runtime, Device=Device, get_current_stream=lambda: stream
+        runtime=runtime,
+        driver=types.SimpleNamespace(ctxGetCurrent=lambda: 0),
+        Device=Device,
+        get_current_stream=lambda: stream,
     )
     return cast("types.ModuleType", module)
 

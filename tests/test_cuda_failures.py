@@ -24,7 +24,7 @@ from mnn_gpu.models.model_file import load_model
 from mnn_gpu.nn.matmul_precision import low_precision_matmul
 from mnn_gpu.step.sharding import BatchSharding
 from scripts.checks.mpiexec import launcher
-from tests.support.cuda_standin.control import IS_IN_FRONT, get, run, settings
+from tests.support.cuda_standin.control import IS_IN_FRONT, get, put, run, settings
 
 pytestmark = [
     pytest.mark.gpu,
@@ -73,6 +73,7 @@ def data(rows: int = 400) -> tuple[Any, Any]:
         ({"fail_launch": 1}, "elementwise kernel: The GPU failed"),
         ({"fail_product": 13}, "matrix product: The GPU failed"),
         ({"fail_create": 1}, "matrix product: The GPU failed"),
+        ({"sticky": 719}, "allocate: The GPU failed (CUDARuntimeError: cudaErrorLaunchFailure"),
         ({"devices": 2}, "cuda:0"),
     ],
 )
@@ -123,10 +124,29 @@ def test_devices_lists_what_works_and_what_does_not() -> None:
     status, said = program("devices", devices=2)
     assert status == 0
     assert [said.count(text) for text in ("cuda:0  CUDA stand-in", "cuda:1", "PASS")] == [1, 1, 2]
-    status, said = program("devices", devices=2, busy=1)
+    status, said = program("devices", devices=2, busy=2)
     assert status == 0
     assert said.count("FAIL (stage: allocate)") == 2
     assert said.endswith("--device auto takes cpu (numpy)\n")
+
+
+INHERITED = """
+import os
+from mnn_gpu import DeviceError, select_backend
+gpu = select_backend("cuda")
+if os.fork() == 0:
+    try:
+        with gpu.explaining():
+            gpu.asarray([1.0])
+    except DeviceError as error:
+        print(error.cause, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_forked_child_cannot_use_the_backend_of_its_parent() -> None:
+    assert "does not survive a fork" in run(sys.executable, "-c", INHERITED).stdout
 
 
 def test_a_forked_child_is_told_why_it_has_no_gpu() -> None:
@@ -167,6 +187,46 @@ def test_a_gpu_that_fails_in_a_run_is_named(
     said = run(sys.executable, "-c", FAILING, fault, str(value)).stdout
     assert said.startswith("running The GPU failed")
     assert name in said
+
+
+@pytest.mark.parametrize("error", [1, 701])
+def test_a_launch_that_is_refused_is_an_error_and_the_next_run_is_right(
+    error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
+    gpu = select_backend("cuda")
+    config = TrainingConfig(hidden=(8,), batch_size=50, iterations=20)
+    expected, _ = train(*data(), config, backend=gpu)
+    names = {1: "InvalidValue", 701: "LaunchOutOfResources"}
+    with (
+        settings(fail_launch=40, launch_error=error),
+        pytest.raises(DeviceError, match=names[error]) as caught,
+    ):
+        train(*data(), config, backend=gpu)
+    assert "--device cpu" in caught.value.cure
+    model, _ = train(*data(), config, backend=gpu)
+    np.testing.assert_array_equal(model.theta, expected.theta)
+
+
+@pytest.mark.parametrize("nth", [1, 5])
+def test_a_launch_that_is_refused_in_a_graph_gives_it_up_and_says_so(
+    nth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = select_backend("cuda")
+    config = TrainingConfig(hidden=(8,), batch_size=50, iterations=200)
+    expected, _ = train(*data(), config, backend=gpu)
+    captured = cuda_graphs.CudaGraphs.captured
+
+    def refused(*arguments: Any) -> Any:
+        put("fail_launch", nth)
+        return captured(*arguments)
+
+    monkeypatch.setattr(cuda_graphs.CudaGraphs, "captured", refused)
+    with settings(fail_launch=0, launch_error=701), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model, _ = train(*data(), config, backend=gpu)
+    assert any("LaunchOutOfResources" in str(warning.message) for warning in said)
+    np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-5, atol=1e-6)
 
 
 def test_the_command_line_ends_with_code_3(tmp_path: Path) -> None:
@@ -288,6 +348,54 @@ print(get("cublas") - before)
 
 def test_handles_end_on_their_own_device_and_not_in_a_forked_child() -> None:
     assert run(sys.executable, "-c", HANDLES, devices=2).stdout.startswith("4\n0\n")
+
+
+CONTEXTS = """
+import threading, types
+from mnn_gpu import TrainingConfig, select_backend, train
+from mnn_gpu.distributed.nccl import NcclAllReduce
+from mnn_gpu.distributed.process_group import ProcessGroup
+from mnn_gpu.step.sharding import BatchSharding
+from tests.support.cuda_standin.control import get
+from tests.test_cuda_failures import data
+gpu = select_backend("cuda:1")
+train(*data(), TrainingConfig(hidden=(8,), batch_size=50, iterations=100), backend=gpu)
+with gpu.active():
+    exchange = NcclAllReduce(gpu.cupy, ProcessGroup(), BatchSharding(8, is_wide=True), "float32")
+    exchange([gpu.asarray([1.0] * 8, "float32")], gpu.cupy.zeros(8, "float32"))
+print(get("context_0"), get("context_1"))
+polls = threading.Semaphore(0)
+exchange.comm = types.SimpleNamespace(check_async_error=polls.release)
+for _ in range(2):  # when the second begins, the first is over
+    polls.acquire()
+print(get("context_0"), get("context_1"))
+"""
+
+
+def test_a_rank_has_no_context_on_the_gpu_of_another() -> None:
+    """Neither its main thread makes one, nor its watchdog."""
+    assert run(sys.executable, "-c", CONTEXTS, devices=2).stdout == "0 1\n0 1\n"
+
+
+def test_a_busy_gpu_hinders_no_other() -> None:
+    said = run(sys.executable, "-c", SELECT % 1, devices=2, busy=1).stdout
+    assert said == "cuda:1\n"
+    automatic = "from mnn_gpu import select_backend; print(select_backend().device)"
+    assert run(sys.executable, "-c", automatic, devices=2, busy=1).stdout == "cuda:1\n"
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_the_current_device_of_a_thread_that_has_one_stays(before: int) -> None:
+    code = f"""
+import cupy
+from mnn_gpu import select_backend
+cupy.cuda.Device({before}).use()
+for index in (0, 1):
+    select_backend(f"cuda:{{index}}").asarray([1.0])
+    print(cupy.cuda.Device().id)
+"""
+    said = run(sys.executable, "-c", code, devices=2).stdout
+    assert said == f"{before}\n" * 2
 
 
 def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:

@@ -188,7 +188,7 @@ def test_what_a_killed_run_found_is_whole_and_the_rest_is_not_reached(tmp_path: 
 @pytest.mark.gpu
 @pytest.mark.skipif(not IS_IN_FRONT, reason="scripts/test --cuda-standin was not asked for")
 def test_a_dry_run_executes_checks_on_the_stand_in(tmp_path: Path) -> None:
-    names = ["captured again", "out of memory", "graphs agree", "MIG slice"]
+    names = ["captured again", "out of memory", "same bits", "record recipe", "MIG slice"]
     command = [sys.executable, "-m", "scripts.gpu.check", "--only", *names, "--out", str(tmp_path)]
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert refused.returncode == 2
@@ -200,4 +200,4 @@ def test_a_dry_run_executes_checks_on_the_stand_in(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     assert content["dry_run"] is True
     outcomes = [content["checks"][name]["outcome"] for name in names]
-    assert outcomes == ["passed", "passed", "passed", "not run"]
+    assert outcomes == [*["passed"] * 4, "not run"]

@@ -186,10 +186,10 @@ class _TranslateErrors(AbstractContextManager[None]):
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.active = backend.active()
 
     def __enter__(self) -> None:
         try:
+            self.active = self.backend.active()
             self.active.__enter__()
         except Exception as error:
             self._explain(error)

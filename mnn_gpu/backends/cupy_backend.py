@@ -19,6 +19,7 @@ from mnn_gpu.compiler.cuda_graphs import cuda_graphs
 from mnn_gpu.compiler.cuda_graphs.compile import SILENT, Captured, first_hindrance
 from mnn_gpu.compiler.cuda_graphs.cublas import Cublas, CublasError
 from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
+from mnn_gpu.compiler.cuda_graphs.current import current
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError, TrainingWarning
 from mnn_gpu.nn.matmul_precision import rounded
@@ -37,7 +38,8 @@ class CupyBackend(Backend):
     """CuPy arrays on GPU ``index``; `connect` makes one after probing the GPU.
 
     Every method sets the device itself, because CuPy's current device belongs to a
-    thread and is lost between the cells of some notebooks.
+    thread and is lost between the cells of some notebooks. See `current` for what a thread's
+    current device is afterwards.
     """
 
     index: int = 0
@@ -77,7 +79,7 @@ class CupyBackend(Backend):
         return Memory(int(free) + int(reserve), int(total))
 
     def active(self) -> AbstractContextManager[Any]:
-        return cast("AbstractContextManager[Any]", self.cupy.cuda.Device(self.index))
+        return current(self.cupy, self.index)
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         return is_out_of_memory(error)

@@ -16,6 +16,7 @@ import numpy as np
 
 from mnn_gpu.backends.gpu_errors import Evidence, explain
 from mnn_gpu.compiler.cuda_graphs.cublas import CublasError
+from mnn_gpu.compiler.cuda_graphs.current import current
 from mnn_gpu.errors import DeviceError
 
 STAGES = (
@@ -125,7 +126,7 @@ def _run_stages(index: int) -> Iterator[str]:
     host = np.arange(64, dtype=np.float32).reshape(8, 8)
     # Making the device current can already fail on a busy GPU.
     yield "allocate"
-    with cupy.cuda.Device(index):
+    with current(cupy, index):
         x = cupy.asarray(host)
 
         yield "elementwise kernel"

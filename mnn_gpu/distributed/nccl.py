@@ -18,6 +18,7 @@ import numpy as np
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.backends.cupy_backend import CupyBackend
+from mnn_gpu.compiler.cuda_graphs.current import current
 from mnn_gpu.distributed.all_reduce import PartwiseAllReduce
 from mnn_gpu.distributed.patience import last_words, patience
 from mnn_gpu.distributed.process_group import ProcessGroup
@@ -141,8 +142,8 @@ def _waiting_for(exchange: NcclAllReduce | None) -> object:
     """Return the number of the oldest exchange that the GPU has not done, None without one."""
     if exchange is None:
         return None
-    # The watchdog's thread would otherwise make a context on the first GPU.
-    with exchange.cupy.cuda.Device(exchange.device):
+    # In a thread of its own, whose current device would be GPU 0.
+    with current(exchange.cupy, exchange.device):
         exchange.comm.check_async_error()
         events = list(exchange.events)
         return next((number for number, event in events if not event.done), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from mnn_gpu.nn.schedules import linear
 from mnn_gpu.utils.random_streams import ORDER, PARAMETERS, generator
 from scripts.benchmarks.device import STEPS_TIMES
 from scripts.benchmarks.dry_run import amount
+
+J = TypeVar("J", bound="Job")
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,11 @@ class Race(Job):
 
 def _sized(job: Job) -> Job:
     """Return a job with a GPU's number of steps, or one that is small enough for a dry run."""
-    small = replace(job, hidden=tuple(min(n, 32) for n in job.hidden), rows=600, steps=4)
-    return amount(replace(job, steps=job.steps * STEPS_TIMES), small)
+    return amount(replace(job, steps=job.steps * STEPS_TIMES), _small(job))
+
+
+def _small(job: J) -> J:
+    return replace(job, hidden=tuple(min(n, 32) for n in job.hidden), rows=600, steps=4)
 
 
 JOBS = {
@@ -105,7 +110,7 @@ JOBS = {
     )
 }
 RACES = {
-    race.name: replace(race, target=amount(race.target, 0.05))
+    race.name: amount(race, replace(_small(race), target=0.05))
     for race in (
         Race("e1", "to 91.4 %, 784-10-10-10", (10, 10), 128, "adam", 0.01, 96, 60_000, 0.914, 1440),
         Race(

@@ -25,7 +25,9 @@ MOST_ROUNDS = amount(5, 1)
 RACE_SEEDS = amount(3, 2)
 WORKING_SHARE = 0.7
 """Of a check's seconds: no further round is begun after it. The rest is for a slow last one."""
-RECORD_ITERATIONS = amount("30", "2")
+RECORD = amount(
+    RECIPES["record"].config, replace(RECIPES["record"].config, hidden=(16,), batch_size=64)
+)
 
 
 def steps_of(name: str, contenders: Sequence[str], seconds: float) -> Check:
@@ -54,10 +56,7 @@ def race(device: str) -> Findings:
 def record_recipe(device: str) -> Findings:
     """Train epochs of the record recipe on all of MNIST, and a few steps of it on two CPU cores."""
     training, held_out = split(bundled_mnist("train"), *amount((1000, 0), (100, 0, 400)))
-    recipe = RECIPES["record"].config
-    config = amount(
-        replace(recipe, epochs=5), replace(recipe, epochs=2, hidden=(16,), batch_size=64)
-    )
+    config = replace(RECORD, epochs=amount(5, 2))
     validation = (held_out.X, held_out.labels())
     _, history = train(
         training.X,
@@ -70,7 +69,7 @@ def record_recipe(device: str) -> Findings:
     epoch = (last.seconds - first.seconds) / (last.epoch - first.epoch)
     accuracy = last.validation_accuracy or 0
     yield {"seconds_per_epoch": epoch, "held_out_accuracy": accuracy}
-    on_two_cores = run("-m", "scripts.gpu.two_cores", RECORD_ITERATIONS)
+    on_two_cores = run("-m", "scripts.gpu.two_cores")
     if on_two_cores.returncode:
         raise RuntimeError(on_two_cores.stderr.strip()[-400:])
     cpu_epoch = float(on_two_cores.stdout) * len(training) / (config.batch_size or len(training))

@@ -14,9 +14,8 @@ import numpy as np
 
 from mnn_gpu import RECIPES, TrainingConfig, load_mnist, select_backend, train
 from mnn_gpu.backends import Backend
-from mnn_gpu.compiler.cuda_graphs import compile as capture
-from mnn_gpu.compiler.cuda_graphs import cuda_graphs
-from mnn_gpu.compiler.cuda_graphs import scheduling as order
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs, scheduling
+from mnn_gpu.compiler.cuda_graphs import run as graph_run
 from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
 from scripts.benchmarks.dry_run import amount
 from scripts.gpu.faults import apart, warned, with_cupy
@@ -122,7 +121,7 @@ def same_bits(device: str) -> Findings:
 
 def one_lane() -> AbstractContextManager[Any]:
     """Put all launches of a graph on one stream."""
-    return mock.patch.object(capture, "turns", partial(order.schedule, lanes=1))
+    return mock.patch.object(graph_run, "schedule", partial(scheduling.schedule, lanes=1))
 
 
 def agreement(device: str) -> Findings:

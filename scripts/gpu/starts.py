@@ -26,7 +26,7 @@ JOBS = {
     "784-128-64-10, 1 epoch": (*SMALL, "--epochs", "1", *amount((), TINY)),
 }
 STATES = amount(("cold", "warm", "warm again"), ("cold", "warm"))
-TESTS = amount(("tests",), ("tests/test_cuda_standin.py",))
+TESTS = amount(("tests",), ("tests/test_cuda_standin.py", "-k", "counted"))
 
 
 def machine(device: str) -> Findings:
@@ -103,7 +103,7 @@ def recipes(device: str) -> Findings:
 def tests(device: str) -> Findings:
     """Run the tests that need a GPU; none may be skipped."""
     # Most of the time is CuPy's, compiling kernels: side by side where pytest-xdist is there.
-    many = ["-n", "12"] if importlib.util.find_spec("xdist") else []
+    many = ["-n", amount("12", "1")] if importlib.util.find_spec("xdist") else []
     # A GPU machine may lack what the notebook's own test imports; it has no test marked gpu.
     ignored = [] if importlib.util.find_spec("nbformat") else ["--ignore=tests/test_ipynb.py"]
     options = (*ignored, "-q", "-m", "gpu", "-p", "no:benchmark", "-p", "no:cacheprovider", *many)

@@ -17,6 +17,8 @@ import weakref
 from itertools import product
 from typing import Any, TypeAlias
 
+from mnn_gpu.compiler.cuda_graphs.current import current
+
 Array: TypeAlias = Any
 
 WORKSPACE = 1 << 25
@@ -141,7 +143,7 @@ class Cublas:
 def _destroy(cupy: Any, device: int, process: int, library: Any, handle: Any) -> None:
     """Destroy a handle on its own device; a forked child has no part in its parent's."""
     if os.getpid() == process:
-        with cupy.cuda.Device(device):
+        with current(cupy, device):
             library.cublasDestroy_v2(handle)
 
 

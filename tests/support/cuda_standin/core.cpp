@@ -30,13 +30,15 @@ struct Block {
 };
 
 std::map<std::string, long> settings, counts;
+long &sticky = settings["sticky"];
 std::map<char *, Block> blocks;
 std::set<Stream *> streams;
 std::set<Event *> events;
 std::set<Capture *> captures;
 std::map<int, size_t> used;
-int sticky = 0, focused = -1;
+int focused = -1;
 thread_local int device = 0, last_error = 0;
+thread_local bool has_context = false;
 bool begun = false, forked = false;
 
 int said(int status) {
@@ -46,8 +48,8 @@ int said(int status) {
 
 void settle() {
     static const bool once = [] {
-        settings = {{"devices", 1},     {"memory", 8L << 30}, {"capability", 90},
-                    {"driver", 13000}, {"runtime", 13000}};
+        settings.insert({{"devices", 1},     {"memory", 8L << 30}, {"capability", 90},
+                         {"driver", 13000}, {"runtime", 13000},   {"launch_error", 719}});
         std::string text = getenv("CUDA_STANDIN") ? getenv("CUDA_STANDIN") : "";
         for (size_t at = 0; at < text.size();) {
             size_t end = std::min(text.find(',', at), text.size()), is = text.find('=', at);
@@ -108,7 +110,6 @@ EXPORT void standin_set(const char *name, long value) {
     std::lock_guard lock(everything);
     settle();
     focus(-1);
-    if (!strcmp(name, "sticky")) sticky = value;
     settings[name] = value;
 }
 bool strikes(const char *name) {
@@ -127,15 +128,33 @@ bool within(const void *pointer, size_t bytes) {
     return (const char *)pointer + bytes <= start + block->size;
 }
 
-int ready() {
+int fails(int status) {
+    if (status >= 700 && status != 701) sticky = status;
+    return status;
+}
+
+// The error that a call gives which needs no context, or one on that device.
+int available(int on) {
     settle();
     if (forked) return 3;
     begun = true;
     if (settings["driver"] / 1000 < settings["runtime"] / 1000) return 35;
     if (settings["devices"] < 1) return 100;
-    if (settings["busy"]) return 46;
-    return sticky;
+    return on >= 0 && on < settings["busy"] ? 46 : 0;
 }
+
+// Make a device's context the thread's. As of CUDA 12, cudaSetDevice does, too.
+int use_context(int on) {
+    std::lock_guard lock(everything);
+    if (int status = available(on)) return status;
+    if (sticky) return sticky;
+    counts["context_" + std::to_string(on)] = 1;
+    device = on;
+    has_context = true;
+    return 0;
+}
+int ready() { return use_context(device); }
+void *current_context() { return has_context ? (void *)size_t(1 + device) : nullptr; }
 
 int synchronises() {
     for (Capture *capture : captures) capture->broken = true;
@@ -156,8 +175,7 @@ int run(int on, const Work &work) {
     focus(on);
     int status = work();
     focus(-1);
-    if (status >= 700) sticky = status;
-    return status;
+    return fails(status);
 }
 
 int issue_on(void *handle, Work work, bool is_kernel) {
@@ -194,20 +212,16 @@ CUDA(PeekAtLastError) { return sticky ? sticky : last_error; }
 CUDA(GetDeviceCount, int *number) {
     std::lock_guard lock(everything);
     *number = 0;
-    int status = ready();
-    if (status && status != 46 && status != sticky) return said(status);
+    if (int status = available()) return said(status);
     return *number = settings["devices"], 0;
 }
 CUDA(GetDevice, int *number) {
-    int status = ready();
-    return *number = device, said(status == sticky ? 0 : status);
+    return *number = device, said(available());
 }
 CUDA(SetDevice, int number) {
     std::lock_guard lock(everything);
-    int status = ready();
-    if (number < 0 || number >= settings["devices"]) return said(status && status != 46 ? status : 101);
-    if (status) return said(status);
-    return device = number, 0;
+    if (int status = available()) return said(status);
+    return said(number < 0 || number >= settings["devices"] ? 101 : use_context(number));
 }
 CUDA(DeviceSynchronize) { BEGIN int s = synchronises(); return said(s ? s : check_bounds()); }
 CUDA(DeviceGetAttribute, int *value, int attribute, int number) {
@@ -535,7 +549,7 @@ CUDA(GraphLaunch, Graph *graph, void *handle) {
     Stream *stream = stream_of(handle);
     if (!stream || stream->device != device) return said(400);
     if (stream->capture) return said(801);
-    if (strikes("fail_launch")) return said(sticky = 719);
+    if (strikes("fail_launch")) return said(fails(settings["launch_error"]));
     // Any order that the dependencies allow: what depends on another may find it not done.
     auto &nodes = *graph->nodes;
     std::vector<size_t> missing(nodes.size()), next;

@@ -42,3 +42,5 @@ struct Event {
 };
 
 extern std::recursive_mutex everything;
+int available(int device = -1);
+void *current_context();

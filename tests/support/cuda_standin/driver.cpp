@@ -35,6 +35,7 @@ const std::map<int, std::pair<const char *, const char *>> ERRORS = {
     {400, {"InvalidResourceHandle", "invalid resource handle"}},
     {500, {"SymbolNotFound", "named symbol not found"}},
     {700, {"IllegalAddress", "an illegal memory access was encountered"}},
+    {701, {"LaunchOutOfResources", "too many resources requested for launch"}},
     {719, {"LaunchFailure", "unspecified launch failure"}},
     {801, {"NotSupported", "operation not supported"}},
     {900, {"StreamCaptureUnsupported", "operation not permitted when stream is capturing"}},
@@ -70,11 +71,11 @@ EXPORT const char *cudaGetErrorString(int status) { return text_of(status); }
 CU(GetErrorName, int status, const char **name) { return *name = name_of(status, "CUDA_ERROR_"), 0; }
 CU(GetErrorString, int status, const char **text) { return *text = text_of(status), 0; }
 CU(DriverGetVersion, int *version) { return *version = standin_get("driver"), 0; }
-CU(Init, unsigned) { return ready(); }
+CU(Init, unsigned) { return available(); }
 CU(DevicePrimaryCtxRelease_v2, int) { return 0; }
-CU(CtxGetCurrent, void **context) { return *context = (void *)size_t(1 + current_device()), ready(); }
+CU(CtxGetCurrent, void **context) { return *context = current_context(), available(); }
 CU(CtxSetCurrent, void *) { return ready(); }
-CU(CtxGetDevice, int *device) { return *device = current_device(), ready(); }
+CU(CtxGetDevice, int *device) { return *device = current_device(), available(); }
 CU(StreamGetCtx, void *, void **context) { return *context = (void *)size_t(1 + current_device()), 0; }
 
 CU(ModuleLoadData, Module **module, const char *image) {
@@ -130,10 +131,7 @@ CU(LaunchKernel, Function *function, unsigned gx, unsigned gy, unsigned gz, unsi
         (size_t)bx * by * bz > 1024 || bz > 64 || (int)shared > function->dynamic_limit)
         return 1;
     if (function->module->device != current_device()) return 400;
-    if (strikes("fail_launch")) {
-        standin_set("sticky", 719);
-        return 719;
-    }
+    if (strikes("fail_launch")) return fails(standin_get("launch_error"));
     const Entry *entry = function->entry;
     // As the launch does, so that a graph has what the arguments were when it was captured.
     auto kept = std::make_shared<std::vector<std::unique_ptr<char[]>>>();

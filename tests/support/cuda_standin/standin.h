@@ -24,8 +24,10 @@ void count(const char *kind, long by);
 
 // Run work on a stream, or put it into the graph that is being captured there.
 int issue(void *stream, Work work);
-// 0, or the error that every call on this device gives now.
+// 0, and a context on the thread's device; or the error that every call on it gives now.
 int ready();
+// Make an error stay, if it is of those that do.
+int fails(int status);
 // An error if a call that waits for the whole device comes while a graph is captured.
 int synchronises();
 int current_device();

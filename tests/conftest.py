@@ -13,8 +13,8 @@ import pytest
 from mnn_gpu import DeviceError, select_backend
 from mnn_gpu.backends import Backend
 from mnn_gpu.backends.gpu_probe import probe
-from tests.libraries import Library, installed, library
-from tests.ranks import SharedJob
+from tests.support.libraries import Library, installed, library
+from tests.support.ranks import SharedJob
 
 # JAX has no float64 without this, which it reads when it is first imported.
 os.environ.setdefault("JAX_ENABLE_X64", "1")

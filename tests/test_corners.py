@@ -36,9 +36,9 @@ from mnn_gpu.step.microbatches import scaled
 from mnn_gpu.training import progress_terminal
 from mnn_gpu.training.batches import plan
 from mnn_gpu.utils import threads
-from tests import standin_cupy
-from tests.libraries import Library
-from tests.standin_cupy import CUDARuntimeError, install, standin
+from tests.support import standin_cupy
+from tests.support.libraries import Library
+from tests.support.standin_cupy import CUDARuntimeError, install, standin
 
 SMALL = TrainingConfig(hidden=(4,), epochs=3, batch_size=7)
 

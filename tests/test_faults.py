@@ -30,7 +30,7 @@ from mnn_gpu.backends.numpy_backend import NumpyBackend
 from mnn_gpu.cli.save_fallback import save_somewhere
 from mnn_gpu.compiler.replay import Program
 from mnn_gpu.utils.random_streams import ORDER, generator
-from tests.program import PROGRAM, prepared, run, run_process
+from tests.support.program import PROGRAM, prepared, run, run_process
 
 MINIBATCHES = TrainingConfig(
     hidden=(8, 6), epochs=6, batch_size=10, optimizer="adam", learning_rate=0.01, dropout=0.25

@@ -18,7 +18,7 @@ from mnn_gpu.backends import gpu_errors
 from mnn_gpu.nn import activations, network
 from mnn_gpu.training.recipes import measured
 from scripts.research.experiments import report
-from tests.program import run
+from tests.support.program import run
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 PROGRAMS = Path(sys.executable).parent

@@ -26,7 +26,7 @@ JOBS = {
     "784-128-64-10, 1 epoch": (*SMALL, "--epochs", "1", *amount((), TINY)),
 }
 STATES = amount(("cold", "warm", "warm again"), ("cold", "warm"))
-TESTS = amount(("tests",), ("tests/test_cuda_standin.py", "-k", "counted"))
+TESTS = amount(("tests",), ("tests/support/test_cuda_standin.py", "-k", "counted"))
 
 
 def machine(device: str) -> Findings:

@@ -23,7 +23,7 @@ from mnn_gpu.step.train_step import first_state, training_step
 from mnn_gpu.training.batches.device_data import placed
 from mnn_gpu.training.batches.loader import load_batches
 from mnn_gpu.training.batches.plan import Plan
-from tests.again import Again
+from tests.support.again import Again
 
 REGULARISED = TrainingConfig(
     hidden=(64, 32),

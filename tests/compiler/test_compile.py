@@ -1,0 +1,754 @@
+"""`Backend.compile` and `Backend.fuse`: the same results as the plain step, only faster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import namedtuple
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from array_api_compat import array_namespace
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
+
+from mnn_gpu import Hook, Record, TrainingConfig, select_backend, train
+from mnn_gpu.backends import Backend, jax_vectors
+from mnn_gpu.backends.numpy_backend import NumpyBackend
+from mnn_gpu.compiler import small_matmul
+from mnn_gpu.compiler.blocked import blockwise
+from mnn_gpu.compiler.cuda_graphs.compile import Captured
+from mnn_gpu.compiler.operations import PRODUCTS
+from mnn_gpu.compiler.replay import Lanes, Program, Replay
+from mnn_gpu.compiler.trace import Tape
+from mnn_gpu.nn.augmentation import Augmentation
+from mnn_gpu.nn.optimizers import OPTIMIZERS, Adam, step_scalars
+from mnn_gpu.nn.parameters import flatten, init_parameters, weight_mask
+from mnn_gpu.nn.schedules import constant
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData
+from mnn_gpu.step.execution import entries
+from mnn_gpu.step.sharding import BatchSharding
+from mnn_gpu.step.train_step import State, first_state, training_step
+from mnn_gpu.training.batches.device_data import placed
+from mnn_gpu.training.batches.loader import load_batches
+from mnn_gpu.training.batches.plan import Plan
+from mnn_gpu.utils.blas import has_small_kernels, single_threaded
+from tests.support.again import Again
+
+ROWS = 50
+
+
+def problem(
+    backend: Backend, config: TrainingConfig, sharding: BatchSharding | None = None
+) -> tuple[Any, Any, State, list[Any]]:
+    """Return a step, its data, a first state and all batches of a training."""
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (ROWS, 25), np.uint8), rng.integers(0, 4, ROWS)
+    data = placed(X, y, None, None, config, backend, sharding)
+    sizes = (25, *config.hidden, 4)
+    optimizer = config.make_optimizer()
+    task = NetworkSpec(
+        layer_sizes=sizes,
+        regularisation=config.regularisation,
+        image_shape=data.image_shape,
+        input_scale=data.input_scale,
+        matmul_precision=config.matmul_precision,
+    )
+    step = training_step(task, optimizer, backend, config.shard_rows, sharding)
+    theta = flatten(init_parameters(sizes, rng))
+    state = first_state(theta, optimizer, config.dtype, backend.asarray)
+    mask = backend.asarray(weight_mask(theta, sizes), dtype=config.dtype)
+    resident = StepData(data.X, data.labels, tuple(data.shards), mask, data.basis)
+    plan = Plan(config, optimizer, data, task, backend, sharding)
+    return step, resident, state, [batch for _, batch in load_batches(plan)]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [None, 8, 25])
+@pytest.mark.parametrize("shard_rows", [None, 7])
+@pytest.mark.parametrize("hidden", [(), (6,), (200, 150)])
+def test_a_compiled_step_is_the_plain_step(
+    backend: Backend,
+    optimizer: str,
+    batch_size: int | None,
+    shard_rows: int | None,
+    hidden: tuple[int, ...],
+) -> None:
+    assert_compiled_as_plain(
+        backend,
+        TrainingConfig(
+            hidden=hidden,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            shard_rows=shard_rows,
+            epochs=3,
+            learning_rate=0.01,
+        ),
+    )
+
+
+@given(
+    features=st.sampled_from([5, 64, 200]),
+    hidden=st.lists(st.sampled_from([3, 17, 128]), max_size=2),
+    batch_size=st.integers(1, 400),
+    optimizer=st.sampled_from(["sgd", "momentum", "adam"]),
+    clip_norm=st.sampled_from([None, 0.1]),
+    max_norm=st.sampled_from([None, 0.5]),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=60)
+def test_only_thin_products_may_change_the_last_bits_of_a_random_step(
+    features: int, hidden: list[int], batch_size: int, seed: int, **more: Any
+) -> None:
+    numpy = NumpyBackend()
+    config = TrainingConfig(hidden=tuple(hidden), batch_size=batch_size, **more)
+    rng = np.random.default_rng(seed)
+    X, y = rng.integers(0, 256, (400, features), np.uint8), rng.integers(0, 5, 400)
+    data = placed(X, y, None, np.arange(5), config, numpy)
+    sizes, adam = (features, *hidden, 5), config.make_optimizer()
+    task = NetworkSpec(layer_sizes=sizes, regularisation=config.regularisation)
+    resident = StepData(data.X, data.labels, tuple(data.shards))
+    step = training_step(task, adam, numpy)
+    theta = flatten(init_parameters(sizes, rng)).astype(np.float32)
+    state = first_state(theta, adam, "float32", numpy.asarray)
+    scalars = np.array(step_scalars(adam, constant, 0.05, range(1, 3), 2), np.float32)
+    batch = Batch(scalars, rng.integers(0, 400, (2, batch_size)).astype(np.int32))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_matmul, "is_thin", lambda *_: False)
+        compiled = numpy.compile(step, resident)(state, batch)
+    for one, other in zip(
+        _leaves(Backend.compile(numpy, step, resident)(state, batch)),
+        _leaves(compiled),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+EVERYTHING: dict[str, Any] = {
+    "augmentation": Augmentation(half_turned=(1, 2)),
+    "scale_inputs": True,
+    "dropout": 0.3,
+    "input_dropout": 0.1,
+    "label_smoothing": 0.1,
+    "clip_norm": 0.5,
+    "max_norm": 2.0,
+    "weight_decay": 0.1,
+    "ema_decay": 0.9,
+    "warmup": 0.2,
+}
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adamw"])
+@pytest.mark.parametrize("batch_size", [None, 8])
+@pytest.mark.parametrize("shard_rows", [None, 7])
+@pytest.mark.parametrize("hidden", [(6,), (200, 150)])
+@pytest.mark.parametrize("without", ["nothing", "augmentation", "max_norm", "clip_norm"])
+def test_a_compiled_step_with_everything_is_the_plain_step(
+    backend: Backend,
+    optimizer: str,
+    batch_size: int | None,
+    shard_rows: int | None,
+    hidden: tuple[int, ...],
+    without: str,
+) -> None:
+    wanted = {name: value for name, value in EVERYTHING.items() if name != without}
+    assert_compiled_as_plain(
+        backend,
+        TrainingConfig(
+            hidden=hidden,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            shard_rows=shard_rows,
+            epochs=2,
+            learning_rate=0.01,
+            **wanted,
+        ),
+    )
+
+
+def assert_compiled_as_plain(backend: Backend, config: TrainingConfig) -> None:
+    """Check that a compiled run ends where the plain one does, on NumPy bit for bit.
+
+    (These have no thin products.)
+    """
+    if backend.name != "numpy":  # Where Adam would blow up what float32 rounds otherwise.
+        config = replace(config, dtype="float64")
+    step, data, state, batches = problem(backend, config)
+    plain, compiled = Backend.compile(backend, step, data), backend.compile(step, data)
+    expected = actual = state
+    for batch in batches:
+        expected = plain(expected, batch)
+    actual = problem(backend, config)[2]
+    for batch in batches:
+        actual = compiled(actual, batch)
+    for one, other in zip(_leaves(expected), _leaves(actual), strict=True):
+        one, other = backend.to_numpy(one), backend.to_numpy(other)
+        if backend.name == "numpy":
+            np.testing.assert_array_equal(one, other)
+        else:
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [None, 140])
+def test_thin_products_agree_to_float32_tolerance(batch_size: int | None) -> None:
+    cpu = select_backend("cpu")
+    rng = np.random.default_rng(1)
+    X, y = rng.integers(0, 256, (280, 300), np.uint8), rng.integers(0, 3, 280)
+    config = TrainingConfig(hidden=(6,), batch_size=batch_size, iterations=20, dtype="float64")
+    compiled, _ = train(X, y, config, backend=cpu)
+    plain, _ = train(X, y, config, backend=_Plain())
+    np.testing.assert_allclose(compiled.theta, plain.theta, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("has_small_kernels", [True, False])
+@pytest.mark.parametrize("rows", [1, 5, 12, 20, 32])
+@pytest.mark.parametrize(("inner", "columns"), [(128, 200), (784, 130), (997, 613)])
+@pytest.mark.parametrize("transposed", [True, False])
+@pytest.mark.parametrize("lane", [0, 1])
+def test_a_thin_product_is_the_product(
+    monkeypatch: pytest.MonkeyPatch,
+    has_small_kernels: bool,
+    rows: int,
+    inner: int,
+    columns: int,
+    transposed: bool,
+    lane: int,
+) -> None:
+    monkeypatch.setattr(small_matmul, "has_small_kernels", lambda: has_small_kernels)
+    rng = np.random.default_rng(rows)
+    A, B = rng.random((rows, inner)), rng.random((inner, columns))
+    if transposed:
+        B = np.asfortranarray(B)
+    tape = Tape()
+    tape.lane = lane
+    traced = tape.traced(A) @ tape.traced(B)
+    assert tape.calls[0].function in PRODUCTS
+    assert tape.calls[0].result.shape != (rows, columns)
+    assert traced.array.flags.c_contiguous
+    actual = np.empty((rows, columns))
+    Program(tape.calls, [traced.array], [actual]).run()
+    np.testing.assert_allclose(actual, A @ B)
+
+
+class _Plain(NumpyBackend):
+    """NumPy without compilation."""
+
+    compile = Backend.compile
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_lanes_do_not_change_a_bit(
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], workers: int, optimizer: str
+) -> None:
+    config = TrainingConfig(hidden=(40,), batch_size=8, iterations=30, optimizer=optimizer)
+    expected, _ = train(images["X"], images["y"], config, backend=_Plain())
+    # 643 parameters of four bytes: eleven blocks.
+    monkeypatch.setattr("mnn_gpu.backends.numpy_backend.BLOCK", 256)
+    monkeypatch.setattr("mnn_gpu.backends.numpy_backend.wanted_threads", lambda _: workers)
+    actual, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
+    np.testing.assert_array_equal(actual.theta, expected.theta)
+
+
+@pytest.mark.parametrize("batch_size", [None, 25])
+def test_the_number_of_lanes_hardly_matters(
+    monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], batch_size: int | None
+) -> None:
+    config = TrainingConfig(hidden=(8,), batch_size=batch_size, shard_rows=4, epochs=10)
+    thetas = []
+    for cores in (1, 2, 3, 64):
+        monkeypatch.setattr(
+            "mnn_gpu.backends.numpy_backend.wanted_threads", lambda _, cores=cores: cores
+        )
+        thetas.append(train(images["X"], images["y"], config, backend=NumpyBackend())[0].theta)
+    for theta in thetas[1:]:
+        np.testing.assert_allclose(theta, thetas[0], rtol=1e-5, atol=1e-7)
+
+
+def threads_of_products() -> int:
+    """Return how many threads NumPy's products have; SciPy brings a library of its own."""
+    (threads,) = {
+        library["num_threads"] for library in threadpool_info() if "numpy" in library["filepath"]
+    }
+    return int(threads)
+
+
+def test_products_side_by_side_keep_to_their_threads() -> None:
+    before = threads_of_products()
+    seen = []
+    with single_threaded():
+        seen.append(threads_of_products())
+    assert seen == [1]
+    assert threads_of_products() == before
+    assert has_small_kernels() in (True, False)
+
+
+def test_an_overflow_in_a_lane_is_as_silent_as_outside() -> None:
+    workers = Lanes([[], [lambda: np.exp(np.float32(1000))]], products=False)
+    with np.errstate(all="ignore"):
+        workers()
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        workers()
+
+
+def _leaves(state: State) -> list[Any]:
+    return [state.theta, *state.slots, state.loss, state.correct, state.finite_steps]
+
+
+def test_a_state_from_outside_is_left_alone() -> None:
+    cpu = select_backend("cpu")
+    step, data, state, batches = problem(cpu, TrainingConfig(epochs=2, batch_size=8))
+    before = [leaf.copy() for leaf in _leaves(state)]
+    run = cpu.compile(step, data)
+    after = run(state, batches[0])
+    for old, leaf in zip(before, _leaves(state), strict=True):
+        np.testing.assert_array_equal(old, leaf)
+    again = cpu.compile(step, data)(state, batches[0])
+    np.testing.assert_array_equal(after.theta, again.theta)
+
+
+def test_metrics_set_from_outside_are_taken_over() -> None:
+    cpu = select_backend("cpu")
+    step, data, state, batches = problem(cpu, TrainingConfig(epochs=2, batch_size=8))
+    run = cpu.compile(step, data)
+    once = run(state, batches[0])
+    loss = float(once.loss)
+    reset = run(once._replace(loss=np.float32(0)), batches[1])
+    plain = Backend.compile(cpu, step, data)
+    expected = plain(plain(state, batches[0])._replace(loss=np.float32(0)), batches[1])
+    assert float(reset.loss) == float(expected.loss) != loss
+
+
+def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
+    def curious(data: Any, state: Any, batch: Any) -> Any:
+        if batch.scalars > 0:
+            return state
+        return None
+
+    rates = np.ones(3)
+    with pytest.raises(TypeError, match="may not decide"):
+        Replay(curious, ())((np.zeros(2),), Batch(rates))
+
+
+def captured(step: Any, data: Any) -> Captured:
+    """Compile as for a GPU, with a stand-in for it that computes with NumPy."""
+    plain = Backend.compile(NumpyBackend(), step, data)
+    return Captured(step, data, plain, Again())
+
+
+COMPILERS: dict[str, Callable[[Any, Any], Any]] = {"replayed": Replay, "captured": captured}
+One = namedtuple("One", "x")
+
+
+def compiled_states(compiler: str, step: Any, state: Any, batches: Any) -> list[Any]:
+    """Return the states that a compiled step hands back, one after the other."""
+    run = COMPILERS[compiler](step, ())
+    states = []
+    for batch in batches:
+        state = run(state, One(batch[None]))
+        states.append(tuple(np.array(leaf) for leaf in state))
+    return states
+
+
+def plain_step(step: Any, state: Any, batch: Any) -> Any:
+    return step((), state, One(batch))
+
+
+STEPS = {
+    "the inputs swapped": lambda _, s, b: (s[1], s[0]),
+    "an input unchanged": lambda _, s, b: (s[0], s[1] + b[0]),
+    "an old value read after its successor is made": lambda _, s, b: (s[0] + b[0], s[0] * s[1]),
+    "a chain over the old value": lambda _, s, b: (s[0] - (s[1] * 2 + s[0]) * b[0], s[1] * s[0]),
+    "an input read backwards": lambda _, s, b: (s[0] + s[0][::-1, :], s[1] * 1.5),
+    "a transposed result": lambda _, s, b: ((s[0] + b[0]).T, s[1] + s[0].T),
+    "one result twice": lambda _, s, b: ((t := s[0] * s[1]), t),
+    "a part of a result": lambda _, s, b: ((s[0] @ s[1])[:, :], s[1][:, :]),
+    "parts joined": lambda xp, s, b: (
+        join(s[0][1:, :] * 2, s[1][:1, :] - b[0][0, :1]),
+        s[0] + s[1],
+    ),
+    "transposed parts joined": lambda xp, s, b: (
+        join((s[0] * 2).T[:2, :], (s[1] + 0).T[2:, :]),
+        s[0],
+    ),
+}
+
+
+def join(*parts: Any) -> Any:
+    return array_namespace(parts[0]).concat(list(parts))
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.filterwarnings("ignore:The step cannot be captured.*backwards")
+def test_the_state_is_updated_where_it_lies_only_where_that_is_safe(
+    compiler: str, name: str, order: Literal["C", "F"]
+) -> None:
+    rng = np.random.default_rng(0)
+    state = tuple(np.array(rng.random((4, 4)), order=order) for _ in range(2))
+    batches = rng.random((5, 4, 4))
+    actual = compiled_states(compiler, STEPS[name], state, batches)
+    for batch, after in zip(batches, actual, strict=True):
+        state = plain_step(STEPS[name], state, batch)
+        for one, other in zip(state, after, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+OPERATIONS: dict[str, Any] = {
+    "add": lambda x, y: x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x * y,
+    "product": lambda x, y: x @ y,
+    "maximum": lambda x, y: array_namespace(x).maximum(x, y),
+    "transposed": lambda x, _: x.T,
+    "backwards": lambda x, _: x[::-1, :],
+    "joined": lambda x, y: join(x[2:, :], y[:2, :]),
+    "joined of results": lambda x, y: join((x + y)[:2, :], x[1:3, :] * 2),
+    "joined of one": lambda x, _: join((x * 3)[:2, :], (x * 3)[2:, :]),
+    "reduced": lambda x, y: x + array_namespace(y).sum(y, axis=1, keepdims=True),
+    "largest": lambda x, y: x - array_namespace(y).max(y, axis=0, keepdims=True),
+    "cast": lambda x, y: array_namespace(y).astype(y > 0.2, y.dtype) * x,
+    "relu": lambda x, _: array_namespace(x).maximum(x, 0.1),
+}
+
+
+def in_lane(array: Any, lane: int) -> None:
+    """Put what follows into a lane, where the array's namespace has any."""
+    if isinstance(array_namespace(array), Tape):
+        array_namespace(array).lane = lane
+
+
+def follow(calls: Any, values: list[Any]) -> list[Any]:
+    """Add what the calls return; arguments are counted from the end: what is new is used soon."""
+    values = list(values)
+    for name, i, j in calls:
+        x, y = values[-1 - i % len(values)], values[-1 - j % len(values)]
+        values.append(OPERATIONS[name](x, y))
+    return values
+
+
+def assert_compiled_as_it_is(compiler: str, step: Any, rtol: float) -> None:
+    rng = np.random.default_rng(0)
+    state = tuple(rng.random((2, 4, 4)) / 4)
+    batches = rng.random((3, 4, 4)) / 4
+    with np.errstate(all="ignore"):
+        actual = compiled_states(compiler, step, state, batches)
+        for batch, after in zip(batches, actual, strict=True):
+            state = plain_step(step, state, batch)
+            for one, other in zip(state, after, strict=True):
+                np.testing.assert_allclose(one, other, rtol=rtol)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.filterwarnings("ignore:The step cannot be captured.*backwards")
+@given(
+    program=st.lists(
+        st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 9), st.integers(0, 9)),
+        min_size=1,
+        max_size=12,
+    ),
+    outputs=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+)
+@settings(deadline=None, max_examples=300)
+def test_any_program_is_compiled_as_it_is(
+    compiler: str, program: list[tuple[str, int, int]], outputs: tuple[int, int]
+) -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        values = follow(program, [*state, *batch])
+        return tuple(values[-1 - i % len(values)] for i in outputs)
+
+    assert_compiled_as_it_is(compiler, step, rtol=1e-12)
+
+
+INDEX = st.integers(0, 9)
+CALLS = st.lists(st.tuples(st.sampled_from(sorted(OPERATIONS)), INDEX, INDEX), max_size=4)
+
+
+@given(
+    groups=st.lists(st.tuples(CALLS, st.lists(CALLS, max_size=3)), min_size=1, max_size=3),
+    outputs=st.tuples(INDEX, INDEX),
+)
+@settings(deadline=None, max_examples=200)
+def test_lanes_of_any_program_are_replayed_as_they_are(
+    groups: list[tuple[Any, list[Any]]], outputs: tuple[int, int]
+) -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        values = [*state, *batch]
+        for alone, workers in groups:
+            values = follow(alone, values)
+            known = len(values)
+            results = []
+            for lane, calls in enumerate(workers, start=1):
+                in_lane(state[0], lane)
+                results += follow(calls, values)[known:]
+            in_lane(state[0], 0)
+            values += results
+        return tuple(values[-1 - i % len(values)] for i in outputs)
+
+    assert_compiled_as_it_is("replayed", step, rtol=1e-10)
+
+
+def test_what_other_lanes_read_is_not_overwritten() -> None:
+    def step(_: Any, state: Any, __: Any) -> Any:
+        (a,), xp = state, array_namespace(state[0])
+        in_lane(a, 1)
+        x = a * 2
+        in_lane(a, 2)
+        y = xp.exp(a)
+        in_lane(a, 0)
+        z = x + y
+        in_lane(a, 1)
+        u = xp.log(xp.exp(xp.log(xp.exp(z)))) + y
+        in_lane(a, 2)
+        v = y * 3
+        in_lane(a, 0)
+        return (u + v,)
+
+    start = np.random.default_rng(0).random((2000, 500))
+    expected = step((), (start,), ())[0]
+    for _ in range(5):
+        (actual,) = Replay(step, ())((start,), (np.zeros(1),))
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_a_failure_in_one_lane_waits_for_the_others() -> None:
+    done = []
+
+    def slow() -> None:
+        time.sleep(0.1)
+        done.append(True)
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    orders: list[list[list[Any]]] = [[[fail], [slow]], [[slow], [fail]], [[int], [fail], [slow]]]
+    for workers in orders:
+        done.clear()
+        with pytest.raises(ZeroDivisionError):
+            Lanes(workers, products=True)()
+        assert done
+
+
+def test_the_last_that_leaves_gives_the_threads_back() -> None:
+    before = threads_of_products()
+    first, second = single_threaded(), single_threaded()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert threads_of_products() == 1
+    second.__exit__(None, None, None)
+    assert threads_of_products() == before
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
+def test_lanes_work_in_a_process_that_was_forked() -> None:
+    seen: list[int] = []
+    workers = Lanes([[lambda: seen.append(1)], [lambda: seen.append(2)]], products=False)
+    workers()
+    child = os.fork()
+    if child == 0:
+        workers()
+        os._exit(len(seen))
+    deadline = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended[0] == child
+    assert os.waitstatus_to_exitcode(ended[1]) == 4
+
+
+def test_a_wide_thin_product_needs_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_matmul, "has_small_kernels", lambda: True)
+    tape = Tape()
+    tape.lane = 1
+    tape.traced(np.empty((10, 2048))) @ tape.traced(np.empty((2048, 100_000)))
+    tape.traced(np.empty((10, 100_000))) @ tape.traced(np.empty((2048, 100_000)).T)
+    assert max(call.result.size for call in tape.calls) == 10 * 100_000
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_buffers_may_change_places_and_strangers_are_refused(compiler: str) -> None:
+    run = COMPILERS[compiler](lambda _, s, b: (s[0] + b[0], s[1] * b[0]), ())
+    first = run((np.ones(3), np.full(3, 2.0)), One(np.full((1, 3), 2.0)))
+    assert [leaf.tolist() for leaf in first] == [[3] * 3, [4] * 3]
+    second = run((first[1], first[0]), One(np.full((1, 3), 10.0)))
+    assert [leaf.tolist() for leaf in second] == [[14] * 3, [30] * 3]
+    with pytest.raises(ValueError, match="another shape"):
+        run((np.ones(1), np.ones(3)), One(np.ones((1, 3))))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda _, s, b: (array_namespace(s[0]).maximum(s[0], 0.5) + b[0],),
+        lambda _, s, b: (1 / (s[0] * -0.0 + b[0] * 0.0) + 1 / (s[0] * 0.0 + b[0] * -0.0),),
+        lambda _, s, b: (join(s[0] * 2, s[0] * 2)[1:4] + b[0],),
+        lambda _, s, b: (join((s[0] * 2)[1:], s[0] * 2)[:3] + b[0],),
+        lambda _, s, b: (join(array_namespace(s[0]).astype(s[0], "float32"), b[0] * 2)[2:5],),
+    ],
+)
+def test_corners_are_as_without_replay(step: Any) -> None:
+    state, batch = (np.array([1.0, -2, 3]),), (np.array([[4.0, 5, 6]]),)
+    with np.errstate(all="ignore"):
+        (actual,) = Replay(step, ())(state, batch)
+        (expected,) = step((), state, (batch[0][0],))
+    np.testing.assert_array_equal(actual, expected)
+
+
+def adam_update(theta: Any, g: Any, rate: float, epsilon: float, m: Any, v: Any) -> Any:
+    """Adam, with arguments as a backend's `fuse` takes them."""
+    theta, slots = Adam().update(theta, g, None, (rate, epsilon), (m, v))
+    return theta, *slots
+
+
+@given(st.integers(1, 50), st.integers(1, 20))
+@settings(deadline=None, max_examples=40)
+def test_blocks_do_not_change_an_update(length: int, block: int) -> None:
+    rng = np.random.default_rng(length)
+    theta, g, m, v = rng.random((4, length))
+    expected = adam_update(theta, g, 0.1, 1e-8, m, v)
+    actual = blockwise(adam_update, block * theta.itemsize)(theta, g, 0.1, 1e-8, m, v)
+    for one, other in zip(expected, actual, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@given(st.integers(1, 50), st.sets(st.integers(0, 50)))
+@settings(deadline=None, max_examples=40)
+def test_pieces_do_not_change_an_update(length: int, cuts: set[int]) -> None:
+    rng = np.random.default_rng(length)
+    bounds = tuple(sorted({0, length} | {c for c in cuts if c < length}))
+    theta, g, m, v = rng.random((4, length))
+    rate, epsilon = 0.1, 1e-8
+    expected = adam_update(theta, g, rate, epsilon, m, v)
+    pieces = jax_vectors.piecewise(adam_update)
+    for one, other in zip(expected, pieces(theta, g, rate, epsilon, m, v), strict=True):
+        np.testing.assert_array_equal(one, other)
+    cut = [jax_vectors.cut(vector, bounds) for vector in (theta, m, v)]
+    for one, other in zip(expected, pieces(cut[0], g, rate, epsilon, *cut[1:]), strict=True):
+        assert (other.shape, other.dtype, other.bounds) == (one.shape, one.dtype, bounds)
+        np.testing.assert_array_equal(one, np.concatenate(other.parts))
+
+
+def test_a_vector_in_pieces_notes_where_it_is_cut() -> None:
+    asked: set[int] = set()
+    whole = jax_vectors.Concat([np.arange(10)], (0, 10), asked)
+    np.testing.assert_array_equal(whole[2:7], np.arange(2, 7))
+    assert asked == {2, 7}
+    pieces = jax_vectors.cut(np.arange(10), (0, 2, 7, 10))
+    for key in (slice(2, 7), slice(3, 5), slice(0, 1), slice(9, 10), slice(7, None)):
+        np.testing.assert_array_equal(pieces[key], np.arange(10)[key])
+
+
+def plan(config: TrainingConfig, rows: int, steps_per_call: int = 16) -> Plan:
+    """Return the plan of a training on images of 6 x 6."""
+    backend = select_backend("cpu")
+    object.__setattr__(backend, "steps_per_call", steps_per_call)
+    X, y = np.zeros((rows, 36), np.uint8), np.arange(rows) % 3
+    data = placed(X, y, None, [0, 1, 2], config, backend)
+    task = NetworkSpec(
+        layer_sizes=(36, 5, 3),
+        regularisation=config.regularisation,
+        image_shape=data.image_shape,
+    )
+    return Plan(config, config.make_optimizer(), data, task, backend)
+
+
+@given(
+    rows=st.integers(1, 12),
+    batch_size=st.one_of(st.none(), st.integers(1, 14)),
+    start=st.integers(0, 12),
+    steps_per_call=st.integers(1, 5),
+)
+@settings(deadline=None, max_examples=60)
+def test_it_does_not_matter_where_a_plan_goes_on_nor_how_long_its_runs_are(
+    rows: int, batch_size: int | None, start: int, steps_per_call: int
+) -> None:
+    config = TrainingConfig(
+        iterations=13,
+        batch_size=batch_size,
+        optimizer="adam",
+        dropout=0.5,
+        input_dropout=0.25,
+        augmentation=Augmentation(half_turned=(1,)),
+    )
+    expected = [one for _, run in load_batches(plan(config, rows)) for one in entries(run)]
+    later = load_batches(plan(config, rows, steps_per_call), start)
+    actual = [one for _, run in later for one in entries(run)]
+    assert len(actual) == 13 - start
+    for one, other in zip(actual, expected[start:], strict=True):
+        for array, like in zip(one, other, strict=True):
+            np.testing.assert_array_equal(array, like)
+
+
+@given(
+    rows=st.integers(1, 40),
+    batch_size=st.one_of(st.none(), st.integers(1, 45)),
+    iterations=st.integers(1, 60),
+    report_every=st.integers(1, 9),
+)
+@settings(deadline=None, max_examples=60)
+def test_the_plan_is_every_row_once_an_epoch_and_stops_at_every_report(
+    rows: int, batch_size: int | None, iterations: int, report_every: int
+) -> None:
+    config = TrainingConfig(
+        iterations=iterations, batch_size=batch_size, report_every=report_every, optimizer="adam"
+    )
+    runs = list(load_batches(plan(config, rows)))
+    per_epoch = config.steps_per_epoch(rows)
+    ends = np.cumsum([steps for steps, _ in runs])
+    assert ends[-1] == iterations
+    for stop in (
+        *range(report_every, iterations, report_every),
+        *range(per_epoch, iterations, per_epoch),
+    ):
+        assert stop in ends
+    rates = np.concatenate([batch.scalars[:, 0] for _, batch in runs])
+    expected = [Adam().scalars(t, 0.1)[0] for t in range(1, iterations + 1)]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+    if per_epoch > 1:
+        order = np.concatenate([np.asarray(batch.rows).reshape(-1) for _, batch in runs])
+        for start in range(0, len(order) - rows + 1, rows):
+            assert sorted(order[start : start + rows]) == list(range(rows))
+
+
+def test_reports_do_not_change_what_is_learnt(images: dict[str, Any]) -> None:
+    class Count(Hook):
+        records = 0
+
+        def on_record(self, record: Record) -> None:
+            Count.records += 1
+
+    thetas = []
+    for every in (1, 7, 50):
+        config = TrainingConfig(
+            hidden=(5,), iterations=50, batch_size=8, optimizer="adam", report_every=every
+        )
+        thetas.append(train(images["X"], images["y"], config, hooks=[Count()])[0].theta)
+    assert Count.records == 50 + 8 + 1
+    np.testing.assert_array_equal(thetas[0], thetas[1])
+    np.testing.assert_array_equal(thetas[0], thetas[2])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_every_optimizer_learns_with_every_schedule(
+    backend: Backend, images: dict[str, Any], optimizer: str, schedule: str
+) -> None:
+    config = TrainingConfig(
+        hidden=(16,),
+        optimizer=optimizer,
+        schedule=schedule,
+        learning_rate=0.02 if optimizer == "adam" else 0.2,
+        batch_size=8,
+        epochs=60,
+    )
+    _, history = train(images["X"], images["y"], config, backend=backend)
+    assert history.training.accuracy == 1

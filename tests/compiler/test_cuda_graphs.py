@@ -1,0 +1,821 @@
+"""A step that is captured and launched is the plain step, in fewer launches, some at once.
+
+Where there is no GPU, a stand-in launches the same with NumPy, and lets lanes overtake each
+other at random (`again.py`). What CUDA's kernels make of it is for machines that have one.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+import threading
+import tracemalloc
+from collections import Counter, namedtuple
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache, partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from array_api_compat import array_namespace
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnn_gpu import RECIPES, TrainingConfig, TrainingWarning, select_backend, train
+from mnn_gpu.backends import Backend
+from mnn_gpu.backends.numpy_backend import NumpyBackend
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs, cuda_source, small_matmul_kernels
+from mnn_gpu.compiler.cuda_graphs.column_fusion import MOST_WORK
+from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
+from mnn_gpu.compiler.cuda_graphs.compile import Captured
+from mnn_gpu.compiler.cuda_graphs.expressions import Expression, Input, Number, Operation
+from mnn_gpu.compiler.cuda_graphs.launches import (
+    Columns,
+    Folded,
+    Matrix,
+    Product,
+    Reduction,
+    ThinRows,
+    ThinSlices,
+)
+from mnn_gpu.compiler.cuda_graphs.memory_plan import MOST_UNSHARED
+from mnn_gpu.compiler.cuda_graphs.program import Program
+from mnn_gpu.compiler.cuda_graphs.scheduling import Access, Turn, dependencies, schedule
+from mnn_gpu.compiler.pytrees import leaves, mapped
+from mnn_gpu.compiler.trace import Tape
+from mnn_gpu.nn.matmul_precision import SIGNIFICANT_BITS
+from mnn_gpu.step.batch import StepData
+from mnn_gpu.step.sharding import BatchSharding
+from tests.compiler.test_compile import EVERYTHING, ROWS, problem
+from tests.support.again import Again, GpuLostError, any_order
+from tests.support.cuda_standin.control import IS_IN_FRONT, get
+
+Batches = namedtuple("Batches", "x")
+
+
+def captured(step: Any, data: Any, device: Again, *allgather: Any) -> Captured:
+    plain = Backend.compile(NumpyBackend(), step, data)
+    return Captured(step, data, plain, device, *allgather)
+
+
+def both(
+    config: TrainingConfig, device: Again, backend: NumpyBackend | None = None
+) -> tuple[Any, Any]:
+    """Return the last state of a training, run plainly and captured."""
+    backend = backend or NumpyBackend()
+    step, data, state, batches = problem(backend, config)
+    plain, run = Backend.compile(backend, step, data), captured(step, data, device)
+    one, other = state, state
+    for batch in batches:
+        one, other = plain(one, batch), run(other, batch)
+    return one, other
+
+
+def assert_same(one: Any, other: Any) -> None:
+    for a, b in zip(leaves(one), leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def program_of(config: TrainingConfig, sharding: BatchSharding | None = None) -> Program:
+    """Return what a training's step is launched as."""
+    step, data, state, batches = problem(NumpyBackend(), config, sharding)
+    first = mapped(lambda stack: stack[0, ...], batches[0])
+    return Program(step, data, mapped(np.array, state), first, Again())
+
+
+# ---- the plain step --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [None, 8, 25])
+@pytest.mark.parametrize("shard_rows", [None, 7])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
+@pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_a_captured_step_is_the_plain_step(
+    batch_size: int | None, shard_rows: int | None, optimizer: str, more: dict[str, Any]
+) -> None:
+    config = TrainingConfig(
+        hidden=(6, 5),
+        optimizer=optimizer,
+        batch_size=batch_size,
+        shard_rows=shard_rows,
+        epochs=5,
+        learning_rate=0.01,
+        **more,
+    )
+    device = Again()
+    assert_same(*both(config, device))
+    assert device.runs > 0
+
+
+class TensorCores(NumpyBackend):
+    """Leaves the rounding of products to the device, once a step is traced."""
+
+    def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:
+        xp = array_namespace(A)
+        if isinstance(xp, Tape):
+            return xp.low_precision_matmul(A, B, bits)
+        return super().low_precision_matmul(A, B, bits)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize("backend", [NumpyBackend(), TensorCores()], ids=["kernels", "products"])
+def test_products_are_as_short_as_in_the_plain_step(precision: Any, backend: NumpyBackend) -> None:
+    config = TrainingConfig(
+        hidden=(6, 5), batch_size=8, epochs=5, optimizer="adam", matmul_precision=precision
+    )
+    device = Again()
+    assert_same(*both(config, device, backend))
+    bits = {what.bits for what in device.launched if isinstance(what, Product)}
+    assert bits == ({SIGNIFICANT_BITS[precision]} if type(backend) is TensorCores else {None})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_has_its_kernels(name: str) -> None:
+    program = program_of(replace(RECIPES[name].config, hidden=(6, 5), batch_size=10))
+    for launch in program.places.launches:
+        what = launch.what.expression if isinstance(launch.what, Reduction) else launch.what
+        if isinstance(what, Expression):
+            lines = cuda_source.statements(what).splitlines()
+            assert len(lines) == len(what.operations)
+
+
+def test_long_sums_are_done_in_two_launches() -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        xp = batch.x.__array_namespace__()
+        total = xp.sum(batch.x * 2, axis=1)
+        return (state[0] + total, state[1] + xp.sum(xp.astype(batch.x > 0.5, xp.int32)))
+
+    rng = np.random.default_rng(0)
+    batches = Batches(rng.random((1, 3, 6000)))
+    device = Again()
+    sums, count = captured(step, (), device)((np.zeros(3), np.int64(0)), batches)
+    np.testing.assert_allclose(sums, 2 * batches.x[0].sum(axis=1))
+    assert count == (batches.x > 0.5).sum()
+    reductions = [what for what in device.launched if isinstance(what, Reduction)]
+    assert len(reductions) == 4
+    with_a_prime = Batches(rng.random((1, 3, 6007)))
+    captured(step, (), Again())((np.zeros(3), np.int64(0)), with_a_prime)
+
+
+# ---- few launches, in few places -------------------------------------------------------
+
+
+def test_a_step_is_few_launches() -> None:
+    config = TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)
+    kinds = Counter(type(launch.what) for launch in program_of(config).places.launches)
+    # The batch; Adam; the metrics. The gradients of the weights. Sums: three gradients of
+    # biases, the loss, the right answers. All the rest is done column by column.
+    assert kinds == {Expression: 3, Product: 3, Reduction: 5, Columns: 1}
+
+
+@pytest.mark.parametrize("hidden", [(32,) * 8, (64,) * 4, (10,) * 30, (64, 10) * 4])
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_a_deep_network_is_several_kernels_of_bounded_size(
+    hidden: tuple[int, ...], batch_size: int | None
+) -> None:
+    config = TrainingConfig(hidden=hidden, batch_size=batch_size, optimizer="adam")
+    kernels = [launch.what for launch in program_of(config).places.launches]
+    columns = [what for what in kernels if isinstance(what, Columns)]
+    assert columns
+    for what in columns:
+        assert work(what) <= MOST_WORK
+        # The code of what is unrolled, whatever is in a loop.
+        assert len(column_kernel(what, "k")) < 16_384
+
+
+def work(what: Columns) -> int:
+    """Return how many multiplications, sums and other operations a column takes."""
+    products = [o.shape for o in what.operations if isinstance(o, Matrix)]
+    folded = [o.rows for o in what.operations if isinstance(o, Folded)]
+    pairs = zip(what.operations, what.rows, strict=True)
+    others = [rows for o, rows in pairs if not isinstance(o, Matrix | Folded)]
+    return sum(rows * inner for rows, inner in products) + sum(folded) + sum(others)
+
+
+@pytest.mark.parametrize("hidden", [(32,) * 6, (64, 10, 64)])
+def test_a_deep_network_in_several_kernels_is_the_plain_step(hidden: tuple[int, ...]) -> None:
+    device = Again()
+    config = TrainingConfig(hidden=hidden, batch_size=8, epochs=3, learning_rate=0.01)
+    assert_same(*both(config, device))
+    assert device.runs > 0
+
+
+def test_half_of_them_need_not_wait_for_the_other_half() -> None:
+    accesses = program_of(TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)).accesses
+    dealt = schedule(dependencies(accesses * 10))
+    assert length(dealt) < 0.6 * len(dealt)
+    assert length(schedule(dependencies(accesses * 10), lanes=1)) == len(dealt)
+
+
+def length(dealt: list[Turn]) -> int:
+    """Return of how many launches, one after the other, the longest chain is made."""
+    ends: dict[int, int] = {}
+    depth: list[int] = []
+    for turn in dealt:
+        depth.append(1 + max([ends.get(turn.lane, 0), *(depth[n] for n in turn.after)]))
+        ends[turn.lane] = depth[-1]
+    return max(depth)
+
+
+def test_the_state_is_written_where_it_lies_and_large_memory_is_shared() -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        x = batch.x
+        for _ in range(5):
+            x = x @ x
+        return (state[0] - x,)
+
+    side = 2000
+    state = (np.zeros((side, side)),)
+    program = Program(step, (), state, Batches(np.zeros((side, side))), Again())
+    assert len(program.places.launches) == 6
+    assert program.places.sizes == [side * side * 8 // 256 * 256] * 2
+    assert sum(program.places.sizes) < MOST_UNSHARED < 5 * side * side * 8
+
+
+def test_data_larger_than_memory_are_traced_without_memory() -> None:
+    step, _, state, batches = problem(
+        NumpyBackend(), TrainingConfig(hidden=(6, 5), batch_size=8, optimizer="adam")
+    )
+    rows = 1 << 40
+
+    def elsewhere(shape: tuple[int, ...], dtype: Any) -> Any:
+        size = np.dtype(dtype).itemsize
+        strides = tuple(size * math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+        return SimpleNamespace(shape=shape, dtype=np.dtype(dtype), strides=strides)
+
+    X, labels = elsewhere((rows, 25), np.uint8), elsewhere((rows,), np.int64)
+    data = StepData(X, labels, ((X, labels),))
+    first = mapped(lambda stack: stack[0, ...], batches[0])
+    tracemalloc.start()
+    program = Program(step, data, mapped(np.array, state), first, Again())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert program.places.launches
+    assert peak < 1 << 22
+
+
+accesses = st.builds(
+    lambda home, start, size, is_write: Access(home, start, start + size, is_write),
+    *(st.integers(0, 2), st.integers(0, 9), st.integers(1, 5), st.booleans()),
+)
+
+
+@given(
+    st.lists(st.lists(accesses, max_size=3), max_size=20), st.integers(1, 4), st.integers(0, 999)
+)
+@settings(deadline=None)
+def test_whatever_is_read_is_written_before_in_any_order_of_the_lanes(
+    launches: list[list[Access]], lanes: int, seed: int
+) -> None:
+    waiting = dependencies(launches)
+    done: list[int] = []
+    for number in any_order(schedule(waiting, lanes), random.Random(seed)):
+        for other in range(number):
+            clash = any(
+                one.home == two.home
+                and max(one.start, two.start) < min(one.stop, two.stop)
+                and (one.is_write or two.is_write)
+                for one in launches[number]
+                for two in launches[other]
+            )
+            assert other in done or not clash
+        done.append(number)
+    assert sorted(done) == list(range(len(launches)))
+
+
+# ---- with other ranks ------------------------------------------------------------------
+
+
+class Meeting:
+    """Ranks that are threads of this process: everyone gets what everyone gives."""
+
+    def __init__(self, ranks: int) -> None:
+        self.ranks = ranks
+        self.barrier = threading.Barrier(ranks, timeout=30)
+        self.given: list[Any] = [None] * ranks
+
+    def allgather(self, rank: int, value: Any) -> list[Any]:
+        self.given[rank] = value
+        self.barrier.wait()
+        everyones = list(self.given)
+        self.barrier.wait()
+        return everyones
+
+    def exchange(self, rank: int, own: Any, out: Any) -> None:
+        everyones = self.allgather(rank, [np.array(branch) for branch in own])
+        out[...] = sum(branch for branches in everyones for branch in branches)
+
+    def sharding(self, rank: int, shards: int) -> BatchSharding:
+        return BatchSharding(shards, rank, self.ranks, exchange=partial(self.exchange, rank))
+
+    def held(self, work: Callable[[int], Any]) -> list[Any]:
+        with ThreadPoolExecutor(self.ranks) as threads:
+            return list(threads.map(work, range(self.ranks)))
+
+
+def both_of_ranks(config: TrainingConfig, devices: list[Again]) -> list[tuple[Any, Any]]:
+    """Return what each rank comes to, run plainly and captured."""
+    plain_ones, captured_ones = (Meeting(len(devices)) for _ in range(2))
+
+    def of_rank(rank: int) -> tuple[Any, Any]:
+        numpy = NumpyBackend()
+        step, data, one, batches = problem(numpy, config, plain_ones.sharding(rank, 8))
+        plain = Backend.compile(numpy, step, data)
+        for batch in batches:
+            one = plain(one, batch)
+        step, data, other, batches = problem(numpy, config, captured_ones.sharding(rank, 8))
+        run = captured(step, data, devices[rank], partial(captured_ones.allgather, rank))
+        for batch in batches:
+            other = run(other, batch)
+        return one, other
+
+    return Meeting(len(devices)).held(of_rank)
+
+
+@pytest.mark.parametrize(("ranks", "batch_size"), [(2, None), (3, 9), (2, 25)])
+@pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_an_exchange_with_other_ranks_lies_between_graphs(
+    ranks: int, batch_size: int | None, more: dict[str, Any]
+) -> None:
+    config = TrainingConfig(hidden=(6,), optimizer="adam", batch_size=batch_size, epochs=4, **more)
+    devices = [Again() for _ in range(ranks)]
+    found = both_of_ranks(config, devices)
+    for one, other in found:
+        assert_same(one, other)
+        assert_same(found[0][1], other)
+    # Of at least half of the steps, n with an exchange each are n + 1 graphs.
+    assert min(device.runs for device in devices) > config.total_iterations(ROWS) // 2
+
+
+@pytest.mark.parametrize("ranks", [2, 5])
+def test_all_ranks_have_the_same_kernels_after_an_exchange(ranks: int) -> None:
+    config = TrainingConfig(hidden=(6,), batch_size=20, optimizer="adamw", **EVERYTHING)
+    after = []
+    for rank in range(ranks):
+        sharding = BatchSharding(8, rank, ranks, exchange=lambda own, out: None)
+        program = program_of(config, sharding)
+        (place,) = np.flatnonzero(program.is_outside)
+        after.append([launch.what for launch in program.places.launches[place + 1 :]])
+    assert after[0]
+    assert all(whats == after[0] for whats in after)
+
+
+def test_what_one_rank_cannot_capture_all_ranks_run_plainly() -> None:
+    devices = [Again() for _ in range(3)]
+    devices[1].refused = NotImplementedError("not during capture")
+    config = TrainingConfig(hidden=(5,), batch_size=9, epochs=6)
+    with pytest.warns(TrainingWarning, match=r"cannot be captured \(NotImplemented") as warned:
+        found = both_of_ranks(config, devices)
+    assert len(warned) == 3
+    assert [device.runs for device in devices] == [0, 0, 0]
+    for one, other in found:
+        assert_same(one, other)
+
+
+def test_what_fails_once_sums_are_exchanged_is_raised() -> None:
+    """The other ranks are past this exchange: what begins anew would meet their next one."""
+    all_reduce = []
+
+    def exchange(own: Any, out: Any) -> None:
+        all_reduce.append(len(own))
+        out[...] = own[0]
+
+    config = TrainingConfig(hidden=(5,), batch_size=9, epochs=2)
+    sharding = BatchSharding(2, 0, 2, exchange=exchange)
+    place = program_of(config, sharding).is_outside.index(True)
+    step, data, state, batches = problem(NumpyBackend(), config, sharding)
+    run = captured(step, data, Failing(RuntimeError("lost"), place + 1))
+    with pytest.raises(RuntimeError, match="lost"):
+        run(state, batches[0])
+    assert len(all_reduce) == 1
+
+
+# ---- what can go wrong -----------------------------------------------------------------
+
+
+def test_what_cannot_be_captured_runs_as_it_is_and_says_so_once() -> None:
+    device = Again()
+    device.refused = NotImplementedError("not during capture")
+    config = TrainingConfig(hidden=(5,), batch_size=8, epochs=6)
+    with pytest.warns(TrainingWarning, match=r"cannot be captured \(NotImplemented") as warned:
+        assert_same(*both(config, device))
+    assert len(warned) == 1
+
+
+WITHOUT_KERNEL: list[tuple[Any, str]] = [
+    (lambda _, s, b: (s[0] + b.x[::-1],), "run backwards"),
+    (lambda _, s, b: (s[0] + array_namespace(b.x).argmax(b.x),), "argmax cannot be"),
+    (lambda _, s, b: (s[0] + b.x * float("inf"),), "inf is no number"),
+    (lambda _, s, b: (s[0] + array_namespace(b.x).sum(b.x[:0]),), "empty arrays"),
+    (lambda _, s, b: (s[0] + 1 if b.x[:1] > 0 else s[0],), "may not decide"),
+]
+
+
+@pytest.mark.parametrize(("step", "reason"), WITHOUT_KERNEL)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_what_has_no_kernel_runs_as_it_is(step: Any, reason: str) -> None:
+    x = np.arange(1.0, 3.0)
+    with pytest.warns(TrainingWarning, match=reason):
+        (after,) = captured(step, (), Again())((np.zeros(2),), Batches(x[None]))
+    np.testing.assert_array_equal(after, step((), (np.zeros(2),), Batches(x))[0])
+
+
+class Failing(Again):
+    """A device of which one launch fails, the third or another."""
+
+    def __init__(self, error: Exception, number: int = 3) -> None:
+        super().__init__()
+        self.error = error
+        self.number = number
+
+    def launcher(self, what: Any) -> Any:
+        plain = super().launcher(what)
+
+        def launch(inputs: Any, outputs: Any) -> None:
+            plain(inputs, outputs)
+            if len(self.launched) == self.number:
+                raise self.error
+
+        return launch
+
+
+def twice(_: Any, state: Any, batch: Any) -> Any:
+    """Change the state with each of two launches."""
+    return state[0] + batch.x @ batch.x, state[1] @ batch.x + 1
+
+
+def test_a_failure_in_the_first_run_leaves_the_state_as_it_was() -> None:
+    state, batches = (np.eye(2), np.eye(2)), Batches(np.ones((2, 2, 2)))
+    with pytest.warns(TrainingWarning, match=r"RuntimeError: lost"):
+        found = captured(twice, (), Failing(RuntimeError("lost")))(state, batches)
+    assert_same(found, Backend.compile(NumpyBackend(), twice, ())(state, batches))
+
+
+def test_for_want_of_memory_a_step_runs_as_it_is_or_says_nothing_but_that() -> None:
+    state, batches = (np.eye(2), np.eye(2)), Batches(np.ones((2, 2, 2)))
+    with pytest.warns(TrainingWarning, match="MemoryError: not enough"):
+        found = captured(twice, (), Failing(MemoryError("not enough")))(state, batches)
+    assert_same(found, Backend.compile(NumpyBackend(), twice, ())(state, batches))
+
+    def too_large(_: Any, __: Any) -> Any:
+        raise MemoryError("nor for this")
+
+    run = Captured(twice, (), too_large, Failing(MemoryError("not enough")))
+    with pytest.raises(MemoryError, match="nor for this"):
+        run(state, batches)
+
+
+def test_after_an_error_that_loses_the_gpu_nothing_is_run_plainly() -> None:
+    state, batches = (np.eye(2), np.eye(2)), Batches(np.ones((2, 2, 2)))
+    run = captured(twice, (), Failing(GpuLostError("illegal address")))
+    with pytest.raises(GpuLostError, match="illegal address"):
+        run(state, batches)
+
+
+def test_a_capture_that_another_thread_ends_is_tried_again() -> None:
+    device = Again()
+    device.ended = 2
+    config = TrainingConfig(hidden=(5,), batch_size=8, epochs=8)
+    assert_same(*both(config, device))
+    assert device.ended == 0
+    assert device.runs > 0
+
+
+def test_runs_of_any_number_of_steps_make_few_graphs() -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        return (state[0] * 0.5 + batch.x,)
+
+    run, plain = captured(step, (), Again()), Backend.compile(NumpyBackend(), step, ())
+    one = other = (np.zeros(3),)
+    for steps in (*range(1, 17), *range(16, 0, -1)):
+        batches = Batches(np.random.default_rng(steps).random((steps, 3)))
+        one, other = plain(one, batches), run(other, batches)
+        np.testing.assert_array_equal(one[0], other[0])
+    assert len(run.runs) == 5
+
+
+@pytest.mark.parametrize("form", ["F", "sliced", "transposed"])
+def test_batches_that_are_not_row_major_are_taken_as_they_are(form: str) -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        return (state[0] * 0.5 + batch.x @ batch.x.T,)
+
+    whole = np.random.default_rng(0).random((4, 5, 6))
+    x = {
+        "F": np.asfortranarray(whole[:, :, :5]),
+        "sliced": whole[:, :, :5],
+        "transposed": whole.transpose(0, 2, 1)[:, :5, :],
+    }[form]
+    run, plain = captured(step, (), Again()), Backend.compile(NumpyBackend(), step, ())
+    one = other = (np.zeros((5, 5)),)
+    for _ in range(4):
+        one, other = plain(one, Batches(x)), run(other, Batches(x))
+    np.testing.assert_allclose(one[0], other[0])
+
+
+def test_a_state_that_changes_its_form_is_not_for_graphs() -> None:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        return (state[0] + batch.x,)
+
+    with pytest.warns(TrainingWarning, match="changes its form"):
+        (after,) = captured(step, (), Again())((np.zeros(2, np.float32),), Batches(np.ones((1, 2))))
+    assert after.dtype == np.float64
+
+
+def test_a_state_from_elsewhere_is_left_alone() -> None:
+    step, data, state, batches = problem(
+        NumpyBackend(), TrainingConfig(hidden=(5,), batch_size=25, epochs=3)
+    )
+    run = captured(step, data, Again())
+    first = mapped(np.array, run(state, batches[0]))
+    theta = np.array(first.theta)
+    one = np.array(run(first, batches[1]).theta)
+    np.testing.assert_array_equal(first.theta, theta)
+    # Another state in between, then the first one once more.
+    run(state, batches[2])
+    np.testing.assert_array_equal(run(first, batches[1]).theta, one)
+
+
+# ---- CUDA's kernels --------------------------------------------------------------------
+
+
+def test_every_operation_of_a_tape_is_cudas_too() -> None:
+    names = {*cuda_source.INFIX, *cuda_source.FUNCTIONS, *cuda_source.CHOICES}
+    assert all(hasattr(np, name) for name in names)
+    with pytest.raises(NotImplementedError, match="sin has no counterpart"):
+        cuda_source.statements(expression_of("sin"))
+    with pytest.raises(NotImplementedError, match="complex64 is no dtype"):
+        cuda_source.statements(expression_of("exp", "complex64"))
+
+
+def expression_of(name: str, dtype: str = "float32") -> Expression:
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        tape = batch.x.__array_namespace__()
+        return (state[0] + tape.do(getattr(np, name), batch.x),)
+
+    x = np.ones(2, dtype)
+    (launch,) = Program(step, (), (x.copy(),), Batches(x), Again()).places.launches
+    assert isinstance(launch.what, Expression)
+    return launch.what
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("batch_size", [None, 8, 25])
+@pytest.mark.parametrize("shard_rows", [None, 7])
+@pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_cuda_graphs_come_to_what_the_plain_step_does(
+    monkeypatch: pytest.MonkeyPatch,
+    batch_size: int | None,
+    shard_rows: int | None,
+    more: dict[str, Any],
+) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    config = TrainingConfig(
+        hidden=(6, 5),
+        optimizer="adam",
+        batch_size=batch_size,
+        shard_rows=shard_rows,
+        epochs=5,
+        learning_rate=0.01,
+        dtype="float64",
+        **more,
+    )
+    gpu = select_backend("cuda")
+    step, data, state, batches = problem(gpu, config)
+    plain, run = Backend.compile(gpu, step, data), gpu.compile(step, data)
+    assert isinstance(run, Captured)
+    one, other = state, state
+    for batch in batches:
+        one, other = plain(one, batch), run(other, batch)
+    for a, b in zip(leaves(one), leaves(other), strict=True):
+        np.testing.assert_allclose(gpu.to_numpy(a), gpu.to_numpy(b), rtol=1e-6, atol=1e-9)
+
+
+def test_thin_kernels_are_the_same_for_all_sizes_of_a_batch() -> None:
+    rows = ThinRows(10, 784, 41_000, 784)
+    slices = ThinSlices(10, 41_000, 784, 96)
+    text = small_matmul_kernels.rows_kernel(rows, "float", 4, "k")
+    assert text == small_matmul_kernels.rows_kernel(rows._replace(columns=5000), "float", 4, "k")
+    text = small_matmul_kernels.slices_kernel(slices, "float", 4, "k")
+    assert text == small_matmul_kernels.slices_kernel(slices._replace(inner=5000), "float", 4, "k")
+
+
+@pytest.mark.gpu
+def test_few_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    gpu: Any = select_backend("cuda")
+    with gpu.active():
+        device = cuda_graphs.CudaGraphs(gpu.cupy)
+    rng = np.random.default_rng(0)
+    A, before = rng.random((4, 256)), cuda_graphs.thin_kernel.cache_info().misses
+    for columns in (4100, 4200, 4300):
+        B = rng.random((columns, 256))
+        C, what = product(A, gpu.asarray(B).T, device)
+        assert isinstance(what, ThinRows)
+        np.testing.assert_allclose(gpu.to_numpy(C), A @ B.T)
+    assert cuda_graphs.thin_kernel.cache_info().misses <= before + 1
+    for cached in (cuda_graphs.thin_kernel, cuda_graphs.kernel_of):
+        assert cached.cache_info().maxsize == cuda_graphs.KERNELS
+
+
+def scaled(number: int) -> Expression:
+    """Return an expression whose kernel no other test has."""
+    return Expression(
+        ("float32",),
+        (Operation("multiply", (Input(0), Number(f"{number}.75")), ("float32",) * 2, "float32"),),
+        (0,),
+    )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not IS_IN_FRONT, reason="counts modules of the stand-in for CUDA")
+def test_kernels_that_nobody_uses_are_unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu: Any = select_backend("cuda")
+    monkeypatch.setattr(cuda_graphs, "kernel_of", lru_cache(2)(cuda_graphs.kernel_of.__wrapped__))
+    loaded = []
+    with gpu.active():
+        x = gpu.asarray(np.ones(3, np.float32))
+        for number in range(7):
+            kernel = cuda_graphs.kernel_of(gpu.cupy, scaled(number))
+            np.testing.assert_array_equal(gpu.to_numpy(kernel(x)), np.full(3, number + 0.75))
+            del kernel
+            gc.collect()
+            loaded.append(get("modules"))
+    # At most those in use and as many again.
+    assert max(loaded[2:]) <= loaded[2] + 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not IS_IN_FRONT, reason="counts modules of the stand-in for CUDA")
+def test_a_batch_of_another_size_compiles_the_kernel_of_columns_alone() -> None:
+    gpu: Any = select_backend("cuda")
+    loaded = [get("modules")]
+    for batch_size in (14, 15, 17, 15):
+        config = TrainingConfig(hidden=(7,), batch_size=batch_size, iterations=3)
+        step, data, state, (batch, *_) = problem(gpu, config)
+        gpu.compile(step, data)(state, batch)
+        loaded.append(get("modules"))
+    assert np.diff(loaded)[1:].tolist() == [1, 1, 0]
+
+
+def product(A: Any, B: Any, device: Any) -> tuple[Any, Any]:
+    """Return a product as a device's program makes it, and the first launch it is made by."""
+
+    def step(_: Any, state: Any, batch: Any) -> Any:
+        return (state[0] * 0 + batch.x @ state[1], state[1])
+
+    with device.active():
+        state = device.copy(np.zeros((A.shape[0], B.shape[1]), A.dtype)), B
+        batch = Batches(device.copy(A))
+        program = Program(step, (), state, batch, device)
+        for operation in program.bound(batch):
+            operation()
+    return state[0], program.places.launches[0].what
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 3, 7, 10, 16])
+@pytest.mark.parametrize(
+    ("inner", "columns"), [(784, 4100), (301, 4097), (4100, 784), (4099, 301), (200, 30)]
+)
+@pytest.mark.parametrize("transposed", [True, False])
+def test_thin_products_are_products(
+    dtype: str, rows: int, inner: int, columns: int, transposed: bool
+) -> None:
+    gpu: Any = select_backend("cuda")
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((rows, inner)).astype(dtype)
+    B = rng.standard_normal((columns, inner) if transposed else (inner, columns)).astype(dtype)
+    # Without a pool, which rounds sizes up: a read past the end is an illegal address.
+    with gpu.active(), gpu.cupy.cuda.using_allocator(None):
+        device, there = cuda_graphs.CudaGraphs(gpu.cupy), gpu.asarray(B)
+        C, what = product(A, there.T if transposed else there, device)
+    fits = A.nbytes <= 40 << 10
+    if transposed and columns > 4000 and fits:
+        assert isinstance(what, ThinRows)
+    elif inner > 4000 and not transposed:
+        assert isinstance(what, ThinSlices)
+    else:
+        assert isinstance(what, Product)
+    expected = A.astype(float) @ (B.T if transposed else B).astype(float)
+    np.testing.assert_allclose(gpu.to_numpy(C), expected, atol=1e-3 if dtype == "float32" else 1e-9)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("inner", "columns", "kind"), [(400, 4100, ThinRows), (200, 30, Product), (50, 30, Columns)]
+)
+def test_columns_may_be_further_apart_than_they_are_long(
+    inner: int, columns: int, kind: type
+) -> None:
+    gpu: Any = select_backend("cuda")
+    rng = np.random.default_rng(0)
+    A, whole = rng.standard_normal((10, inner)), rng.standard_normal((columns, inner + 4))
+    with gpu.active():
+        device = cuda_graphs.CudaGraphs(gpu.cupy)
+    C, what = product(A, gpu.asarray(whole)[:, :inner].T, device)
+    assert isinstance(what, kind)
+    np.testing.assert_allclose(gpu.to_numpy(C), A @ whole[:, :inner].T)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("graphs", ["0", "1"])
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_tensor_cores_round_as_the_mathematics_says(
+    monkeypatch: pytest.MonkeyPatch, graphs: str, precision: Any
+) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, graphs)
+    gpu, cpu, thetas = select_backend("cuda"), select_backend("cpu"), []
+    X, y = np.random.default_rng(0).integers(0, 256, (200, 64), np.uint8), np.arange(200) % 4
+    full = TrainingConfig(hidden=(32,), iterations=1)
+    short = replace(full, matmul_precision=precision)
+    for backend, config in ((gpu, short), (cpu, short), (gpu, full)):
+        thetas.append(train(X, y, config, backend=backend)[0].theta)
+    ours, emulated, exact = thetas
+    assert np.linalg.norm(ours - emulated) < 0.2 * np.linalg.norm(ours - exact)
+
+
+@pytest.mark.gpu
+def test_cuda_graphs_come_to_the_same_bits_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    gpu = select_backend("cuda")
+    config = TrainingConfig(hidden=(40, 30), optimizer="adam", batch_size=10, epochs=6)
+
+    def theta() -> Any:
+        step, data, state, batches = problem(gpu, config)
+        run = gpu.compile(step, data)
+        for batch in batches:
+            state = run(state, batch)
+        return gpu.to_numpy(state.theta)
+
+    np.testing.assert_array_equal(theta(), theta())
+
+
+def added(_: Any, state: Any, batch: Any) -> Any:
+    return (state[0] + batch.x,)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not IS_IN_FRONT, reason="counts captures of the stand-in for CUDA")
+def test_runs_of_one_form_are_captured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    gpu: Any = select_backend("cuda")
+    run, state, begun = gpu.compile(added, ()), (gpu.asarray(np.zeros(3)),), []
+    for number in range(6):
+        state = run(state, Batches(gpu.asarray(np.full((4, 3), float(number)))))
+        begun.append(get("captures"))
+    np.testing.assert_array_equal(gpu.to_numpy(state[0]), np.full(3, 4 * 15.0))
+    # The first run is launched one by one; the second is captured.
+    assert np.diff(begun).tolist() == [1, 0, 0, 0, 0]
+
+
+@pytest.mark.gpu
+def test_what_a_graph_works_in_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that nobody holds goes back to the device before each run."""
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    gpu: Any = select_backend("cuda")
+    config = TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8, epochs=5)
+    pool = gpu.cupy.cuda.MemoryPool()
+    with gpu.active(), gpu.cupy.cuda.using_allocator(pool.malloc):
+        step, data, state, batches = problem(gpu, config)
+        plain, graphs = Backend.compile(gpu, step, data), cuda_graphs.CudaGraphs(gpu.cupy)
+        run = Captured(step, data, plain, graphs)
+        one = other = state
+        for batch in batches:
+            one, other = plain(one, batch), run(other, batch)
+            gc.collect()
+            pool.free_all_blocks()
+        np.testing.assert_allclose(
+            gpu.to_numpy(one.theta), gpu.to_numpy(other.theta), rtol=1e-4, atol=1e-6
+        )
+
+
+@pytest.mark.gpu
+def test_a_result_outlives_the_streams_that_made_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
+    gpu: Any = select_backend("cuda")
+    pool = gpu.cupy.cuda.MemoryPool()
+    with gpu.active():
+        graphs = cuda_graphs.CudaGraphs(gpu.cupy)
+    with gpu.active(), gpu.cupy.cuda.using_allocator(pool.malloc):
+        state = (gpu.asarray(np.zeros(1 << 20)),)
+        batches = Batches(gpu.asarray(np.ones((2, 1 << 20))))
+        plain = Backend.compile(gpu, added, ())
+        run = Captured(added, (), plain, graphs)
+        results = [run(state, batches)[0] for _ in range(3)]
+        (result,) = run(state, batches)
+        del run, graphs, results
+        gc.collect()
+        np.testing.assert_array_equal(gpu.to_numpy(result), 2)
+        held, size = pool.total_bytes(), result.size
+        del result
+        # Its memory is free for the stream of whoever asked for it.
+        kept = gpu.cupy.empty(size)
+        assert pool.total_bytes() == held
+        del kept

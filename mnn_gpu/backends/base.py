@@ -14,20 +14,20 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace
 
-from mnn_gpu.compiler.operations import Outside
+from mnn_gpu.compiler.operations import ExternalCall
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError, MnnGpuError
 from mnn_gpu.nn.matmul_precision import low_precision_matmul
 from mnn_gpu.step.execution import (
+    AllGather,
     AllReduce,
-    Gathered,
-    OfPart,
+    PartFunction,
     Run,
     Step,
     Update,
     all_reduce,
     entries,
-    of_one_rank,
+    single_rank,
 )
 
 
@@ -121,7 +121,7 @@ class Backend(ABC):
         """Work on this device; turn what it raises into a DeviceError with cause and cure."""
         return _TranslateErrors(self)
 
-    def compile(self, step: Step, data: Any, allgather: Gathered = of_one_rank) -> Run:  # noqa: ARG002
+    def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:  # noqa: ARG002
         """Make a pure step ``(data, state, batch) -> state`` as fast as the device allows.
 
         Parameters
@@ -148,7 +148,7 @@ class Backend(ABC):
 
         return run
 
-    def parallel_map(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
+    def parallel_map(self, function: PartFunction, array: Any, items: Sequence[Any]) -> list[Any]:
         """Return ``function(array, part)`` of each run of items that it works on in turn.
 
         There are `workers` runs, which do not depend on each other, or as many as there
@@ -169,7 +169,7 @@ class Backend(ABC):
         """
         xp = array_namespace(own[0])
         if isinstance(xp, Tape):
-            return xp.do(Outside(exchange, own[0].shape, np.dtype(dtype)), *own)
+            return xp.do(ExternalCall(exchange, own[0].shape, np.dtype(dtype)), *own)
         return all_reduce(exchange, own, dtype)
 
     def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:

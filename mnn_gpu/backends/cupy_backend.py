@@ -16,14 +16,14 @@ from mnn_gpu.backends.base import Backend, Memory
 from mnn_gpu.backends.gpu_errors import is_out_of_memory
 from mnn_gpu.backends.gpu_probe import explain_running, probe
 from mnn_gpu.compiler.cuda_graphs import cuda_graphs
-from mnn_gpu.compiler.cuda_graphs.compile import SILENT, Captured, first_hindrance
+from mnn_gpu.compiler.cuda_graphs.compile import SILENT, CapturedStep, first_failure
 from mnn_gpu.compiler.cuda_graphs.cublas import Cublas, CublasError
 from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
 from mnn_gpu.compiler.cuda_graphs.current import current
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError, TrainingWarning
 from mnn_gpu.nn.matmul_precision import rounded
-from mnn_gpu.step.execution import Gathered, Run, Step, of_one_rank
+from mnn_gpu.step.execution import AllGather, Run, Step, single_rank
 
 # A GPU wants few, large launches: 65,536 rows of 784 float32 are 196 MiB.
 SHARD_ROWS = 65536
@@ -116,7 +116,7 @@ class CupyBackend(Backend):
         with self.active():
             return CudaGraphs(self.cupy)
 
-    def compile(self, step: Step, data: Any, allgather: Gathered = of_one_rank) -> Run:
+    def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:
         """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `graphs`.
 
         Several ranks do so only where it is 1.
@@ -125,18 +125,18 @@ class CupyBackend(Backend):
         the parameters of all ranks must stay the same.
         """
         plain = super().compile(step, data)
-        everyones = allgather(self._hindrance_to_graphs())
-        hindrance = first_hindrance(everyones)
-        if hindrance is None and len(everyones) > 1:
-            hindrance = first_hindrance(allgather(cuda_graphs.hindrance_of_ranks()))
-        if hindrance is None:
-            return Captured(step, data, plain, self.graphs, allgather)
-        if hindrance:
-            warnings.warn(f"No CUDA graphs ({hindrance}).", TrainingWarning, stacklevel=2)
+        failures = allgather(self._why_no_graphs())
+        failure = first_failure(failures)
+        if failure is None and len(failures) > 1:
+            failure = first_failure(allgather(cuda_graphs.why_disabled_for_ranks()))
+        if failure is None:
+            return CapturedStep(step, data, plain, self.graphs, allgather)
+        if failure:
+            warnings.warn(f"No CUDA graphs ({failure}).", TrainingWarning, stacklevel=2)
         return plain
 
-    def _hindrance_to_graphs(self) -> str | None:
-        if not cuda_graphs.are_wanted():
+    def _why_no_graphs(self) -> str | None:
+        if not cuda_graphs.are_enabled():
             return SILENT
         try:
             self.graphs  # noqa: B018  # made here

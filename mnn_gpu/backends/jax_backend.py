@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mnn_gpu.backends.base import Backend, Memory
 from mnn_gpu.backends.jax_vectors import Concat, cut, piecewise, register
 from mnn_gpu.errors import DeviceError, UsageError
-from mnn_gpu.step.execution import Gathered, Run, Step, Update, entries, of_one_rank
+from mnn_gpu.step.execution import AllGather, Run, Step, Update, entries, single_rank
 
 INSTALL = 'Run pip install "mnn_gpu[jax]", or leave --backend out.'
 
@@ -104,7 +104,7 @@ class JaxBackend(Backend):
             return super().low_precision_matmul(A, B, bits)
         return self.xp.matmul(A, B, precision=self.jax.lax.DotAlgorithmPreset[PRESETS[bits]])
 
-    def compile(self, step: Step, data: Any, allgather: Gathered = of_one_rank) -> Run:  # noqa: ARG002
+    def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:  # noqa: ARG002
         """Compile with `jax.jit`, the state donated, `STEPS_PER_CALL` steps to a call.
 
         The data are an argument, since XLA would copy a constant of that size into its

@@ -16,7 +16,7 @@ from mnn_gpu.compiler.blocked import blockwise
 from mnn_gpu.compiler.replay import Replay, TornStepError
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError
-from mnn_gpu.step.execution import Gathered, OfPart, Run, Step, Update, of_one_rank
+from mnn_gpu.step.execution import AllGather, PartFunction, Run, Step, Update, single_rank
 from mnn_gpu.utils.blas import single_threaded
 from mnn_gpu.utils.threads import wanted_threads
 
@@ -96,7 +96,7 @@ class NumpyBackend(Backend):
             )
         return None
 
-    def compile(self, step: Step, data: Any, allgather: Gathered = of_one_rank) -> Run:  # noqa: ARG002
+    def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:  # noqa: ARG002
         """Trace the step once and replay it into fixed memory; see `replay.py`."""
         return Replay(step, data)
 
@@ -107,16 +107,16 @@ class NumpyBackend(Backend):
     def single_threaded(self) -> AbstractContextManager[Any]:
         return single_threaded()
 
-    def parallel_map(self, function: OfPart, array: Any, items: Sequence[Any]) -> list[Any]:
+    def parallel_map(self, function: PartFunction, array: Any, items: Sequence[Any]) -> list[Any]:
         """Let each run of items be replayed by a thread of its own."""
         xp = array_api_compat.array_namespace(array)
         if not isinstance(xp, Tape):
             return super().parallel_map(function, array, items)
 
-        def in_next_lane(array: Any, part: Sequence[Any]) -> Any:
-            xp.lane += 1
+        def in_next_worker(array: Any, part: Sequence[Any]) -> Any:
+            xp.worker += 1
             return function(array, part)
 
-        results = super().parallel_map(in_next_lane, array, items)
-        xp.lane = 0
+        results = super().parallel_map(in_next_worker, array, items)
+        xp.worker = 0
         return results

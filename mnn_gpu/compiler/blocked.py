@@ -17,7 +17,7 @@ MANY = 4
 """So many blocks are worth waking another thread."""
 
 
-def blockwise(function: Elementwise, block: int, lanes: int = 1) -> Elementwise:
+def blockwise(function: Elementwise, block: int, workers: int = 1) -> Elementwise:
     """Return a function with the same results that works through long vectors in blocks.
 
     Parameters
@@ -39,11 +39,11 @@ def blockwise(function: Elementwise, block: int, lanes: int = 1) -> Elementwise:
         parts = []
         blocks = slices(length, size)
         for i, here in enumerate(blocks):
-            if isinstance(xp, Tape) and lanes > 1 and length >= MANY * size:
-                xp.lane = 1 + i * lanes // len(blocks)
+            if isinstance(xp, Tape) and workers > 1 and length >= MANY * size:
+                xp.worker = 1 + i * workers // len(blocks)
             parts.append(function(*(a[here] if _is_vector(a) else a for a in arguments)))
         if isinstance(xp, Tape):
-            xp.lane = 0
+            xp.worker = 0
         return tuple(xp.concat(list(part)) for part in zip(*parts, strict=True))
 
     return in_blocks

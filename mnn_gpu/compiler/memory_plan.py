@@ -15,14 +15,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.compiler.operations import Operation, Own, aligned, into
+from mnn_gpu.compiler.operations import DataMovement, Operation, aligned, into
 from mnn_gpu.compiler.trace import Call
 from mnn_gpu.compiler.views import address, owner
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
 
-class Layout:
+class MemoryPlan:
     """The memory of a tape's calls.
 
     Parameters
@@ -46,7 +46,7 @@ class Layout:
         self.calls = calls
         self.index = {id(call.result): i for i, call in enumerate(calls)}
         self.last_use = self._last_uses(outputs)
-        self.lanes_using = self._lanes_using()
+        self.workers_using = self._workers_using()
         self.old_reads = self._reads_of(targets, outputs)
         # Each result lies on a target, or inside another result at an offset, or in memory
         # of its own: the place of its root.
@@ -55,7 +55,7 @@ class Layout:
         self.place: dict[int, NDArray] = {}
         self._put_outputs_on_targets(outputs, targets)
         for call in reversed(calls):
-            if call.function is Own.JOIN:
+            if call.function is DataMovement.CONCAT:
                 self._put_parts_into_the_whole(call)
             else:
                 self._overwrite_an_argument(call)
@@ -69,7 +69,7 @@ class Layout:
 
     def is_in_place(self, call: Call) -> bool:
         """Return whether all parts of a concatenation are written where they belong."""
-        return call.function is Own.JOIN and all(
+        return call.function is DataMovement.CONCAT and all(
             self.inside.get(id(owner(part))) == (id(call.result), offset)
             and _is_all_of(part, owner(part))
             for part, offset in _parts(call)
@@ -86,12 +86,12 @@ class Layout:
             last[id(owner(output))] = len(self.calls)
         return last
 
-    def _lanes_using(self) -> dict[int, set[int]]:
-        lanes: dict[int, set[int]] = {}
+    def _workers_using(self) -> dict[int, set[int]]:
+        workers: dict[int, set[int]] = {}
         for call in self.calls:
             for array in _arrays(call):
-                lanes.setdefault(id(owner(array)), set()).add(call.lane)
-        return lanes
+                workers.setdefault(id(owner(array)), set()).add(call.worker)
+        return workers
 
     def _reads_of(
         self, targets: Sequence[NDArray], outputs: Sequence[NDArray]
@@ -124,7 +124,7 @@ class Layout:
             same = low == start and read.strides == result.strides and read.shape == result.shape
             if j > i or (j == i and not (same and _is_elementwise(self.calls[i]))):
                 return False
-            if j < i and 0 < self.calls[j].lane != self.calls[i].lane > 0:
+            if j < i and 0 < self.calls[j].worker != self.calls[i].worker > 0:
                 return False
         return True
 
@@ -157,7 +157,7 @@ class Layout:
             if (
                 self._is_free(argument)
                 and self.last_use[id(argument)] == self.index[id(result)]
-                and self._is_used_in(call.lane, id(argument))
+                and self._is_used_in(call.worker, id(argument))
                 and argument.strides == result.strides
                 and argument.shape == result.shape
                 and argument.nbytes == result.nbytes
@@ -165,9 +165,12 @@ class Layout:
             ):
                 return
 
-    def _is_used_in(self, lane: int, name: int) -> bool:
+    def _is_used_in(self, worker: int, name: int) -> bool:
         """Return whether a result is no other lane's, which may still be working on it."""
-        return self.lanes_using[name] <= {0, lane} and self.calls[self.index[name]].lane == lane
+        return (
+            self.workers_using[name] <= {0, worker}
+            and self.calls[self.index[name]].worker == worker
+        )
 
     def _is_free(self, array: NDArray) -> bool:
         """Return whether it is a whole result that has no place yet."""
@@ -201,9 +204,9 @@ class Layout:
                     root, _ = self._root(id(owner(array)))
                     first.setdefault(root, i)
                     last[root] = max(last.get(root, i), self.last_use[id(owner(array))])
-        lanes: dict[int, set[int]] = {}
+        workers: dict[int, set[int]] = {}
         for name in self.index:
-            lanes.setdefault(self._root(name)[0], set()).update(self.lanes_using[name])
+            workers.setdefault(self._root(name)[0], set()).update(self.workers_using[name])
         starts: dict[int, list[int]] = {}
         ends: dict[int, list[int]] = {}
         for root in first:
@@ -217,14 +220,18 @@ class Layout:
                     continue
                 size = self.calls[self.index[root]].result.nbytes
                 # What a lane sets free, another may still be waiting to overwrite.
-                pool = free.get((call.lane, size)) or free.get((0, size))
+                pool = free.get((call.worker, size)) or free.get((0, size))
                 self.place[root] = pool.pop() if pool else aligned((size,), np.uint8)
             for root in ends.get(i, []):
                 # What was made outside a lane, another lane may still be reading.
-                alone = lanes[root] <= {0, call.lane}
-                if root not in self.target and self.calls[first[root]].lane == call.lane and alone:
+                alone = workers[root] <= {0, call.worker}
+                if (
+                    root not in self.target
+                    and self.calls[first[root]].worker == call.worker
+                    and alone
+                ):
                     memory = self.place[root]
-                    free.setdefault((call.lane, memory.nbytes), []).append(memory)
+                    free.setdefault((call.worker, memory.nbytes), []).append(memory)
 
     def _copies(self, outputs: Sequence[NDArray], targets: Sequence[NDArray]) -> list[Operation]:
         """Return what brings those outputs to their targets that are not written there.

@@ -23,7 +23,7 @@ PRODUCTS = (np.dot, np.matmul)
 REDUCTIONS = (np.add.reduce, np.maximum.reduce)
 
 
-class Own(Enum):
+class DataMovement(Enum):
     """Operations that are no function of NumPy's with these arguments.
 
     COPY copies in the order it finds, or row by row with ``order="C"``, as ``dtype`` if
@@ -32,11 +32,11 @@ class Own(Enum):
 
     COPY = "copy"
     TAKE = "take"
-    JOIN = "join"
+    CONCAT = "join"
 
 
 @dataclass(frozen=True)
-class Outside:
+class ExternalCall:
     """What is done outside of NumPy, ``function(arguments, out)``, with a result of this form."""
 
     function: Callable[[Sequence[NDArray], NDArray], object]
@@ -52,7 +52,7 @@ class Outside:
         self.function(inputs, outputs[0])
 
 
-Function: TypeAlias = Callable[..., Any] | Own | Outside
+Function: TypeAlias = Callable[..., Any] | DataMovement | ExternalCall
 
 
 LINE = 64
@@ -74,16 +74,16 @@ def empty_result(
 
     Nothing is computed, so memory that is never used costs nothing.
     """
-    if isinstance(function, Outside):
+    if isinstance(function, ExternalCall):
         return np.empty(function.shape, function.dtype)
-    if function is Own.COPY:
+    if function is DataMovement.COPY:
         (x,) = arguments
         return np.empty_like(x, options.get("dtype"), options.get("order", "K"))
-    if function is Own.TAKE:
+    if function is DataMovement.TAKE:
         x, indices = arguments
         axis = options["axis"]
         return np.empty((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype)
-    if function is Own.JOIN:
+    if function is DataMovement.CONCAT:
         rows = sum(len(part) for part in arguments)
         return np.empty((rows, *arguments[0].shape[1:]), np.result_type(*arguments))
     if function in REDUCTIONS:
@@ -139,15 +139,15 @@ def into(
     Positional arguments and numbers that are arrays already save a third of the time of
     a small call.
     """
-    if isinstance(function, Outside):
+    if isinstance(function, ExternalCall):
         return partial(function, *arguments, out)
-    if function is Own.COPY:
+    if function is DataMovement.COPY:
         return partial(np.copyto, out, arguments[0], "unsafe")
-    if function is Own.TAKE:
+    if function is DataMovement.TAKE:
         # The row numbers were made by this package; "clip" spares NumPy a buffer for `out`.
         x, indices = arguments
         return partial(x.take, indices, options["axis"], out, "clip")
-    if function is Own.JOIN:
+    if function is DataMovement.CONCAT:
         return partial(np.concatenate, arguments, 0, out)
     if function in REDUCTIONS:
         x, dtype = arguments[0], options.get("dtype")

@@ -19,9 +19,9 @@ def leaves(tree: Tree) -> Iterator[Array]:
         yield tree
 
 
-def mapped(function: Callable[[Array], Array], tree: Tree) -> Tree:
+def tree_map(function: Callable[[Array], Array], tree: Tree) -> Tree:
     """Return the tree with a function of each of its arrays, in order, in their places."""
     if isinstance(tree, (tuple, list)):
-        branches = [mapped(function, branch) for branch in tree]
+        branches = [tree_map(function, branch) for branch in tree]
         return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)
     return None if tree is None else function(tree)

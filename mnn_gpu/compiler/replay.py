@@ -20,9 +20,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.compiler.memory_plan import Layout
+from mnn_gpu.compiler.memory_plan import MemoryPlan
 from mnn_gpu.compiler.operations import PRODUCTS, Operation, aligned
-from mnn_gpu.compiler.pytrees import Tree, leaves, mapped
+from mnn_gpu.compiler.pytrees import Tree, leaves, tree_map
 from mnn_gpu.compiler.trace import Call, Tape
 from mnn_gpu.compiler.views import owner
 from mnn_gpu.step.execution import Step
@@ -51,22 +51,22 @@ class Replay:
 
     def __call__(self, state: Tree, batches: Tree) -> Tree:
         stacks = [stack for stack in batches if stack is not None]
-        places, program = self._program_for(state, batches, stacks)
-        self._bring_in(leaves(state))
+        batch_buffers, program = self._program_for(state, batches, stacks)
+        self._copy_in(leaves(state))
         for i in range(len(stacks[0])):
-            for place, stack in zip(places, stacks, strict=True):
-                place[...] = stack[i]
+            for target, stack in zip(batch_buffers, stacks, strict=True):
+                target[...] = stack[i]
             try:
                 program.run()
             except MemoryError as error:
                 raise TornStepError(*error.args) from error
         return self.state
 
-    def _bring_in(self, state: Iterable[NDArray]) -> None:
+    def _copy_in(self, state: Iterable[NDArray]) -> None:
         """Copy what is not there already; one buffer may be wanted in the place of another."""
         pairs = zip(state, self.buffers, strict=True)
-        strangers = [(np.array(leaf), buffer) for leaf, buffer in pairs if leaf is not buffer]
-        for leaf, buffer in strangers:
+        foreign = [(np.array(leaf), buffer) for leaf, buffer in pairs if leaf is not buffer]
+        for leaf, buffer in foreign:
             if (leaf.shape, leaf.dtype) != (buffer.shape, buffer.dtype):
                 raise ValueError("a compiled step is given a state of another shape or dtype")
             buffer[...] = leaf
@@ -76,24 +76,24 @@ class Replay:
     ) -> tuple[list[NDArray], Program]:
         """Return the program for batches of this shape, and where it finds its batch."""
         if not self.buffers:
-            self.state = mapped(_own, state)
+            self.state = tree_map(_aligned_copy, state)
             self.buffers = list(leaves(self.state))
         key = tuple((stack.shape[1:], stack.dtype) for stack in stacks)
         if key not in self.programs:
-            places = [_own(stack[0, ...]) for stack in stacks]
-            self.programs[key] = places, self._traced(batches, places)
+            batch_buffers = [_aligned_copy(stack[0, ...]) for stack in stacks]
+            self.programs[key] = batch_buffers, self._traced(batches, batch_buffers)
         return self.programs[key]
 
-    def _traced(self, batches: Tree, places: Sequence[NDArray]) -> Program:
+    def _traced(self, batches: Tree, batch_buffers: Sequence[NDArray]) -> Program:
         tape = Tape()
-        data, state = (mapped(tape.traced, tree) for tree in (self.data, self.state))
-        at = iter(places)
-        batch = mapped(lambda _: tape.traced(next(at)), batches)
+        data, state = (tree_map(tape.traced, tree) for tree in (self.data, self.state))
+        at = iter(batch_buffers)
+        batch = tree_map(lambda _: tape.traced(next(at)), batches)
         result = self.step(data, state, batch)
         return Program(tape.calls, [leaf.array for leaf in leaves(result)], self.buffers)
 
 
-def _own(array: NDArray) -> NDArray:
+def _aligned_copy(array: NDArray) -> NDArray:
     copy = aligned(array.shape, array.dtype)
     copy[...] = array
     return copy
@@ -106,24 +106,24 @@ class Program:
         self, calls: Sequence[Call], outputs: Sequence[NDArray], targets: Sequence[NDArray]
     ) -> None:
         calls = _needed(calls, outputs)
-        layout = Layout(calls, outputs, targets)
+        memory_plan = MemoryPlan(calls, outputs, targets)
         self.operations: list[Operation] = []
-        for group, run in groupby(calls, key=lambda call: call.group if call.lane else 0):
-            lanes: dict[int, list[Operation]] = {}
+        for group, run in groupby(calls, key=lambda call: call.group if call.worker else 0):
+            workers: dict[int, list[Operation]] = {}
             products = False
             for call in run:
                 products |= call.function in PRODUCTS
-                if not layout.is_in_place(call):
-                    lanes.setdefault(call.lane, []).append(layout.bound(call))
-            if group and lanes:
-                self.operations.append(Lanes(list(lanes.values()), products))
+                if not memory_plan.is_in_place(call):
+                    workers.setdefault(call.worker, []).append(memory_plan.bound(call))
+            if group and workers:
+                self.operations.append(ParallelCalls(list(workers.values()), products))
             else:
-                self.operations += lanes.get(0, [])
-        self.operations += layout.last_copies
+                self.operations += workers.get(0, [])
+        self.operations += memory_plan.last_copies
 
     def run(self) -> None:
         """Do everything once more."""
-        _do(self.operations)
+        _run_all(self.operations)
 
 
 def _needed(calls: Sequence[Call], outputs: Sequence[NDArray]) -> list[Call]:
@@ -137,28 +137,30 @@ def _needed(calls: Sequence[Call], outputs: Sequence[NDArray]) -> list[Call]:
     return kept[::-1]
 
 
-class Lanes:
+class ParallelCalls:
     """Lists of operations that threads do side by side; NumPy lets them run at once.
 
     If there are matrix products among them, each is kept to its lane's thread.
     """
 
-    def __init__(self, lanes: Sequence[Sequence[Operation]], products: bool) -> None:
-        self.first, *self.others = lanes
+    def __init__(self, workers: Sequence[Sequence[Operation]], products: bool) -> None:
+        self.first, *self.others = workers
         self.around = single_threaded if products and self.others else nullcontext
 
     def __call__(self) -> None:
         if not self.others:
-            _do(self.first)
+            _run_all(self.first)
             return
         threads = _threads(len(self.others), os.getpid())
         with self.around():
             # In copies of the context, which holds NumPy's ways with overflows.
-            waiting = [threads.submit(copy_context().run, _do, lane) for lane in self.others]
+            waiting = [
+                threads.submit(copy_context().run, _run_all, worker) for worker in self.others
+            ]
             try:
-                _do(self.first)
-                for lane in waiting:
-                    lane.result()
+                _run_all(self.first)
+                for worker in waiting:
+                    worker.result()
             except BaseException:
                 wait(waiting)
                 raise
@@ -170,6 +172,6 @@ def _threads(count: int, _process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
-def _do(operations: Sequence[Operation]) -> None:
+def _run_all(operations: Sequence[Operation]) -> None:
     for operation in operations:
         operation()

@@ -15,20 +15,20 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.compiler.operations import Own
+from mnn_gpu.compiler.operations import DataMovement
 from mnn_gpu.utils.blas import has_small_kernels
 
 NDArray: TypeAlias = npt.NDArray[Any]
 Do: TypeAlias = Callable[..., NDArray]
 """`Tape.do`, handing back the plain array."""
 
-THIN = 32
-WIDE = 128
+MOST_ROWS = 32
+LEAST_WIDTH = 128
 
 FEW = 12
 """With more rows, two threads and packing are faster than one without."""
 
-FEW_IN_LANE = 24
+FEW_IN_WORKER = 24
 """The same where the product has one thread anyway."""
 
 SMALL = 750_000
@@ -41,12 +41,12 @@ SMALL_RESULT = 1200
 """Elements: beyond, it packs where the second operand is transposed."""
 
 
-def is_thin(rows: int, inner: int, columns: int) -> bool:
+def is_small(rows: int, inner: int, columns: int) -> bool:
     """Return whether (rows, inner) times (inner, columns) is better done by `product`."""
-    return rows <= THIN and min(inner, columns) >= WIDE
+    return rows <= MOST_ROWS and min(inner, columns) >= LEAST_WIDTH
 
 
-def product(do: Do, A: NDArray, B: NDArray, *, in_lane: bool) -> NDArray:
+def product(do: Do, A: NDArray, B: NDArray, *, in_worker: bool) -> NDArray:
     """Write down ``A @ B`` for an A of few rows; return it, in row-major order.
 
     Parameters
@@ -58,13 +58,13 @@ def product(do: Do, A: NDArray, B: NDArray, *, in_lane: bool) -> NDArray:
     in_lane : bool
         Whether several threads work side by side, each with products of its own.
     """
-    if has_small_kernels() and len(A) <= (FEW_IN_LANE if in_lane else FEW):
+    if has_small_kernels() and len(A) <= (FEW_IN_WORKER if in_worker else FEW):
         across = len(B) if B.flags.f_contiguous else B.shape[1]
         most = SMALL // (len(A) * across)
         if most >= SHORTEST:
             along = _along_columns if B.flags.f_contiguous else _along_inner
             return along(do, A, B, most)
-    return do(Own.COPY, do(np.dot, B.T, A.T).T, order="C")
+    return do(DataMovement.COPY, do(np.dot, B.T, A.T).T, order="C")
 
 
 def _along_columns(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
@@ -76,7 +76,7 @@ def _along_columns(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
     parts = [do(np.matmul, pieces, A.T).reshape(whole, rows)]
     if whole < columns:
         parts.append(do(np.dot, B.T[whole:], A.T))
-    return do(Own.COPY, do(Own.JOIN, *parts).T, order="C")
+    return do(DataMovement.COPY, do(DataMovement.CONCAT, *parts).T, order="C")
 
 
 def _along_inner(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.compiler import small_matmul
-from mnn_gpu.compiler.operations import Function, Own, empty_result
+from mnn_gpu.compiler.operations import DataMovement, Function, empty_result
 from mnn_gpu.compiler.views import in_shape
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -33,7 +33,7 @@ class Call(NamedTuple):
     arguments: tuple[Any, ...]
     options: dict[str, Any]
     result: NDArray
-    lane: int
+    worker: int
     group: int
 
 
@@ -55,17 +55,17 @@ class Tape:
         self.known: dict[Any, Traced] = {}
         self.constants: dict[Any, NDArray] = {}
         self.group = 0
-        self._lane = 0
+        self._worker = 0
 
     @property
-    def lane(self) -> int:
+    def worker(self) -> int:
         """In which lane the next operations are, 0 for none."""
-        return self._lane
+        return self._worker
 
-    @lane.setter
-    def lane(self, lane: int) -> None:
-        self.group += lane > 0 and self._lane == 0
-        self._lane = lane
+    @worker.setter
+    def worker(self, worker: int) -> None:
+        self.group += worker > 0 and self._worker == 0
+        self._worker = worker
 
     def traced(self, array: npt.ArrayLike) -> Traced:
         """Let an array that is there from the start take part."""
@@ -75,13 +75,13 @@ class Tape:
         """Write down an operation that makes a new array; once is enough."""
         plain = tuple(_plain(argument) for argument in arguments)
         same = (function, *map(_identity, plain), *options.items())
-        for lane in (0, self.lane):
-            if (lane, same) in self.known:
-                return self.known[lane, same]
+        for worker in (0, self.worker):
+            if (worker, same) in self.known:
+                return self.known[worker, same]
         result = empty_result(function, plain, options)
-        self.calls.append(Call(function, plain, options, result, self.lane, self.group))
-        self.known[self.lane, same] = Traced(self, result)
-        return self.known[self.lane, same]
+        self.calls.append(Call(function, plain, options, result, self.worker, self.group))
+        self.known[self.worker, same] = Traced(self, result)
+        return self.known[self.worker, same]
 
     # ---- the namespace: what a step may use ------------------------------------------
 
@@ -107,11 +107,15 @@ class Tape:
     def reshape(self, x: Traced, shape: tuple[int, ...]) -> Traced:
         view = in_shape(x.array, shape)
         if view is None:
-            return self.reshape(self.do(Own.COPY, x, order="C"), shape)
+            return self.reshape(self.do(DataMovement.COPY, x, order="C"), shape)
         return Traced(self, view)
 
     def astype(self, x: Traced, dtype: Any, *, copy: bool = True) -> Traced:
-        return x if x.dtype == dtype and not copy else self.do(Own.COPY, x, dtype=np.dtype(dtype))
+        return (
+            x
+            if x.dtype == dtype and not copy
+            else self.do(DataMovement.COPY, x, dtype=np.dtype(dtype))
+        )
 
     def maximum(self, x: Traced, y: Any) -> Traced:
         return self.do(np.maximum, x, self._operand(x.array, y))
@@ -143,25 +147,25 @@ class Tape:
         return self.do(np.add.reduce, x, axis=axes, dtype=dtype, keepdims=keepdims)
 
     def take(self, x: Any, indices: Traced, *, axis: int) -> Traced:
-        return self.do(Own.TAKE, x, indices, axis=axis)
+        return self.do(DataMovement.TAKE, x, indices, axis=axis)
 
     def matmul(self, A: Any, B: Any) -> Traced:
         """Multiply; a product of few rows another way, which may round otherwise."""
         A, B = np.asarray(_plain(A)), np.asarray(_plain(B))
-        if not self.for_host or not small_matmul.is_thin(len(A), *B.shape):
+        if not self.for_host or not small_matmul.is_small(len(A), *B.shape):
             return self.do(np.dot, A, B)
 
         def do(*arguments: Any, **options: Any) -> NDArray:
             return self.do(*arguments, **options).array
 
-        return Traced(self, small_matmul.product(do, A, B, in_lane=self.lane > 0))
+        return Traced(self, small_matmul.product(do, A, B, in_worker=self.worker > 0))
 
     def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Traced:
         """Multiply operands that a device rounds to so many significant bits itself."""
         return self.do(np.dot, A, B, bits=bits)
 
     def concat(self, arrays: Sequence[Traced]) -> Traced:
-        return self.do(Own.JOIN, *arrays)
+        return self.do(DataMovement.CONCAT, *arrays)
 
 
 class Traced:

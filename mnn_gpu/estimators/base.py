@@ -31,7 +31,7 @@ from mnn_gpu.nn import network
 from mnn_gpu.nn.activations import ACTIVATIONS
 from mnn_gpu.nn.losses import OUTPUTS
 from mnn_gpu.nn.parameters import unflatten
-from mnn_gpu.step.microbatches import joined, shard_slices
+from mnn_gpu.step.microbatches import joined, microbatch_slices
 
 Array: TypeAlias = Any
 
@@ -145,7 +145,7 @@ class DevicePerceptron:
         with backend.translate_errors():
             parts = (
                 DeviceRows(backend.asarray(X[rows], dtype), dtype, backend)
-                for rows in shard_slices(len(X), backend.shard_rows)
+                for rows in microbatch_slices(len(X), backend.shard_rows)
             )
             of_all: npt.NDArray[Any] = joined([backend.to_numpy(self._answers(p)) for p in parts])
         return of_all
@@ -158,7 +158,7 @@ class DevicePerceptron:
         hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output].function
         answers = [
             network.forward(layers, X.array[rows, :].T, (), hidden, output)[1][-1].T
-            for rows in shard_slices(len(X), backend.shard_rows)
+            for rows in microbatch_slices(len(X), backend.shard_rows)
         ]
         return joined(answers)
 

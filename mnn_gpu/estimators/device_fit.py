@@ -22,11 +22,11 @@ from mnn_gpu.step.batch import (
     NetworkSpec,
     StepData,
     batch_samples,
-    leaf_samples,
+    shard_samples,
 )
 from mnn_gpu.step.gradient import LossAndGradient, batch_sums, sums_of_inputs
-from mnn_gpu.step.microbatches import Microbatch, cut_at, split_rows
-from mnn_gpu.step.sharded_gradient import shared_sums
+from mnn_gpu.step.microbatches import Microbatch, split_at, split_rows
+from mnn_gpu.step.sharded_gradient import sharded_sums
 from mnn_gpu.step.sharding import BatchSharding
 
 Array: TypeAlias = Any
@@ -195,7 +195,7 @@ def _shards(
 ) -> tuple[Microbatch, ...]:
     if sharding is None:
         return tuple(split_rows(X, labels, backend.shard_rows, backend.workers))
-    return tuple(cut_at(X, labels, sharding.runs(X.shape[0], backend.shard_rows)))
+    return tuple(split_at(X, labels, sharding.runs(X.shape[0], backend.shard_rows)))
 
 
 def _dense_sums(task: NetworkSpec, backend: Backend) -> SumsOf:
@@ -208,8 +208,8 @@ def _dense_sums(task: NetworkSpec, backend: Backend) -> SumsOf:
 
 def _shared_sums(task: NetworkSpec, backend: Backend, sharding: BatchSharding) -> SumsOf:
     def sums_of(theta: Array, data: StepData, batch: Batch) -> LossAndGradient:
-        parts = leaf_samples(data, batch, task, len(sharding.mine), backend.shard_rows)
-        return shared_sums(theta, task, parts, batch.share, sharding, execution=backend)
+        parts = shard_samples(data, batch, task, len(sharding.mine), backend.shard_rows)
+        return sharded_sums(theta, task, parts, batch.share, sharding, execution=backend)
 
     return sums_of
 

@@ -25,7 +25,7 @@ from mnn_gpu.nn import network
 from mnn_gpu.nn.activations import softmax
 from mnn_gpu.nn.parameters import unflatten
 from mnn_gpu.step.execution import Run
-from mnn_gpu.step.microbatches import joined, part_of, shard_slices
+from mnn_gpu.step.microbatches import joined, microbatch_slices, part_of
 
 Array: TypeAlias = Any
 
@@ -127,7 +127,7 @@ class Predictor:
         compute = self._device_scores if is_held else self._plain_scores
         try:
             with self.backend.translate_errors():
-                for rows in shard_slices(
+                for rows in microbatch_slices(
                     len(pixels), self.backend.workers * self.backend.shard_rows
                 ):
                     here = self.backend.asarray(pixels[rows])
@@ -160,7 +160,7 @@ class Predictor:
     def _step(self, theta: Array, _: Any, batch: _Images) -> tuple[Array]:
         """Return Z of a batch of images, in the form that `Backend.compile` takes."""
         X = batch.X
-        shards = shard_slices(X.shape[0], self.backend.shard_rows, self.backend.workers)
+        shards = microbatch_slices(X.shape[0], self.backend.shard_rows, self.backend.workers)
 
         def scores(theta: Array, part: Sequence[slice]) -> Array:
             layers = unflatten(theta, self.model.layer_sizes)

@@ -32,7 +32,7 @@ from mnn_gpu.utils.validation import number_in, several, whole
 
 Array: TypeAlias = Any
 
-AFFINE_PICTURES = 3
+AFFINE_FIELDS = 3
 """Pictures of the basis that come before the waves: constant, row, column."""
 
 UNIFORMS = 6

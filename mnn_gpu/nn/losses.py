@@ -36,7 +36,7 @@ class Output(NamedTuple):
     loss: Callable[..., tuple[Array, Array]]
 
 
-def wanted_of(labels: Array, outputs: int, dtype: Any) -> Array:
+def targets_of(labels: Array, outputs: int, dtype: Any) -> Array:
     """Return ``Y``, (outputs, m), of class indices, (m,), or of rows of it, (m, outputs)."""
     if labels.ndim == 1:
         return one_hot(labels, outputs, dtype)

@@ -22,7 +22,7 @@ LEVELS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regularisation:
+class Regularization:
     """What is done besides following the gradient of the loss.
 
     Attributes
@@ -53,7 +53,7 @@ class Regularisation:
         )
 
 
-NONE = Regularisation()
+NONE = Regularization()
 
 
 def threshold(share: float) -> int:

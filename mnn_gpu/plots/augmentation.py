@@ -14,7 +14,7 @@ from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
 from mnn_gpu.nn.augmentation import (
-    AFFINE_PICTURES,
+    AFFINE_FIELDS,
     UNIFORMS,
     Augmentation,
     deform,
@@ -152,7 +152,7 @@ def deformed(
     basis = deformation_basis(how, shape, array_api_compat.numpy).astype(images.dtype)
     m = copies * len(images)
     uniforms = generator(AFFINE, seed).uniform(-1, 1, (m, UNIFORMS))
-    normals = generator(ELASTIC, seed).standard_normal((m, 2, len(basis) - AFFINE_PICTURES))
+    normals = generator(ELASTIC, seed).standard_normal((m, 2, len(basis) - AFFINE_FIELDS))
     turn = np.tile(np.where(np.isin(labels, how.half_turned), 0.5, 1.0), copies)
     drawn = displacements(uniforms, normals, how, shape, turn).astype(images.dtype)
     changed: Images = deform(np.tile(images, (copies, 1)), drawn, basis, shape)

@@ -12,9 +12,9 @@ from array_api_compat import array_namespace
 from mnn_gpu.nn import network
 from mnn_gpu.nn.augmentation import deform
 from mnn_gpu.nn.matmul_precision import FULL
-from mnn_gpu.nn.regularization import NONE, Regularisation, keep_mask
-from mnn_gpu.step.execution import PLAIN, Execution
-from mnn_gpu.step.microbatches import Microbatch, joined, leaf_slices, shard_slices
+from mnn_gpu.nn.regularization import NONE, Regularization, keep_mask
+from mnn_gpu.step.execution import SERIAL, Execution
+from mnn_gpu.step.microbatches import Microbatch, joined, microbatch_slices, shard_slices
 
 Array: TypeAlias = Any
 
@@ -26,7 +26,7 @@ class NetworkSpec:
     Attributes
     ----------
     layer_sizes : sequence of int
-    regularisation : Regularisation
+    regularization : Regularization
     image_shape : (height, width) or None
         Of the images, if they are to be deformed.
     input_scale : float
@@ -43,7 +43,7 @@ class NetworkSpec:
     """
 
     layer_sizes: Sequence[int]
-    regularisation: Regularisation = NONE
+    regularization: Regularization = NONE
     image_shape: tuple[int, int] | None = None
     input_scale: float = 1.0
     activation: str = "relu"
@@ -138,18 +138,18 @@ class MicrobatchInputs(NamedTuple):
 def batch_samples(
     data: StepData, batch: Batch, task: NetworkSpec, shard_rows: int, workers: int = 1
 ) -> list[MicrobatchInputs]:
-    """Return the shards of a batch; see `shards.shard_slices`."""
-    return _cut(data, batch, task, lambda m: shard_slices(m, shard_rows, workers))
+    """Return the shards of a batch; see `shards.microbatch_slices`."""
+    return _cut(data, batch, task, lambda m: microbatch_slices(m, shard_rows, workers))
 
 
-def leaf_samples(
+def shard_samples(
     data: StepData, batch: Batch, task: NetworkSpec, leaves: int, shard_rows: int
 ) -> list[list[MicrobatchInputs]]:
-    """Return the shards of a batch, leaf by leaf; see `shards.leaf_slices`."""
+    """Return the shards of a batch, leaf by leaf; see `shards.shard_slices`."""
     sizes: list[int] = []
 
     def runs(m: int) -> list[slice]:
-        by_leaf = leaf_slices(m, leaves, shard_rows)
+        by_leaf = shard_slices(m, leaves, shard_rows)
         sizes.extend(map(len, by_leaf))
         return [run for leaf in by_leaf for run in leaf]
 
@@ -176,7 +176,7 @@ def _cut(
         scale = m / xp.sum(weights) if batch.scale is None else batch.scale
         weights = xp.reshape(weights * scale, (1, m))
     if batch.noise is not None:
-        inputs, hidden = task.regularisation.noise_sizes(task.layer_sizes)
+        inputs, hidden = task.regularization.noise_sizes(task.layer_sizes)
         input_noise = xp.reshape(batch.noise[: m * inputs], (m, inputs))
         hidden_noise = xp.reshape(batch.noise[m * inputs : m * (inputs + hidden)], (hidden, m))
     return [
@@ -197,7 +197,7 @@ def inputs_of(
     task: NetworkSpec,
     basis: Array | None,
     dtype: Any,
-    execution: Execution = PLAIN,
+    execution: Execution = SERIAL,
 ) -> Array:
     """Return what the network sees of the samples: (features, m), floating.
 
@@ -217,9 +217,9 @@ def inputs_of(
             return deform(images, displacements[few, :, :], basis, shape)
 
         features, m = X.shape
-        few = shard_slices(m, max(execution.cached // features, 1), execution.workers)
+        few = microbatch_slices(m, max(execution.cached // features, 1), execution.workers)
         X = joined(execution.parallel_map(deformed, basis, few)).T
-    share = task.regularisation.input_dropout
+    share = task.regularization.input_dropout
     if samples.input_noise is not None and share:
         X = X * keep_mask(samples.input_noise, share, dtype).T
     return X

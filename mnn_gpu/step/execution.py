@@ -11,7 +11,7 @@ from array_api_compat import array_namespace
 from mnn_gpu.nn.matmul_precision import low_precision_matmul
 
 Array: TypeAlias = Any
-OfPart: TypeAlias = Callable[[Array, Sequence[Any]], Any]
+PartFunction: TypeAlias = Callable[[Array, Sequence[Any]], Any]
 Update: TypeAlias = Callable[..., tuple[Array, ...]]
 AllReduce: TypeAlias = Callable[[Sequence[Array], Array], None]
 """Takes the sums of this rank's branches and writes the sum of everyone's to an array."""
@@ -21,7 +21,7 @@ LowPrecisionMatmul: TypeAlias = Callable[[Array, Array, int], Array]
 
 Step: TypeAlias = Callable[[Any, Any, Any], Any]
 Run: TypeAlias = Callable[[Any, Any], Any]
-Gathered: TypeAlias = Callable[[Any], list[Any]]
+AllGather: TypeAlias = Callable[[Any], list[Any]]
 """Returns the values of all ranks that run a step together, see `ProcessGroup.allgather`."""
 
 
@@ -36,7 +36,7 @@ class Execution(Protocol):
     def workers(self) -> int: ...
     def fuse(self, update: Update, /) -> Update: ...
     def parallel_map(
-        self, function: OfPart, array: Array, items: Sequence[Any], /
+        self, function: PartFunction, array: Array, items: Sequence[Any], /
     ) -> list[Any]: ...
     def all_reduce(self, exchange: AllReduce, own: Sequence[Array], dtype: Any, /) -> Array: ...
     def low_precision_matmul(self, A: Array, B: Array, bits: int, /) -> Array: ...
@@ -59,7 +59,7 @@ class SerialExecution:
     def fuse(self, update: Update) -> Update:
         return update
 
-    def parallel_map(self, function: OfPart, array: Array, items: Sequence[Any]) -> list[Any]:
+    def parallel_map(self, function: PartFunction, array: Array, items: Sequence[Any]) -> list[Any]:
         return [function(array, items)]
 
     def all_reduce(self, exchange: AllReduce, own: Sequence[Array], dtype: Any) -> Array:
@@ -73,7 +73,7 @@ def all_reduce(exchange: AllReduce, own: Sequence[Array], dtype: Any) -> Array:
     return result
 
 
-def of_one_rank(value: Any) -> list[Any]:
+def single_rank(value: Any) -> list[Any]:
     """Return the value of the only rank."""
     return [value]
 
@@ -84,4 +84,4 @@ def entries(batches: Any) -> Iterator[Any]:
         yield type(batches)(*(None if stack is None else stack[i, ...] for stack in batches))
 
 
-PLAIN = SerialExecution()
+SERIAL = SerialExecution()

@@ -11,12 +11,12 @@ from array_api_compat import array_namespace
 
 from mnn_gpu.nn import network
 from mnn_gpu.nn.activations import ACTIVATIONS
-from mnn_gpu.nn.losses import OUTPUTS, wanted_of
+from mnn_gpu.nn.losses import OUTPUTS, targets_of
 from mnn_gpu.nn.matmul_precision import FULL, SIGNIFICANT_BITS
 from mnn_gpu.nn.parameters import flatten, unflatten
 from mnn_gpu.nn.regularization import hidden_masks, smooth_labels
 from mnn_gpu.step.batch import MicrobatchInputs, NetworkSpec, inputs_of
-from mnn_gpu.step.execution import PLAIN, Execution, SerialExecution
+from mnn_gpu.step.execution import SERIAL, Execution, SerialExecution
 
 Array: TypeAlias = Any
 
@@ -38,13 +38,13 @@ class LossAndGradient(NamedTuple):
     correct: Array
 
 
-def shard_sums(
+def microbatch_sums(
     theta: Array,
     task: NetworkSpec,
     share: float | Array,
     samples: MicrobatchInputs,
     basis: Array | None = None,
-    execution: Execution = PLAIN,
+    execution: Execution = SERIAL,
 ) -> LossAndGradient:
     """Return one shard's part of the mean gradient, its loss and its right answers."""
     X = inputs_of(samples, task, basis, theta.dtype, execution)
@@ -57,25 +57,25 @@ def sums_of_inputs(
     share: float | Array,
     X: Array,
     samples: MicrobatchInputs,
-    execution: Execution = PLAIN,
+    execution: Execution = SERIAL,
 ) -> LossAndGradient:
     """Return the same where the network's inputs, (features, m), are there already.
 
     They may be a SciPy sparse matrix: only products are made with them.
     """
-    sizes, regularisation = task.layer_sizes, task.regularisation
+    sizes, regularization = task.layer_sizes, task.regularization
     layers = unflatten(theta, sizes)
-    Y = wanted_of(samples.labels, sizes[-1], theta.dtype)
+    Y = targets_of(samples.labels, sizes[-1], theta.dtype)
     weights = samples.weights
     of_each = share if weights is None else weights * share
     masks: list[Array] = []
-    if samples.hidden_noise is not None and regularisation.dropout:
-        masks = hidden_masks(samples.hidden_noise, sizes, regularisation.dropout, theta.dtype)
+    if samples.hidden_noise is not None and regularization.dropout:
+        masks = hidden_masks(samples.hidden_noise, sizes, regularization.dropout, theta.dtype)
     hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output]
     product = _product(task, execution)
     Z, A = network.forward(layers, X, masks, hidden, output.function, product)
     wanted = (
-        smooth_labels(Y, regularisation.label_smoothing) if regularisation.label_smoothing else Y
+        smooth_labels(Y, regularization.label_smoothing) if regularization.label_smoothing else Y
     )
     gradient = network.backward(layers, Z, A, X, wanted, of_each, masks, hidden, product)
     return LossAndGradient(flatten(gradient), *output.loss(Z[-1], Y, weights, task.clip))
@@ -93,7 +93,7 @@ def batch_sums(
     task: NetworkSpec,
     shards: Sequence[MicrobatchInputs],
     basis: Array | None = None,
-    execution: Execution = PLAIN,
+    execution: Execution = SERIAL,
 ) -> LossAndGradient:
     """Return a batch's mean gradient, its loss and its right answers.
 
@@ -103,12 +103,12 @@ def batch_sums(
     """
     share = 1 / sum(samples.X.shape[1] for samples in shards)
     if len(shards) == 1:
-        return shard_sums(theta, task, share, shards[0], basis, execution)
+        return microbatch_sums(theta, task, share, shards[0], basis, execution)
     # Within a lane there are no more lanes.
     alone = SerialExecution.within(execution)
 
     def part_sums(theta: Array, part: Sequence[MicrobatchInputs]) -> LossAndGradient:
-        of_shard = partial(shard_sums, theta, task, share, basis=basis, execution=alone)
+        of_shard = partial(microbatch_sums, theta, task, share, basis=basis, execution=alone)
         return sum_gradients(_upcast(of_shard(samples)) for samples in part)
 
     return sum_gradients(execution.parallel_map(part_sums, theta, shards))

@@ -26,7 +26,7 @@ def slices(length: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
-def shard_slices(m: int, shard_rows: int, workers: int = 1) -> list[slice]:
+def microbatch_slices(m: int, shard_rows: int, workers: int = 1) -> list[slice]:
     """Cut m samples into shards as even as can be, of ``shard_rows`` at most.
 
     If more than one is needed they make whole rounds of ``workers``, that is of shards
@@ -52,24 +52,27 @@ def part_of(count: int, part: int, parts: int) -> range:
     return range(count * part // parts, count * (part + 1) // parts)
 
 
-def leaf_slices(m: int, leaves: int, shard_rows: int) -> list[list[slice]]:
+def shard_slices(m: int, leaves: int, shard_rows: int) -> list[list[slice]]:
     """Cut m samples into a number of leaves, and each of these into runs of ``shard_rows`` at most.
 
     A leaf may be empty; then it has no runs.
     """
     starts = [even_start(m, leaves, i) for i in range(leaves + 1)]
     return [
-        [slice(first + s.start, first + s.stop) for s in shard_slices(stop - first, shard_rows)]
+        [
+            slice(first + s.start, first + s.stop)
+            for s in microbatch_slices(stop - first, shard_rows)
+        ]
         for first, stop in pairwise(starts)
     ]
 
 
 def split_rows(X: Array, labels: Array, shard_rows: int, workers: int = 1) -> list[Microbatch]:
     """Cut (m, features) and (m,) into shards; X turns to (features, m), a view."""
-    return cut_at(X, labels, shard_slices(X.shape[0], shard_rows, workers))
+    return split_at(X, labels, microbatch_slices(X.shape[0], shard_rows, workers))
 
 
-def cut_at(X: Array, labels: Array, runs: Sequence[slice]) -> list[Microbatch]:
+def split_at(X: Array, labels: Array, runs: Sequence[slice]) -> list[Microbatch]:
     """Return the shards that are these runs of (m, features) and (m,)."""
     return [(X[rows, :].T, labels[rows, ...]) for rows in runs]
 

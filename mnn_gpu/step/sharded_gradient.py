@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from array_api_compat import array_namespace, device
 
 from mnn_gpu.step.batch import MicrobatchInputs, NetworkSpec
-from mnn_gpu.step.execution import PLAIN, Execution, SerialExecution
-from mnn_gpu.step.gradient import LossAndGradient, shard_sums, sum_gradients, upcast
+from mnn_gpu.step.execution import SERIAL, Execution, SerialExecution
+from mnn_gpu.step.gradient import LossAndGradient, microbatch_sums, sum_gradients, upcast
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.tree_sum import Branch, leaves, reduce_siblings, roots, tree_sum
 
@@ -25,14 +25,14 @@ METRICS = 2
 """Numbers behind the gradient: loss and right answers."""
 
 
-def shared_sums(
+def sharded_sums(
     theta: Array,
     task: NetworkSpec,
     shards: Sequence[Sequence[MicrobatchInputs]],
     share: Array,
     sharding: BatchSharding,
     basis: Array | None = None,
-    execution: Execution = PLAIN,
+    execution: Execution = SERIAL,
 ) -> LossAndGradient:
     """Return a batch's mean gradient, its loss and its right answers, those of all ranks.
 
@@ -55,7 +55,7 @@ def shared_sums(
     """
     # Within a lane there are no more lanes.
     alone = SerialExecution.within(execution)
-    of_samples = partial(shard_sums, theta, task, share, basis=basis, execution=alone)
+    of_samples = partial(microbatch_sums, theta, task, share, basis=basis, execution=alone)
 
     numbers = theta.shape[0] + METRICS
 

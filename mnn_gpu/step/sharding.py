@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mnn_gpu.step.execution import AllReduce
-from mnn_gpu.step.microbatches import even_start, leaf_slices, part_of
+from mnn_gpu.step.microbatches import even_start, part_of, shard_slices
 from mnn_gpu.step.tree_sum import Branch, leaves, roots
 
 AT_ONCE = 8
@@ -76,7 +76,7 @@ class BatchSharding:
         own = self.own_rows(m)
         return [
             slice(own.start + run.start, own.start + run.stop)
-            for leaf in leaf_slices(own.stop - own.start, len(self.mine), shard_rows)
+            for leaf in shard_slices(own.stop - own.start, len(self.mine), shard_rows)
             for run in leaf
         ]
 

@@ -14,10 +14,10 @@ from array_api_compat import array_namespace
 
 from mnn_gpu.nn.optimizers import EMA, Optimizer, moved_average
 from mnn_gpu.nn.regularization import clipping_factor, max_norm_factors
-from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples, leaf_samples
-from mnn_gpu.step.execution import PLAIN, Execution
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples, shard_samples
+from mnn_gpu.step.execution import SERIAL, Execution
 from mnn_gpu.step.gradient import batch_sums
-from mnn_gpu.step.sharded_gradient import shared_sums
+from mnn_gpu.step.sharded_gradient import sharded_sums
 from mnn_gpu.step.sharding import BatchSharding
 
 Array: TypeAlias = Any
@@ -75,7 +75,7 @@ Step: TypeAlias = Callable[[StepData, State, Batch], State]
 def training_step(
     task: NetworkSpec,
     optimizer: Optimizer,
-    execution: Execution = PLAIN,
+    execution: Execution = SERIAL,
     shard_rows: int | None = None,
     sharding: BatchSharding | None = None,
 ) -> Step:
@@ -101,8 +101,8 @@ def training_step(
             shards = batch_samples(data, batch, task, rows, execution.workers)
             sums = batch_sums(state.theta, task, shards, data.basis, execution)
         else:
-            parts = leaf_samples(data, batch, task, len(sharding.mine), rows)
-            sums = shared_sums(
+            parts = shard_samples(data, batch, task, len(sharding.mine), rows)
+            sums = sharded_sums(
                 state.theta, task, parts, batch.share, sharding, data.basis, execution
             )
         theta, *slots = updated(state, sums.gradient, data.is_weight, batch.scalars)
@@ -121,7 +121,7 @@ def _updating(
     task: NetworkSpec, optimizer: Optimizer, execution: Execution
 ) -> Callable[..., Sequence[Array]]:
     """Return how theta and the slots come out of a gradient, by fused functions of vectors."""
-    longest, max_norm = task.regularisation.clip_norm, task.regularisation.max_norm
+    longest, max_norm = task.regularization.clip_norm, task.regularization.max_norm
     # What is averaged are weights within their limit.
     averaged = optimizer if isinstance(optimizer, EMA) and max_norm is not None else None
     follow = averaged.inner if averaged else optimizer

@@ -11,7 +11,7 @@ from mnn_gpu.nn.augmentation import Augmentation
 from mnn_gpu.nn.matmul_precision import FULL, MATMUL_PRECISIONS
 from mnn_gpu.nn.optimizers import ADAMW_DECAY, OPTIMIZERS, Optimizer, make_optimizer
 from mnn_gpu.nn.parameters import INITS
-from mnn_gpu.nn.regularization import LEVELS, Regularisation
+from mnn_gpu.nn.regularization import LEVELS, Regularization
 from mnn_gpu.nn.schedules import SCHEDULES, Schedule, with_warmup
 from mnn_gpu.utils.validation import number_in, one_of, positive, several, whole
 
@@ -217,9 +217,9 @@ class TrainingConfig:
         return with_warmup(schedule, self.warmup) if self.warmup else schedule
 
     @property
-    def regularisation(self) -> Regularisation:
+    def regularization(self) -> Regularization:
         """What is done against learning by heart, besides the optimizer's decay."""
-        return Regularisation(
+        return Regularization(
             dropout=self.dropout,
             input_dropout=self.input_dropout,
             label_smoothing=self.label_smoothing,

@@ -94,7 +94,7 @@ class TrainingLoop:
             data = placed(X, y, validation, *where)
         task = NetworkSpec(
             layer_sizes=(data.features, *config.hidden, len(data.classes)),
-            regularisation=config.regularisation,
+            regularization=config.regularization,
             image_shape=data.image_shape,
             input_scale=data.input_scale,
             matmul_precision=config.matmul_precision,

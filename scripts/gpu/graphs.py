@@ -121,7 +121,7 @@ def same_bits(device: str) -> Findings:
 
 def one_lane() -> AbstractContextManager[Any]:
     """Put all launches of a graph on one stream."""
-    return mock.patch.object(graph_run, "schedule", partial(scheduling.schedule, lanes=1))
+    return mock.patch.object(graph_run, "schedule", partial(scheduling.schedule, streams=1))
 
 
 def agreement(device: str) -> Findings:

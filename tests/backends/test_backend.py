@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mnn_gpu import DeviceError, UsageError
 from mnn_gpu.backends import Backend
 from mnn_gpu.backends.array_api_backend import PlainBackend
-from mnn_gpu.step.execution import PLAIN, entries
+from mnn_gpu.step.execution import SERIAL, entries
 from tests.support.libraries import Library, library
 
 
@@ -146,14 +146,14 @@ def test_an_error_of_ours_is_not_explained_again() -> None:
 
 def test_without_more_knowledge_everything_is_done_at_once() -> None:
     backend = plain()
-    assert (backend.cached, backend.workers) == (PLAIN.cached, PLAIN.workers)
+    assert (backend.cached, backend.workers) == (SERIAL.cached, SERIAL.workers)
     assert backend.prescales_pixels is True
 
 
 def test_what_a_backend_may_leave_out_is_given_by_name() -> None:
     backend = PlainBackend("numpy", "cpu", np, 4, 1, "there")
     assert backend.place == "there"
-    assert (backend.cached, backend.workers) == (PLAIN.cached, PLAIN.workers)
+    assert (backend.cached, backend.workers) == (SERIAL.cached, SERIAL.workers)
 
 
 def test_only_its_library_and_device_are_shown() -> None:

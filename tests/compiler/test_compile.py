@@ -22,9 +22,9 @@ from mnn_gpu.backends import Backend, jax_vectors
 from mnn_gpu.backends.numpy_backend import NumpyBackend
 from mnn_gpu.compiler import small_matmul
 from mnn_gpu.compiler.blocked import blockwise
-from mnn_gpu.compiler.cuda_graphs.compile import Captured
+from mnn_gpu.compiler.cuda_graphs.compile import CapturedStep
 from mnn_gpu.compiler.operations import PRODUCTS
-from mnn_gpu.compiler.replay import Lanes, Program, Replay
+from mnn_gpu.compiler.replay import ParallelCalls, Program, Replay
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.nn.augmentation import Augmentation
 from mnn_gpu.nn.optimizers import OPTIMIZERS, Adam, step_scalars
@@ -54,7 +54,7 @@ def problem(
     optimizer = config.make_optimizer()
     task = NetworkSpec(
         layer_sizes=sizes,
-        regularisation=config.regularisation,
+        regularization=config.regularization,
         image_shape=data.image_shape,
         input_scale=data.input_scale,
         matmul_precision=config.matmul_precision,
@@ -111,7 +111,7 @@ def test_only_thin_products_may_change_the_last_bits_of_a_random_step(
     X, y = rng.integers(0, 256, (400, features), np.uint8), rng.integers(0, 5, 400)
     data = placed(X, y, None, np.arange(5), config, numpy)
     sizes, adam = (features, *hidden, 5), config.make_optimizer()
-    task = NetworkSpec(layer_sizes=sizes, regularisation=config.regularisation)
+    task = NetworkSpec(layer_sizes=sizes, regularization=config.regularization)
     resident = StepData(data.X, data.labels, tuple(data.shards))
     step = training_step(task, adam, numpy)
     theta = flatten(init_parameters(sizes, rng)).astype(np.float32)
@@ -119,7 +119,7 @@ def test_only_thin_products_may_change_the_last_bits_of_a_random_step(
     scalars = np.array(step_scalars(adam, constant, 0.05, range(1, 3), 2), np.float32)
     batch = Batch(scalars, rng.integers(0, 400, (2, batch_size)).astype(np.int32))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(small_matmul, "is_thin", lambda *_: False)
+        patch.setattr(small_matmul, "is_small", lambda *_: False)
         compiled = numpy.compile(step, resident)(state, batch)
     for one, other in zip(
         _leaves(Backend.compile(numpy, step, resident)(state, batch)),
@@ -209,7 +209,7 @@ def test_thin_products_agree_to_float32_tolerance(batch_size: int | None) -> Non
 @pytest.mark.parametrize("rows", [1, 5, 12, 20, 32])
 @pytest.mark.parametrize(("inner", "columns"), [(128, 200), (784, 130), (997, 613)])
 @pytest.mark.parametrize("transposed", [True, False])
-@pytest.mark.parametrize("lane", [0, 1])
+@pytest.mark.parametrize("worker", [0, 1])
 def test_a_thin_product_is_the_product(
     monkeypatch: pytest.MonkeyPatch,
     has_small_kernels: bool,
@@ -217,7 +217,7 @@ def test_a_thin_product_is_the_product(
     inner: int,
     columns: int,
     transposed: bool,
-    lane: int,
+    worker: int,
 ) -> None:
     monkeypatch.setattr(small_matmul, "has_small_kernels", lambda: has_small_kernels)
     rng = np.random.default_rng(rows)
@@ -225,7 +225,7 @@ def test_a_thin_product_is_the_product(
     if transposed:
         B = np.asfortranarray(B)
     tape = Tape()
-    tape.lane = lane
+    tape.worker = worker
     traced = tape.traced(A) @ tape.traced(B)
     assert tape.calls[0].function in PRODUCTS
     assert tape.calls[0].result.shape != (rows, columns)
@@ -241,7 +241,7 @@ class _Plain(NumpyBackend):
     compile = Backend.compile
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_lanes_do_not_change_a_bit(
     monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], workers: int, optimizer: str
@@ -289,7 +289,7 @@ def test_products_side_by_side_keep_to_their_threads() -> None:
 
 
 def test_an_overflow_in_a_lane_is_as_silent_as_outside() -> None:
-    workers = Lanes([[], [lambda: np.exp(np.float32(1000))]], products=False)
+    workers = ParallelCalls([[], [lambda: np.exp(np.float32(1000))]], products=False)
     with np.errstate(all="ignore"):
         workers()
     with np.errstate(all="raise"), pytest.raises(FloatingPointError):
@@ -335,10 +335,10 @@ def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
         Replay(curious, ())((np.zeros(2),), Batch(rates))
 
 
-def captured(step: Any, data: Any) -> Captured:
+def captured(step: Any, data: Any) -> CapturedStep:
     """Compile as for a GPU, with a stand-in for it that computes with NumPy."""
     plain = Backend.compile(NumpyBackend(), step, data)
-    return Captured(step, data, plain, Again())
+    return CapturedStep(step, data, plain, Again())
 
 
 COMPILERS: dict[str, Callable[[Any, Any], Any]] = {"replayed": Replay, "captured": captured}
@@ -418,10 +418,10 @@ OPERATIONS: dict[str, Any] = {
 }
 
 
-def in_lane(array: Any, lane: int) -> None:
+def in_worker(array: Any, worker: int) -> None:
     """Put what follows into a lane, where the array's namespace has any."""
     if isinstance(array_namespace(array), Tape):
-        array_namespace(array).lane = lane
+        array_namespace(array).worker = worker
 
 
 def follow(calls: Any, values: list[Any]) -> list[Any]:
@@ -484,10 +484,10 @@ def test_lanes_of_any_program_are_replayed_as_they_are(
             values = follow(alone, values)
             known = len(values)
             results = []
-            for lane, calls in enumerate(workers, start=1):
-                in_lane(state[0], lane)
+            for worker, calls in enumerate(workers, start=1):
+                in_worker(state[0], worker)
                 results += follow(calls, values)[known:]
-            in_lane(state[0], 0)
+            in_worker(state[0], 0)
             values += results
         return tuple(values[-1 - i % len(values)] for i in outputs)
 
@@ -497,17 +497,17 @@ def test_lanes_of_any_program_are_replayed_as_they_are(
 def test_what_other_lanes_read_is_not_overwritten() -> None:
     def step(_: Any, state: Any, __: Any) -> Any:
         (a,), xp = state, array_namespace(state[0])
-        in_lane(a, 1)
+        in_worker(a, 1)
         x = a * 2
-        in_lane(a, 2)
+        in_worker(a, 2)
         y = xp.exp(a)
-        in_lane(a, 0)
+        in_worker(a, 0)
         z = x + y
-        in_lane(a, 1)
+        in_worker(a, 1)
         u = xp.log(xp.exp(xp.log(xp.exp(z)))) + y
-        in_lane(a, 2)
+        in_worker(a, 2)
         v = y * 3
-        in_lane(a, 0)
+        in_worker(a, 0)
         return (u + v,)
 
     start = np.random.default_rng(0).random((2000, 500))
@@ -531,7 +531,7 @@ def test_a_failure_in_one_lane_waits_for_the_others() -> None:
     for workers in orders:
         done.clear()
         with pytest.raises(ZeroDivisionError):
-            Lanes(workers, products=True)()
+            ParallelCalls(workers, products=True)()
         assert done
 
 
@@ -549,7 +549,7 @@ def test_the_last_that_leaves_gives_the_threads_back() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_lanes_work_in_a_process_that_was_forked() -> None:
     seen: list[int] = []
-    workers = Lanes([[lambda: seen.append(1)], [lambda: seen.append(2)]], products=False)
+    workers = ParallelCalls([[lambda: seen.append(1)], [lambda: seen.append(2)]], products=False)
     workers()
     child = os.fork()
     if child == 0:
@@ -568,7 +568,7 @@ def test_lanes_work_in_a_process_that_was_forked() -> None:
 def test_a_wide_thin_product_needs_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_matmul, "has_small_kernels", lambda: True)
     tape = Tape()
-    tape.lane = 1
+    tape.worker = 1
     tape.traced(np.empty((10, 2048))) @ tape.traced(np.empty((2048, 100_000)))
     tape.traced(np.empty((10, 100_000))) @ tape.traced(np.empty((2048, 100_000)).T)
     assert max(call.result.size for call in tape.calls) == 10 * 100_000
@@ -655,7 +655,7 @@ def plan(config: TrainingConfig, rows: int, steps_per_call: int = 16) -> Plan:
     data = placed(X, y, None, [0, 1, 2], config, backend)
     task = NetworkSpec(
         layer_sizes=(36, 5, 3),
-        regularisation=config.regularisation,
+        regularization=config.regularization,
         image_shape=data.image_shape,
     )
     return Plan(config, config.make_optimizer(), data, task, backend)

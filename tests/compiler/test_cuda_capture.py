@@ -13,12 +13,11 @@ from array_api_compat import array_namespace
 
 from mnn_gpu import TrainingWarning, select_backend
 from mnn_gpu.backends import Backend
-from mnn_gpu.compiler.cuda_graphs import cuda_graphs, program
-from mnn_gpu.compiler.cuda_graphs import memory_plan as places
-from mnn_gpu.compiler.cuda_graphs.compile import Captured
+from mnn_gpu.compiler.cuda_graphs import cuda_graphs, memory_plan, program
+from mnn_gpu.compiler.cuda_graphs.compile import CapturedStep
 from mnn_gpu.compiler.cuda_graphs.cublas import Cublas
-from mnn_gpu.compiler.cuda_graphs.launches import Product
-from mnn_gpu.compiler.cuda_graphs.scheduling import Turn
+from mnn_gpu.compiler.cuda_graphs.kernels import Product
+from mnn_gpu.compiler.cuda_graphs.scheduling import ScheduleEntry
 from tests.compiler.test_compile import STEPS
 from tests.compiler.test_cuda_graphs import WITHOUT_KERNEL, Batches, added, twice
 from tests.support.cuda_standin.control import IS_IN_FRONT, settings
@@ -40,7 +39,7 @@ def graphs(gpu: Any) -> cuda_graphs.CudaGraphs:
 
 def captured(graphs: cuda_graphs.CudaGraphs, *operations: Callable[[], object]) -> Any:
     with graphs.active():
-        return graphs.captured(operations, [Turn(0, ())] * len(operations))
+        return graphs.captured(operations, [ScheduleEntry(0, ())] * len(operations))
 
 
 def elsewhere(work: Callable[[], object]) -> None:
@@ -104,11 +103,11 @@ def test_a_matrix_with_gaps_in_rows_and_columns_is_not_multiplied(gpu: Any, grap
 # ---- compiled steps --------------------------------------------------------------------
 
 
-def compiled(gpu: Any, graphs: Any, step: Any) -> Captured:
-    return Captured(step, (), Backend.compile(gpu, step, ()), graphs)
+def compiled(gpu: Any, graphs: Any, step: Any) -> CapturedStep:
+    return CapturedStep(step, (), Backend.compile(gpu, step, ()), graphs)
 
 
-def assert_as_plain(gpu: Any, run: Captured, step: Any, *state: Any) -> None:
+def assert_as_plain(gpu: Any, run: CapturedStep, step: Any, *state: Any) -> None:
     """Run twice, so that it is captured if it can be."""
     x = np.random.default_rng(0).random((2, *state[0].shape))
     batches = Batches(gpu.asarray(x))
@@ -179,11 +178,11 @@ def test_memory_that_launches_share_is_read_before_it_is_written_again(
             x = x @ state[0]
         return (state[0] * 0.5 + x / 1e6,)
 
-    monkeypatch.setattr(places, "MOST_UNSHARED", 0)
+    monkeypatch.setattr(memory_plan, "MOST_UNSHARED", 0)
     run = compiled(gpu, graphs, step)
     assert_as_plain(gpu, run, step, np.eye(100))
     (made,) = run.programs.values()
-    assert len(made.pieces) < 6
+    assert len(made.buffers) < 6
 
 
 def test_a_sum_of_another_dtype_is_converted(gpu: Any, graphs: Any) -> None:
@@ -231,7 +230,7 @@ def test_after_an_error_that_loses_the_gpu_nothing_is_run_plainly(
     def plain(state: Any, batches: Any) -> Any:
         raise AssertionError("is run plainly")
 
-    run = Captured(added, (), plain, graphs)
+    run = CapturedStep(added, (), plain, graphs)
     state, batches = (gpu.asarray(np.zeros(3)),), Batches(gpu.asarray(np.ones((1, 3))))
     with settings(fail_launch=launch), pytest.raises(RuntimeError, match="LaunchFailure"):
         run(state, batches)

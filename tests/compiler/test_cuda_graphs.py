@@ -31,21 +31,21 @@ from mnn_gpu.backends.numpy_backend import NumpyBackend
 from mnn_gpu.compiler.cuda_graphs import cuda_graphs, cuda_source, small_matmul_kernels
 from mnn_gpu.compiler.cuda_graphs.column_fusion import MOST_WORK
 from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
-from mnn_gpu.compiler.cuda_graphs.compile import Captured
+from mnn_gpu.compiler.cuda_graphs.compile import CapturedStep
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression, Input, Number, Operation
-from mnn_gpu.compiler.cuda_graphs.launches import (
+from mnn_gpu.compiler.cuda_graphs.kernels import (
+    ColumnProduct,
+    ColumnReduction,
     Columns,
-    Folded,
-    Matrix,
     Product,
     Reduction,
-    ThinRows,
-    ThinSlices,
+    SmallMatmulRows,
+    SmallMatmulSlices,
 )
 from mnn_gpu.compiler.cuda_graphs.memory_plan import MOST_UNSHARED
 from mnn_gpu.compiler.cuda_graphs.program import Program
-from mnn_gpu.compiler.cuda_graphs.scheduling import Access, Turn, dependencies, schedule
-from mnn_gpu.compiler.pytrees import leaves, mapped
+from mnn_gpu.compiler.cuda_graphs.scheduling import Access, ScheduleEntry, dependencies, schedule
+from mnn_gpu.compiler.pytrees import leaves, tree_map
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.nn.matmul_precision import SIGNIFICANT_BITS
 from mnn_gpu.step.batch import StepData
@@ -57,9 +57,9 @@ from tests.support.cuda_standin.control import IS_IN_FRONT, get
 Batches = namedtuple("Batches", "x")
 
 
-def captured(step: Any, data: Any, device: Again, *allgather: Any) -> Captured:
+def captured(step: Any, data: Any, device: Again, *allgather: Any) -> CapturedStep:
     plain = Backend.compile(NumpyBackend(), step, data)
-    return Captured(step, data, plain, device, *allgather)
+    return CapturedStep(step, data, plain, device, *allgather)
 
 
 def both(
@@ -83,8 +83,8 @@ def assert_same(one: Any, other: Any) -> None:
 def program_of(config: TrainingConfig, sharding: BatchSharding | None = None) -> Program:
     """Return what a training's step is launched as."""
     step, data, state, batches = problem(NumpyBackend(), config, sharding)
-    first = mapped(lambda stack: stack[0, ...], batches[0])
-    return Program(step, data, mapped(np.array, state), first, Again())
+    first = tree_map(lambda stack: stack[0, ...], batches[0])
+    return Program(step, data, tree_map(np.array, state), first, Again())
 
 
 # ---- the plain step --------------------------------------------------------------------
@@ -129,18 +129,18 @@ def test_products_are_as_short_as_in_the_plain_step(precision: Any, backend: Num
     )
     device = Again()
     assert_same(*both(config, device, backend))
-    bits = {what.bits for what in device.launched if isinstance(what, Product)}
+    bits = {spec.bits for spec in device.launched if isinstance(spec, Product)}
     assert bits == ({SIGNIFICANT_BITS[precision]} if type(backend) is TensorCores else {None})
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_has_its_kernels(name: str) -> None:
     program = program_of(replace(RECIPES[name].config, hidden=(6, 5), batch_size=10))
-    for launch in program.places.launches:
-        what = launch.what.expression if isinstance(launch.what, Reduction) else launch.what
-        if isinstance(what, Expression):
-            lines = cuda_source.statements(what).splitlines()
-            assert len(lines) == len(what.operations)
+    for kernel in program.memory_plan.kernels:
+        spec = kernel.spec.expression if isinstance(kernel.spec, Reduction) else kernel.spec
+        if isinstance(spec, Expression):
+            lines = cuda_source.statements(spec).splitlines()
+            assert len(lines) == len(spec.operations)
 
 
 def test_long_sums_are_done_in_two_launches() -> None:
@@ -155,7 +155,7 @@ def test_long_sums_are_done_in_two_launches() -> None:
     sums, count = captured(step, (), device)((np.zeros(3), np.int64(0)), batches)
     np.testing.assert_allclose(sums, 2 * batches.x[0].sum(axis=1))
     assert count == (batches.x > 0.5).sum()
-    reductions = [what for what in device.launched if isinstance(what, Reduction)]
+    reductions = [spec for spec in device.launched if isinstance(spec, Reduction)]
     assert len(reductions) == 4
     with_a_prime = Batches(rng.random((1, 3, 6007)))
     captured(step, (), Again())((np.zeros(3), np.int64(0)), with_a_prime)
@@ -166,7 +166,7 @@ def test_long_sums_are_done_in_two_launches() -> None:
 
 def test_a_step_is_few_launches() -> None:
     config = TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)
-    kinds = Counter(type(launch.what) for launch in program_of(config).places.launches)
+    kinds = Counter(type(kernel.spec) for kernel in program_of(config).memory_plan.kernels)
     # The batch; Adam; the metrics. The gradients of the weights. Sums: three gradients of
     # biases, the loss, the right answers. All the rest is done column by column.
     assert kinds == {Expression: 3, Product: 3, Reduction: 5, Columns: 1}
@@ -178,21 +178,21 @@ def test_a_deep_network_is_several_kernels_of_bounded_size(
     hidden: tuple[int, ...], batch_size: int | None
 ) -> None:
     config = TrainingConfig(hidden=hidden, batch_size=batch_size, optimizer="adam")
-    kernels = [launch.what for launch in program_of(config).places.launches]
-    columns = [what for what in kernels if isinstance(what, Columns)]
+    kernels = [kernel.spec for kernel in program_of(config).memory_plan.kernels]
+    columns = [spec for spec in kernels if isinstance(spec, Columns)]
     assert columns
-    for what in columns:
-        assert work(what) <= MOST_WORK
+    for spec in columns:
+        assert work(spec) <= MOST_WORK
         # The code of what is unrolled, whatever is in a loop.
-        assert len(column_kernel(what, "k")) < 16_384
+        assert len(column_kernel(spec, "k")) < 16_384
 
 
-def work(what: Columns) -> int:
+def work(spec: Columns) -> int:
     """Return how many multiplications, sums and other operations a column takes."""
-    products = [o.shape for o in what.operations if isinstance(o, Matrix)]
-    folded = [o.rows for o in what.operations if isinstance(o, Folded)]
-    pairs = zip(what.operations, what.rows, strict=True)
-    others = [rows for o, rows in pairs if not isinstance(o, Matrix | Folded)]
+    products = [o.shape for o in spec.operations if isinstance(o, ColumnProduct)]
+    folded = [o.rows for o in spec.operations if isinstance(o, ColumnReduction)]
+    pairs = zip(spec.operations, spec.rows, strict=True)
+    others = [rows for o, rows in pairs if not isinstance(o, ColumnProduct | ColumnReduction)]
     return sum(rows * inner for rows, inner in products) + sum(folded) + sum(others)
 
 
@@ -208,16 +208,16 @@ def test_half_of_them_need_not_wait_for_the_other_half() -> None:
     accesses = program_of(TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)).accesses
     dealt = schedule(dependencies(accesses * 10))
     assert length(dealt) < 0.6 * len(dealt)
-    assert length(schedule(dependencies(accesses * 10), lanes=1)) == len(dealt)
+    assert length(schedule(dependencies(accesses * 10), streams=1)) == len(dealt)
 
 
-def length(dealt: list[Turn]) -> int:
+def length(dealt: list[ScheduleEntry]) -> int:
     """Return of how many launches, one after the other, the longest chain is made."""
     ends: dict[int, int] = {}
     depth: list[int] = []
-    for turn in dealt:
-        depth.append(1 + max([ends.get(turn.lane, 0), *(depth[n] for n in turn.after)]))
-        ends[turn.lane] = depth[-1]
+    for entry in dealt:
+        depth.append(1 + max([ends.get(entry.stream, 0), *(depth[n] for n in entry.after)]))
+        ends[entry.stream] = depth[-1]
     return max(depth)
 
 
@@ -231,9 +231,9 @@ def test_the_state_is_written_where_it_lies_and_large_memory_is_shared() -> None
     side = 2000
     state = (np.zeros((side, side)),)
     program = Program(step, (), state, Batches(np.zeros((side, side))), Again())
-    assert len(program.places.launches) == 6
-    assert program.places.sizes == [side * side * 8 // 256 * 256] * 2
-    assert sum(program.places.sizes) < MOST_UNSHARED < 5 * side * side * 8
+    assert len(program.memory_plan.kernels) == 6
+    assert program.memory_plan.sizes == [side * side * 8 // 256 * 256] * 2
+    assert sum(program.memory_plan.sizes) < MOST_UNSHARED < 5 * side * side * 8
 
 
 def test_data_larger_than_memory_are_traced_without_memory() -> None:
@@ -249,12 +249,12 @@ def test_data_larger_than_memory_are_traced_without_memory() -> None:
 
     X, labels = elsewhere((rows, 25), np.uint8), elsewhere((rows,), np.int64)
     data = StepData(X, labels, ((X, labels),))
-    first = mapped(lambda stack: stack[0, ...], batches[0])
+    first = tree_map(lambda stack: stack[0, ...], batches[0])
     tracemalloc.start()
-    program = Program(step, data, mapped(np.array, state), first, Again())
+    program = Program(step, data, tree_map(np.array, state), first, Again())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert program.places.launches
+    assert program.memory_plan.kernels
     assert peak < 1 << 22
 
 
@@ -269,22 +269,22 @@ accesses = st.builds(
 )
 @settings(deadline=None)
 def test_whatever_is_read_is_written_before_in_any_order_of_the_lanes(
-    launches: list[list[Access]], lanes: int, seed: int
+    kernels: list[list[Access]], streams: int, seed: int
 ) -> None:
-    waiting = dependencies(launches)
+    waiting = dependencies(kernels)
     done: list[int] = []
-    for number in any_order(schedule(waiting, lanes), random.Random(seed)):
+    for number in any_order(schedule(waiting, streams), random.Random(seed)):
         for other in range(number):
             clash = any(
-                one.home == two.home
+                one.buffer == two.buffer
                 and max(one.start, two.start) < min(one.stop, two.stop)
                 and (one.is_write or two.is_write)
-                for one in launches[number]
-                for two in launches[other]
+                for one in kernels[number]
+                for two in kernels[other]
             )
             assert other in done or not clash
         done.append(number)
-    assert sorted(done) == list(range(len(launches)))
+    assert sorted(done) == list(range(len(kernels)))
 
 
 # ---- with other ranks ------------------------------------------------------------------
@@ -358,10 +358,10 @@ def test_all_ranks_have_the_same_kernels_after_an_exchange(ranks: int) -> None:
     for rank in range(ranks):
         sharding = BatchSharding(8, rank, ranks, exchange=lambda own, out: None)
         program = program_of(config, sharding)
-        (place,) = np.flatnonzero(program.is_outside)
-        after.append([launch.what for launch in program.places.launches[place + 1 :]])
+        (place,) = np.flatnonzero(program.is_external)
+        after.append([kernel.spec for kernel in program.memory_plan.kernels[place + 1 :]])
     assert after[0]
-    assert all(whats == after[0] for whats in after)
+    assert all(specs == after[0] for specs in after)
 
 
 def test_what_one_rank_cannot_capture_all_ranks_run_plainly() -> None:
@@ -386,7 +386,7 @@ def test_what_fails_once_sums_are_exchanged_is_raised() -> None:
 
     config = TrainingConfig(hidden=(5,), batch_size=9, epochs=2)
     sharding = BatchSharding(2, 0, 2, exchange=exchange)
-    place = program_of(config, sharding).is_outside.index(True)
+    place = program_of(config, sharding).is_external.index(True)
     step, data, state, batches = problem(NumpyBackend(), config, sharding)
     run = captured(step, data, Failing(RuntimeError("lost"), place + 1))
     with pytest.raises(RuntimeError, match="lost"):
@@ -432,8 +432,8 @@ class Failing(Again):
         self.error = error
         self.number = number
 
-    def launcher(self, what: Any) -> Any:
-        plain = super().launcher(what)
+    def launcher(self, spec: Any) -> Any:
+        plain = super().launcher(spec)
 
         def launch(inputs: Any, outputs: Any) -> None:
             plain(inputs, outputs)
@@ -464,7 +464,7 @@ def test_for_want_of_memory_a_step_runs_as_it_is_or_says_nothing_but_that() -> N
     def too_large(_: Any, __: Any) -> Any:
         raise MemoryError("nor for this")
 
-    run = Captured(twice, (), too_large, Failing(MemoryError("not enough")))
+    run = CapturedStep(twice, (), too_large, Failing(MemoryError("not enough")))
     with pytest.raises(MemoryError, match="nor for this"):
         run(state, batches)
 
@@ -530,7 +530,7 @@ def test_a_state_from_elsewhere_is_left_alone() -> None:
         NumpyBackend(), TrainingConfig(hidden=(5,), batch_size=25, epochs=3)
     )
     run = captured(step, data, Again())
-    first = mapped(np.array, run(state, batches[0]))
+    first = tree_map(np.array, run(state, batches[0]))
     theta = np.array(first.theta)
     one = np.array(run(first, batches[1]).theta)
     np.testing.assert_array_equal(first.theta, theta)
@@ -557,9 +557,9 @@ def expression_of(name: str, dtype: str = "float32") -> Expression:
         return (state[0] + tape.do(getattr(np, name), batch.x),)
 
     x = np.ones(2, dtype)
-    (launch,) = Program(step, (), (x.copy(),), Batches(x), Again()).places.launches
-    assert isinstance(launch.what, Expression)
-    return launch.what
+    (kernel,) = Program(step, (), (x.copy(),), Batches(x), Again()).memory_plan.kernels
+    assert isinstance(kernel.spec, Expression)
+    return kernel.spec
 
 
 @pytest.mark.gpu
@@ -586,7 +586,7 @@ def test_cuda_graphs_come_to_what_the_plain_step_does(
     gpu = select_backend("cuda")
     step, data, state, batches = problem(gpu, config)
     plain, run = Backend.compile(gpu, step, data), gpu.compile(step, data)
-    assert isinstance(run, Captured)
+    assert isinstance(run, CapturedStep)
     one, other = state, state
     for batch in batches:
         one, other = plain(one, batch), run(other, batch)
@@ -595,8 +595,8 @@ def test_cuda_graphs_come_to_what_the_plain_step_does(
 
 
 def test_thin_kernels_are_the_same_for_all_sizes_of_a_batch() -> None:
-    rows = ThinRows(10, 784, 41_000, 784)
-    slices = ThinSlices(10, 41_000, 784, 96)
+    rows = SmallMatmulRows(10, 784, 41_000, 784)
+    slices = SmallMatmulSlices(10, 41_000, 784, 96)
     text = small_matmul_kernels.rows_kernel(rows, "float", 4, "k")
     assert text == small_matmul_kernels.rows_kernel(rows._replace(columns=5000), "float", 4, "k")
     text = small_matmul_kernels.slices_kernel(slices, "float", 4, "k")
@@ -610,14 +610,14 @@ def test_few_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     with gpu.active():
         device = cuda_graphs.CudaGraphs(gpu.cupy)
     rng = np.random.default_rng(0)
-    A, before = rng.random((4, 256)), cuda_graphs.thin_kernel.cache_info().misses
+    A, before = rng.random((4, 256)), cuda_graphs.small_matmul_kernel.cache_info().misses
     for columns in (4100, 4200, 4300):
         B = rng.random((columns, 256))
-        C, what = product(A, gpu.asarray(B).T, device)
-        assert isinstance(what, ThinRows)
+        C, spec = product(A, gpu.asarray(B).T, device)
+        assert isinstance(spec, SmallMatmulRows)
         np.testing.assert_allclose(gpu.to_numpy(C), A @ B.T)
-    assert cuda_graphs.thin_kernel.cache_info().misses <= before + 1
-    for cached in (cuda_graphs.thin_kernel, cuda_graphs.kernel_of):
+    assert cuda_graphs.small_matmul_kernel.cache_info().misses <= before + 1
+    for cached in (cuda_graphs.small_matmul_kernel, cuda_graphs.kernel_of):
         assert cached.cache_info().maxsize == cuda_graphs.KERNELS
 
 
@@ -673,7 +673,7 @@ def product(A: Any, B: Any, device: Any) -> tuple[Any, Any]:
         program = Program(step, (), state, batch, device)
         for operation in program.bound(batch):
             operation()
-    return state[0], program.places.launches[0].what
+    return state[0], program.memory_plan.kernels[0].spec
 
 
 @pytest.mark.gpu
@@ -693,21 +693,22 @@ def test_thin_products_are_products(
     # Without a pool, which rounds sizes up: a read past the end is an illegal address.
     with gpu.active(), gpu.cupy.cuda.using_allocator(None):
         device, there = cuda_graphs.CudaGraphs(gpu.cupy), gpu.asarray(B)
-        C, what = product(A, there.T if transposed else there, device)
+        C, spec = product(A, there.T if transposed else there, device)
     fits = A.nbytes <= 40 << 10
     if transposed and columns > 4000 and fits:
-        assert isinstance(what, ThinRows)
+        assert isinstance(spec, SmallMatmulRows)
     elif inner > 4000 and not transposed:
-        assert isinstance(what, ThinSlices)
+        assert isinstance(spec, SmallMatmulSlices)
     else:
-        assert isinstance(what, Product)
+        assert isinstance(spec, Product)
     expected = A.astype(float) @ (B.T if transposed else B).astype(float)
     np.testing.assert_allclose(gpu.to_numpy(C), expected, atol=1e-3 if dtype == "float32" else 1e-9)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(
-    ("inner", "columns", "kind"), [(400, 4100, ThinRows), (200, 30, Product), (50, 30, Columns)]
+    ("inner", "columns", "kind"),
+    [(400, 4100, SmallMatmulRows), (200, 30, Product), (50, 30, Columns)],
 )
 def test_columns_may_be_further_apart_than_they_are_long(
     inner: int, columns: int, kind: type
@@ -717,8 +718,8 @@ def test_columns_may_be_further_apart_than_they_are_long(
     A, whole = rng.standard_normal((10, inner)), rng.standard_normal((columns, inner + 4))
     with gpu.active():
         device = cuda_graphs.CudaGraphs(gpu.cupy)
-    C, what = product(A, gpu.asarray(whole)[:, :inner].T, device)
-    assert isinstance(what, kind)
+    C, spec = product(A, gpu.asarray(whole)[:, :inner].T, device)
+    assert isinstance(spec, kind)
     np.testing.assert_allclose(gpu.to_numpy(C), A @ whole[:, :inner].T)
 
 
@@ -785,7 +786,7 @@ def test_what_a_graph_works_in_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     with gpu.active(), gpu.cupy.cuda.using_allocator(pool.malloc):
         step, data, state, batches = problem(gpu, config)
         plain, graphs = Backend.compile(gpu, step, data), cuda_graphs.CudaGraphs(gpu.cupy)
-        run = Captured(step, data, plain, graphs)
+        run = CapturedStep(step, data, plain, graphs)
         one = other = state
         for batch in batches:
             one, other = plain(one, batch), run(other, batch)
@@ -807,7 +808,7 @@ def test_a_result_outlives_the_streams_that_made_it(monkeypatch: pytest.MonkeyPa
         state = (gpu.asarray(np.zeros(1 << 20)),)
         batches = Batches(gpu.asarray(np.ones((2, 1 << 20))))
         plain = Backend.compile(gpu, added, ())
-        run = Captured(added, (), plain, graphs)
+        run = CapturedStep(added, (), plain, graphs)
         results = [run(state, batches)[0] for _ in range(3)]
         (result,) = run(state, batches)
         del run, graphs, results

@@ -31,8 +31,8 @@ BOUNDS = {
     "reduction": Bound(64, 0, 0, 0, 32 << 10),
     # A thread's arrays that a loop reads column by column are on its stack.
     "columns": Bound(255, 512, 64, 0, 128 << 10),
-    "thin rows": Bound(128, 0, 0, SHARED_MEMORY, 48 << 10),
-    "thin slices": Bound(128, 0, 0, SHARED_MEMORY, 48 << 10),
+    "small matmul rows": Bound(128, 0, 0, SHARED_MEMORY, 48 << 10),
+    "small matmul slices": Bound(128, 0, 0, SHARED_MEMORY, 48 << 10),
 }
 
 

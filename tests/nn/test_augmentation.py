@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mnn_gpu import UsageError
 from mnn_gpu.nn.augmentation import (
-    AFFINE_PICTURES,
+    AFFINE_FIELDS,
     UNIFORMS,
     Augmentation,
     deform,
@@ -32,7 +32,7 @@ def deformed(
     """Deform images (m, height, width) with the given random numbers."""
     m, *shape = images.shape
     basis = deformation_basis(augmentation, tuple(shape), xnp)
-    waves = len(basis) - AFFINE_PICTURES
+    waves = len(basis) - AFFINE_FIELDS
     normals = np.zeros((m, 2, waves)) if normals is None else normals(m, waves)
     drawn = displacements(
         np.broadcast_to(np.asarray(uniforms, float), (m, UNIFORMS)),
@@ -132,7 +132,7 @@ def test_any_shape_keeps_its_shape_dtype_and_range(
     basis = deformation_basis(augmentation, (height, width), xnp).astype(dtype)
     X = rng.random((m, height * width)).astype(dtype)
     uniforms = rng.uniform(-1, 1, (m, UNIFORMS)).astype(dtype)
-    normals = rng.standard_normal((m, 2, len(basis) - AFFINE_PICTURES)).astype(dtype)
+    normals = rng.standard_normal((m, 2, len(basis) - AFFINE_FIELDS)).astype(dtype)
     drawn = displacements(uniforms, normals, augmentation, (height, width), np.ones(m, dtype))
     assert drawn.dtype == dtype
     out = deform(X, drawn, basis, (height, width))
@@ -187,21 +187,21 @@ def test_the_fields_covariance_is_that_of_gaussian_smoothed_noise(
     rows, columns = (smoothing(length, 60, sigma) for length in shape)
     expected = alpha**2 / 3 * np.kron(rows @ rows.T, columns @ columns.T)
     augmentation = Augmentation(alpha=alpha, sigma=sigma)
-    whole = deformation_basis(augmentation, shape, xnp, captured=1)[AFFINE_PICTURES:]
+    whole = deformation_basis(augmentation, shape, xnp, captured=1)[AFFINE_FIELDS:]
     np.testing.assert_allclose(whole.T @ whole, expected, atol=1e-9 * expected.max())
-    few = deformation_basis(augmentation, shape, xnp)[AFFINE_PICTURES:]
+    few = deformation_basis(augmentation, shape, xnp)[AFFINE_FIELDS:]
     assert np.trace(few.T @ few) == pytest.approx(np.trace(expected), rel=1e-3)
     assert np.abs(few.T @ few - expected).max() < 0.01 * expected.max()
 
 
 def test_a_field_on_an_image_is_of_low_rank() -> None:
-    assert len(deformation_basis(Augmentation(), (28, 28), xnp)) - AFFINE_PICTURES == 26
+    assert len(deformation_basis(Augmentation(), (28, 28), xnp)) - AFFINE_FIELDS == 26
 
 
 def test_drawn_fields_scatter_as_smoothed_noise_does() -> None:
     augmentation = Augmentation(rotation=0, shear=0, scaling=0, shift=0)
     basis = deformation_basis(augmentation, (28, 28), xnp)
-    normals = np.random.default_rng(5).standard_normal((4000, 2, len(basis) - AFFINE_PICTURES))
+    normals = np.random.default_rng(5).standard_normal((4000, 2, len(basis) - AFFINE_FIELDS))
     drawn = displacements(
         np.zeros((4000, UNIFORMS)), normals, augmentation, (28, 28), np.ones(4000)
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mnn_gpu import UsageError, check_gradients
-from mnn_gpu.nn import network
+from mnn_gpu.nn import gradient_check, network
 from mnn_gpu.nn.parameters import Layer
 
 
@@ -37,7 +37,7 @@ def test_steps_across_a_kink_are_left_out(monkeypatch: pytest.MonkeyPatch) -> No
     def at_the_kink(sizes: object, rng: object) -> list[Layer]:
         return [(np.zeros((2, 3)), np.zeros((2, 1))), (np.ones((2, 2)), np.zeros((2, 1)))]
 
-    monkeypatch.setattr(network, "init_parameters", at_the_kink)
+    monkeypatch.setattr(gradient_check, "init_parameters", at_the_kink)
     checks = {check.name: check for check in check_gradients((3, 2, 2))}
     assert checks["dW[1]"].left_out == 6
     assert checks["dW[1]"].verdict == "nothing to compare"

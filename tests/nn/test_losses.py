@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mnn_gpu import select_backend
 from mnn_gpu.nn.activations import ACTIVATIONS, logistic
-from mnn_gpu.nn.losses import OUTPUTS, wanted_of
+from mnn_gpu.nn.losses import OUTPUTS, targets_of
 from mnn_gpu.nn.parameters import parameter_count
 from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples
 from mnn_gpu.step.gradient import batch_sums
@@ -134,7 +134,7 @@ def test_the_logistic_function_overflows_nowhere(z: float) -> None:
 def test_class_indices_and_their_one_hot_rows_mean_the_same(labels: list[int]) -> None:
     index = np.array(labels)
     rows = np.eye(5)[index]
-    np.testing.assert_array_equal(wanted_of(index, 5, np.float64), wanted_of(rows, 5, np.float64))
+    np.testing.assert_array_equal(targets_of(index, 5, np.float64), targets_of(rows, 5, np.float64))
 
 
 @pytest.mark.parametrize("output", ["softmax", "logistic"])

@@ -13,7 +13,7 @@ from mnn_gpu.nn.augmentation import Augmentation, deformation_basis, displacemen
 from mnn_gpu.nn.optimizers import GradientDescent, make_optimizer
 from mnn_gpu.nn.parameters import flatten, fold_input_scale, init_parameters, unflatten
 from mnn_gpu.nn.regularization import (
-    Regularisation,
+    Regularization,
     clipping_factor,
     hidden_masks,
     keep_mask,
@@ -96,7 +96,7 @@ def batch(
         drawn = lib.asarray(
             displacements(rng.uniform(-1, 1, (M, 6)), normals, augmentation, (4, 4), np.ones(M))
         )
-    noise = rng.integers(0, 256, M * sum(task.regularisation.noise_sizes(SIZES)))
+    noise = rng.integers(0, 256, M * sum(task.regularization.noise_sizes(SIZES)))
     rows = lib.asarray(rng.permutation(20)[:M].astype(np.int32))
     return StepData(lib.asarray(X), lib.asarray(labels), (), None, basis), Batch(
         lib.asarray(np.array([0.1])),
@@ -117,7 +117,7 @@ CASES = {
 
 def task_of(case: str) -> NetworkSpec:
     return NetworkSpec(
-        layer_sizes=SIZES, regularisation=Regularisation(**CASES[case]), image_shape=(4, 4)
+        layer_sizes=SIZES, regularization=Regularization(**CASES[case]), image_shape=(4, 4)
     )
 
 
@@ -131,12 +131,12 @@ def test_the_gradient_is_that_of_the_regularised_loss(
     data, one = batch(lib, task, augmentation)
     theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     (samples,) = batch_samples(data, one, task, 100)
-    share = task.regularisation.label_smoothing
+    share = task.regularization.label_smoothing
     X = inputs_of(samples, task, data.basis, theta.dtype)
     Y = smooth_labels(network.one_hot(samples.labels, 3, theta.dtype), share)
     masks = []
-    if task.regularisation.dropout:
-        masks = hidden_masks(samples.hidden_noise, SIZES, task.regularisation.dropout, theta.dtype)
+    if task.regularization.dropout:
+        masks = hidden_masks(samples.hidden_noise, SIZES, task.regularization.dropout, theta.dtype)
 
     def loss(theta: Any) -> float:
         _, A = network.forward(unflatten(theta, SIZES), X, masks)
@@ -203,7 +203,7 @@ def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimizer: str) -> None:
-    task = NetworkSpec(layer_sizes=SIZES, regularisation=Regularisation(max_norm=0.3))
+    task = NetworkSpec(layer_sizes=SIZES, regularization=Regularization(max_norm=0.3))
     data, one = batch(lib, task, None)
     theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     rule = make_optimizer(optimizer, ema_decay=0.5)
@@ -223,7 +223,7 @@ def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimize
 
 @pytest.mark.parametrize("limit", [{"clip_norm": 1e-3}, {"max_norm": 0.1}])
 def test_limits_hold_after_a_step(lib: Library, limit: dict[str, float]) -> None:
-    task = NetworkSpec(layer_sizes=SIZES, regularisation=Regularisation(**limit))
+    task = NetworkSpec(layer_sizes=SIZES, regularization=Regularization(**limit))
     data, one = batch(lib, task, None)
     theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))
     state = first_state(theta, GradientDescent(), "float64", lib.asarray)

@@ -12,10 +12,10 @@ import pytest
 from mnn_gpu import TrainingConfig, UsageError, train
 from mnn_gpu.backends import Backend
 from mnn_gpu.nn.parameters import flatten, init_parameters, parameter_count
-from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples, leaf_samples
-from mnn_gpu.step.execution import PLAIN
+from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples, shard_samples
+from mnn_gpu.step.execution import SERIAL
 from mnn_gpu.step.gradient import LossAndGradient, batch_sums, upcast
-from mnn_gpu.step.sharded_gradient import shared_sums
+from mnn_gpu.step.sharded_gradient import sharded_sums
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.tree_sum import tree_sum
 from tests.support.libraries import Library
@@ -39,8 +39,8 @@ def of_rank(
     theta, data, share = problem(lib, m, dtype)
     own = [i for part in sharding.parts(m) for i in range(m)[part]]
     batch = Batch(theta[:0], lib.asarray(np.array(own, np.int32)), share=share)
-    parts = leaf_samples(data, batch, TASK, len(sharding.mine), rows)
-    return shared_sums(theta, TASK, parts, share, sharding)
+    parts = shard_samples(data, batch, TASK, len(sharding.mine), rows)
+    return sharded_sums(theta, TASK, parts, share, sharding)
 
 
 @pytest.mark.parametrize("shards", [1, 3, 8, 20])
@@ -84,7 +84,7 @@ def test_any_number_of_ranks_comes_to_the_same_bits(
 
 def test_samples_that_are_nowhere_change_no_sign_of_zero(lib: Library) -> None:
     theta, _, share = problem(lib, 1, "float32")
-    nothing = shared_sums(theta, TASK, [[]], share, BatchSharding(1), execution=PLAIN)
+    nothing = sharded_sums(theta, TASK, [[]], share, BatchSharding(1), execution=SERIAL)
     assert np.signbit(lib.to_numpy(nothing.gradient)).all()
 
 

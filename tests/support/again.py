@@ -19,17 +19,17 @@ from mnn_gpu.compiler.cuda_graphs.expressions import (
     Number,
     Operation,
 )
-from mnn_gpu.compiler.cuda_graphs.launches import (
+from mnn_gpu.compiler.cuda_graphs.kernels import (
+    ColumnProduct,
+    ColumnReduction,
     Columns,
-    Folded,
-    Matrix,
+    KernelSpec,
     Product,
     Reduction,
-    ThinRows,
-    ThinSlices,
-    What,
+    SmallMatmulRows,
+    SmallMatmulSlices,
 )
-from mnn_gpu.compiler.cuda_graphs.scheduling import Turn
+from mnn_gpu.compiler.cuda_graphs.scheduling import ScheduleEntry
 from mnn_gpu.nn.matmul_precision import rounded
 
 
@@ -42,7 +42,7 @@ class Again:
 
     def __init__(self) -> None:
         self.runs = 0
-        self.launched: list[What] = []
+        self.launched: list[KernelSpec] = []
         self.refused: Exception | None = None
         self.ended = 0
         self.random = random.Random(0)
@@ -50,9 +50,9 @@ class Again:
     def memory(self, size: int) -> Any:
         return np.full(size, 0xFF, np.uint8)  # No numbers, should anybody read before writing.
 
-    def view(self, home: Any, offset: int, shape: Any, dtype: Any, strides: Any) -> Any:
+    def view(self, buffer: Any, offset: int, shape: Any, dtype: Any, strides: Any) -> Any:
         span = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-        address = home.__array_interface__["data"][0] + offset
+        address = buffer.__array_interface__["data"][0] + offset
         memory = (ctypes.c_char * (span + dtype.itemsize)).from_address(address)
         return np.ndarray(shape, dtype, memory, 0, strides)
 
@@ -62,17 +62,17 @@ class Again:
     def overwrite(self, place: Any, array: Any) -> None:
         place[...] = array
 
-    def launcher(self, what: What) -> Callable[[Sequence[Any], Sequence[Any]], None]:
+    def launcher(self, spec: KernelSpec) -> Callable[[Sequence[Any], Sequence[Any]], None]:
         def launch(inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-            self.launched.append(what)
-            for place, result in zip(outputs, results(what, inputs), strict=True):
+            self.launched.append(spec)
+            for place, result in zip(outputs, results(spec, inputs), strict=True):
                 assert (place.size, place.dtype) == (result.size, result.dtype)
                 place[...] = result.reshape(place.shape)
 
         return launch
 
     def captured(
-        self, operations: Sequence[Callable[[], object]], turns: Sequence[Turn]
+        self, operations: Sequence[Callable[[], object]], entries: Sequence[ScheduleEntry]
     ) -> Callable[[], None] | None:
         if self.refused is not None:
             raise self.refused
@@ -82,7 +82,7 @@ class Again:
 
         def launch() -> None:
             self.runs += 1
-            for number in any_order(turns, self.random):
+            for number in any_order(entries, self.random):
                 operations[number]()
 
         return launch
@@ -94,46 +94,48 @@ class Again:
         return nullcontext()
 
 
-def any_order(turns: Sequence[Turn], choice: random.Random) -> Iterator[int]:
+def any_order(entries: Sequence[ScheduleEntry], choice: random.Random) -> Iterator[int]:
     """Yield the numbers of turns in an order in which a device might take them."""
     workers: dict[int, deque[int]] = {}
-    for number, turn in enumerate(turns):
-        workers.setdefault(turn.lane, deque()).append(number)
+    for number, entry in enumerate(entries):
+        workers.setdefault(entry.stream, deque()).append(number)
     done: set[int] = set()
-    while len(done) < len(turns):
+    while len(done) < len(entries):
         ready = [
-            lane for lane in workers.values() if lane and done.issuperset(turns[lane[0]].after)
+            stream
+            for stream in workers.values()
+            if stream and done.issuperset(entries[stream[0]].after)
         ]
         number = choice.choice(ready).popleft()
         done.add(number)
         yield number
 
 
-def results(what: What, inputs: Sequence[Any]) -> list[Any]:
+def results(spec: KernelSpec, inputs: Sequence[Any]) -> list[Any]:
     """Return what a launch writes to its outputs."""
-    if isinstance(what, Product):
+    if isinstance(spec, Product):
         A, B = inputs
-        if what.bits is not None:
-            A, B = rounded(A, what.bits), rounded(B, what.bits)
+        if spec.bits is not None:
+            A, B = rounded(A, spec.bits), rounded(B, spec.bits)
         return [A @ B]
-    if isinstance(what, Reduction):
-        (values,) = evaluated(what.expression, inputs)
-        return [getattr(np, what.function).reduce(values, axis=what.axes, dtype=values.dtype)]
-    if isinstance(what, ThinRows):
+    if isinstance(spec, Reduction):
+        (values,) = evaluated(spec.expression, inputs)
+        return [getattr(np, spec.function).reduce(values, axis=spec.axes, dtype=values.dtype)]
+    if isinstance(spec, SmallMatmulRows):
         return [inputs[0] @ inputs[1]]
-    if isinstance(what, ThinSlices):
+    if isinstance(spec, SmallMatmulSlices):
         A, B = inputs
-        cuts = range(0, what.inner, what.slice)
-        return [np.stack([A[:, k : k + what.slice] @ B[k : k + what.slice] for k in cuts])]
-    if isinstance(what, Columns):
-        return column_results(what, inputs)
-    return evaluated(what, inputs)
+        cuts = range(0, spec.inner, spec.slice)
+        return [np.stack([A[:, k : k + spec.slice] @ B[k : k + spec.slice] for k in cuts])]
+    if isinstance(spec, Columns):
+        return column_results(spec, inputs)
+    return evaluated(spec, inputs)
 
 
-def column_results(what: Columns, inputs: Sequence[Any]) -> list[Any]:
+def column_results(spec: Columns, inputs: Sequence[Any]) -> list[Any]:
     """Compute what a thread does for all columns at once."""
     assert [(str(a.dtype), a.strides[-1] // a.itemsize) for a in inputs] == [
-        (x.dtype, x.along) for x in what.inputs
+        (x.dtype, x.along) for x in spec.inputs
     ]
     values: list[Any] = []
 
@@ -142,19 +144,19 @@ def column_results(what: Columns, inputs: Sequence[Any]) -> list[Any]:
             return one
         return inputs[one.number] if isinstance(one, Input) else values[one.number]
 
-    for operation, rows in zip(what.operations, what.rows, strict=True):
-        if isinstance(operation, Matrix):
+    for operation, rows in zip(spec.operations, spec.rows, strict=True):
+        if isinstance(operation, ColumnProduct):
             column = operand(operation.column)
-            values.append(operand(operation.matrix) @ column.reshape(-1, what.columns))
-        elif isinstance(operation, Folded):
-            column = np.broadcast_to(operand(operation.column), (operation.rows, what.columns))
+            values.append(operand(operation.matrix) @ column.reshape(-1, spec.columns))
+        elif isinstance(operation, ColumnReduction):
+            column = np.broadcast_to(operand(operation.column), (operation.rows, spec.columns))
             function = getattr(np, operation.function)
             values.append(function.reduce(column, axis=0, keepdims=True, dtype=operation.dtype))
         else:
             result = value_of(operation, [operand(one) for one in operation.operands], ())
-            values.append(np.broadcast_to(result, (rows, what.columns)))
+            values.append(np.broadcast_to(result, (rows, spec.columns)))
         assert str(values[-1].dtype) == operation.dtype
-    return [values[number] for number in what.outputs]
+    return [values[number] for number in spec.outputs]
 
 
 def evaluated(expression: Expression, inputs: Sequence[Any]) -> list[Any]:

@@ -13,9 +13,15 @@ from mnn_gpu.backends.array_api_backend import PlainBackend
 from mnn_gpu.compiler.cuda_graphs import cuda_source, small_matmul_kernels
 from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression
-from mnn_gpu.compiler.cuda_graphs.launches import Columns, Launch, Reduction, ThinRows, ThinSlices
+from mnn_gpu.compiler.cuda_graphs.kernels import (
+    Columns,
+    Kernel,
+    Reduction,
+    SmallMatmulRows,
+    SmallMatmulSlices,
+)
 from mnn_gpu.compiler.cuda_graphs.program import Program
-from mnn_gpu.compiler.pytrees import mapped
+from mnn_gpu.compiler.pytrees import tree_map
 from mnn_gpu.nn.parameters import parameter_count, weight_mask
 from mnn_gpu.step.batch import NetworkSpec, StepData
 from mnn_gpu.step.execution import entries
@@ -25,7 +31,7 @@ from mnn_gpu.training.batches.loader import load_batches
 from mnn_gpu.training.batches.plan import Plan
 from tests.support.again import Again
 
-REGULARISED = TrainingConfig(
+REGULARIZED = TrainingConfig(
     hidden=(64, 32),
     batch_size=128,
     optimizer="adamw",
@@ -48,12 +54,12 @@ JOBS = {
     "m": (TrainingConfig(hidden=(1024,), batch_size=32, optimizer="sgd"), 10_000),
     # NVRTC 13.5 never ended compiling this one for 10.0, before its outer loop was kept whole.
     "momentum": (TrainingConfig(hidden=(16,), batch_size=64, optimizer="momentum"), 1000),
-    "regularised": (REGULARISED, 1000),
+    "regularized": (REGULARIZED, 1000),
     "augmented": (
-        replace(REGULARISED, augmentation=Augmentation(half_turned=(1, 2))),
+        replace(REGULARIZED, augmentation=Augmentation(half_turned=(1, 2))),
         1000,
     ),
-    "bf16": (replace(REGULARISED, matmul_precision="bf16"), 1000),
+    "bf16": (replace(REGULARIZED, matmul_precision="bf16"), 1000),
     "deep": (TrainingConfig(hidden=(32,) * 8, batch_size=128, optimizer="adam"), 1000),
     "deep whole": (TrainingConfig(hidden=(32,) * 8, optimizer="sgd"), 20_000),
     "wide layers": (TrainingConfig(hidden=(64,) * 3, batch_size=128, optimizer="adam"), 1000),
@@ -62,13 +68,13 @@ JOBS = {
 jobs of the benchmarks."""
 
 
-class Kernel(NamedTuple):
+class KernelSource(NamedTuple):
     """A kernel of a step.
 
     Attributes
     ----------
     kind : str
-        "columns", "thin rows", "thin slices", "elementwise" or "reduction".
+        "columns", "small matmul rows", "small matmul slices", "elementwise" or "reduction".
     text : str
         In CUDA C; of the last two within a loop of the tests', since CuPy writes theirs.
     """
@@ -87,7 +93,7 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
     optimizer = config.make_optimizer()
     task = NetworkSpec(
         layer_sizes=sizes,
-        regularisation=config.regularisation,
+        regularization=config.regularization,
         image_shape=data.image_shape,
         input_scale=data.input_scale,
         matmul_precision=config.matmul_precision,
@@ -98,72 +104,73 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
     _, batches = next(iter(load_batches(Plan(config, optimizer, data, task, backend))))
     resident = StepData(data.X, data.labels, tuple(data.shards), mask, data.basis)
-    return Program(step, resident, mapped(np.array, state), next(entries(batches)), Again())
+    return Program(step, resident, tree_map(np.array, state), next(entries(batches)), Again())
 
 
-def all_kernels() -> dict[Kernel, str]:
+def all_kernels() -> dict[KernelSource, str]:
     """Return each kernel of all jobs once, and the first job that has it."""
-    found: dict[Kernel, str] = {}
+    found: dict[KernelSource, str] = {}
     for name, job in JOBS.items():
-        for kernel in _kernels(program_of(*job).places.launches):
+        for kernel in _kernels(program_of(*job).memory_plan.kernels):
             found.setdefault(kernel, name)
     return found
 
 
-def _kernels(launches: list[Launch]) -> Iterator[Kernel]:
-    for what, _, outputs in launches:
+def _kernels(kernels: list[Kernel]) -> Iterator[KernelSource]:
+    for spec, _, outputs in kernels:
         dtype = cuda_source.TYPES[str(outputs[0].dtype)]
-        if isinstance(what, Columns):
-            yield Kernel("columns", column_kernel(what, "columns"))
-        elif isinstance(what, ThinRows):
+        if isinstance(spec, Columns):
+            yield KernelSource("columns", column_kernel(spec, "columns"))
+        elif isinstance(spec, SmallMatmulRows):
             for vector in (1, 16 // outputs[0].itemsize):
-                if not (what.inner % vector or what.step % vector):
-                    yield Kernel(
-                        "thin rows", small_matmul_kernels.rows_kernel(what, dtype, vector, "rows")
+                if not (spec.inner % vector or spec.step % vector):
+                    yield KernelSource(
+                        "small matmul rows",
+                        small_matmul_kernels.rows_kernel(spec, dtype, vector, "rows"),
                     )
-        elif isinstance(what, ThinSlices):
+        elif isinstance(spec, SmallMatmulSlices):
             for vector in (1, 16 // outputs[0].itemsize):
-                if not what.columns % vector:
-                    text = small_matmul_kernels.slices_kernel(what, dtype, vector, "slices")
-                    yield Kernel("thin slices", text)
-        elif isinstance(what, Expression):
-            yield Kernel("elementwise", _elementwise(what))
-        elif isinstance(what, Reduction):
-            yield Kernel("reduction", _reduction(what))
+                if not spec.columns % vector:
+                    text = small_matmul_kernels.slices_kernel(spec, dtype, vector, "slices")
+                    yield KernelSource("small matmul slices", text)
+        elif isinstance(spec, Expression):
+            yield KernelSource("elementwise", _elementwise(spec))
+        elif isinstance(spec, Reduction):
+            yield KernelSource("reduction", _reduction(spec))
 
 
-def _elementwise(what: Expression) -> str:
-    types = [cuda_source.TYPES[what.operations[value].dtype] for value in what.outputs]
+def _elementwise(spec: Expression) -> str:
+    types = [cuda_source.TYPES[spec.operations[value].dtype] for value in spec.outputs]
     outputs = [f"{dtype}* __restrict__ q{n}" for n, dtype in enumerate(types)]
     declared = "\n".join(f"{dtype} y{n};" for n, dtype in enumerate(types))
     written = "\n".join(f"q{n}[i] = y{n};" for n in range(len(types)))
     return _loop(
-        what,
+        spec,
         outputs,
         f"""{declared}
-{cuda_source.statements(what)}
-{cuda_source.assignments(what)}
+{cuda_source.statements(spec)}
+{cuda_source.assignments(spec)}
 {written}""",
     )
 
 
-def _reduction(what: Reduction) -> str:
-    expression = what.expression
+def _reduction(spec: Reduction) -> str:
+    expression = spec.expression
     dtype = cuda_source.TYPES[expression.operations[expression.outputs[0]].dtype]
     return _loop(
         expression,
         [f"{dtype}* __restrict__ q"],
         f"""const {dtype} a = q[0], b = {cuda_source.computed(expression)};
-q[0] = {cuda_source.REDUCE[what.function]};""",
+q[0] = {cuda_source.REDUCE[spec.function]};""",
     )
 
 
-def _loop(what: Expression, outputs: list[str], body: str) -> str:
+def _loop(spec: Expression, outputs: list[str], body: str) -> str:
     """Return a kernel around the statements for entry ``i`` of all inputs."""
-    types = [cuda_source.TYPES[dtype] for dtype in what.inputs]
+    types = [cuda_source.TYPES[dtype] for dtype in spec.inputs]
     inputs = [f"const {dtype}* __restrict__ p{n}" for n, dtype in enumerate(types)]
     read = "\n".join(
-        f"const {dtype}* x{n} = p{n};" if n in what.rows_of else f"const {dtype} x{n} = p{n}[i];"
+        f"const {dtype}* x{n} = p{n};" if n in spec.rows_of else f"const {dtype} x{n} = p{n}[i];"
         for n, dtype in enumerate(types)
     )
     return f"""extern "C" __global__ void loop({", ".join([*inputs, *outputs])}, long long n) {{

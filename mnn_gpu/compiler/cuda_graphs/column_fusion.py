@@ -24,13 +24,13 @@ from mnn_gpu.compiler.cuda_graphs.expressions import (
     Value,
     renumbered,
 )
-from mnn_gpu.compiler.cuda_graphs.launches import (
+from mnn_gpu.compiler.cuda_graphs.kernels import (
+    ColumnProduct,
+    ColumnReduction,
     Columns,
     Concat,
-    Folded,
-    Launch,
-    Lying,
-    Matrix,
+    InputLayout,
+    Kernel,
     Product,
     Reduction,
 )
@@ -40,7 +40,7 @@ NDArray: TypeAlias = npt.NDArray[Any]
 
 MOST_ROWS = 64
 """So many numbers a thread may have of each result."""
-MOST_LAUNCHES = 24
+MOST_KERNELS = 24
 """A batch in many shards would make a kernel that takes minutes to compile."""
 MOST_WORK = 2048
 """Operations of a thread for a column: all multiplications of products, and the rows of each other
@@ -53,10 +53,10 @@ MOST_INNER = 128
 larger ones are better spread over several."""
 
 
-Work: TypeAlias = Launch | Concat
+Work: TypeAlias = Kernel | Concat
 
 
-class _Known(NamedTuple):
+class _Node(NamedTuple):
     """A launch, with what is asked of it again and again.
 
     Attributes
@@ -70,138 +70,142 @@ class _Known(NamedTuple):
         What it makes, and the rows of each.
     """
 
-    launch: Work
+    kernel: Work
     columns: int | None
     sources: set[int]
     results: dict[int, int]
 
 
-def _known(launch: Work) -> _Known:
-    sources = {id(owner(array)) for array in launch.inputs}
-    results = {id(owner(array)): _rows(array.shape) for array in launch.outputs}
-    return _Known(launch, _columns_of(launch), sources, results)
+def _node(kernel: Work) -> _Node:
+    sources = {id(owner(array)) for array in kernel.inputs}
+    results = {id(owner(array)): _rows(array.shape) for array in kernel.outputs}
+    return _Node(kernel, _column_count(kernel), sources, results)
 
 
-class _Room:
+class _Budget:
     """What one kernel takes in, within the bounds above."""
 
     def __init__(self) -> None:
-        self.launches = self.work = 0
-        self.made: dict[int, int] = {}
+        self.kernels = self.work = 0
+        self.produced: dict[int, int] = {}
         self.kept: set[int] = set()
 
-    def takes(self, one: _Known) -> bool:
+    def admits(self, node: _Node) -> bool:
         """Take a launch in, if there is room for it."""
-        work = self.work + _work(one.launch)
-        kept = self.kept | (one.sources & self.made.keys())
-        is_full = self.launches == MOST_LAUNCHES or work > MOST_WORK
-        if is_full or sum(self.made[result] for result in kept) > MOST_KEPT:
+        work = self.work + _work(node.kernel)
+        kept = self.kept | (node.sources & self.produced.keys())
+        is_full = self.kernels == MOST_KERNELS or work > MOST_WORK
+        if is_full or sum(self.produced[result] for result in kept) > MOST_KEPT:
             return False
-        self.launches, self.work, self.kept = self.launches + 1, work, kept
-        self.made |= one.results
+        self.kernels, self.work, self.kept = self.kernels + 1, work, kept
+        self.produced |= node.results
         return True
 
 
-def fused_columns(launches: Sequence[Work], wanted: Sequence[NDArray]) -> list[Work]:
-    """Return the launches, many of those that work column by column made one.
+def fuse_columns(kernels: Sequence[Work], needed_outside: Sequence[NDArray]) -> list[Work]:
+    """Return the kernels, many of those that work column by column made one.
 
     Parameters
     ----------
-    launches : sequence of Launch and Concat
+    kernels : sequence of Launch and Concat
     wanted : sequence of array
-        Results that are needed besides by launches.
+        Results that are needed besides by kernels.
     """
-    left = [_known(launch) for launch in launches]
-    needed = {id(owner(array)) for array in wanted}
+    nodes = [_node(kernel) for kernel in kernels]
+    needed = {id(owner(array)) for array in needed_outside}
     while True:
-        sizes = Counter(one.columns for one in left if one.columns is not None)
+        sizes = Counter(node.columns for node in nodes if node.columns is not None)
         ((columns, count),) = sizes.most_common(1) or [(0, 0)]
         if count < 2:
-            return [one.launch for one in left]
-        inside, _ = _parted(left, columns, None)
+            return [node.kernel for node in nodes]
+        members, _ = _partition(nodes, columns, None)
         # Other shards' would only be kept waiting.
-        kin = {id(one) for one in _connected(inside)}
-        inside, after = _parted(left, columns, kin)
-        if len(inside) > 1:
-            left = _with_one(left, inside, after, columns, needed)
+        component = {id(node) for node in _largest_component(members)}
+        members, after = _partition(nodes, columns, component)
+        if len(members) > 1:
+            nodes = _replace_with_fused(nodes, members, after, columns, needed)
         else:
-            alone = {id(one) for one in inside}
-            left = [one._replace(columns=None) if id(one) in alone else one for one in left]
+            single = {id(node) for node in members}
+            nodes = [node._replace(columns=None) if id(node) in single else node for node in nodes]
 
 
-def _parted(
-    launches: Sequence[_Known], columns: int, among: set[int] | None
-) -> tuple[list[_Known], list[_Known]]:
-    """Return the launches that become one, and those that can only come after them."""
-    inside: list[_Known] = []
-    after: list[_Known] = []
-    room = _Room()
+def _partition(
+    nodes: Sequence[_Node], columns: int, component: set[int] | None
+) -> tuple[list[_Node], list[_Node]]:
+    """Return the kernels that become one, and those that can only come after them."""
+    members: list[_Node] = []
+    after: list[_Node] = []
+    budget = _Budget()
     made_after: set[int] = set()
-    for one in launches:
-        fits = one.columns == columns and (among is None or id(one) in among)
-        fits = fits and not one.sources & made_after and _reads_whole(one.launch, room.made)
-        if fits and room.takes(one):
-            inside.append(one)
-        elif one.sources & (room.made.keys() | made_after):
-            after.append(one)
-            made_after |= one.results.keys()
-    return inside, after
+    for node in nodes:
+        fits = node.columns == columns and (component is None or id(node) in component)
+        fits = fits and not node.sources & made_after and _reads_whole(node.kernel, budget.produced)
+        if fits and budget.admits(node):
+            members.append(node)
+        elif node.sources & (budget.produced.keys() | made_after):
+            after.append(node)
+            made_after |= node.results.keys()
+    return members, after
 
 
-def _connected(launches: Sequence[_Known]) -> list[_Known]:
-    """Return the most of the launches that all have to do with each other's results."""
-    families: list[tuple[set[int], list[_Known]]] = []
-    for one in launches:
-        kin = [family for family in families if family[0] & one.sources]
-        families = [family for family in families if not family[0] & one.sources]
-        results = set(one.results).union(*(made for made, _ in kin))
-        families.append((results, [*(other for _, others in kin for other in others), one]))
-    return max((members for _, members in families), key=len, default=[])
+def _largest_component(nodes: Sequence[_Node]) -> list[_Node]:
+    """Return the most of the kernels that all have to do with each other's results."""
+    components: list[tuple[set[int], list[_Node]]] = []
+    for node in nodes:
+        joined = [component for component in components if component[0] & node.sources]
+        components = [component for component in components if not component[0] & node.sources]
+        results = set(node.results).union(*(produced for produced, _ in joined))
+        components.append((results, [*(other for _, others in joined for other in others), node]))
+    return max((members for _, members in components), key=len, default=[])
 
 
-def _with_one(
-    launches: Sequence[_Known],
-    inside: Sequence[_Known],
-    after: Sequence[_Known],
+def _replace_with_fused(
+    nodes: Sequence[_Node],
+    members: Sequence[_Node],
+    after: Sequence[_Node],
     columns: int,
-    wanted: set[int],
-) -> list[_Known]:
-    """Return the launches, those inside as one in the place of their last."""
-    inner, late = {id(one) for one in inside}, {id(one) for one in after}
-    needed = wanted.union(*(one.sources for one in launches if id(one) not in inner))
-    members = [one.launch for one in inside if isinstance(one.launch, Launch)]
-    whole = _known(_Builder(columns).whole(members, needed))
+    needed_outside: set[int],
+) -> list[_Node]:
+    """Return the kernels, those inside as one in the place of their last."""
+    inner, late = {id(node) for node in members}, {id(node) for node in after}
+    needed = needed_outside.union(*(node.sources for node in nodes if id(node) not in inner))
+    kernels = [node.kernel for node in members if isinstance(node.kernel, Kernel)]
+    fused = _node(_ColumnsBuilder(columns).fuse(kernels, needed))
     # Not before the last, so that what they make is not kept longer than it must.
-    place = max(number for number, one in enumerate(launches) if id(one) in inner)
-    outside = [one for one in launches[:place] if id(one) not in inner]
-    before = [one for one in outside if id(one) not in late]
-    waiting = [one for one in outside if id(one) in late]
-    return [*before, whole, *waiting, *launches[place + 1 :]]
+    position = max(number for number, node in enumerate(nodes) if id(node) in inner)
+    outside = [node for node in nodes[:position] if id(node) not in inner]
+    before = [node for node in outside if id(node) not in late]
+    waiting = [node for node in outside if id(node) in late]
+    return [*before, fused, *waiting, *nodes[position + 1 :]]
 
 
-def _columns_of(launch: Work) -> int | None:
+def _column_count(kernel: Work) -> int | None:
     """Return how many columns a launch works on, None if it is none of this kind."""
-    if isinstance(launch, Concat):
+    if isinstance(kernel, Concat):
         return None
-    what = launch.what
-    if isinstance(what, Expression):
-        shapes = {output.shape for output in launch.outputs}
-        takes = any(o.name == TAKE and o.operands[-1] != Number("1") for o in what.operations)
+    spec = kernel.spec
+    if isinstance(spec, Expression):
+        shapes = {output.shape for output in kernel.outputs}
+        takes_rows = any(o.name == TAKE and o.operands[-1] != Number("1") for o in spec.operations)
         (shape,) = shapes if len(shapes) == 1 else ((),)
-        fits = _is_thin(shape) and not takes and all(o.flags.c_contiguous for o in launch.outputs)
+        fits = (
+            _has_few_rows(shape)
+            and not takes_rows
+            and all(o.flags.c_contiguous for o in kernel.outputs)
+        )
         return shape[-1] if fits else None
-    if isinstance(what, Reduction):
-        shape = launch.inputs[0].shape
-        return shape[-1] if what.axes == (0,) and len(shape) == 2 and _is_thin(shape) else None
-    if isinstance(what, Product):
-        A, B = launch.inputs
-        fits = A.ndim == 2 and what.bits is None and _is_thin(launch.outputs[0].shape)
+    if isinstance(spec, Reduction):
+        shape = kernel.inputs[0].shape
+        return shape[-1] if spec.axes == (0,) and len(shape) == 2 and _has_few_rows(shape) else None
+    if isinstance(spec, Product):
+        A, B = kernel.inputs
+        fits = A.ndim == 2 and spec.bits is None and _has_few_rows(kernel.outputs[0].shape)
         fits = fits and A.size <= MOST_OF_A_PRODUCT and A.shape[1] <= MOST_INNER
         return B.shape[1] if fits else None
     return None
 
 
-def _is_thin(shape: tuple[int, ...]) -> bool:
+def _has_few_rows(shape: tuple[int, ...]) -> bool:
     return len(shape) == 1 or (len(shape) == 2 and shape[0] <= MOST_ROWS)
 
 
@@ -209,25 +213,25 @@ def _rows(shape: tuple[int, ...]) -> int:
     return shape[0] if len(shape) == 2 else 1
 
 
-def _work(launch: Work) -> int:
+def _work(kernel: Work) -> int:
     """Return how many operations a thread has with a column of a launch of this kind."""
-    what = launch.what if isinstance(launch, Launch) else None
-    if isinstance(what, Product):
-        return launch.inputs[0].size
-    expression = what.expression if isinstance(what, Reduction) else what
+    spec = kernel.spec if isinstance(kernel, Kernel) else None
+    if isinstance(spec, Product):
+        return kernel.inputs[0].size
+    expression = spec.expression if isinstance(spec, Reduction) else spec
     operations = len(expression.operations) if isinstance(expression, Expression) else 0
-    return operations * max(_rows(array.shape) for array in (*launch.inputs, *launch.outputs))
+    return operations * max(_rows(array.shape) for array in (*kernel.inputs, *kernel.outputs))
 
 
-def _reads_whole(launch: Work, made: Container[int]) -> bool:
+def _reads_whole(kernel: Work, produced: Container[int]) -> bool:
     """Return whether all it reads of results made inside are columns, entry for entry."""
-    what = launch.what if isinstance(launch, Launch) else None
-    matrices = launch.inputs[:1] if isinstance(what, Product) else []
-    rows = what.rows_of if isinstance(what, Expression) else frozenset()
-    whole_only = [*matrices, *(launch.inputs[n] for n in rows)]
-    if any(id(owner(array)) in made for array in whole_only):
+    spec = kernel.spec if isinstance(kernel, Kernel) else None
+    matrices = kernel.inputs[:1] if isinstance(spec, Product) else []
+    rows = spec.rows_of if isinstance(spec, Expression) else frozenset()
+    whole_only = [*matrices, *(kernel.inputs[n] for n in rows)]
+    if any(id(owner(array)) in produced for array in whole_only):
         return False
-    return all(_is_column(array) for array in launch.inputs if id(owner(array)) in made)
+    return all(_is_column(array) for array in kernel.inputs if id(owner(array)) in produced)
 
 
 def _is_column(view: NDArray) -> bool:
@@ -239,48 +243,50 @@ def _one_row(view: NDArray) -> NDArray:
     return view[0] if view.ndim == 2 and view.strides[0] == 0 and view.shape[0] > 1 else view
 
 
-class _Builder:
+class _ColumnsBuilder:
     """A launch of columns in the making."""
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
         self.arrays: list[NDArray] = []
-        self.places: list[Lying] = []
-        self.operations: list[Operation | Matrix | Folded] = []
+        self.layouts: list[InputLayout] = []
+        self.operations: list[Operation | ColumnProduct | ColumnReduction] = []
         self.rows: list[int] = []
-        self.made: dict[int, int] = {}
+        self.produced: dict[int, int] = {}
 
-    def whole(self, launches: Sequence[Launch], needed: set[int]) -> Launch:
+    def fuse(self, kernels: Sequence[Kernel], needed: set[int]) -> Kernel:
         """Return one launch that does what these do; what is needed outside is written."""
         outputs: list[tuple[int, NDArray]] = []
-        for launch in launches:
-            values = self._done(launch)
-            for value, output in zip(values, launch.outputs, strict=True):
-                self.made[id(owner(output))] = value
+        for kernel in kernels:
+            values = self._done(kernel)
+            for value, output in zip(values, kernel.outputs, strict=True):
+                self.produced[id(owner(output))] = value
                 if id(owner(output)) in needed:
                     outputs.append((value, output))
-        what = Columns(
+        spec = Columns(
             self.columns,
-            tuple(self.places),
+            tuple(self.layouts),
             tuple(self.operations),
             tuple(self.rows),
             tuple(value for value, _ in outputs),
         )
-        return Launch(what, self.arrays, [output for _, output in outputs])
+        return Kernel(spec, self.arrays, [output for _, output in outputs])
 
-    def _done(self, launch: Launch) -> list[int]:
+    def _done(self, kernel: Kernel) -> list[int]:
         """Take over what a launch does; return the values of its outputs."""
-        what = launch.what
-        if isinstance(what, Product):
-            A, B = launch.inputs
-            dtype = str(launch.outputs[0].dtype)
-            product = Matrix(self._input(A), (A.shape[0], A.shape[1]), self._operand(B), dtype)
+        spec = kernel.spec
+        if isinstance(spec, Product):
+            A, B = kernel.inputs
+            dtype = str(kernel.outputs[0].dtype)
+            product = ColumnProduct(
+                self._input(A), (A.shape[0], A.shape[1]), self._operand(B), dtype
+            )
             return [self._add(product, A.shape[0])]
-        if isinstance(what, Reduction):
-            (value,) = self._computed(what.expression, launch.inputs)
-            rows, dtype = launch.inputs[0].shape[0], str(launch.outputs[0].dtype)
-            return [self._add(Folded(what.function, Value(value), rows, dtype), 1)]
-        return self._computed(what, launch.inputs) if isinstance(what, Expression) else []
+        if isinstance(spec, Reduction):
+            (value,) = self._computed(spec.expression, kernel.inputs)
+            rows, dtype = kernel.inputs[0].shape[0], str(kernel.outputs[0].dtype)
+            return [self._add(ColumnReduction(spec.function, Value(value), rows, dtype), 1)]
+        return self._computed(spec, kernel.inputs) if isinstance(spec, Expression) else []
 
     def _computed(self, expression: Expression, inputs: Sequence[NDArray]) -> list[int]:
         whole = expression.rows_of
@@ -295,14 +301,14 @@ class _Builder:
             self._add(renumbered(operation, operands.__getitem__, start.__add__), rows)
         return [start + value for value in expression.outputs]
 
-    def _add(self, operation: Operation | Matrix | Folded, rows: int) -> int:
+    def _add(self, operation: Operation | ColumnProduct | ColumnReduction, rows: int) -> int:
         self.operations.append(operation)
         self.rows.append(rows)
         return len(self.operations) - 1
 
     def _operand(self, array: NDArray) -> Input | Value:
-        if id(owner(array)) in self.made:
-            return Value(self.made[id(owner(array))])
+        if id(owner(array)) in self.produced:
+            return Value(self.produced[id(owner(array))])
         return self._input(array)
 
     def _input(self, array: NDArray) -> Input:
@@ -312,5 +318,5 @@ class _Builder:
         size = array.itemsize
         down = array.strides[0] // size if array.ndim == 2 else 0
         self.arrays.append(array)
-        self.places.append(Lying(str(array.dtype), down, array.strides[-1] // size))
+        self.layouts.append(InputLayout(str(array.dtype), down, array.strides[-1] // size))
         return Input(len(self.arrays) - 1)

@@ -19,7 +19,7 @@ from itertools import groupby
 
 from mnn_gpu.compiler.cuda_graphs.cuda_source import REDUCE, operand_text, operation_text, type_name
 from mnn_gpu.compiler.cuda_graphs.expressions import TAKE, Number, Operand, Operation, Value
-from mnn_gpu.compiler.cuda_graphs.launches import Columns, Folded, Matrix
+from mnn_gpu.compiler.cuda_graphs.kernels import ColumnProduct, ColumnReduction, Columns
 
 UNROLLED = 8
 """Rows of a loop without arrays, and columns of a matrix of few rows, that are unrolled."""
@@ -27,19 +27,19 @@ IN_FLIGHT = 128
 """Entries of a matrix that are unrolled: a product's code has at most as many multiplications."""
 
 
-def column_kernel(what: Columns, name: str) -> str:
+def column_kernel(spec: Columns, name: str) -> str:
     """Return the text of a kernel with this name; its arguments are the inputs and the outputs."""
-    inputs = [f"const {type_name(x.dtype)}* __restrict__ x{n}" for n, x in enumerate(what.inputs)]
+    inputs = [f"const {type_name(x.dtype)}* __restrict__ x{n}" for n, x in enumerate(spec.inputs)]
     outputs = [
-        f"{type_name(what.operations[value].dtype)}* __restrict__ y{n}"
-        for n, value in enumerate(what.outputs)
+        f"{type_name(spec.operations[value].dtype)}* __restrict__ y{n}"
+        for n, value in enumerate(spec.outputs)
     ]
-    body = "\n".join(_Body(what).lines())
+    body = "\n".join(_Body(spec).lines())
     # Not unrolled: NVRTC 13.5 does not end where a GPU from 10.0 on has 32 or 64 columns.
     return f"""extern "C" __global__ void {name}({", ".join([*inputs, *outputs])}) {{
 const long long all = (long long)blockDim.x * gridDim.x;
 #pragma unroll 1
-for (long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x; j < {what.columns}LL; j += all)
+for (long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x; j < {spec.columns}LL; j += all)
 {{
 {body}
 }}
@@ -49,49 +49,49 @@ for (long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x; j < {what.c
 class _Body:
     """The statements for column ``j``: they compute values ``v0, v1, ...`` and write outputs."""
 
-    def __init__(self, what: Columns) -> None:
-        self.what = what
-        self.loops = _loops(what)
+    def __init__(self, spec: Columns) -> None:
+        self.spec = spec
+        self.loops = _loops(spec)
         home = {value: loop for loop, values in enumerate(self.loops) for value in values}
         self.arrays = {
             operand.number
-            for value, operation in enumerate(what.operations)
+            for value, operation in enumerate(spec.operations)
             for operand in _operands(operation)
             if isinstance(operand, Value) and home[operand.number] != home[value]
         }
-        self.arrays |= {n for n, o in enumerate(what.operations) if not isinstance(o, Operation)}
+        self.arrays |= {n for n, o in enumerate(spec.operations) if not isinstance(o, Operation)}
 
     def lines(self) -> Iterator[str]:
         for values in self.loops:
             for value in values:
                 if value in self.arrays:
-                    dtype = type_name(self.what.operations[value].dtype)
-                    yield f"{dtype} v{value}[{self.what.rows[value]}];"
-            operation = self.what.operations[values[0]]
-            if isinstance(operation, Matrix):
+                    dtype = type_name(self.spec.operations[value].dtype)
+                    yield f"{dtype} v{value}[{self.spec.rows[value]}];"
+            operation = self.spec.operations[values[0]]
+            if isinstance(operation, ColumnProduct):
                 yield self._product(values[0], operation)
-            elif isinstance(operation, Folded):
+            elif isinstance(operation, ColumnReduction):
                 yield self._folded(values[0], operation)
             else:
                 yield self._elementwise(values)
                 continue
             written = "".join(self._written(values[0]))
             if written:
-                yield _each(self.what.rows[values[0]], written)
+                yield _each(self.spec.rows[values[0]], written)
 
     def _elementwise(self, values: Sequence[int]) -> str:
         lines, has_arrays = [], False
         for value in values:
-            operation = self.what.operations[value]
+            operation = self.spec.operations[value]
             assert isinstance(operation, Operation)  # noqa: S101  # of the loop's kind
             is_array = value in self.arrays
             has_arrays |= is_array or any(
-                isinstance(o, Value) and o.number in self.arrays and self.what.rows[o.number] > 1
+                isinstance(o, Value) and o.number in self.arrays and self.spec.rows[o.number] > 1
                 for o in operation.operands
             )
             name = f"v{value}[r]" if is_array else f"const {type_name(operation.dtype)} v{value}"
             lines += [f"{name} = {self._text(operation)};", *self._written(value)]
-        rows = self.what.rows[values[0]]
+        rows = self.spec.rows[values[0]]
         return _each(rows, "\n".join(lines), rows if has_arrays else UNROLLED)
 
     def _text(self, operation: Operation) -> str:
@@ -100,9 +100,9 @@ class _Body:
             operation, lambda o: operand_text(o) if o is whole else self._entry(o)
         )
 
-    def _product(self, value: int, operation: Matrix) -> str:
+    def _product(self, value: int, operation: ColumnProduct) -> str:
         rows, inner = operation.shape
-        _, down, along = self.what.inputs[operation.matrix.number]
+        _, down, along = self.spec.inputs[operation.matrix.number]
         of_matrix = f"x{operation.matrix.number}[r * {down}LL + k * {along}LL]"
         summed = f"v{value}[r] += {of_matrix} * b;"
         column = f"const {type_name(operation.dtype)} b = {self._entry(operation.column, 'k')};"
@@ -110,7 +110,7 @@ class _Body:
         first = _each(rows, f"v{value}[r] = 0;")
         return f"{first}\n{_each(inner, f'{column}{chr(10)}{_each(rows, summed)}', unrolled, 'k')}"
 
-    def _folded(self, value: int, operation: Folded) -> str:
+    def _folded(self, value: int, operation: ColumnReduction) -> str:
         dtype = type_name(operation.dtype)
         first, each = (f"({dtype}){self._entry(operation.column, r)}" for r in "0r")
         return (
@@ -124,8 +124,8 @@ class _Body:
         """Return what writes row ``r`` of a value to the outputs that it is."""
         entry = self._entry(Value(value))
         return [
-            f"y{n}[r * {self.what.columns}LL + j] = {entry};"
-            for n, output in enumerate(self.what.outputs)
+            f"y{n}[r * {self.spec.columns}LL + j] = {entry};"
+            for n, output in enumerate(self.spec.outputs)
             if output == value
         ]
 
@@ -135,22 +135,22 @@ class _Body:
         if isinstance(operand, Value):
             if operand.number not in self.arrays:
                 return f"v{operand.number}"
-            return f"v{operand.number}[{row if self.what.rows[operand.number] > 1 else 0}]"
-        _, down, along = self.what.inputs[operand.number]
+            return f"v{operand.number}[{row if self.spec.rows[operand.number] > 1 else 0}]"
+        _, down, along = self.spec.inputs[operand.number]
         return f"x{operand.number}[{row} * {down}LL + j * {along}LL]"
 
 
-def _loops(what: Columns) -> list[list[int]]:
+def _loops(spec: Columns) -> list[list[int]]:
     """Return the operations' numbers, those that are one loop over the rows together."""
 
     def kind(value: int) -> tuple[int, int]:
-        is_elementwise = isinstance(what.operations[value], Operation)
-        return (-1 if is_elementwise else value), what.rows[value]
+        is_elementwise = isinstance(spec.operations[value], Operation)
+        return (-1 if is_elementwise else value), spec.rows[value]
 
-    return [list(values) for _, values in groupby(range(len(what.operations)), kind)]
+    return [list(values) for _, values in groupby(range(len(spec.operations)), kind)]
 
 
-def _operands(operation: Operation | Matrix | Folded) -> Sequence[Operand]:
+def _operands(operation: Operation | ColumnProduct | ColumnReduction) -> Sequence[Operand]:
     return operation.operands if isinstance(operation, Operation) else (operation.column,)
 
 

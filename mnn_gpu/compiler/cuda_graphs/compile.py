@@ -17,15 +17,15 @@ from mnn_gpu.compiler.cuda_graphs.device import Device
 from mnn_gpu.compiler.cuda_graphs.program import NotForGraphsError, Program
 from mnn_gpu.compiler.cuda_graphs.run import GraphRun, overwrite, pieces
 from mnn_gpu.compiler.operations import Operation
-from mnn_gpu.compiler.pytrees import Tree, leaves, mapped
+from mnn_gpu.compiler.pytrees import Tree, leaves, tree_map
 from mnn_gpu.errors import TrainingWarning
-from mnn_gpu.step.execution import Gathered, Run, Step, entries, of_one_rank
+from mnn_gpu.step.execution import AllGather, Run, Step, entries, single_rank
 
 SILENT = ""
 """A hindrance of which nothing is said."""
 
 
-class Captured:
+class CapturedStep:
     """A compiled step: ``(state, batches) -> state``; see `Backend.compile`.
 
     The first run of each form is launched one by one, which also compiles what the device
@@ -56,7 +56,7 @@ class Captured:
         data: Tree,
         plain: Run,
         device: Device,
-        allgather: Gathered = of_one_rank,
+        allgather: AllGather = single_rank,
     ) -> None:
         self.step = step
         self.data = data
@@ -78,28 +78,28 @@ class Captured:
             return self.plain(state, batches)
         if self.state is None:
             # Memory of the caller's stream: its own may be gone before the result is.
-            state = self.state = mapped(self.device.copy, state)
+            state = self.state = tree_map(self.device.copy, state)
         with self.device.active():
-            self._bring_in(state)
-            hindrance = self._hindered(batches)
-        if hindrance is None:
+            self._copy_in(state)
+            failure = self._try_steps(batches)
+        if failure is None:
             return self.state
-        return self._given_up(hindrance, batches)
+        return self._fall_back(failure, batches)
 
-    def _hindered(self, batches: Tree) -> str | None:
+    def _try_steps(self, batches: Tree) -> str | None:
         """Make the steps of these batches; return what hinders that, SILENT if it is no news."""
         ready: list[GraphRun] = []
-        own = self._hindrance(lambda: ready.append(self._ready(batches)))
-        hindrance = first_hindrance(self.allgather(own))
-        if hindrance is not None:
-            return hindrance
+        own = self._failure_of(lambda: ready.append(self._ready(batches)))
+        failure = first_failure(self.allgather(own))
+        if failure is not None:
+            return failure
         (run,) = ready
         if run.has_exchanges:
-            run.go()
+            run.replay()
             return None
-        return self._hindrance(run.go)
+        return self._failure_of(run.replay)
 
-    def _hindrance(self, work: Operation) -> str | None:
+    def _failure_of(self, work: Operation) -> str | None:
         try:
             work()
         except NotForGraphsError:
@@ -112,27 +112,27 @@ class Captured:
 
     def _ready(self, batches: Tree) -> GraphRun:
         """Return the run of these batches, captured if it is not the first of its form."""
-        form = _form(batches)
-        run = self.runs.get(form)
+        key = _key(batches)
+        run = self.runs.get(key)
         if run is None:
-            run = self.runs[form] = self._prepared(batches)
+            run = self.runs[key] = self._prepare(batches)
         else:
-            overwrite(self.device, run.places, batches)
+            overwrite(self.device, run.batch_buffers, batches)
             run.capture()
         return run
 
-    def _prepared(self, batches: Tree) -> GraphRun:
+    def _prepare(self, batches: Tree) -> GraphRun:
         # Of the copies, which are row-major: others may lie otherwise.
-        places = mapped(self.device.copy, batches)
-        first = next(entries(places))
-        form = _form(first)
-        if form not in self.programs:
-            self.programs[form] = Program(self.step, self.data, self.state, first, self.device)
-        program = self.programs[form]
-        steps = [program.bound(batch) for batch in entries(places)]
-        return GraphRun(places, pieces(program, steps), self.state, self.device)
+        batch_buffers = tree_map(self.device.copy, batches)
+        first = next(entries(batch_buffers))
+        key = _key(first)
+        if key not in self.programs:
+            self.programs[key] = Program(self.step, self.data, self.state, first, self.device)
+        program = self.programs[key]
+        steps = [program.bound(batch) for batch in entries(batch_buffers)]
+        return GraphRun(batch_buffers, pieces(program, steps), self.state, self.device)
 
-    def _given_up(self, hindrance: str, batches: Tree) -> Tree:
+    def _fall_back(self, failure: str, batches: Tree) -> Tree:
         self.can_capture = False
         # All memory is the plain step's from now on; it may lack some all the same, which is
         # for others to mend, so that it comes first.
@@ -141,29 +141,29 @@ class Captured:
         del self.device
         following = self.plain(self.state, batches)
         self.state = None
-        if hindrance:
+        if failure:
             warnings.warn(
-                f"The step cannot be captured ({hindrance}): it runs as it is.",
+                f"The step cannot be captured ({failure}): it runs as it is.",
                 TrainingWarning,
                 stacklevel=2,
             )
         return following
 
-    def _bring_in(self, state: Tree) -> None:
+    def _copy_in(self, state: Tree) -> None:
         """Copy what is not there already; what is may be wanted in another place."""
         if state is self.state:
             return
         pairs = list(zip(leaves(self.state), leaves(state), strict=True))
-        if any(_form(place) != _form(leaf) for place, leaf in pairs):
+        if any(_key(target) != _key(leaf) for target, leaf in pairs):
             raise ValueError("a compiled step is given a state of another shape or dtype")
-        strangers = [(p, self.device.copy(leaf)) for p, leaf in pairs if leaf is not p]
-        for place, leaf in strangers:
-            self.device.overwrite(place, leaf)
+        foreign = [(p, self.device.copy(leaf)) for p, leaf in pairs if leaf is not p]
+        for target, leaf in foreign:
+            self.device.overwrite(target, leaf)
 
 
-def first_hindrance(everyones: Sequence[str | None]) -> str | None:
+def first_failure(failures: Sequence[str | None]) -> str | None:
     """Return what hinders one of the ranks, None if nothing does; SILENT is the last choice."""
-    found = [hindrance for hindrance in everyones if hindrance is not None]
+    found = [failure for failure in failures if failure is not None]
     return next(filter(None, found), SILENT) if found else None
 
 
@@ -173,9 +173,9 @@ def _in_powers_of_two(batches: Tree) -> Iterator[Tree]:
     while start < count:
         stop = start + (1 << (count - start).bit_length() - 1)
         here = operator.itemgetter(slice(start, stop))
-        yield batches if stop - start == count else mapped(here, batches)
+        yield batches if stop - start == count else tree_map(here, batches)
         start = stop
 
 
-def _form(tree: Tree) -> Any:
-    return mapped(lambda leaf: (tuple(leaf.shape), str(leaf.dtype)), tree)
+def _key(tree: Tree) -> Any:
+    return tree_map(lambda leaf: (tuple(leaf.shape), str(leaf.dtype)), tree)

@@ -21,15 +21,15 @@ from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
 from mnn_gpu.compiler.cuda_graphs.cublas import Cublas, CublasError
 from mnn_gpu.compiler.cuda_graphs.device import Launcher
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression
-from mnn_gpu.compiler.cuda_graphs.launches import (
+from mnn_gpu.compiler.cuda_graphs.kernels import (
     Columns,
+    KernelSpec,
     Product,
     Reduction,
-    ThinRows,
-    ThinSlices,
-    What,
+    SmallMatmulRows,
+    SmallMatmulSlices,
 )
-from mnn_gpu.compiler.cuda_graphs.scheduling import LANES, Turn
+from mnn_gpu.compiler.cuda_graphs.scheduling import STREAMS, ScheduleEntry
 from mnn_gpu.compiler.operations import Operation
 
 Array: TypeAlias = Any
@@ -43,12 +43,12 @@ KERNELS = 256
 """Are kept, those used last: a step has about twenty, and a program some steps."""
 
 
-def are_wanted() -> bool:
+def are_enabled() -> bool:
     """Return whether the user has not refused them."""
     return os.environ.get(VARIABLE) != "0"
 
 
-def hindrance_of_ranks() -> str | None:
+def why_disabled_for_ranks() -> str | None:
     """Return why several ranks have none; None if the user has asked for them."""
     if os.environ.get(VARIABLE) == "1":
         return None
@@ -80,11 +80,11 @@ class CudaGraphs:
 
     def __init__(self, cupy: Any) -> None:
         self.cupy = cupy
-        self.lanes = [cupy.cuda.Stream(non_blocking=True) for _ in range(LANES)]
-        self.stream = self.lanes[0]
+        self.streams = [cupy.cuda.Stream(non_blocking=True) for _ in range(STREAMS)]
+        self.stream = self.streams[0]
         # Each lane has a handle and a workspace of its own, or products would not come to the
         # same bits each time.
-        self.cublas = {lane.ptr: Cublas.for_capture(cupy, lane) for lane in self.lanes}
+        self.cublas = {stream.ptr: Cublas.for_capture(cupy, stream) for stream in self.streams}
         # Another thread's launches must not come into a capture on the same stream.
         self.lock = threading.RLock()
 
@@ -93,13 +93,13 @@ class CudaGraphs:
 
     def view(
         self,
-        home: Array,
+        buffer: Array,
         offset: int,
         shape: Sequence[int],
         dtype: np.dtype[Any],
         strides: Sequence[int],
     ) -> Array:
-        return self.cupy.ndarray(tuple(shape), dtype, home.data + offset, tuple(strides))
+        return self.cupy.ndarray(tuple(shape), dtype, buffer.data + offset, tuple(strides))
 
     def copy(self, array: Array) -> Array:
         return self.cupy.array(array, copy=True, order="C")
@@ -107,25 +107,25 @@ class CudaGraphs:
     def overwrite(self, place: Array, array: Array) -> None:
         place[...] = array
 
-    def launcher(self, what: What) -> Launcher:
-        if isinstance(what, Product):
-            return partial(self._multiply, what)
-        if isinstance(what, ThinRows | ThinSlices):
-            return partial(_multiply_thin, self.cupy, what)
-        kernel = kernel_of(self.cupy, what)
-        if isinstance(what, Columns):
-            threads = BLOCK if what.columns > MANY else WARP
-            blocks = -(-what.columns // threads)
+    def launcher(self, spec: KernelSpec) -> Launcher:
+        if isinstance(spec, Product):
+            return partial(self._multiply, spec)
+        if isinstance(spec, SmallMatmulRows | SmallMatmulSlices):
+            return partial(_multiply_small, self.cupy, spec)
+        kernel = kernel_of(self.cupy, spec)
+        if isinstance(spec, Columns):
+            threads = BLOCK if spec.columns > MANY else WARP
+            blocks = -(-spec.columns // threads)
             return lambda inputs, outputs: kernel((blocks,), (threads,), (*inputs, *outputs))
-        if isinstance(what, Reduction):
+        if isinstance(spec, Reduction):
             # Of one input CuPy would make a kernel of CUB's, which allocates; so there are two.
             return lambda inputs, outputs: kernel(
-                *inputs, inputs[0], out=outputs[0], axis=what.axes
+                *inputs, inputs[0], out=outputs[0], axis=spec.axes
             )
         return lambda inputs, outputs: kernel(*inputs, *outputs)
 
     def captured(
-        self, operations: Sequence[Operation], schedule: Sequence[Turn]
+        self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]
     ) -> Operation | None:
         try:
             return self._captured(operations, schedule)
@@ -135,7 +135,9 @@ class CudaGraphs:
                 return None
             raise
 
-    def _captured(self, operations: Sequence[Operation], schedule: Sequence[Turn]) -> Operation:
+    def _captured(
+        self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]
+    ) -> Operation:
         with self.cupy.cuda.using_allocator(_refused), _no_collection():
             self.stream.begin_capture()
             try:
@@ -158,30 +160,30 @@ class CudaGraphs:
             if isinstance(error, CublasError) and getattr(ended, "status", None) == INVALIDATED:
                 raise ended from error
 
-    def _deal_out(self, operations: Sequence[Operation], schedule: Sequence[Turn]) -> None:
+    def _deal_out(self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]) -> None:
         """Ask for operations on streams that wait for each other only where they must."""
-        awaited = {number for turn in schedule for number in turn.after}
-        used = {turn.lane for turn in schedule if turn.lane}
-        for lane in used:
-            self.lanes[lane].wait_event(self._event(0))
+        awaited = {number for entry in schedule for number in entry.after}
+        used = {entry.stream for entry in schedule if entry.stream}
+        for stream in used:
+            self.streams[stream].wait_event(self._event(0))
         events: dict[int, Any] = {}
-        for number, (operation, turn) in enumerate(zip(operations, schedule, strict=True)):
-            for earlier in turn.after:
-                self.lanes[turn.lane].wait_event(events[earlier])
-            with self.lanes[turn.lane]:
+        for number, (operation, entry) in enumerate(zip(operations, schedule, strict=True)):
+            for earlier in entry.after:
+                self.streams[entry.stream].wait_event(events[earlier])
+            with self.streams[entry.stream]:
                 operation()
             if number in awaited:
-                events[number] = self._event(turn.lane)
-        for lane in used:
-            self.stream.wait_event(self._event(lane))
+                events[number] = self._event(entry.stream)
+        for stream in used:
+            self.stream.wait_event(self._event(stream))
 
-    def _event(self, lane: int) -> Any:
-        return self.lanes[lane].record(self.cupy.cuda.Event(disable_timing=True))
+    def _event(self, stream: int) -> Any:
+        return self.streams[stream].record(self.cupy.cuda.Event(disable_timing=True))
 
-    def _multiply(self, what: Product, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+    def _multiply(self, spec: Product, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         (A, B), (C,) = inputs, outputs
         here = self.cupy.cuda.get_current_stream().ptr
-        self.cublas[here].product(A, B, C, what.bits)
+        self.cublas[here].product(A, B, C, spec.bits)
 
     def is_lost(self, error: Exception) -> bool:
         return getattr(error, "status", None) in LOST
@@ -216,37 +218,42 @@ def _refused(size: int) -> Any:
     raise RuntimeError(f"{size} bytes are asked for within a capture")
 
 
-def _multiply_thin(
-    cupy: Any, what: ThinRows | ThinSlices, inputs: Sequence[Array], outputs: Sequence[Array]
+def _multiply_small(
+    cupy: Any,
+    spec: SmallMatmulRows | SmallMatmulSlices,
+    inputs: Sequence[Array],
+    outputs: Sequence[Array],
 ) -> None:
     """Multiply by a kernel that reads sixteen bytes at once, where all lies on such."""
     size = outputs[0].itemsize
     vector = 16 // size
-    lengths = (what.inner, what.step) if isinstance(what, ThinRows) else (what.columns,)
+    lengths = (spec.inner, spec.step) if isinstance(spec, SmallMatmulRows) else (spec.columns,)
     places = [array.data.ptr // size for array in (*inputs, *outputs)]
     if any(number % vector for number in (*lengths, *places)):
         vector = 1
     # What depends on the size of the batch is an argument, so that one kernel is for all sizes.
     length: Any
-    any_length: ThinRows | ThinSlices
-    if isinstance(what, ThinRows):
-        *grid, threads = small_matmul_kernels.rows_grid(what)
-        length, any_length = np.int32(what.columns), what._replace(columns=0)
+    any_length: SmallMatmulRows | SmallMatmulSlices
+    if isinstance(spec, SmallMatmulRows):
+        *grid, threads = small_matmul_kernels.rows_grid(spec)
+        length, any_length = np.int32(spec.columns), spec._replace(columns=0)
     else:
-        *grid, threads = small_matmul_kernels.slices_grid(what, vector)
-        length, any_length = np.int64(what.inner), what._replace(inner=0)
-    kernel = thin_kernel(cupy, any_length, cuda_source.TYPES[str(outputs[0].dtype)], vector)
+        *grid, threads = small_matmul_kernels.slices_grid(spec, vector)
+        length, any_length = np.int64(spec.inner), spec._replace(inner=0)
+    kernel = small_matmul_kernel(cupy, any_length, cuda_source.TYPES[str(outputs[0].dtype)], vector)
     kernel(tuple(grid), (threads,), (*inputs, *outputs, length))
 
 
 @lru_cache(KERNELS)
-def thin_kernel(cupy: Any, what: ThinRows | ThinSlices, dtype: str, vector: int) -> Any:
+def small_matmul_kernel(
+    cupy: Any, spec: SmallMatmulRows | SmallMatmulSlices, dtype: str, vector: int
+) -> Any:
     """Return the kernel of a product of few rows, for any columns or any inner dimension."""
-    _forget_some(cupy, thin_kernel.cache_info())
-    name = "mnn_gpu_thin_product"
-    if isinstance(what, ThinRows):
-        return cupy.RawKernel(small_matmul_kernels.rows_kernel(what, dtype, vector, name), name)
-    return cupy.RawKernel(small_matmul_kernels.slices_kernel(what, dtype, vector, name), name)
+    _forget_some(cupy, small_matmul_kernel.cache_info())
+    name = "mnn_gpu_small_matmul"
+    if isinstance(spec, SmallMatmulRows):
+        return cupy.RawKernel(small_matmul_kernels.rows_kernel(spec, dtype, vector, name), name)
+    return cupy.RawKernel(small_matmul_kernels.slices_kernel(spec, dtype, vector, name), name)
 
 
 def _forget_some(cupy: Any, cache: Any) -> None:
@@ -256,28 +263,28 @@ def _forget_some(cupy: Any, cache: Any) -> None:
 
 
 @lru_cache(KERNELS)
-def kernel_of(cupy: Any, what: Expression | Reduction | Columns) -> Any:
+def kernel_of(cupy: Any, spec: Expression | Reduction | Columns) -> Any:
     """Return the kernel that CuPy compiles."""
     _forget_some(cupy, kernel_of.cache_info())
-    if isinstance(what, Columns):
+    if isinstance(spec, Columns):
         name = "mnn_gpu_columns"
-        return cupy.RawKernel(column_kernel(what, name), name)
-    if isinstance(what, Reduction):
-        expression = what.expression
+        return cupy.RawKernel(column_kernel(spec, name), name)
+    if isinstance(spec, Reduction):
+        expression = spec.expression
         dtype = expression.operations[expression.outputs[0]].dtype
         return cupy.ReductionKernel(
             f"{cuda_source.input_parameters(expression)}, {expression.inputs[0]} again",
             cuda_source.output_parameters(expression),
             cuda_source.computed(expression),
-            cuda_source.REDUCE[what.function],
+            cuda_source.REDUCE[spec.function],
             "y0 = a",
-            cuda_source.IDENTITY[what.function],
+            cuda_source.IDENTITY[spec.function],
             "mnn_gpu_reduction",
             cuda_source.TYPES[dtype],
         )
     return cupy.ElementwiseKernel(
-        cuda_source.input_parameters(what),
-        cuda_source.output_parameters(what),
-        cuda_source.statements(what) + "\n" + cuda_source.assignments(what),
+        cuda_source.input_parameters(spec),
+        cuda_source.output_parameters(spec),
+        cuda_source.statements(spec) + "\n" + cuda_source.assignments(spec),
         "mnn_gpu_elementwise",
     )

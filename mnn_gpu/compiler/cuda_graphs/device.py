@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from mnn_gpu.compiler.cuda_graphs.launches import What
-from mnn_gpu.compiler.cuda_graphs.scheduling import Turn
+from mnn_gpu.compiler.cuda_graphs.kernels import KernelSpec
+from mnn_gpu.compiler.cuda_graphs.scheduling import ScheduleEntry
 from mnn_gpu.compiler.operations import Operation
 
 Array: TypeAlias = Any
@@ -25,7 +25,7 @@ class Device(Protocol):
 
     def view(
         self,
-        home: Array,
+        buffer: Array,
         offset: int,
         shape: Sequence[int],
         dtype: np.dtype[Any],
@@ -39,11 +39,11 @@ class Device(Protocol):
     def overwrite(self, place: Array, array: Array) -> None:
         """Write an array to a place of its shape."""
 
-    def launcher(self, what: What) -> Launcher:
+    def launcher(self, spec: KernelSpec) -> Launcher:
         """Return what asks for this, at each call; it may allocate nothing."""
 
     def captured(
-        self, operations: Sequence[Operation], schedule: Sequence[Turn]
+        self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]
     ) -> Operation | None:
         """Return what does the operations in their turns; here none may be done.
 

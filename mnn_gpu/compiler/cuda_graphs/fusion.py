@@ -29,18 +29,18 @@ from mnn_gpu.compiler.cuda_graphs.expressions import (
     restricted,
 )
 from mnn_gpu.compiler.cuda_graphs.fusion_groups import Group
-from mnn_gpu.compiler.cuda_graphs.launches import (
+from mnn_gpu.compiler.cuda_graphs.kernels import (
     Concat,
-    Launch,
+    Kernel,
+    KernelSpec,
     Product,
     Reduction,
-    ThinRows,
-    ThinSlices,
-    What,
+    SmallMatmulRows,
+    SmallMatmulSlices,
     stages,
 )
-from mnn_gpu.compiler.cuda_graphs.split_k import cut, parts_of, thin
-from mnn_gpu.compiler.operations import REDUCTIONS, Outside, Own
+from mnn_gpu.compiler.cuda_graphs.split_k import cut, parts_of, small_matmul_of
+from mnn_gpu.compiler.operations import REDUCTIONS, DataMovement, ExternalCall
 from mnn_gpu.compiler.trace import Call
 from mnn_gpu.compiler.views import all_in_shape, is_row_major, order, owner, row_major
 
@@ -54,7 +54,7 @@ MOST_ADDED = 16
 """Parts of a product that a kernel adds up on its way; more are a reduction."""
 
 
-def fused(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Launch | Concat]:
+def fuse(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Kernel | Concat]:
     """Return the launches that the outputs of a tape come of, in their order.
 
     Raises
@@ -65,26 +65,26 @@ def fused(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Launch | Co
     fusion = _Fusion()
     for index, call in enumerate(calls):
         fusion.add(index, call)
-    return _needed(fusion.launches(), outputs)
+    return _eliminate_dead_code(fusion.kernels(), outputs)
 
 
-def _needed(
-    launches: Sequence[Launch | Concat], outputs: Sequence[NDArray]
-) -> list[Launch | Concat]:
+def _eliminate_dead_code(
+    kernels: Sequence[Kernel | Concat], outputs: Sequence[NDArray]
+) -> list[Kernel | Concat]:
     """Leave out what no output depends on, and do not write what nobody reads."""
     wanted = {id(owner(output)) for output in outputs}
-    kept: list[Launch | Concat] = []
-    for launch in reversed(launches):
-        results = [output for output in launch.outputs if id(owner(output)) in wanted]
+    kept: list[Kernel | Concat] = []
+    for kernel in reversed(kernels):
+        results = [output for output in kernel.outputs if id(owner(output)) in wanted]
         if not results:
             continue
-        left = launch
-        if isinstance(launch, Launch) and isinstance(launch.what, Expression):
-            inputs, operations, _ = launch.what
-            pairs = zip(launch.what.outputs, launch.outputs, strict=True)
+        left = kernel
+        if isinstance(kernel, Kernel) and isinstance(kernel.spec, Expression):
+            inputs, operations, _ = kernel.spec
+            pairs = zip(kernel.spec.outputs, kernel.outputs, strict=True)
             values = [n for n, output in pairs if id(owner(output)) in wanted]
-            what, used = restricted(inputs, operations, values)
-            left = Launch(what, [launch.inputs[n] for n in used], results)
+            spec, used = restricted(inputs, operations, values)
+            left = Kernel(spec, [kernel.inputs[n] for n in used], results)
         kept.append(left)
         wanted |= {id(owner(array)) for array in left.inputs}
     return kept[::-1]
@@ -96,58 +96,58 @@ class _Fusion:
     def __init__(self) -> None:
         self.groups: list[Group] = []
         self.home: dict[int, tuple[Group, int]] = {}
-        self.others: list[tuple[int, Launch | Concat]] = []
+        self.others: list[tuple[int, Kernel | Concat]] = []
 
     def add(self, index: int, call: Call) -> None:
         """Take a call in, the next one of its tape."""
         function = call.function
         if not call.result.size:
             return  # Such as the rows of a rank that has none of a small batch.
-        if function is not Own.JOIN and not all(a.size for a in _arrays(call.arguments)):
+        if function is not DataMovement.CONCAT and not all(a.size for a in _arrays(call.arguments)):
             raise NotImplementedError("nothing is computed with empty arrays")
         if function is np.dot:
             self._add_product(index, call)
-        elif isinstance(function, Outside):
+        elif isinstance(function, ExternalCall):
             # A kernel is of what is before it or of what is after it, whatever else there is: so
             # what ranks do alike after an exchange has the same kernels on all of them.
             for group in self.groups:
                 group.is_open = False
-            self.others.append((index, Launch(function, call.arguments, [call.result])))
-        elif function is Own.JOIN:
+            self.others.append((index, Kernel(function, call.arguments, [call.result])))
+        elif function is DataMovement.CONCAT:
             self._add_other(index, Concat(call.arguments, [call.result]))
         elif function in REDUCTIONS:
             self.others += [(index, stage) for stage in self._reduced(call)]
         else:
             self._add_elementwise(index, call)
 
-    def launches(self) -> list[Launch | Concat]:
+    def kernels(self) -> list[Kernel | Concat]:
         """Return all launches in an order in which they can be done.
 
         A group's place is that of its last call: what it reads is there then, and what it
         writes was not read before.
         """
-        groups = [(group.last, group.launch()) for group in self.groups]
+        groups = [(group.last, group.kernel()) for group in self.groups]
         # What is no group comes first: of a call that becomes several, groups read the others.
-        return [launch for _, launch in sorted([*self.others, *groups], key=lambda pair: pair[0])]
+        return [kernel for _, kernel in sorted([*self.others, *groups], key=lambda pair: pair[0])]
 
-    def _add_other(self, index: int, launch: Launch | Concat) -> None:
-        for array in launch.inputs:
+    def _add_other(self, index: int, kernel: Kernel | Concat) -> None:
+        for array in kernel.inputs:
             self._close(array)
-        self.others.append((index, launch))
+        self.others.append((index, kernel))
 
     def _add_product(self, index: int, call: Call) -> None:
         A, B = call.arguments
         if not A.dtype == B.dtype == call.result.dtype:
             raise NotImplementedError("a product of two dtypes")
-        what, inputs, parts = _multiplied(call)
+        spec, inputs, parts = _multiplied(call)
         if parts == 1:
-            self._add_other(index, Launch(what, inputs, [call.result]))
+            self._add_other(index, Kernel(spec, inputs, [call.result]))
             return
         sums = np.empty((parts, *call.result.shape), call.result.dtype)
-        self._add_other(index, Launch(what, inputs, [sums]))
+        self._add_other(index, Kernel(spec, inputs, [sums]))
         if parts > MOST_ADDED:
             whole = Reduction(as_it_is(str(sums.dtype)), "add", (0,))
-            self.others.append((index, Launch(whole, [sums], [call.result])))
+            self.others.append((index, Kernel(whole, [sums], [call.result])))
             return
         # One by one, as part of whatever is done with the result.
         total = sums[0]
@@ -245,7 +245,7 @@ class _Fusion:
 
     # ---- reductions ------------------------------------------------------------------
 
-    def _reduced(self, call: Call) -> list[Launch]:
+    def _reduced(self, call: Call) -> list[Kernel]:
         x, axis = call.arguments[0], call.options["axis"]
         axes = order(x)
         reduced = {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
@@ -253,12 +253,12 @@ class _Fusion:
         output = call.result.reshape([x.shape[a] for a in kept])
         output = output.transpose([kept.index(a) for a in axes if a not in reduced])
         expression, inputs = self._computed(x.transpose(axes))
-        what = Reduction(
+        spec = Reduction(
             converted(expression, str(output.dtype)),
             "add" if call.function == np.add.reduce else "maximum",
             tuple(place for place, a in enumerate(axes) if a in reduced),
         )
-        return stages(what, inputs, output)
+        return stages(spec, inputs, output)
 
     def _computed(self, view: NDArray) -> tuple[Expression, Sequence[NDArray]]:
         """Return how what is seen here is computed, and of what."""
@@ -275,13 +275,13 @@ class _Fusion:
 # ---- calls -----------------------------------------------------------------------------
 
 
-def _multiplied(call: Call) -> tuple[What, Sequence[NDArray], int]:
+def _multiplied(call: Call) -> tuple[KernelSpec, Sequence[NDArray], int]:
     """Return how a product is made, of what, and in how many parts that are to be added up."""
     A, B = call.arguments
-    of_few_rows = None if call.options else thin(A, B)
-    if isinstance(of_few_rows, ThinRows):
+    of_few_rows = None if call.options else small_matmul_of(A, B)
+    if isinstance(of_few_rows, SmallMatmulRows):
         return of_few_rows, [A, B], 1
-    if isinstance(of_few_rows, ThinSlices):
+    if isinstance(of_few_rows, SmallMatmulSlices):
         return of_few_rows, [A, B], -(-of_few_rows.inner // of_few_rows.slice)
     parts = parts_of(A.shape[0], A.shape[1], B.shape[1])
     return Product(**call.options), [A, B] if parts == 1 else cut(A, B, parts), parts
@@ -289,9 +289,9 @@ def _multiplied(call: Call) -> tuple[What, Sequence[NDArray], int]:
 
 def _what(call: Call) -> tuple[str, tuple[str, ...]]:
     """Return an elementwise call's name and the dtypes that its operands are brought to."""
-    if call.function is Own.TAKE:
+    if call.function is DataMovement.TAKE:
         return TAKE, ()
-    if call.function is Own.COPY:
+    if call.function is DataMovement.COPY:
         return CAST, (str(call.result.dtype),)
     function: Any = call.function
     kinds = tuple(a.dtype if hasattr(a, "dtype") else type(a) for a in call.arguments)
@@ -302,7 +302,7 @@ def _what(call: Call) -> tuple[str, tuple[str, ...]]:
 def _operands(call: Call) -> list[Any]:
     """Return the operands of each place of a call's result, seen as it lies."""
     result, arguments = call.result, call.arguments
-    if call.function is Own.TAKE:
+    if call.function is DataMovement.TAKE:
         x, rows = arguments
         arguments = (rows.reshape(rows.shape + (1,) * (x.ndim - 1)),)
     axes = order(result)
@@ -314,7 +314,7 @@ def _operands(call: Call) -> list[Any]:
 
 def _taken(call: Call) -> tuple[NDArray | None, int]:
     """Return what a TAKE takes rows of, as a vector, and their width."""
-    if call.function is not Own.TAKE:
+    if call.function is not DataMovement.TAKE:
         return None, 0
     x = call.arguments[0]
     if call.options["axis"] != 0 or not x.flags.c_contiguous:

@@ -14,7 +14,7 @@ from mnn_gpu.compiler.cuda_graphs.expressions import (
     renumbered,
     restricted,
 )
-from mnn_gpu.compiler.cuda_graphs.launches import Launch
+from mnn_gpu.compiler.cuda_graphs.kernels import Kernel
 from mnn_gpu.compiler.views import all_in_shape, in_shape, is_same, row_major
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -93,9 +93,9 @@ class Group:
         inputs = all_in_shape([self.inputs[n] for n in used if n not in self.rows], shape)
         return (expression, inputs) if inputs and len(inputs) == len(used) else None
 
-    def launch(self) -> Launch:
+    def kernel(self) -> Kernel:
         """Return the launch that makes all results."""
         dtypes = tuple(str(array.dtype) for array in self.inputs)
-        what = Expression(dtypes, tuple(self.operations), tuple(range(len(self.operations))))
+        spec = Expression(dtypes, tuple(self.operations), tuple(range(len(self.operations))))
         outputs = [row_major(result).reshape(self.shape) for result in self.results]
-        return Launch(what, self.inputs, outputs)
+        return Kernel(spec, self.inputs, outputs)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression, as_it_is
-from mnn_gpu.compiler.cuda_graphs.launches import Concat, Launch
+from mnn_gpu.compiler.cuda_graphs.kernels import Concat, Kernel
 from mnn_gpu.compiler.views import address, form, is_row_major, owner
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -27,7 +27,7 @@ MOST_UNSHARED = 1 << 26
 waits for a place to be free."""
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where something begins.
 
     Attributes
@@ -38,11 +38,11 @@ class Place(NamedTuple):
         Bytes from its first element.
     """
 
-    home: int | NDArray
+    buffer: int | NDArray
     offset: int
 
 
-class Places:
+class MemoryPlan:
     """The memory of launches.
 
     Parameters
@@ -64,27 +64,27 @@ class Places:
 
     def __init__(
         self,
-        launches: Sequence[Launch | Concat],
+        kernels: Sequence[Kernel | Concat],
         outputs: Sequence[NDArray],
         targets: Sequence[NDArray],
     ) -> None:
         self.inside: dict[int, tuple[NDArray, int]] = {}
         self.target: dict[int, NDArray] = {}
-        self.piece: dict[int, int] = {}
+        self.buffer: dict[int, int] = {}
         self.sizes: list[int] = []
-        self.made = {id(owner(output)) for launch in launches for output in launch.outputs}
-        self._put_outputs_on_targets(launches, outputs, targets)
-        self.launches = [left for launch in launches for left in self._left_of(launch)]
-        self.launches += self._copies(outputs, targets)
+        self.made = {id(owner(output)) for kernel in kernels for output in kernel.outputs}
+        self._put_outputs_on_targets(kernels, outputs, targets)
+        self.kernels = [left for kernel in kernels for left in self._left_of(kernel)]
+        self.kernels += self._copies(outputs, targets)
         self._share_memory()
 
-    def place(self, view: NDArray) -> Place:
+    def location(self, view: NDArray) -> Location:
         """Return where a view of a result, or of an array from the start, begins."""
         whole, offset = self._whole(owner(view))
         offset += address(view) - address(owner(view))
         if id(whole) in self.target:
-            return Place(self.target[id(whole)], offset)
-        return Place(self.piece.get(id(whole), whole), offset)
+            return Location(self.target[id(whole)], offset)
+        return Location(self.buffer.get(id(whole), whole), offset)
 
     def _whole(self, result: NDArray) -> tuple[NDArray, int]:
         """Return the result that another one lies inside of, and where."""
@@ -98,7 +98,7 @@ class Places:
 
     def _put_outputs_on_targets(
         self,
-        launches: Sequence[Launch | Concat],
+        kernels: Sequence[Kernel | Concat],
         outputs: Sequence[NDArray],
         targets: Sequence[NDArray],
     ) -> None:
@@ -106,17 +106,17 @@ class Places:
             is_new = id(output) in self.made and id(output) not in self.target
             alike = form(output) == form(target)
             is_read = any(owner(other) is target for other in outputs)
-            if is_new and alike and not is_read and _may_overwrite(target, output, launches):
+            if is_new and alike and not is_read and _may_overwrite(target, output, kernels):
                 self.target[id(output)] = target
 
-    def _copies(self, outputs: Sequence[NDArray], targets: Sequence[NDArray]) -> list[Launch]:
+    def _copies(self, outputs: Sequence[NDArray], targets: Sequence[NDArray]) -> list[Kernel]:
         """Return what brings those outputs to their targets that are not written there.
 
         Outputs that were there from the start are put aside first, since another output's
         copy may overwrite them.
         """
-        first: list[Launch] = []
-        then: list[Launch] = []
+        first: list[Kernel] = []
+        then: list[Kernel] = []
         for output, target in zip(outputs, targets, strict=True):
             if self.target.get(id(output)) is target or output is target:
                 continue
@@ -130,29 +130,29 @@ class Places:
 
     # ---- the rest --------------------------------------------------------------------
 
-    def _left_of(self, launch: Launch | Concat) -> Iterator[Launch]:
+    def _left_of(self, kernel: Kernel | Concat) -> Iterator[Kernel]:
         """Yield a launch, or the copies of what can't lie at once where it is joined."""
-        if isinstance(launch, Launch):
-            yield launch
+        if isinstance(kernel, Kernel):
+            yield kernel
             return
-        (whole,) = launch.outputs
+        (whole,) = kernel.outputs
         start = 0
-        for part in launch.inputs:
-            source, place = owner(part), whole[start : start + len(part)]
+        for part in kernel.inputs:
+            source, location = owner(part), whole[start : start + len(part)]
             start += len(part)
             is_free = id(source) in self.made and id(source) not in {*self.inside, *self.target}
             if is_free and is_row_major(part, source) and part.dtype == whole.dtype:
-                self.inside[id(source)] = whole, address(place) - address(whole)
+                self.inside[id(source)] = whole, address(location) - address(whole)
             elif part.size:
-                yield _copying(part, place)
+                yield _copying(part, location)
 
     def _share_memory(self) -> None:
         """Give every result memory that nobody needs as long as it is needed."""
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         sizes: dict[int, int] = {}
-        for i, launch in enumerate(self.launches):
-            for array in (*launch.outputs, *launch.inputs):
+        for i, kernel in enumerate(self.kernels):
+            for array in (*kernel.outputs, *kernel.inputs):
                 whole, _ = self._whole(owner(array))
                 if id(whole) in self.made and id(whole) not in self.target:
                     first.setdefault(id(whole), i)
@@ -165,46 +165,46 @@ class Places:
         for name in first:
             begins.setdefault(first[name], []).append(name)
             ends.setdefault(last[name], []).append(name)
-        for i in range(len(self.launches)):
+        for i in range(len(self.kernels)):
             # What a launch reads must not lie where it writes something else.
             for name in begins.get(i, []):
-                self.piece[name] = self._piece(sizes[name], free)
+                self.buffer[name] = self._buffer(sizes[name], free)
             for name in ends.get(i, []):
                 if is_shared:
-                    free.setdefault(sizes[name], []).append(self.piece[name])
+                    free.setdefault(sizes[name], []).append(self.buffer[name])
 
-    def _piece(self, size: int, free: dict[int, list[int]]) -> int:
+    def _buffer(self, size: int, free: dict[int, list[int]]) -> int:
         if free.get(size):
             return free[size].pop()
         self.sizes.append(size)
         return len(self.sizes) - 1
 
 
-def _copying(source: NDArray, place: NDArray) -> Launch:
-    return Launch(as_it_is(str(source.dtype), str(place.dtype)), [source], [place])
+def _copying(source: NDArray, location: NDArray) -> Kernel:
+    return Kernel(as_it_is(str(source.dtype), str(location.dtype)), [source], [location])
 
 
-def _may_overwrite(target: NDArray, output: NDArray, launches: Sequence[Launch | Concat]) -> bool:
+def _may_overwrite(target: NDArray, output: NDArray, kernels: Sequence[Kernel | Concat]) -> bool:
     """Return whether no launch reads the target once the output is written there."""
     is_written = False
-    for launch in launches:
-        writes = any(owner(result) is output for result in launch.outputs)
-        reads = any(owner(array) is target for array in launch.inputs)
-        if writes and isinstance(launch, Concat):
+    for kernel in kernels:
+        writes = any(owner(result) is output for result in kernel.outputs)
+        reads = any(owner(array) is target for array in kernel.inputs)
+        if writes and isinstance(kernel, Concat):
             return False
-        if reads and (is_written or (writes and not _reads_where_it_writes(launch, target))):
+        if reads and (is_written or (writes and not _reads_where_it_writes(kernel, target))):
             return False
         is_written = is_written or writes
     return True
 
 
-def _reads_where_it_writes(launch: Launch | Concat, target: NDArray) -> bool:
+def _reads_where_it_writes(kernel: Kernel | Concat, target: NDArray) -> bool:
     """Return whether each entry of the target is read for the same entry of the outputs alone."""
-    if isinstance(launch, Concat) or not isinstance(launch.what, Expression):
+    if isinstance(kernel, Concat) or not isinstance(kernel.spec, Expression):
         return False
-    rows = launch.what.rows_of
+    rows = kernel.spec.rows_of
     return all(
         number not in rows and is_row_major(array, target)
-        for number, array in enumerate(launch.inputs)
+        for number, array in enumerate(kernel.inputs)
         if owner(array) is target
     )

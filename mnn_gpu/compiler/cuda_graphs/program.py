@@ -9,14 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.compiler.cuda_graphs.column_fusion import fused_columns
+from mnn_gpu.compiler.cuda_graphs.column_fusion import fuse_columns
 from mnn_gpu.compiler.cuda_graphs.device import Device
-from mnn_gpu.compiler.cuda_graphs.fusion import fused
-from mnn_gpu.compiler.cuda_graphs.launches import Launch
-from mnn_gpu.compiler.cuda_graphs.memory_plan import Places
+from mnn_gpu.compiler.cuda_graphs.fusion import fuse
+from mnn_gpu.compiler.cuda_graphs.kernels import Kernel
+from mnn_gpu.compiler.cuda_graphs.memory_plan import MemoryPlan
 from mnn_gpu.compiler.cuda_graphs.scheduling import Access
-from mnn_gpu.compiler.operations import Operation, Outside
-from mnn_gpu.compiler.pytrees import Tree, leaves, mapped
+from mnn_gpu.compiler.operations import ExternalCall, Operation
+from mnn_gpu.compiler.pytrees import Tree, leaves, tree_map
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.compiler.views import span
 from mnn_gpu.step.execution import Step
@@ -29,7 +29,7 @@ MOST_CALLS = 5000
 """Of so long a step, of a batch in hundreds of shards, the launches are the least part."""
 
 
-NOWHERE = 1 << 62
+UNMAPPED = 1 << 62
 """An address beyond all that a process can have."""
 PAGE = 1 << 12
 
@@ -58,86 +58,87 @@ class Program:
 
     def __init__(self, step: Step, data: Tree, state: Tree, batch: Tree, device: Device) -> None:
         self.device = device
-        standin = _Standins().of
-        traced = [mapped(standin, tree) for tree in (data, state, batch)]
-        there = zip(leaves(traced[:2]), leaves([data, state]), strict=True)
-        self.there = {id(traced): array for traced, array in there}
+        placeholder = _Placeholders().of
+        traced = [tree_map(placeholder, tree) for tree in (data, state, batch)]
+        pairs = zip(leaves(traced[:2]), leaves([data, state]), strict=True)
+        self.existing = {id(traced): array for traced, array in pairs}
         self.of_batch = {id(leaf): n for n, leaf in enumerate(leaves(traced[2]))}
         # What an `id` is of must not be forgotten.
         self.kept = traced
         tape = Tape(for_host=False)
-        result = step(*(mapped(tape.traced, tree) for tree in traced))
+        result = step(*(tree_map(tape.traced, tree) for tree in traced))
         if len(tape.calls) > MOST_CALLS:
             raise NotForGraphsError(f"{len(tape.calls)} operations are too many for a graph")
         outputs = [leaf.array for leaf in leaves(result)]
-        launches = fused_columns(fused(tape.calls, outputs), outputs)
+        kernels = fuse_columns(fuse(tape.calls, outputs), outputs)
         targets = list(leaves(traced[1]))
         pairs = zip(outputs, targets, strict=True)
         if any((one.shape, one.dtype) != (other.shape, other.dtype) for one, other in pairs):
             raise NotImplementedError("a step whose state changes its form")
-        self.places = Places(launches, outputs, targets)
-        self.pieces = [device.memory(size) for size in self.places.sizes]
-        whats = [launch.what for launch in self.places.launches]
-        self.is_outside = [isinstance(what, Outside) for what in whats]
+        self.memory_plan = MemoryPlan(kernels, outputs, targets)
+        self.buffers = [device.memory(size) for size in self.memory_plan.sizes]
+        specs = [kernel.spec for kernel in self.memory_plan.kernels]
+        self.is_external = [isinstance(spec, ExternalCall) for spec in specs]
         self.launchers = [
-            what.launch if isinstance(what, Outside) else device.launcher(what) for what in whats
+            spec.launch if isinstance(spec, ExternalCall) else device.launcher(spec)
+            for spec in specs
         ]
         in_state = {id(target) for target in targets}
-        self.accesses = [self._accesses(launch, in_state) for launch in self.places.launches]
+        self.accesses = [self._accesses(kernel, in_state) for kernel in self.memory_plan.kernels]
 
     def bound(self, batch: Tree) -> list[Operation]:
         """Return all launches of the step on a batch that lies, row-major, where it lies."""
         arrays = list(leaves(batch))
         operations: list[Operation] = []
-        for launch, launcher in zip(self.places.launches, self.launchers, strict=True):
+        for kernel, launcher in zip(self.memory_plan.kernels, self.launchers, strict=True):
             inputs, outputs = (
                 [self._on_device(view, arrays) for view in views]
-                for views in (launch.inputs, launch.outputs)
+                for views in (kernel.inputs, kernel.outputs)
             )
             operations.append(partial(launcher, inputs, outputs))
         return operations
 
-    def _accesses(self, launch: Launch, in_state: set[int]) -> list[Access]:
+    def _accesses(self, kernel: Kernel, in_state: set[int]) -> list[Access]:
         """Return what a launch reads and writes of all that is ever written."""
         found = []
-        for views, is_write in ((launch.inputs, False), (launch.outputs, True)):
+        for views, is_write in ((kernel.inputs, False), (kernel.outputs, True)):
             for view in views:
                 _check_forwards(view)
-                home, start = self.places.place(view)
-                if isinstance(home, int) or id(home) in in_state:
-                    name = home if isinstance(home, int) else ("state", id(home))
+                buffer, start = self.memory_plan.location(view)
+                if isinstance(buffer, int) or id(buffer) in in_state:
+                    name = buffer if isinstance(buffer, int) else ("state", id(buffer))
                     found.append(Access(name, start, start + span(view), is_write))
         return found
 
     def _on_device(self, view: NDArray, batch: Sequence[Array]) -> Array:
-        home, offset = self.places.place(view)
-        if isinstance(home, int):
-            there = self.pieces[home]
-        elif id(home) in self.of_batch:
-            there = batch[self.of_batch[id(home)]]
+        buffer, offset = self.memory_plan.location(view)
+        if isinstance(buffer, int):
+            memory = self.buffers[buffer]
+        elif id(buffer) in self.of_batch:
+            memory = batch[self.of_batch[id(buffer)]]
         else:
-            if id(home) not in self.there:  # A constant of the step's.
-                if not home.flags.c_contiguous:
+            if id(buffer) not in self.existing:  # A constant of the step's.
+                if not buffer.flags.c_contiguous:
                     raise NotImplementedError("a constant that is not row-major")
-                self.there[id(home)] = self.device.copy(home)
-            there = self.there[id(home)]
-        return self.device.view(there, offset, view.shape, view.dtype, view.strides)
+                self.existing[id(buffer)] = self.device.copy(buffer)
+            memory = self.existing[id(buffer)]
+        return self.device.view(memory, offset, view.shape, view.dtype, view.strides)
 
 
-class _Standins:
+class _Placeholders:
     """Makes arrays of NumPy's in the form of others, at addresses without memory.
 
     A tape reads shapes, strides and addresses of what is there from the start, no entry of it.
     """
 
     def __init__(self) -> None:
-        self.address = NOWHERE
+        self.address = UNMAPPED
 
     def of(self, array: Array) -> NDArray:
         _check_forwards(array)
-        standin = np.asarray(_Interface(array, self.address))
+        placeholder = np.asarray(_Interface(array, self.address))
         self.address += -(-span(array) // PAGE) * PAGE
-        return standin
+        return placeholder
 
 
 class _Interface:

@@ -8,24 +8,24 @@ from typing import NamedTuple
 
 from mnn_gpu.compiler.cuda_graphs.device import Device
 from mnn_gpu.compiler.cuda_graphs.program import Program
-from mnn_gpu.compiler.cuda_graphs.scheduling import Turn, dependencies, schedule
+from mnn_gpu.compiler.cuda_graphs.scheduling import ScheduleEntry, dependencies, schedule
 from mnn_gpu.compiler.operations import Operation
-from mnn_gpu.compiler.pytrees import Tree, leaves, mapped
+from mnn_gpu.compiler.pytrees import Tree, leaves, tree_map
 
 
 class Piece(NamedTuple):
     """Launches that are one graph; without turns what is done between graphs."""
 
     operations: Sequence[Operation]
-    schedule: Sequence[Turn] | None
+    schedule: Sequence[ScheduleEntry] | None
 
 
 def pieces(program: Program, steps: Sequence[Sequence[Operation]]) -> Iterator[Piece]:
     """Cut the launches of some steps where something is done outside of a graph."""
     operations = [operation for step in steps for operation in step]
-    is_outside = program.is_outside * len(steps)
+    is_external = program.is_external * len(steps)
     accesses = program.accesses * len(steps)
-    for outside, numbers in groupby(range(len(operations)), is_outside.__getitem__):
+    for outside, numbers in groupby(range(len(operations)), is_external.__getitem__):
         these = list(numbers)
         waiting = [] if outside else dependencies(accesses[n] for n in these)
         yield Piece([operations[n] for n in these], None if outside else schedule(waiting))
@@ -44,8 +44,10 @@ class GraphRun:
     device : Device
     """
 
-    def __init__(self, places: Tree, pieces: Iterable[Piece], state: Tree, device: Device) -> None:
-        self.places = places
+    def __init__(
+        self, batch_buffers: Tree, pieces: Iterable[Piece], state: Tree, device: Device
+    ) -> None:
+        self.batch_buffers = batch_buffers
         self.pieces = list(pieces)
         self.state = state
         self.device = device
@@ -61,14 +63,14 @@ class GraphRun:
         if not self.is_tried or self.launches is not None:
             return
         launches: list[Operation] = []
-        for operations, turns_ in self.pieces:
-            graph = None if turns_ is None else self.device.captured(operations, turns_)
-            if turns_ is not None and graph is None:
+        for operations, entries in self.pieces:
+            graph = None if entries is None else self.device.captured(operations, entries)
+            if entries is not None and graph is None:
                 return
             launches += operations if graph is None else [graph]
         self.launches = launches
 
-    def go(self) -> None:
+    def replay(self) -> None:
         """Make the steps; after an exception the state is what it was, if the device is there."""
         if self.launches is None:
             self._one_by_one()
@@ -78,7 +80,7 @@ class GraphRun:
                 launch()
 
     def _one_by_one(self) -> None:
-        before = mapped(self.device.copy, self.state)
+        before = tree_map(self.device.copy, self.state)
         try:
             for piece in self.pieces:
                 for operation in piece.operations:
@@ -88,7 +90,7 @@ class GraphRun:
             raise
 
 
-def overwrite(device: Device, places: Tree, arrays: Tree) -> None:
+def overwrite(device: Device, batch_buffers: Tree, arrays: Tree) -> None:
     """Write a tree of arrays to places of their shapes."""
-    for place, array in zip(leaves(places), leaves(arrays), strict=True):
-        device.overwrite(place, array)
+    for target, array in zip(leaves(batch_buffers), leaves(arrays), strict=True):
+        device.overwrite(target, array)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-LANES = 4
+STREAMS = 4
 """More gain little: so many launches of a network's step are ready at most, most of the time."""
 
 
@@ -25,13 +25,13 @@ class Access(NamedTuple):
     is_write : bool
     """
 
-    home: Any
+    buffer: Any
     start: int
     stop: int
     is_write: bool
 
 
-class Turn(NamedTuple):
+class ScheduleEntry(NamedTuple):
     """When a launch may begin: after the one before it in its lane, and after others.
 
     Attributes
@@ -41,11 +41,11 @@ class Turn(NamedTuple):
         The numbers of launches of other lanes.
     """
 
-    lane: int
+    stream: int
     after: tuple[int, ...]
 
 
-def dependencies(launches: Iterable[Sequence[Access]]) -> list[set[int]]:
+def dependencies(kernels: Iterable[Sequence[Access]]) -> list[set[int]]:
     """Return which earlier launches each must wait for.
 
     Those that write what it reads, and those that read or write what it writes; of these
@@ -53,13 +53,13 @@ def dependencies(launches: Iterable[Sequence[Access]]) -> list[set[int]]:
     """
     known: dict[Any, list[tuple[int, Access]]] = {}
     result: list[set[int]] = []
-    for number, accesses in enumerate(launches):
+    for number, accesses in enumerate(kernels):
         wanted: set[int] = set()
         for access in accesses:
-            earlier = known.setdefault(access.home, [])
+            earlier = known.setdefault(access.buffer, [])
             wanted |= {n for n, other in earlier if _must_wait(access, other)}
         for access in accesses:
-            earlier = known[access.home]
+            earlier = known[access.buffer]
             if access.is_write:
                 # Whoever waits for this one waits for those that it covers, too.
                 earlier[:] = [e for e in earlier if not _covers(access, e[1])]
@@ -68,32 +68,32 @@ def dependencies(launches: Iterable[Sequence[Access]]) -> list[set[int]]:
     return result
 
 
-def schedule(waiting: Sequence[set[int]], lanes: int = LANES) -> list[Turn]:
+def schedule(waiting: Sequence[set[int]], streams: int = STREAMS) -> list[ScheduleEntry]:
     """Deal launches out to lanes, by what each must wait for.
 
     A launch goes on with the lane of one that it waits for, if that is the lane's last;
     otherwise it takes the lane whose last one is ready the soonest. A wait is left out if
     another one implies it.
     """
-    last = [-1] * lanes
+    last = [-1] * streams
     depth: list[int] = []
     # Of each launch, the last one in every lane that is done when it is: itself in its own.
     done: list[list[int]] = []
-    result: list[Turn] = []
+    result: list[ScheduleEntry] = []
     for number, wanted in enumerate(waiting):
         depths = [0 if end < 0 else depth[end] for end in last]
-        own = [lane for lane in range(lanes) if last[lane] in wanted]
-        lane = max(own, key=depths.__getitem__) if own else depths.index(min(depths))
-        clock = done[last[lane]] if last[lane] >= 0 else [-1] * lanes
+        own = [stream for stream in range(streams) if last[stream] in wanted]
+        stream = max(own, key=depths.__getitem__) if own else depths.index(min(depths))
+        clock = done[last[stream]] if last[stream] >= 0 else [-1] * streams
         after = []
         for earlier in sorted(wanted, reverse=True):
-            if clock[result[earlier].lane] < earlier:
+            if clock[result[earlier].stream] < earlier:
                 after.append(earlier)
                 clock = list(map(max, clock, done[earlier]))
-        done.append([number if other == lane else end for other, end in enumerate(clock)])
-        depth.append(1 + max([depths[lane], *(depth[earlier] for earlier in after)]))
-        result.append(Turn(lane, tuple(after)))
-        last[lane] = number
+        done.append([number if other == stream else end for other, end in enumerate(clock)])
+        depth.append(1 + max([depths[stream], *(depth[earlier] for earlier in after)]))
+        result.append(ScheduleEntry(stream, tuple(after)))
+        last[stream] = number
     return result
 
 

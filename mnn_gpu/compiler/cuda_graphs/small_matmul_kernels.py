@@ -8,7 +8,7 @@ large operand is read once, at the speed of memory, and nothing else is to wait 
 
 from __future__ import annotations
 
-from mnn_gpu.compiler.cuda_graphs.launches import ThinRows, ThinSlices
+from mnn_gpu.compiler.cuda_graphs.kernels import SmallMatmulRows, SmallMatmulSlices
 
 WARPS = 8
 """Of a block of `rows_kernel`."""
@@ -30,12 +30,12 @@ HALF = """
     }}"""
 
 
-def together(what: ThinRows) -> int:
+def columns_per_warp(spec: SmallMatmulRows) -> int:
     """Return how many columns a warp works on at a time: their results are a number a lane."""
-    return min(32 // what.rows, 4)
+    return min(32 // spec.rows, 4)
 
 
-def rows_kernel(what: ThinRows, dtype: str, vector: int, name: str) -> str:
+def rows_kernel(spec: SmallMatmulRows, dtype: str, vector: int, name: str) -> str:
     """Return the kernel of ``C = A @ B`` for an A of few rows and a B whose columns lie together.
 
     The lanes of a warp share the inner dimension; their sums are added up in halves: in each
@@ -43,7 +43,7 @@ def rows_kernel(what: ThinRows, dtype: str, vector: int, name: str) -> str:
 
     Parameters
     ----------
-    what : ThinRows
+    what : SmallMatmulRows
         Whose A fits into shared memory; its columns are the kernel's last argument, an int.
     dtype : str
         In C.
@@ -51,7 +51,7 @@ def rows_kernel(what: ThinRows, dtype: str, vector: int, name: str) -> str:
         How many numbers are read at once; it divides the inner dimension.
     name : str
     """
-    columns = together(what)
+    columns = columns_per_warp(spec)
     # Written out, since the compiler leaves this loop one, and its numbers out of registers then.
     rounds = "\n".join(HALF.format(half=half, dtype=dtype) for half in (16, 8, 4, 2, 1))
     return f"""{SHARED}
@@ -59,8 +59,8 @@ extern "C" __global__ void {name}(
     const {dtype}* __restrict__ A, const {dtype}* __restrict__ B, {dtype}* __restrict__ C,
     int columns) {{
   typedef Several<{dtype}, {vector}> V;
-  __shared__ V of_A[{what.rows}][{what.inner // vector}];
-  for (int n = threadIdx.x; n < {what.rows * what.inner // vector}; n += blockDim.x)
+  __shared__ V of_A[{spec.rows}][{spec.inner // vector}];
+  for (int n = threadIdx.x; n < {spec.rows * spec.inner // vector}; n += blockDim.x)
     (&of_A[0][0])[n] = reinterpret_cast<const V*>(A)[n];
   __syncthreads();
   const int lane = threadIdx.x % 32;
@@ -70,43 +70,43 @@ extern "C" __global__ void {name}(
     {dtype} sum[32];
     #pragma unroll
     for (int i = 0; i < 32; ++i) sum[i] = 0;
-    for (int k = lane; k < {what.inner // vector}; k += 32) {{
+    for (int k = lane; k < {spec.inner // vector}; k += 32) {{
       V b[{columns}];
       #pragma unroll
       for (int c = 0; c < {columns}; ++c) {{
         const int column = first + c < columns ? first + c : columns - 1;
-        b[c] = reinterpret_cast<const V*>(B + column * {what.step}LL)[k];
+        b[c] = reinterpret_cast<const V*>(B + column * {spec.step}LL)[k];
       }}
       #pragma unroll
-      for (int r = 0; r < {what.rows}; ++r) {{
+      for (int r = 0; r < {spec.rows}; ++r) {{
         const V a = of_A[r][k];
         #pragma unroll
         for (int c = 0; c < {columns}; ++c)
           #pragma unroll
-          for (int i = 0; i < {vector}; ++i) sum[c * {what.rows} + r] += a.of[i] * b[c].of[i];
+          for (int i = 0; i < {vector}; ++i) sum[c * {spec.rows} + r] += a.of[i] * b[c].of[i];
       }}
     }}
 {rounds}
-    const int column = first + lane / {what.rows};
-    if (lane < {columns * what.rows} && column < columns)
-      C[lane % {what.rows} * (long long)columns + column] = sum[0];
+    const int column = first + lane / {spec.rows};
+    if (lane < {columns * spec.rows} && column < columns)
+      C[lane % {spec.rows} * (long long)columns + column] = sum[0];
   }}
 }}"""
 
 
-def rows_grid(what: ThinRows) -> tuple[int, int]:
+def rows_grid(spec: SmallMatmulRows) -> tuple[int, int]:
     """Return blocks, and threads of each, of `rows_kernel`."""
-    return min(-(-what.columns // (together(what) * WARPS)), MOST_BLOCKS), 32 * WARPS
+    return min(-(-spec.columns // (columns_per_warp(spec) * WARPS)), MOST_BLOCKS), 32 * WARPS
 
 
-def slices_kernel(what: ThinSlices, dtype: str, vector: int, name: str) -> str:
+def slices_kernel(spec: SmallMatmulSlices, dtype: str, vector: int, name: str) -> str:
     """Return the kernel of ``C[s] = A[:, s] @ B[s]`` for an A of few rows, slice by slice of both.
 
     A thread has some columns of B, and all rows of A.
 
     Parameters
     ----------
-    what : ThinSlices
+    what : SmallMatmulSlices
         Its inner dimension is the kernel's last argument, a long long.
     dtype : str
         In C.
@@ -114,23 +114,23 @@ def slices_kernel(what: ThinSlices, dtype: str, vector: int, name: str) -> str:
         How many columns are read at once; it divides their number.
     name : str
     """
-    padded = -(-what.rows // 4) * 4
+    padded = -(-spec.rows // 4) * 4
     return f"""{SHARED}
 extern "C" __global__ void {name}(
     const {dtype}* __restrict__ A, const {dtype}* __restrict__ B, {dtype}* __restrict__ C,
     long long inner) {{
   typedef Several<{dtype}, {vector}> V;
   typedef Several<{dtype}, 4> Four;
-  __shared__ Four of_A[{what.slice}][{padded // 4}];
+  __shared__ Four of_A[{spec.slice}][{padded // 4}];
   const int column = (blockIdx.y * blockDim.x + threadIdx.x) * {vector};
-  const long long start = blockIdx.x * {what.slice}LL;
-  const int here = min({what.slice}LL, inner - start);
-  for (int n = threadIdx.x; n < {what.slice * what.rows}; n += blockDim.x) {{
-    const int k = n % {what.slice}, r = n / {what.slice};
+  const long long start = blockIdx.x * {spec.slice}LL;
+  const int here = min({spec.slice}LL, inner - start);
+  for (int n = threadIdx.x; n < {spec.slice * spec.rows}; n += blockDim.x) {{
+    const int k = n % {spec.slice}, r = n / {spec.slice};
     if (k < here) of_A[k][r / 4].of[r % 4] = A[r * inner + start + k];
   }}
   __syncthreads();
-  if (column >= {what.columns}) return;
+  if (column >= {spec.columns}) return;
   {dtype} sum[{padded}][{vector}];
   #pragma unroll
   for (int r = 0; r < {padded}; ++r)
@@ -138,7 +138,7 @@ extern "C" __global__ void {name}(
     for (int i = 0; i < {vector}; ++i) sum[r][i] = 0;
   #pragma unroll 8
   for (int k = 0; k < here; ++k) {{
-    const V b = *reinterpret_cast<const V*>(B + (start + k) * {what.columns}LL + column);
+    const V b = *reinterpret_cast<const V*>(B + (start + k) * {spec.columns}LL + column);
     #pragma unroll
     for (int f = 0; f < {padded // 4}; ++f) {{
       const Four a = of_A[k][f];
@@ -149,17 +149,17 @@ extern "C" __global__ void {name}(
     }}
   }}
   #pragma unroll
-  for (int r = 0; r < {what.rows}; ++r) {{
+  for (int r = 0; r < {spec.rows}; ++r) {{
     V v;
     #pragma unroll
     for (int i = 0; i < {vector}; ++i) v.of[i] = sum[r][i];
-    *reinterpret_cast<V*>(C + (blockIdx.x * {what.rows}LL + r) * {what.columns} + column) = v;
+    *reinterpret_cast<V*>(C + (blockIdx.x * {spec.rows}LL + r) * {spec.columns} + column) = v;
   }}
 }}"""
 
 
-def slices_grid(what: ThinSlices, vector: int) -> tuple[int, int, int]:
+def slices_grid(spec: SmallMatmulSlices, vector: int) -> tuple[int, int, int]:
     """Return blocks in both directions, and threads of each, of `slices_kernel`."""
-    wanted = -(-what.columns // vector)
+    wanted = -(-spec.columns // vector)
     threads = min(-(-wanted // 32) * 32, 256)
-    return -(-what.inner // what.slice), -(-wanted // threads), threads
+    return -(-spec.inner // spec.slice), -(-wanted // threads), threads

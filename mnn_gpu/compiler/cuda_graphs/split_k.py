@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.compiler.cuda_graphs.launches import ThinRows, ThinSlices
+from mnn_gpu.compiler.cuda_graphs.kernels import SmallMatmulRows, SmallMatmulSlices
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -47,7 +47,7 @@ SLICE = 96
 """Of 41,000 rows: three slices for each of a large GPU's processors."""
 
 
-def thin(A: NDArray, B: NDArray) -> ThinRows | ThinSlices | None:
+def small_matmul_of(A: NDArray, B: NDArray) -> SmallMatmulRows | SmallMatmulSlices | None:
     """Return the product of few rows that this is, None if it is none or better cut."""
     (rows, inner), columns = A.shape, B.shape[1]
     if rows > FEW_ROWS or not A.flags.c_contiguous or A.dtype.kind != "f":
@@ -55,9 +55,9 @@ def thin(A: NDArray, B: NDArray) -> ThinRows | ThinSlices | None:
     down, along = (stride // B.itemsize for stride in B.strides)
     fits = A.nbytes <= SHARED_MEMORY and columns >= MANY
     if down == 1 and along >= inner >= LEAST and fits:
-        return ThinRows(rows, inner, columns, along)
+        return SmallMatmulRows(rows, inner, columns, along)
     if inner >= MANY and B.flags.c_contiguous and columns >= LONG_ROWS:
-        return ThinSlices(rows, inner, columns, SLICE)
+        return SmallMatmulSlices(rows, inner, columns, SLICE)
     return None
 
 

@@ -27,7 +27,7 @@ from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.models.block_microbatches import BlockShards
 from mnn_gpu.nn import network
 from mnn_gpu.nn.augmentation import deformation_basis
-from mnn_gpu.step.microbatches import Microbatch, cut_at, scaled, split_rows
+from mnn_gpu.step.microbatches import Microbatch, scaled, split_at, split_rows
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.training.config import TrainingConfig
 
@@ -182,7 +182,7 @@ def _own_shards(
 ) -> list[Microbatch]:
     if sharding is None:
         return split_rows(X, labels, shard_rows, workers)
-    return cut_at(X, labels, sharding.runs(X.shape[0], shard_rows))
+    return split_at(X, labels, sharding.runs(X.shape[0], shard_rows))
 
 
 def input_scale(some: npt.NDArray[Any]) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.nn.augmentation import AFFINE_PICTURES, UNIFORMS, displacements
+from mnn_gpu.nn.augmentation import AFFINE_FIELDS, UNIFORMS, displacements
 from mnn_gpu.step.batch import NetworkSpec
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.utils.random_streams import AFFINE, DROPOUT, ELASTIC, generator
@@ -36,7 +36,7 @@ class Draws:
     ) -> None:
         self.config = config
         self.task = task
-        self.waves = basis_fields - AFFINE_PICTURES
+        self.waves = basis_fields - AFFINE_FIELDS
         self.affine, self.elastic, self.dropout = (
             generator(stream, config.seed, *which) for stream in (AFFINE, ELASTIC, DROPOUT)
         )
@@ -72,7 +72,7 @@ class Draws:
 
     def noise(self, m: int, steps: int) -> npt.NDArray[np.uint8] | None:
         """Draw bytes for dropout, (steps, bytes); whole words, so that runs do not matter."""
-        count = m * sum(self.task.regularisation.noise_sizes(self.task.layer_sizes))
+        count = m * sum(self.task.regularization.noise_sizes(self.task.layer_sizes))
         if not count:
             return None
         words = self.dropout.integers(0, 2**32, (steps, -(-count // 4)), dtype=np.uint32)
@@ -128,7 +128,7 @@ def _joined_noise(
     parts: Sequence[npt.NDArray[np.uint8] | None], sizes: Sequence[int], task: NetworkSpec
 ) -> npt.NDArray[np.uint8] | None:
     """Join the bytes of shards of these sizes to those of all their samples; see `Batch`."""
-    inputs, hidden = task.regularisation.noise_sizes(task.layer_sizes)
+    inputs, hidden = task.regularization.noise_sizes(task.layer_sizes)
     drawn = [(part, m) for part, m in zip(parts, sizes, strict=True) if part is not None]
     if not drawn:
         return None

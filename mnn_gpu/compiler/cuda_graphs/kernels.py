@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression, Input, Operation, Value, as_it_is
-from mnn_gpu.compiler.operations import Outside
+from mnn_gpu.compiler.operations import ExternalCall
 from mnn_gpu.compiler.views import all_in_shape
 
 NDArray: TypeAlias = npt.NDArray[Any]
@@ -48,7 +48,7 @@ class Product(NamedTuple):
     bits: int | None = None
 
 
-class Matrix(NamedTuple):
+class ColumnProduct(NamedTuple):
     """``A @ v``: a matrix by a column.
 
     Attributes
@@ -65,7 +65,7 @@ class Matrix(NamedTuple):
     dtype: str
 
 
-class Folded(NamedTuple):
+class ColumnReduction(NamedTuple):
     """A column's numbers added up, or the largest of them.
 
     Attributes
@@ -83,7 +83,7 @@ class Folded(NamedTuple):
     dtype: str
 
 
-class Lying(NamedTuple):
+class InputLayout(NamedTuple):
     """How an input lies: its dtype, and elements from row to row and from column to column."""
 
     dtype: str
@@ -97,7 +97,7 @@ class Columns(NamedTuple):
     Attributes
     ----------
     columns : int
-    inputs : tuple of Lying
+    inputs : tuple of InputLayout
         All of them: columns, matrices, and what entries are taken of, which lies in one piece.
     operations : tuple of (Operation, Matrix or Folded)
         Each may use the results of those before it.
@@ -108,13 +108,13 @@ class Columns(NamedTuple):
     """
 
     columns: int
-    inputs: tuple[Lying, ...]
-    operations: tuple[Operation | Matrix | Folded, ...]
+    inputs: tuple[InputLayout, ...]
+    operations: tuple[Operation | ColumnProduct | ColumnReduction, ...]
     rows: tuple[int, ...]
     outputs: tuple[int, ...]
 
 
-class ThinRows(NamedTuple):
+class SmallMatmulRows(NamedTuple):
     """``A @ B`` of few rows and row-major A, where the columns of B lie together.
 
     Attributes
@@ -130,7 +130,7 @@ class ThinRows(NamedTuple):
     step: int
 
 
-class ThinSlices(NamedTuple):
+class SmallMatmulSlices(NamedTuple):
     """``A[:, s] @ B[s]`` of few rows, both row-major, for each slice of the inner dimension.
 
     Attributes
@@ -146,15 +146,17 @@ class ThinSlices(NamedTuple):
     slice: int
 
 
-What: TypeAlias = Expression | Reduction | Product | Columns | ThinRows | ThinSlices
+KernelSpec: TypeAlias = (
+    Expression | Reduction | Product | Columns | SmallMatmulRows | SmallMatmulSlices
+)
 
 
-class Launch(NamedTuple):
+class Kernel(NamedTuple):
     """A device's work on arrays.
 
     Attributes
     ----------
-    what : Expression, Reduction, Product, Columns, ThinRows or ThinSlices
+    what : Expression, Reduction, Product, Columns, SmallMatmulRows or SmallMatmulSlices
         Or Outside, which is done between graphs: an exchange with other ranks.
     inputs : sequence of array
         An expression's have the shape of its outputs, but those it takes rows of.
@@ -162,7 +164,7 @@ class Launch(NamedTuple):
         Whole results, or parts of one that is joined; an expression's row-major.
     """
 
-    what: What | Outside
+    spec: KernelSpec | ExternalCall
     inputs: Sequence[NDArray]
     outputs: Sequence[NDArray]
 
@@ -174,22 +176,22 @@ class Concat(NamedTuple):
     outputs: Sequence[NDArray]
 
 
-def stages(what: Reduction, inputs: Sequence[NDArray], output: NDArray) -> list[Launch]:
+def stages(spec: Reduction, inputs: Sequence[NDArray], output: NDArray) -> list[Kernel]:
     """Return a reduction; a long one as two, since one block of threads makes one result."""
     shape = inputs[0].shape
-    kept = shape[: len(shape) - len(what.axes)]
+    kept = shape[: len(shape) - len(spec.axes)]
     length = math.prod(shape[len(kept) :])
-    if length >= LONG and what.axes == tuple(range(len(kept), len(shape))):
+    if length >= LONG and spec.axes == tuple(range(len(kept), len(shape))):
         parts = _even_parts(length)
         cut = all_in_shape(list(inputs), (*kept, parts, length // parts))
         if parts > 1 and cut is not None:
             between = np.empty((*kept, parts), output.dtype)
-            rest = Reduction(as_it_is(str(output.dtype)), what.function, (len(kept),))
+            rest = Reduction(as_it_is(str(output.dtype)), spec.function, (len(kept),))
             return [
-                Launch(what._replace(axes=(len(kept) + 1,)), cut, [between]),
-                Launch(rest, [between], [output]),
+                Kernel(spec._replace(axes=(len(kept) + 1,)), cut, [between]),
+                Kernel(rest, [between], [output]),
             ]
-    return [Launch(what, inputs, [output])]
+    return [Kernel(spec, inputs, [output])]
 
 
 def _even_parts(length: int) -> int:

@@ -209,7 +209,7 @@ def _dense_sums(task: NetworkSpec, backend: Backend) -> SumsOf:
 def _shared_sums(task: NetworkSpec, backend: Backend, sharding: BatchSharding) -> SumsOf:
     def sums_of(theta: Array, data: StepData, batch: Batch) -> LossAndGradient:
         parts = shard_samples(data, batch, task, len(sharding.mine), backend.shard_rows)
-        return sharded_sums(theta, task, parts, batch.share, sharding, execution=backend)
+        return sharded_sums(theta, task, parts, batch.sample_weight, sharding, execution=backend)
 
     return sums_of
 

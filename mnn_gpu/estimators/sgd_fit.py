@@ -254,7 +254,7 @@ class _Loop:
         if self.there.sharding is None:
             return Batch(scalars)
         scale = None if self.weights is None else self._on_device(counts / sums)
-        return Batch(scalars, share=self._on_device(1 / counts), scale=scale)
+        return Batch(scalars, sample_weight=self._on_device(1 / counts), scale=scale)
 
     def _scalars(self, counts: Host, sums: Host) -> Host:
         """Return penalties and optimizer's numbers of an epoch's steps, (steps, numbers)."""

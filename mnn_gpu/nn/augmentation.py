@@ -115,7 +115,7 @@ def deformation_basis(
     one = xp.ones((height, width), dtype=xp.float64)
     affine = [one, y[:, None] * one, x[None, :] * one]
     waves = _waves(y, x, augmentation, xp, captured) if augmentation.alpha else []
-    return xp.stack([xp.reshape(picture, (-1,)) for picture in [*affine, *waves]])
+    return xp.stack([xp.reshape(field, (-1,)) for field in [*affine, *waves]])
 
 
 def _waves(y: Array, x: Array, augmentation: Augmentation, xp: Any, captured: float) -> list[Array]:
@@ -148,7 +148,11 @@ def _modes(axis: Array, sigma: float, xp: Any) -> tuple[list[float], Array]:
 
 
 def displacements(
-    uniforms: Array, normals: Array, augmentation: Augmentation, shape: tuple[int, int], turn: Array
+    uniforms: Array,
+    normals: Array,
+    augmentation: Augmentation,
+    shape: tuple[int, int],
+    rotation_factor: Array,
 ) -> Array:
     """Turn random numbers into the coefficients of a batch's displacements.
 
@@ -168,8 +172,8 @@ def displacements(
         Coefficients of the source's row and of its column.
     """
     xp = array_namespace(uniforms)
-    angle = uniforms[:, 0] * turn * radians(augmentation.rotation)
-    slant = xp.tan(uniforms[:, 1] * turn * radians(augmentation.shear))
+    angle = uniforms[:, 0] * rotation_factor * radians(augmentation.rotation)
+    slant = xp.tan(uniforms[:, 1] * rotation_factor * radians(augmentation.shear))
     tall, wide = (1 + uniforms[:, i] * augmentation.scaling for i in (2, 3))
     down = uniforms[:, 4] * augmentation.shift + (shape[0] - 1) / 2
     right = uniforms[:, 5] * augmentation.shift + (shape[1] - 1) / 2
@@ -220,5 +224,5 @@ def _cell(position: Array, length: int) -> tuple[Array, Array]:
     return pixel, position - pixel
 
 
-def _between(one: Array, other: Array, share: Array) -> Array:
-    return one + share * (other - one)
+def _between(one: Array, other: Array, weight: Array) -> Array:
+    return one + weight * (other - one)

@@ -114,7 +114,7 @@ def backward(
     A: Sequence[Array],
     X: Array,
     Y: Array,
-    share: float | Array = 1.0,
+    sample_weight: float | Array = 1.0,
     masks: Sequence[Array] = (),
     hidden: Activation = RELU,
     product: Product = matmul,
@@ -144,7 +144,7 @@ def backward(
     """
     xp = array_namespace(A[-1])
     gradient = []
-    dZ = (A[-1] - Y) * share
+    dZ = (A[-1] - Y) * sample_weight
     for l in reversed(range(len(layers))):
         inputs = A[l - 1] if l > 0 else X
         if l > 0 and masks:

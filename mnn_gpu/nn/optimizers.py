@@ -213,21 +213,21 @@ class EMA:
         return self.inner.slots + 1
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
-        share = 1 - min(self.decay, (t - 1) / (t + 9))
-        return share, *self.inner.scalars(t, learning_rate)
+        weight = 1 - min(self.decay, (t - 1) / (t + 9))
+        return weight, *self.inner.scalars(t, learning_rate)
 
     def update(
         self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
     ) -> Updated:
-        share, *of_inner = scalars
+        weight, *of_inner = scalars
         *of_slots, average = slots
         theta, after = self.inner.update(theta, gradient, is_weight, of_inner, of_slots)
-        return theta, (*after, moved_average(theta, average, share))
+        return theta, (*after, moved_average(theta, average, weight))
 
 
-def moved_average(theta: Array, average: Array, share: Array) -> Array:
+def moved_average(theta: Array, average: Array, weight: Array) -> Array:
     """Return an average that a new theta has its share in."""
-    return average + share * (theta - average)
+    return average + weight * (theta - average)
 
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")

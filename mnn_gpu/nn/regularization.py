@@ -56,12 +56,12 @@ class Regularization:
 NONE = Regularization()
 
 
-def threshold(share: float) -> int:
+def threshold(rate: float) -> int:
     """Return the number of the 256 values of a byte that mean: left out."""
-    return round(share * LEVELS)
+    return round(rate * LEVELS)
 
 
-def keep_mask(noise: Array, share: float, dtype: Any) -> Array:
+def keep_mask(noise: Array, rate: float, dtype: Any) -> Array:
     """Return 0 for what is left out and ``1 / (1 - share)`` for the rest.
 
     So the mean of what is multiplied with it stays, and nothing has to be scaled once
@@ -79,11 +79,11 @@ def keep_mask(noise: Array, share: float, dtype: Any) -> Array:
     JMLR 15 (2014).
     """
     xp = array_namespace(noise)
-    left_out = threshold(share)
+    left_out = threshold(rate)
     return xp.astype(noise >= left_out, dtype) * (LEVELS / (LEVELS - left_out))
 
 
-def hidden_masks(noise: Array, layer_sizes: Sequence[int], share: float, dtype: Any) -> list[Array]:
+def hidden_masks(noise: Array, layer_sizes: Sequence[int], rate: float, dtype: Any) -> list[Array]:
     """Return a `keep_mask` for every hidden layer, (units, m).
 
     Parameters
@@ -92,19 +92,19 @@ def hidden_masks(noise: Array, layer_sizes: Sequence[int], share: float, dtype: 
     """
     masks, start = [], 0
     for units in layer_sizes[1:-1]:
-        masks.append(keep_mask(noise[start : start + units, :], share, dtype))
+        masks.append(keep_mask(noise[start : start + units, :], rate, dtype))
         start += units
     return masks
 
 
-def smooth_labels(Y: Array, share: float) -> Array:
+def smooth_labels(Y: Array, rate: float) -> Array:
     """Spread a share of each label evenly over all classes, (classes, m).
 
     References
     ----------
     Szegedy et al.: Rethinking the Inception Architecture, CVPR 2016, section 7.
     """
-    return Y * (1 - share) + share / Y.shape[0]
+    return Y * (1 - rate) + rate / Y.shape[0]
 
 
 def clipping_factor(gradient: Array, longest: float) -> Array:

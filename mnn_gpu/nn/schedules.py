@@ -43,15 +43,15 @@ def one_cycle(step: int, steps: int) -> float:
     return _along_cosine(1.0, 1 / 250_000, (step - rise) / max(steps - 1 - rise, 1))
 
 
-def _along_cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + cos(pi * share)) / 2
+def _along_cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) * (1 + cos(pi * fraction)) / 2
 
 
-def with_warmup(schedule: Schedule, share: float) -> Schedule:
+def with_warmup(schedule: Schedule, fraction: float) -> Schedule:
     """Let a schedule begin after a straight rise from 0, which takes a share of the steps."""
 
     def warmed(step: int, steps: int) -> float:
-        rise = round(share * steps)
+        rise = round(fraction * steps)
         if step < rise:
             return (step + 1) / (rise + 1)
         return schedule(step - rise, steps - rise)

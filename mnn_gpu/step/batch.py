@@ -91,7 +91,7 @@ class Batch(NamedTuple):
         How to deform each, see `augmentation`.
     noise : (bytes,), uint8, or None
         For dropout: (m, features) for the inputs, then (hidden units, m), each if wanted.
-    share : (), floating, or None
+    sample_weight : (), floating, or None
         What a sample weighs in the mean of the batch, where these are only some of its
         samples; None: one by their number.
     X : (m, features) or None
@@ -107,7 +107,7 @@ class Batch(NamedTuple):
     rows: Array | None = None
     displacements: Array | None = None
     noise: Array | None = None
-    share: Array | None = None
+    sample_weight: Array | None = None
     X: Array | None = None
     labels: Array | None = None
     scale: Array | None = None
@@ -219,7 +219,7 @@ def inputs_of(
         features, m = X.shape
         few = microbatch_slices(m, max(execution.cached // features, 1), execution.workers)
         X = joined(execution.parallel_map(deformed, basis, few)).T
-    share = task.regularization.input_dropout
-    if samples.input_noise is not None and share:
-        X = X * keep_mask(samples.input_noise, share, dtype).T
+    rate = task.regularization.input_dropout
+    if samples.input_noise is not None and rate:
+        X = X * keep_mask(samples.input_noise, rate, dtype).T
     return X

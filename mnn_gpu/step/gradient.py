@@ -41,20 +41,20 @@ class LossAndGradient(NamedTuple):
 def microbatch_sums(
     theta: Array,
     task: NetworkSpec,
-    share: float | Array,
+    sample_weight: float | Array,
     samples: MicrobatchInputs,
     basis: Array | None = None,
     execution: Execution = SERIAL,
 ) -> LossAndGradient:
     """Return one shard's part of the mean gradient, its loss and its right answers."""
     X = inputs_of(samples, task, basis, theta.dtype, execution)
-    return sums_of_inputs(theta, task, share, X, samples, execution)
+    return sums_of_inputs(theta, task, sample_weight, X, samples, execution)
 
 
 def sums_of_inputs(
     theta: Array,
     task: NetworkSpec,
-    share: float | Array,
+    sample_weight: float | Array,
     X: Array,
     samples: MicrobatchInputs,
     execution: Execution = SERIAL,
@@ -67,7 +67,7 @@ def sums_of_inputs(
     layers = unflatten(theta, sizes)
     Y = targets_of(samples.labels, sizes[-1], theta.dtype)
     weights = samples.weights
-    of_each = share if weights is None else weights * share
+    of_each = sample_weight if weights is None else weights * sample_weight
     masks: list[Array] = []
     if samples.hidden_noise is not None and regularization.dropout:
         masks = hidden_masks(samples.hidden_noise, sizes, regularization.dropout, theta.dtype)
@@ -101,14 +101,16 @@ def batch_sums(
     hardly matters, so neither does the shards' number. (Where a library has no float64,
     as JAX by default, in the widest float it has.)
     """
-    share = 1 / sum(samples.X.shape[1] for samples in shards)
+    sample_weight = 1 / sum(samples.X.shape[1] for samples in shards)
     if len(shards) == 1:
-        return microbatch_sums(theta, task, share, shards[0], basis, execution)
+        return microbatch_sums(theta, task, sample_weight, shards[0], basis, execution)
     # Within a lane there are no more lanes.
     alone = SerialExecution.within(execution)
 
     def part_sums(theta: Array, part: Sequence[MicrobatchInputs]) -> LossAndGradient:
-        of_shard = partial(microbatch_sums, theta, task, share, basis=basis, execution=alone)
+        of_shard = partial(
+            microbatch_sums, theta, task, sample_weight, basis=basis, execution=alone
+        )
         return sum_gradients(_upcast(of_shard(samples)) for samples in part)
 
     return sum_gradients(execution.parallel_map(part_sums, theta, shards))

@@ -29,7 +29,7 @@ def sharded_sums(
     theta: Array,
     task: NetworkSpec,
     shards: Sequence[Sequence[MicrobatchInputs]],
-    share: Array,
+    sample_weight: Array,
     sharding: BatchSharding,
     basis: Array | None = None,
     execution: Execution = SERIAL,
@@ -55,14 +55,18 @@ def sharded_sums(
     """
     # Within a lane there are no more lanes.
     alone = SerialExecution.within(execution)
-    of_samples = partial(microbatch_sums, theta, task, share, basis=basis, execution=alone)
+    of_samples = partial(microbatch_sums, theta, task, sample_weight, basis=basis, execution=alone)
 
     numbers = theta.shape[0] + METRICS
 
     def of_lane(theta: Array, part: Sequence[Sequence[MicrobatchInputs]]) -> list[Array]:
         return [
             _vector(
-                [of_samples(samples) for samples in shard], numbers, share, theta.dtype, sharding
+                [of_samples(samples) for samples in shard],
+                numbers,
+                sample_weight,
+                theta.dtype,
+                sharding,
             )
             for shard in part
         ]
@@ -79,15 +83,15 @@ def sharded_sums(
 def _vector(
     parts: Sequence[LossAndGradient],
     numbers: int,
-    share: Array,
+    sample_weight: Array,
     dtype: Any,
     sharding: BatchSharding,
 ) -> Array:
     """Return a shard's gradient, loss and right answers as one vector."""
-    xp, length = array_namespace(share), sharding.length(numbers)
+    xp, length = array_namespace(sample_weight), sharding.length(numbers)
     if not parts:
         # Of all numbers -0.0 alone leaves every other one as it is, 0.0 and -0.0 too.
-        return xp.zeros((length,), dtype=dtype, device=device(share)) * -0.0
+        return xp.zeros((length,), dtype=dtype, device=device(sample_weight)) * -0.0
     if len(parts) > 1 and sharding.is_wide:
         parts = [part._replace(gradient=upcast(part.gradient)) for part in parts]
     sums = sum_gradients(parts)
@@ -95,7 +99,7 @@ def _vector(
     pieces = [sums.gradient]
     pieces += [xp.astype(xp.reshape(number, (1,)), wide, copy=False) for number in sums[1:]]
     if length > numbers:
-        pieces.append(xp.zeros((length - numbers,), dtype=wide, device=device(share)))
+        pieces.append(xp.zeros((length - numbers,), dtype=wide, device=device(sample_weight)))
     return xp.concat(pieces)
 
 

@@ -103,7 +103,7 @@ def training_step(
         else:
             parts = shard_samples(data, batch, task, len(sharding.mine), rows)
             sums = sharded_sums(
-                state.theta, task, parts, batch.share, sharding, data.basis, execution
+                state.theta, task, parts, batch.sample_weight, sharding, data.basis, execution
             )
         theta, *slots = updated(state, sums.gradient, data.is_weight, batch.scalars)
         return State(
@@ -139,7 +139,9 @@ def _updating(
 
     fused = execution.fuse(update)
     scale = execution.fuse(lambda theta, factors: (theta * factors,))
-    average = execution.fuse(lambda theta, mean, share: (moved_average(theta, mean, share),))
+    average = execution.fuse(
+        lambda theta, mean, sample_weight: (moved_average(theta, mean, sample_weight),)
+    )
 
     def updated(
         state: State, gradient: Array, is_weight: Array | None, scalars: Array
@@ -149,13 +151,13 @@ def _updating(
         factor = None
         if longest is not None:
             factor = xp.astype(clipping_factor(gradient, longest), state.theta.dtype, copy=False)
-        share, *of_follow = numbers if averaged else (None, *numbers)
+        sample_weight, *of_follow = numbers if averaged else (None, *numbers)
         slots = state.slots[: follow.slots]
         theta, *after = fused(state.theta, gradient, is_weight, factor, *of_follow, *slots)
         if max_norm is not None:
             (theta,) = scale(theta, max_norm_factors(theta, task.layer_sizes, max_norm))
         if averaged:
-            after += average(theta, state.slots[-1], share)
+            after += average(theta, state.slots[-1], sample_weight)
         return theta, *after
 
     return updated

@@ -38,7 +38,7 @@ def of_rank(
 ) -> LossAndGradient:
     theta, data, share = problem(lib, m, dtype)
     own = [i for part in sharding.parts(m) for i in range(m)[part]]
-    batch = Batch(theta[:0], lib.asarray(np.array(own, np.int32)), share=share)
+    batch = Batch(theta[:0], lib.asarray(np.array(own, np.int32)), sample_weight=share)
     parts = shard_samples(data, batch, TASK, len(sharding.mine), rows)
     return sharded_sums(theta, TASK, parts, share, sharding)
 

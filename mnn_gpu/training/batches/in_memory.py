@@ -34,13 +34,13 @@ class InMemoryEpoch:
         plan, m = self.plan, self.plan.batch_rows(place)
         share = plan.share(m, steps)
         if self.whole:
-            return Batch(scalars, share=share)
+            return Batch(scalars, sample_weight=share)
         parts = plan.parts(m)
         here = slice(place * plan.size, place * plan.size + steps * m)
         own = slice(parts[0].start, parts[-1].stop)
         rows = plan.backend.xp.reshape(self.on_device[here], (steps, m))[:, own]
         if not plan.config.is_random:
-            return Batch(scalars, rows, share=share)
+            return Batch(scalars, rows, sample_weight=share)
         half_turned = plan.data.half_turned[self.order[here].reshape(steps, m)[:, own]]
         drawn = batch_draws(
             self.draws, own_parts(parts), half_turned, plan.task, plan.backend.asarray

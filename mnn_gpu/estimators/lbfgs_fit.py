@@ -158,7 +158,7 @@ def _loss_and_gradient(there: Placed, rows: int, penalty: float) -> Any:
     def step(data: StepData, _: _Found, batch: _Point) -> _Found:
         theta = batch.theta
         xp = array_namespace(theta)
-        own = Batch(theta[:0], batch.rows, sample_weight=batch.sample_weight, scale=batch.scale)
+        own = Batch(theta[:0], batch.rows, sample_weight=batch.share, scale=batch.scale)
         sums = there.sums_of(theta, data, own)
         loss = sums.loss * share + 0.5 * penalty * squared_length(theta, there.task.layer_sizes)
         gradient = xp.astype(sums.gradient, theta.dtype, copy=False)

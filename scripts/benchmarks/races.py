@@ -61,7 +61,7 @@ def measure_first(contenders: Sequence[str], rounds: int) -> dict[str, Any]:
 def measure_process(contenders: Sequence[str], rounds: int) -> dict[str, Any]:
     """Measure imports, reading, compiling and training to 98.0 %."""
     racing = [contender for contender in contenders if contender != NOTEBOOK]
-    return _from_the_start("e2", "98.0 %, 784-128-64-10", racing, min(rounds, MOST_SEEDS))
+    return _from_the_start("e2", "98.0%, 784-128-64-10", racing, min(rounds, MOST_SEEDS))
 
 
 def _from_the_start(

@@ -1,4 +1,4 @@
-"""What is shown of the figures: a table, a plot, and the README's section."""
+"""What is shown of the figures: tables, plots, and the section of the page on performance."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-START = "<!-- performance: written by scripts/bench, not by hand -->"
-END = "<!-- end of performance -->"
 COLOURS = {"mnn_gpu": "#0072b2", "mnn_gpu, JAX backend": "#56b4e9"}
 
 
@@ -27,7 +25,7 @@ def size(count: float) -> str:
 
 GROUPS = {
     "One training step": "abcd",
-    "Until there is something to see (median of 5 seeds where it trains)": ("e1", "e2", "h", "p"),
+    "Time to a result (median of 5 seeds if it trains)": ("e1", "e2", "h", "p"),
     "Prediction and reading": ("f1", "f2", "f3", "f4", "g"),
     "Peak memory of a process": ("i1", "i2"),
 }
@@ -58,40 +56,31 @@ def ratio(value: float) -> str:
 
 
 def section(result: dict[str, Any]) -> str:
-    """Return the README's section."""
+    """Return the page's section."""
     machine, jobs = result["machine"], result["jobs"]
     versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items() if v)
     tables = "\n\n".join(
         f"**{title}**\n\n{table([jobs[name] for name in names])}" for title, names in GROUPS.items()
     )
     return (
-        f"{START}\n\n{tables}\n\n"
-        f"Medians of {result['rounds']} rounds in turn, each contender in a process of its own, "
-        "steps refused unless they come to the same loss; in brackets how many times mnn_gpu's "
-        "figure it is, pair by pair, so above 1 mnn_gpu is ahead and below 1 behind. The "
-        "notebook's way to 91.4 % are its 1,000 iterations. "
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['limits']['threads']} threads in "
-        f"NumPy's products, Python {machine['python']}, "
+        f"{tables}\n\n"
+        f"Medians of {result['rounds']} interleaved rounds, each contender in its own process; "
+        "steps are refused unless all reach the same loss. In brackets the ratio to mnn_gpu's "
+        "figure, pair by pair: above 1 mnn_gpu is faster, below 1 slower. The "
+        "notebook reaches 91.4% in its 1,000 iterations. "
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['limits']['threads']} threads for "
+        f"NumPy's matrix products, Python {machine['python']}, "
         f"{versions}, {machine['date']}; a large float32 product ran at "
-        f"{machine['limits']['sgemm']:.0f} GFLOP/s in the same run. All of it, quartiles, first "
-        "calls, and who was left out: [cpu.json](scripts/results/cpu.json); "
-        "`scripts/bench` repeats it.\n\n"
-        "![Time of one training step](scripts/results/cpu.png)\n\n"
-        "How mnn_gpu's own time grows: over the rows of a full batch with the power "
-        f"{jobs['j1']['slope']:.2f} from 20,000 rows on (1 is linear); over the units of both "
-        f"hidden layers with the power {jobs['j2']['slope']:.2f} from 512 units on (2 where the "
-        "products between the hidden layers take all the time).\n\n"
-        "![Growth of the time of a step](scripts/results/cpu-growth.png)\n\n"
-        f"{END}"
+        f"{machine['limits']['sgemm']:.0f} GFLOP/s in the same run. Quartiles, first "
+        "calls and contenders left out: [cpu.json](results/cpu.json); "
+        "`scripts/bench` repeats the measurement.\n\n"
+        "![Time of one training step](results/cpu.png)\n\n"
+        "mnn_gpu's time of a step grows with the rows of a full batch to the power "
+        f"{jobs['j1']['slope']:.2f} from 20,000 rows (1 is linear), and with the units of both "
+        f"hidden layers to the power {jobs['j2']['slope']:.2f} from 512 units (2 if the products "
+        "between the hidden layers take all the time).\n\n"
+        "![Growth of the time of a step](results/cpu-growth.png)"
     )
-
-
-def write_readme(readme: Path, result: dict[str, Any]) -> None:
-    """Put the section in its place."""
-    text = readme.read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
-    readme.write_text(before + section(result) + after, encoding="utf-8")
 
 
 def plot(result: dict[str, Any], path: Path) -> None:

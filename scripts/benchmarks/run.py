@@ -4,21 +4,21 @@
     scripts/bench --quick            jobs a and c, 3 rounds, only printed; under a minute
     scripts/bench --jobs b c --rounds 9
 
-Writes scripts/results/cpu.json, its plots and the README's performance section when all
-jobs were run in full.
+Writes scripts/results/cpu.json, its plots and the tables of the documentation when all jobs
+were run in full.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
+from scripts import documentation
 from scripts.benchmarks.contenders import CONTENDERS
 from scripts.benchmarks.harness import OURS, ROOT, machine
 from scripts.benchmarks.menu import MENU
-from scripts.benchmarks.report import duration, plot, plot_growth, size, write_readme
+from scripts.benchmarks.report import duration, plot, plot_growth, size
 
 QUICK = ["a", "c"]
 RESULT = ROOT / "scripts" / "results" / "cpu.json"
@@ -72,13 +72,13 @@ def show(figures: dict[str, Any]) -> None:
 
 
 def write(result: dict[str, Any]) -> None:
-    """Keep the figures: as JSON, as a plot and in the README."""
+    """Keep the figures: as JSON, as plots and in the documentation."""
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
     plot(result, RESULT.with_suffix(".png"))
     plot_growth(result, RESULT.with_name("cpu-growth.png"))
-    write_readme(Path(ROOT / "README.md"), result)
-    print(f"\nwritten to {RESULT.relative_to(ROOT)}, its plots and the README")
+    documentation.main()
+    print(f"\nwritten to {RESULT.relative_to(ROOT)}, its plots and the documentation")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """How training grows with the ranks: measured on this machine, and reckoned for a cluster.
 
     .venv/bin/python -m scripts.research.scaling [--rounds 5]
-    .venv/bin/python -m scripts.research.scaling --report     (only write README and plot once more)
+    .venv/bin/python -m scripts.research.scaling --report     (only write page and plot again)
 
-One rank and two take turns, one thread each. The model is that of the README's section, its
+One rank and two take turns, one thread each. The model is that of the page's section, its
 constants are measured in the same run; only the cluster's network is assumed. Writes
 scripts/results/scaling.json and scaling.png, and the section.
 """
@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mnn_gpu.nn.parameters import parameter_count
+from scripts import documentation
 from scripts.benchmarks.harness import environment, machine
 from scripts.checks.mpiexec import launcher, library
-from scripts.research.scaling_report import plot, write_readme
+from scripts.research.scaling_report import plot
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "scripts" / "results"
@@ -176,7 +177,7 @@ def main() -> None:
         path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     result = json.loads(path.read_text(encoding="utf-8"))
     plot(result, RESULTS / "scaling.png")
-    write_readme(ROOT / "README.md", result)
+    documentation.main()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is shown of how training grows with the ranks: the README's section and a plot."""
+"""What is shown of how training scales with the ranks: a section of their page and a plot."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 
 from scripts.benchmarks.report import duration
 
-START = "<!-- scaling: written by scripts.research.scaling, not by hand -->"
-END = "<!-- end of scaling -->"
 CLUSTER = {"message_seconds": 2e-6, "bytes_a_second": 12.5e9}
 """A network of 100 Gbit/s and two microseconds a message, as clusters have."""
 
@@ -54,7 +52,7 @@ def pays_until(network: dict[str, Any], net: dict[str, Any], rows: float) -> int
 
 
 def section(result: dict[str, Any]) -> str:
-    """Return the README's section."""
+    """Return the page's section."""
     jobs, model = result["jobs"], result["model"]
     ways = list(next(iter(jobs.values()))["speed_up"])
     lines = [
@@ -65,34 +63,24 @@ def section(result: dict[str, Any]) -> str:
         cells = [duration(job["seconds"]["1 process, no shards"])]
         cells += [f"**{job['speed_up'][way]:.2f}**" for way in ways]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    told = []
+    reach = ["| | 512 | 4,096 | 32,768 |", "| --- |" + " --- |" * 3]
     for name, network in model["networks"].items():
-        until = ", ".join(
-            f"{pays_until(network, CLUSTER, rows):,} of {rows:,}" for rows in (512, 4096, 32768)
-        )
-        told.append(f"{name}: {until}")
+        ranks = [f"{pays_until(network, CLUSTER, rows):,}" for rows in (512, 4096, 32768)]
+        reach.append(f"| {name} | " + " | ".join(ranks) + " |")
     rate = model["bytes_a_second"] / 1e9
     return (
-        f"{START}\n\n" + "\n".join(lines) + "\n\n"
-        f"Two ranks against one, one thread each, the same command; medians of {result['rounds']} "
-        f"rounds in turn. {result['cpu']}, {result['cores']} cores, {result['mpi']}, "
-        f"{result['date']}. An exchange between the two takes "
-        f"{duration(2 * model['message_seconds'])} and a second for every {rate:.1f} GB. "
-        "[scaling.json](scripts/results/scaling.json); `python -m scripts.research.scaling` "
-        "repeats it.\n\n"
-        "How far it goes, by the model with these constants on a network that is assumed (100 "
-        "Gbit/s, 2 us a message), one core a rank: ranks up to which a doubling gains at least a "
-        f"third, and the batch's rows: {'; '.join(told)}.\n\n"
-        "![Speed-up and efficiency over the ranks](scripts/results/scaling.png)\n\n"
-        f"{END}"
+        "\n".join(lines) + "\n\n"
+        f"Two ranks compared with one, one thread each, the same command; medians of "
+        f"{result['rounds']} interleaved rounds. {result['cpu']}, {result['cores']} cores, "
+        f"{result['mpi']}, {result['date']}. An exchange between the two takes "
+        f"{duration(2 * model['message_seconds'])} plus a second for every {rate:.1f} GB. "
+        "[scaling.json](../../scripts/results/scaling.json); `python -m scripts.research.scaling` "
+        "repeats the measurement.\n\n"
+        "The model with these constants and an assumed network (100 Gbit/s, 2 us per message), one "
+        "core per rank: the number of ranks up to which doubling them gains at least a third, for "
+        "batches of 512, 4,096 and 32,768 rows:\n\n" + "\n".join(reach) + "\n\n"
+        "![Speed-up and efficiency over the ranks](../../scripts/results/scaling.png)"
     )
-
-
-def write_readme(readme: Path, result: dict[str, Any]) -> None:
-    """Put the section in its place."""
-    text = readme.read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    readme.write_text(before + section(result) + rest.split(END)[1], encoding="utf-8")
 
 
 def plot(result: dict[str, Any], path: Path) -> None:

@@ -4,7 +4,7 @@
     python -m scripts.research.study run record recipes
     python -m scripts.research.study cost                         what deforming images costs
     python -m scripts.research.study fashion FOLDER               Fashion-MNIST, beside scikit-learn
-    python -m scripts.research.study report                       README, plots, record model
+    python -m scripts.research.study report                       documentation, plots, record model
 
 Results of single runs lie in .study/, which is not kept; the report gathers them.
 """
@@ -43,7 +43,7 @@ def main() -> None:
         default="the published training and test images",
         help="what to say of these images (default: %(default)s)",
     )
-    commands.add_parser("report", help="write results, README section, plots and the record model")
+    commands.add_parser("report", help="write results, documentation, plots and the record model")
     args = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     if args.command == "one":
@@ -58,9 +58,11 @@ def main() -> None:
     elif args.command == "fashion":
         print(json.dumps(fashion.measure(args.path, args.source), indent=1))
     else:
+        from scripts import documentation
         from scripts.research.experiments.report import write_report
 
         write_report()
+        documentation.main()
 
 
 def run_all(runs: list[Run], workers: int) -> None:

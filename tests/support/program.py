@@ -53,6 +53,22 @@ def run_process(
     return result
 
 
+def run_program(
+    name: str, *args: object, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program that is installed beside Python, such as mpiexec."""
+    folder = Path(sys.executable).parent
+    return subprocess.run(
+        [folder / name, *map(str, args)],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
+        check=False,
+    )
+
+
 def prepared(setup: str, command: Sequence[str]) -> list[str]:
     """Return a command that first does something to its process: limits, signals, streams.
 

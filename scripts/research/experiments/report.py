@@ -1,4 +1,4 @@
-"""What the study found, written where it belongs: results, README, package, record model."""
+"""What the study found, written where it belongs: results, documentation, record model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ from scripts.research.experiments import cost, fashion, pictures
 from scripts.research.experiments.runs import GROUPS, ROOT, Run
 
 RESULT = ROOT / "scripts" / "results" / "study.json"
-README = ROOT / "README.md"
-START = "<!-- accuracy: written by scripts.research.study, not by hand -->"
-END = "<!-- end of accuracy -->"
 CARD = SHIPPED["record"].with_name("record.md")
 
 
@@ -50,10 +47,6 @@ def write_report() -> None:
         pictures.learning_curve(groups["selection"][0])
     if runs:
         pictures.mistakes(load_model("record"))
-    before, rest = README.read_text(encoding="utf-8").split(START)
-    after = rest.split(END)[1]
-    text = f"{before}{START}\n\n{section(groups)}\n\n{END}{after}"
-    README.write_text(text, encoding="utf-8")
 
 
 # ---- figures ---------------------------------------------------------------------------
@@ -90,24 +83,24 @@ def interval(errors: int, rows: int) -> tuple[float, float]:
     return (middle - half) / (1 + z * z / rows), (middle + half) / (1 + z * z / rows)
 
 
-# ---- the README ------------------------------------------------------------------------
+# ---- the pages -------------------------------------------------------------------------
 
 
 def section(groups: dict[str, Any]) -> str:
-    """Return the README's section on accuracy."""
+    """Return the section on accuracy."""
     parts = [recipe_table(groups["recipes"] + groups["record"])]
     if groups["record"]:
         parts.append(
-            "The shipped model's [card](mnn_gpu/models/record.md) tells how it came about. "
-            "All digits of the test set that it misreads, each with what it is and what the "
-            "model takes it for:\n\n![Misread digits](scripts/results/mistakes.png)"
+            "The [card](../models/record.md) of the included `record` model describes how it was "
+            "trained. All test digits that it misclassifies, with label and prediction:\n\n"
+            "![Misclassified digits](../../scripts/results/mistakes.png)"
         )
     if groups["selection"]:
         watched = groups["selection"][0]["held_out"]
         parts.append(
-            f"The record recipe watched on {watched['rows']:,} rows held out of the training set, "
-            f"of which it misreads {watched['errors']} in the end:\n\n"
-            "![Learning curve](scripts/results/learning-curve.png)"
+            f"The learning curve of `record` on {watched['rows']:,} rows held out of the training "
+            f"set, of which it misclassifies {watched['errors']} at the end:\n\n"
+            "![Learning curve](../../scripts/results/learning-curve.png)"
         )
     if groups["ablations"]:
         parts.append(ablation_table(groups["ablations"]))
@@ -116,6 +109,12 @@ def section(groups: dict[str, Any]) -> str:
     if groups["cost"]:
         parts.append(cost_text(groups["cost"]))
     return "\n\n".join(parts)
+
+
+def front_section(groups: dict[str, Any]) -> str:
+    """Return the front page's table: the named recipes."""
+    named = [run for run in groups["recipes"] + groups["record"] if run["name"] in recipes.RECIPES]
+    return recipe_table(named)
 
 
 def recipe_table(results: Sequence[dict[str, Any]]) -> str:
@@ -142,7 +141,7 @@ def recipe_table(results: Sequence[dict[str, Any]]) -> str:
 
 
 def percent(share: float, digits: int = 2) -> str:
-    return f"{share * 100:.{digits}f} %"
+    return f"{share * 100:.{digits}f}%"
 
 
 def counted(number: int, name: str) -> str:
@@ -158,8 +157,8 @@ def ablation_table(results: Sequence[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(result["name"] for result in results))
     rows = results[0]["held_out"]["rows"]
     lines = [
-        f"What each ingredient of `accurate` is worth: errors on {rows:,} rows held out of the "
-        "training set, mean of the seeds, and in brackets each seed's (its own split too).",
+        f"Ablation of `accurate`: errors on {rows:,} rows held out of the training set, the mean "
+        "over seeds, and in brackets each seed's (each with its own split).",
         "",
         "| | errors | held-out error |",
         "| --- | --- | --- |",
@@ -173,7 +172,7 @@ def ablation_table(results: Sequence[dict[str, Any]]) -> str:
 
 
 def fashion_text(found: dict[str, Any]) -> str:
-    """Tell how the recipe did on data that it was not made for."""
+    """Return how the recipe does on data that it was not chosen on."""
     told = []
     for name in ("mnn_gpu", "scikit-learn"):
         accuracy = spread([run["accuracy"] for run in found[name]])
@@ -184,18 +183,18 @@ def fashion_text(found: dict[str, Any]) -> str:
             f"in {time_of(seconds)}"
         )
     return (
-        f"Nothing in `accurate` was chosen for Fashion-MNIST, where it reaches {told[0]}; "
-        f"scikit-learn's `MLPClassifier` of the same size, otherwise as it comes, {told[1]} "
+        f"Nothing in `accurate` was chosen for Fashion-MNIST. It reaches {told[0]} there; "
+        f"scikit-learn's `MLPClassifier` of the same size with default settings {told[1]} "
         f"({len(found['mnn_gpu'])} seeds each on {counted(found['cores'], 'core')}, "
         f"{found['rows']:,} rows to train and {found['test_rows']:,} to test: {found['source']})."
     )
 
 
 def cost_text(found: dict[str, Any]) -> str:
-    """Tell what deforming costs."""
+    """Return what deforming costs."""
     parts = [
         f"{percent(sizes['cost'], 0)} of a step of 784-1000-500-10 on a batch of {batch_size} "
-        f"({sizes['deformed_ms']:.1f} against {sizes['step_ms']:.1f} ms)"
+        f"({sizes['deformed_ms']:.1f} instead of {sizes['step_ms']:.1f} ms)"
         for batch_size, sizes in found.items()
     ]
     return f"Deforming the images costs {' and '.join(parts)}, random numbers included."

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mnn_gpu import DeviceError, select_backend
 from mnn_gpu.backend import Backend
@@ -18,6 +19,10 @@ from tests.ranks import SharedJob
 
 # JAX has no float64 without this, which it reads when it is first imported.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
+
+# No example fails because the machine is busy.
+settings.register_profile("no timing", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no timing")
 
 REQUIRE_GPU = os.environ.get("MNN_REQUIRE_GPU") == "1"
 

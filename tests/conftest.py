@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,21 @@ BACKENDS = [
 ]
 
 
+@cache
+def gpu_error() -> DeviceError | None:
+    """Return why no GPU works, None if one does; once, for hundreds of tests ask."""
+    try:
+        select_backend("cuda")
+    except DeviceError as error:
+        return error
+    return None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a GPU where none works, or fail if one is required."""
     if item.get_closest_marker("gpu") is None:
         return
-    try:
-        select_backend("cuda")
-    except DeviceError as error:
+    if (error := gpu_error()) is not None:
         if REQUIRE_GPU:
             pytest.fail(f"MNN_REQUIRE_GPU=1, but {error}")
         pytest.skip(error.cause)

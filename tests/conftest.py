@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mnn_gpu import DeviceError, select_backend
 from mnn_gpu.backends import Backend
@@ -18,6 +20,10 @@ from tests.support.ranks import SharedJob
 
 # JAX has no float64 without this, which it reads when it is first imported.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
+
+# No example fails because the machine is busy.
+settings.register_profile("no timing", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no timing")
 
 REQUIRE_GPU = os.environ.get("MNN_REQUIRE_GPU") == "1"
 
@@ -35,13 +41,21 @@ BACKENDS = [
 ]
 
 
+@cache
+def gpu_error() -> DeviceError | None:
+    """Return why no GPU works, None if one does; once, for hundreds of tests ask."""
+    try:
+        select_backend("cuda")
+    except DeviceError as error:
+        return error
+    return None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a GPU where none works, or fail if one is required."""
     if item.get_closest_marker("gpu") is None:
         return
-    try:
-        select_backend("cuda")
-    except DeviceError as error:
+    if (error := gpu_error()) is not None:
         if REQUIRE_GPU:
             pytest.fail(f"MNN_REQUIRE_GPU=1, but {error}")
         pytest.skip(error.cause)

@@ -26,7 +26,7 @@ LAYERS = {
     "step": "nn",
     "compiler": "errors utils step",
     "backends": "errors utils nn step compiler",
-    "distributed": "errors version utils step backends",
+    "distributed": "errors version utils step compiler backends",
     "data": "errors utils storage",
     "models": "errors version utils storage nn step backends distributed data",
     "training": "errors version utils storage nn step backends distributed data models",

@@ -29,12 +29,12 @@ from mnn_gpu.data.csv import fast_parser
 from mnn_gpu.data.csv.reader import read_csv
 from mnn_gpu.data.npz import read_npz
 from mnn_gpu.data.untrusted_files import explain_os_error
-from mnn_gpu.nn import network
+from mnn_gpu.nn import gradient_check, network
 from mnn_gpu.nn.parameters import Layer
 from mnn_gpu.step.batch import Batch
 from mnn_gpu.step.microbatches import scaled
 from mnn_gpu.training import progress_terminal
-from mnn_gpu.training.batches import plan
+from mnn_gpu.training.batches import loader, plan
 from mnn_gpu.utils import threads
 from tests.support import standin_cupy
 from tests.support.libraries import Library
@@ -169,7 +169,8 @@ def test_a_training_of_many_segments_is_the_same_training(
 ) -> None:
     config = TrainingConfig(hidden=(4,), epochs=4, batch_size=7, schedule="cosine")
     whole, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
-    monkeypatch.setattr(plan, "SEGMENT", 3)
+    for module in (plan, loader):
+        monkeypatch.setattr(module, "SEGMENT", 3)
     cut, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
     np.testing.assert_array_equal(whole.theta, cut.theta)
 
@@ -243,7 +244,7 @@ def test_a_gradient_with_nothing_to_compare_is_said(
     def at_the_kink(sizes: object, rng: object) -> list[Layer]:
         return [(np.zeros((2, 3)), np.zeros((2, 1))), (np.ones((2, 2)), np.zeros((2, 1)))]
 
-    monkeypatch.setattr(network, "init_parameters", at_the_kink)
+    monkeypatch.setattr(gradient_check, "init_parameters", at_the_kink)
     assert main(["check-gradients", "--features", "3", "--hidden", "2", "--classes", "2"]) == 0
     told = capsys.readouterr().out
     assert "Nothing to compare" in told

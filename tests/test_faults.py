@@ -83,7 +83,7 @@ class Cramped(NumpyBackend):
 def test_out_of_memory_halves_the_shards(
     images: dict[str, Any], most: int, batch_size: int | None
 ) -> None:
-    config = replace(MINIBATCHES, batch_size=batch_size)
+    config = replace(MINIBATCHES, batch_size=batch_size, epochs=3)
     held_out = images["X"][:15], images["y"][:15]
     expected, history = train(images["X"], images["y"], config, validation=held_out)
     with pytest.warns(TrainingWarning, match=r"cpu has no memory for .* going on with") as caught:

@@ -103,8 +103,12 @@ def _paper(colours: Array) -> Array:
     thumb = colours[rows, columns]
     window = max(3, max(thumb.shape[:2]) // 2 | 1)
     small = median_filter(thumb, size=(window, window, 1), mode="nearest")
-    factors = (height / small.shape[0], width / small.shape[1], 1)
-    return np.asarray(zoom(small, factors, order=1, mode="nearest", grid_mode=True))
+    factors = (height / small.shape[0], width / small.shape[1])
+    # Each colour on its own: the same values in half the time of all three with a factor of 1.
+    planes = [
+        zoom(small[..., i], factors, order=1, mode="nearest", grid_mode=True) for i in range(3)
+    ]
+    return np.stack(planes, axis=-1)
 
 
 def _paper_around(colours: Array, marked: Array) -> Array:

@@ -29,7 +29,7 @@ SMALL = ("train", "--device", "cpu", "--rows", "700", "--holdout", "100", "--epo
 LONG = ("train", "--device", "cpu", "--hidden", "64", "--rows", "5000", "--batch-size", "500")
 ENDLESS = (*LONG, "--iterations", "100000000", "--report-every", "1000", "-q")
 TIMEOUT = 4
-"""Seconds that the ranks of these jobs wait for each other."""
+"""Seconds that the ranks of a job wait for one that is gone or stopped."""
 PATIENCE = 60
 """Seconds after which a job counts as one that never ends."""
 
@@ -70,7 +70,7 @@ def differing(name: str, folder: Path) -> Ended:
     """Run a job of two ranks, the second of which has other options."""
     extra, _ = DIFFERENCES[name]
     job = ["-n", "1", *PROGRAM, *SMALL, ":", "-n", "1", *PROGRAM, *SMALL, *extra]
-    return ended(job, folder)
+    return ended(job, folder, timeout=PATIENCE // 2)
 
 
 def gone(folder: Path) -> Ended:
@@ -94,7 +94,9 @@ def interrupted(ranks: int, after: float, folder: Path) -> Ended:
     return ended(["-n", str(ranks), *PROGRAM, *ENDLESS], folder, interrupt_after=after)
 
 
-def ended(job: list[str], folder: Path, interrupt_after: float | None = None) -> Ended:
+def ended(
+    job: list[str], folder: Path, interrupt_after: float | None = None, timeout: int = TIMEOUT
+) -> Ended:
     """Run a job to its end, or kill it."""
     start = time.monotonic()
     with (folder / "said").open("w+") as said:
@@ -104,7 +106,7 @@ def ended(job: list[str], folder: Path, interrupt_after: float | None = None) ->
             stdout=subprocess.DEVNULL,
             stderr=said,
             cwd=folder,
-            env={**os.environ, "MNN_RANK_TIMEOUT": str(TIMEOUT)}
+            env={**os.environ, "MNN_RANK_TIMEOUT": str(timeout)}
             if interrupt_after is None
             else None,
             start_new_session=True,

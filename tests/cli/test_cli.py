@@ -53,7 +53,7 @@ def model(tmp_path: Path, csv: Path) -> Path:
 
 
 def test_train_without_options_is_the_notebook_on_mnist(tmp_path: Path) -> None:
-    result = run("train", "--iterations", 100, "--json", cwd=tmp_path)
+    result = run("train", "--iterations", 50, "--json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     assert report["layer_sizes"] == [784, 10, 10, 10]
@@ -61,9 +61,9 @@ def test_train_without_options_is_the_notebook_on_mnist(tmp_path: Path) -> None:
     assert report["held_out"]["rows"] == 1_000
     assert report["recipe"]["learning_rate"] == 0.1
     assert report["recipe"]["batch_size"] is None
-    assert report["training"]["accuracy"] > 0.4
+    assert report["training"]["accuracy"] > 0.25
     assert "41,000 rows of MNIST (train), 1,000 held out" in result.stderr
-    assert "iteration 100/100" in result.stderr
+    assert "iteration 50/50" in result.stderr
     assert load_model(tmp_path / "model.safetensors").layer_sizes == (784, 10, 10, 10)
 
 

@@ -102,7 +102,7 @@ def test_a_captured_step_is_the_plain_step(
         optimizer=optimizer,
         batch_size=batch_size,
         shard_rows=shard_rows,
-        epochs=5,
+        epochs=3,
         learning_rate=0.01,
         **more,
     )

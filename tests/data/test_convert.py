@@ -274,7 +274,7 @@ def test_a_later_row_of_a_csv_that_contradicts_is_named(
 
 def test_a_later_row_of_a_parquet_file_that_contradicts_is_named(tmp_path: Path) -> None:
     frame = pd.DataFrame({"label": [0, 1, 2], "p": [0.0, 1.0, 9.0]})
-    frame.to_parquet(tmp_path / "d.parquet", row_group_size=1, execution="pyarrow")
+    frame.to_parquet(tmp_path / "d.parquet", row_group_size=1, engine="pyarrow")
     assert convert(tmp_path / "d.parquet", tmp_path / "whole").index.dtype == "uint8"
     with pytest.raises(DataError, match=r"row 3, pixel 0: 9\.0 is not a fraction") as caught:
         convert(tmp_path / "d.parquet", tmp_path / "out", dtype="float32")

@@ -164,7 +164,9 @@ def test_the_program_says_so_and_exits_with_4(
 @pytest.mark.parametrize("kind", NAMES)
 @given(seed=st.integers(0, 2**32))
 @settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_damaged_file_is_refused_or_read_as_what_it_holds(
     tmp_path: Path, kind: str, seed: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -24,29 +25,38 @@ SIZES = (784, 4, 10)
 TRAIN = ("train", "--iterations=2", "--holdout=2", "--batch-size=4", "--device=cpu", "-q")
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a model, data of several kinds, weights and a picture, as the current one."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, data of several kinds, weights and a picture."""
+    folder = tmp_path_factory.mktemp("filled")
     rng = np.random.default_rng(0)
     theta = flatten(init_parameters(SIZES, rng)).astype(np.float32)
     model = Model(theta, SIZES, np.arange(10), {})
-    save_model("m.safetensors", model)
+    save_model(folder / "m.safetensors", model)
     arrays: dict[str, npt.NDArray[np.float32]] = {}
     for l, (W, b) in enumerate(model.layers, start=1):
         arrays |= {f"W{l}": W, f"b{l}": b}
-    np.savez("w.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(folder / "w.npz", **arrays)  # type: ignore[arg-type]
     X, y = rng.integers(0, 256, (12, 784), np.uint8), np.arange(12, dtype=np.uint8) % 10
     rows = np.hstack([y[:, None], X])
     names = ",".join(["label", *(f"pixel{i}" for i in range(784))])
-    np.savetxt("d.csv", rows, "%d", ",", header=names, comments="")
-    Path("digits").mkdir()
-    Path("digits/train-images-idx3-ubyte").write_bytes(idx_header((12, 28, 28)) + X.tobytes())
-    Path("digits/train-labels-idx1-ubyte").write_bytes(idx_header((12,)) + y.tobytes())
-    convert("d.csv", "converted")
+    np.savetxt(folder / "d.csv", rows, "%d", ",", header=names, comments="")
+    (folder / "digits").mkdir()
+    for kind, values in (("images-idx3", X.reshape(-1, 28, 28)), ("labels-idx1", y)):
+        content = idx_header(values.shape) + values.tobytes()
+        (folder / f"digits/train-{kind}-ubyte").write_bytes(content)
+    convert(folder / "d.csv", folder / "converted")
     ink = np.full((40, 40), 255, np.uint8)
     ink[8:32, 18:22] = 0
-    Image.fromarray(ink).save("p.png")
+    Image.fromarray(ink).save(folder / "p.png")
+    return folder
+
+
+@pytest.fixture
+def place(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the filled folder, as the current one."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

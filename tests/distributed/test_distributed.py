@@ -114,9 +114,8 @@ def test_what_is_not_shared_out_is_done_once(tmp_path: Path, job: SharedJob) -> 
 
 @pytest.mark.parametrize("kind", rank_faults.KINDS)
 def test_a_rank_that_fails_ends_the_job(kind: str) -> None:
-    ended = rank_faults.job(kind, ranks=3)
+    ended = rank_faults.job(kind, ranks=3)  # Raises TimeoutExpired if the others wait.
     assert ended.status != 0
-    assert ended.seconds < rank_faults.MOST_SECONDS
     if kind != "killed":
         assert ended.first.startswith("rank 1 on ")
 
@@ -188,7 +187,7 @@ from mnn_gpu.distributed.connect import ranks_of
 ranks = ranks_of(MPI.COMM_WORLD)
 if ranks.rank == 1:
     os.kill(os.getpid(), signal.SIGSTOP)
-for seconds in (0.2, 0.4):
+for seconds in (1, 1.2):  # The rank waits by then, also on a busy machine.
     threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
 ranks.allgather(1)
 """
@@ -229,7 +228,7 @@ def test_a_lone_run_knows_no_mpi(tmp_path: Path) -> None:
     code = (
         "import sys; from mnn_gpu.cli.main import main\n"
         f"main(['train', *{SMALL!r}, '--iterations', '2'])\n"
-        "assert not [name for name in sys.modules if 'mpi4py' in name or 'distributed' in name]"
+        "assert not [name for name in sys.modules if name.startswith(('mpi4py', 'mnn_gpu.distributed.mpi'))]"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
 

@@ -17,23 +17,33 @@ from mnn_gpu.distributed.signals import HeardSignals
 from mnn_gpu.distributed.watchdog import Watchdog
 from mnn_gpu.utils.signals import FinishStep
 
+LOOKS = 30
+"""After which a watchdog has nothing to say: several times the patience that is to run out."""
+
 
 def why_it_gives_up(
     waiting_for: object, patience: float = 0.05, signals: Iterable[list[int]] = ()
 ) -> str | None:
-    """Let a watchdog look at something for a while; return what it says, None if nothing.
+    """Let a watchdog look at something `LOOKS` times; return what it says, None if nothing.
 
     Its signals are those that have come by each look, then those of the last one.
     """
     said: list[str] = []
     called = threading.Event()
+    looked = 0
     coming = deque(signals or [[]])
 
     def give_up(why: str, number: int | None) -> None:
         said.append(why if number is None else f"{why} {number}")
         called.set()
 
-    looks = waiting_for if callable(waiting_for) else lambda: waiting_for
+    def looks() -> object:
+        nonlocal looked
+        looked += 1
+        if looked > LOOKS:
+            called.set()
+        return waiting_for() if callable(waiting_for) else waiting_for
+
     dog = Watchdog(
         looks,
         patience,
@@ -43,7 +53,7 @@ def why_it_gives_up(
         say=said.append,
     )
     dog.start()
-    called.wait(0.5)
+    assert called.wait(60)
     dog.stop()
     dog.join(10)
     assert not dog.is_alive()

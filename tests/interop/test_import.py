@@ -274,7 +274,9 @@ def test_bfloat16_is_refused_with_the_cure(tmp_path: Path) -> None:
 
 
 @given(data=st.data(), ending=st.sampled_from(ENDINGS))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_a_damaged_file_is_read_or_refused(
     tmp_path: Path, model: Model, data: st.DataObject, ending: str
 ) -> None:

@@ -225,7 +225,9 @@ def test_missing_files_folders_and_other_formats_are_refused(tmp_path: Path) -> 
 
 
 @given(data=st.data())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_a_damaged_file_is_read_or_refused(
     tmp_path: Path, model: Model, data: st.DataObject
 ) -> None:

@@ -38,6 +38,7 @@ from tests.data.test_blocks import folder, frame
 from tests.support import ranks
 from tests.support.in_blocks import InBlocks
 from tests.support.program import run, run_process
+from tests.support.ranks import SharedJob
 
 ROWS = 300
 
@@ -218,16 +219,14 @@ def test_the_program_answers_alike(home: Path, source: tuple[str, ...]) -> None:
     assert [line.split(",")[1] for line in csv[0].splitlines()[1:]] == list(map(str, labels))
 
 
-def test_ranks_share_out_the_blocks(home: Path) -> None:
+def test_ranks_share_out_the_blocks(home: Path, job: SharedJob) -> None:
     for command in (("evaluate", "m", "--json", "--data", "d"), ("predict", "m", "d")):
         alone = run_process(*command, cwd=home)
-        many = ranks.run(2, *command, cwd=home)
-        assert many.returncode == 0, many.stderr
-        assert many.stdout == alone.stdout
+        assert job.run(2, *command, cwd=home).stdout == alone.stdout
     one = home / "one"
     one.mkdir()
     folder(one / "d", np.zeros((1, 12), np.uint8), [2])
-    said = ranks.run(2, "evaluate", "m", "--json", "--data", one / "d", cwd=home)
+    said = job.run(2, "evaluate", "m", "--json", "--data", one / "d", cwd=home)
     assert json.loads(said.stdout)["rows"] == 1
 
 

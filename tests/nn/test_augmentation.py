@@ -49,18 +49,14 @@ def deformed(
 
 
 def bilinear(image: Any, y: Any, x: Any) -> Any:
-    """Sample an image at (y, x), edges repeated: one loop, nothing clever."""
+    """Sample an image at (y, x), edges repeated: every pixel by its weights, nothing clever."""
+
+    def weights(places: Any, side: int) -> Any:
+        inside = np.clip(places, 0, side - 1)
+        return np.maximum(0, 1 - np.abs(inside[..., None] - np.arange(side)))
+
     height, width = image.shape
-    out = np.empty(y.shape)
-    for place in np.ndindex(*y.shape):
-        row, column = np.clip(y[place], 0, height - 1), np.clip(x[place], 0, width - 1)
-        total = 0.0
-        for i in range(height):
-            for j in range(width):
-                weight = max(0, 1 - abs(row - i)) * max(0, 1 - abs(column - j))
-                total += weight * image[i, j]
-        out[place] = total
-    return out
+    return np.einsum("abi,abj,ij->ab", weights(y, height), weights(x, width), image)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

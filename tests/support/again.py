@@ -134,7 +134,7 @@ def results(spec: KernelSpec, inputs: Sequence[Any]) -> list[Any]:
 
 def column_results(spec: Columns, inputs: Sequence[Any]) -> list[Any]:
     """Compute what a thread does for all columns at once."""
-    assert [(str(a.dtype), a.strides[-1] // a.itemsize) for a in inputs] == [
+    assert [(a.dtype, a.strides[-1] // a.itemsize) for a in inputs] == [
         (x.dtype, x.along) for x in spec.inputs
     ]
     values: list[Any] = []
@@ -154,14 +154,14 @@ def column_results(spec: Columns, inputs: Sequence[Any]) -> list[Any]:
             values.append(function.reduce(column, axis=0, keepdims=True, dtype=operation.dtype))
         else:
             result = value_of(operation, [operand(one) for one in operation.operands], ())
-            values.append(np.broadcast_to(result, (rows, spec.columns)))
-        assert str(values[-1].dtype) == operation.dtype
+            values.append(spread(result, (rows, spec.columns)))
+        assert values[-1].dtype == operation.dtype
     return [values[number] for number in spec.outputs]
 
 
 def evaluated(expression: Expression, inputs: Sequence[Any]) -> list[Any]:
     """Compute an expression with NumPy, operation by operation."""
-    assert tuple(str(array.dtype) for array in inputs) == expression.inputs
+    assert tuple(array.dtype for array in inputs) == expression.inputs
     shape = next(a.shape for n, a in enumerate(inputs) if n not in expression.rows_of)
     values: list[Any] = []
 
@@ -172,8 +172,13 @@ def evaluated(expression: Expression, inputs: Sequence[Any]) -> list[Any]:
 
     for operation in expression.operations:
         values.append(value_of(operation, [operand(one) for one in operation.operands], shape))
-        assert str(values[-1].dtype) == operation.dtype
-    return [np.broadcast_to(values[number], shape) for number in expression.outputs]
+        assert values[-1].dtype == operation.dtype
+    return [spread(values[number], shape) for number in expression.outputs]
+
+
+def spread(array: Any, shape: tuple[int, ...]) -> Any:
+    """Return an array broadcast to a shape; most have it, and `broadcast_to` is slow."""
+    return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
 def number_of(text: str) -> float:

@@ -96,7 +96,7 @@ def flagged(content: bytes, flag: int) -> bytes:
 
 
 def parquet(columns: dict[str, Any], **options: Any) -> bytes:
-    content: bytes = pd.DataFrame(columns).to_parquet(execution="pyarrow", **options)
+    content: bytes = pd.DataFrame(columns).to_parquet(engine="pyarrow", **options)
     return content
 
 
@@ -136,7 +136,7 @@ def model(**about: str) -> bytes:
 def png(width: int, height: int, depth: int = 8, kind: int = 0, extra: bytes = b"") -> bytes:
     """A PNG of zeros, all of them there."""
     row = 1 + width * depth * {0: 1, 2: 3, 6: 4}[kind] // 8
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(1)
     data = b"".join(packer.compress(bytes(row)) for _ in range(height)) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
     parts = [chunk(b"IHDR", header), extra, chunk(b"IDAT", data), chunk(b"IEND", b"")]

@@ -142,7 +142,7 @@ def test_a_cut_training_ends_with_the_same_bits(
 @settings(
     deadline=None,
     max_examples=15,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_it_does_not_matter_when_it_was_cut(
     images: dict[str, Any],

@@ -37,9 +37,9 @@ from mnn_gpu.nn import network
 from mnn_gpu.training.batches import epoch_order as stream
 from mnn_gpu.training.batches.streaming import _some_rows
 from tests.data.test_blocks import folder, frame
-from tests.support import ranks
 from tests.support.in_blocks import InBlocks
 from tests.support.program import run, run_process
+from tests.support.ranks import SharedJob
 
 CONFIG = TrainingConfig(
     hidden=(8, 6), epochs=4, batch_size=7, optimizer="adam", learning_rate=0.01, shards=3
@@ -136,25 +136,20 @@ JOB = ("--hidden", "8", "6", "--batch-size", "16", "--epochs", "3", "--device", 
 RANDOM = ("--rotation", "10", "--dropout", "0.2", "--holdout", "20", "--seed", "3")
 
 
-def test_any_number_of_ranks_makes_the_same_file(tmp_path: Path) -> None:
+def test_any_number_of_ranks_makes_the_same_file(tmp_path: Path, job: SharedJob) -> None:
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (300, 36)).astype(np.uint8), rng.integers(0, 3, 300)
     np.savez(tmp_path / "d.npz", x_train=X.reshape(-1, 6, 6), y_train=y)
     convert(tmp_path / "d.npz", tmp_path / "d", rows_per_file=37)
-    job = ("train", "--data", "d", *JOB, *RANDOM)
-    alone = run_process(*job, "--shards", "8", "--out", "lone", "-q", cwd=tmp_path)
+    recipe = ("train", "--data", "d", *JOB, *RANDOM)
+    alone = run_process(*recipe, "--shards", "8", "--out", "lone", "-q", cwd=tmp_path)
     assert alone.returncode == 0, alone.stderr
     for count in (2, 3):
-        result = ranks.run(count, *job, "--out", "many", "-q", cwd=tmp_path)
-        assert result.returncode == 0, result.stderr
+        job.run(count, *recipe, "--out", "many", "-q", cwd=tmp_path)
         assert (tmp_path / "many").read_bytes() == (tmp_path / "lone").read_bytes()
-    kept = ("--checkpoint", "kept", "--resume", "--checkpoint-every", "4", "--out", "parts", "-q")
-    stopped = ranks.run(
-        4, *job, *kept, "--target-accuracy", "0.0001", "--report-every", "9", cwd=tmp_path
-    )
-    assert stopped.returncode == 0, stopped.stderr
-    again = ranks.run(2, *job, *kept, cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
+    kept = ("--checkpoint", "kept", "--resume", "--every", "4", "--out", "parts", "-q")
+    job.run(4, *recipe, *kept, "--until", "0.0001", "--report-every", "9", cwd=tmp_path)
+    job.run(2, *recipe, *kept, cwd=tmp_path)
     parts, lone = (load_model(tmp_path / name) for name in ("parts", "lone"))
     np.testing.assert_array_equal(parts.theta, lone.theta)
 

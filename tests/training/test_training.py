@@ -31,7 +31,7 @@ from mnn_gpu import (
 from mnn_gpu.backends import Backend, Memory
 from mnn_gpu.backends.array_api_backend import PlainBackend
 from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
-from mnn_gpu.training.batches import plan as batches
+from mnn_gpu.training.batches import in_memory
 from mnn_gpu.training.batches.noise import batch_draws
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
 from tests.support import oracle
@@ -483,7 +483,7 @@ def test_random_numbers_are_drawn_while_another_device_works(
         drawn_by.add(threading.current_thread().name)
         return batch_draws(*arguments)
 
-    monkeypatch.setattr(batches, "batch_draws", noted)
+    monkeypatch.setattr(in_memory, "batch_draws", noted)
     config = TrainingConfig(
         hidden=(6,),
         batch_size=10,

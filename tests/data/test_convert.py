@@ -322,7 +322,7 @@ def data(tmp_path: Path) -> Path:
 
 KILLED = """
 import os, signal, sys
-from mnn_gpu.data import csv_digits
+from mnn_gpu.data.csv import fast_parser
 from mnn_gpu.data.convert import convert
 fast_parser.BLOCK = 10_000
 def kill(rows):

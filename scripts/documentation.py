@@ -16,7 +16,7 @@ from typing import Any
 from scripts.benchmarks import report as performance
 from scripts.benchmarks import summary
 from scripts.research import scaling_report as scaling
-from scripts.research.experiments import report as accuracy
+from scripts.research.study import report as accuracy
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("mnn_gpu", "scripts", "tests")

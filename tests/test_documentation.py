@@ -18,6 +18,7 @@ from mnn_gpu.backends import gpu_errors
 from mnn_gpu.nn import activations, network
 from mnn_gpu.training.recipes import measured
 from scripts.documentation import ROOT, Part, pages, parts
+from tests.support.array_libraries import TESTS, rows_of, rows_written
 from tests.support.program import run, run_program
 
 PAGES = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in pages()}
@@ -141,6 +142,17 @@ def test_the_front_page_is_short() -> None:
 @pytest.mark.parametrize("part", PARTS, ids=[f"{part.page}: {part.name}" for part in PARTS])
 def test_a_generated_part_is_written_from_its_results(part: Part) -> None:
     assert part.read() == part.text, "python -m scripts.documentation writes it again"
+
+
+def test_the_table_of_array_libraries_is_that_of_the_tests(request: pytest.FixtureRequest) -> None:
+    options, items = request.config.option, request.session.items
+    found, written = rows_of(items), rows_written()
+    cure = "python -m tests.support.array_libraries writes it again"
+    for module, libraries in found.items():
+        assert libraries <= written.get(module, set()), f"{module}: {cure}"
+    are_all = {item.path for item in items} == {*TESTS.rglob("test_*.py")}
+    if are_all and not options.keyword and not options.markexpr:
+        assert found == written, cure
 
 
 def test_the_accuracies_at_the_head_are_those_of_the_recipes() -> None:

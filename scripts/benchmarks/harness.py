@@ -1,4 +1,4 @@
-"""How it is measured: a process a contender, in turn, round by round; medians and ratios."""
+"""How it is measured: a process for each contender, in turn, round by round; medians and ratios."""
 
 from __future__ import annotations
 
@@ -12,86 +12,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mnn_gpu.utils.threads import available_cores
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "scripts" / "results"
 OURS = "mnn_gpu"
 SETTLE_SECONDS = 0.2
+K = TypeVar("K")
+T = TypeVar("T")
 
 
-def environment() -> dict[str, str]:
+class LeftOutError(Exception):
+    """A contender that cannot take part, and why."""
+
+
+def environment(threads: int | None = None) -> dict[str, str]:
     """Return the environment without settings of OpenBLAS: each library chooses for itself.
 
     JAX takes no more of a GPU's memory than it needs: several contenders are there at once.
     """
     kept = {name: v for name, v in os.environ.items() if not name.startswith("OPENBLAS_")}
-    return kept | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    """Return mean, standard deviation and range."""
-    return {
-        "mean": statistics.mean(values),
-        "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
-        "min": min(values),
-        "max": max(values),
-    }
-
-
-class Worker:
-    """A contender at work on a job in a process of its own."""
-
-    def __init__(self, contender: str, job: str) -> None:
-        self.contender = contender
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.benchmarks.worker", contender, job],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-            cwd=ROOT,
-            env=environment(),
-        )
-
-    @cached_property
-    def left_out(self) -> str | None:
-        """Why it cannot take part, if so; known once it has set itself up."""
-        reason: str | None = self._answer().get("left_out")
-        return reason
-
-    def ask(self, command: str, **arguments: Any) -> Any:
-        assert self.process.stdin is not None
-        assert self.left_out is None
-        print(json.dumps([command, arguments]), file=self.process.stdin, flush=True)
-        answer = self._answer()
-        if "left_out" in answer:
-            raise LeftOutError(answer["left_out"])
-        return answer["result"]
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            code = self.process.wait()
-            self.errors.seek(0)
-            return {"left_out": f"it ended with code {code}: {_last_line(self.errors.read())}"}
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.errors.close()
+    kept["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
+    return kept if threads is None else kept | {"OMP_NUM_THREADS": str(threads)}
 
 
 def output(*command: str) -> Any:
-    """Run a module of the benchmarks in a process of its own; return the JSON it prints.
+    """Run a module of the scripts in its own process; return the JSON it prints.
 
     Raises
     ------
@@ -115,8 +66,51 @@ def _last_line(errors: str) -> str:
     return (errors.strip().splitlines() or ["no message"])[-1]
 
 
-class LeftOutError(Exception):
-    """A contender that cannot take part, and why."""
+class Worker:
+    """A contender at work on a job in its own process."""
+
+    def __init__(self, contender: str, job: str) -> None:
+        self.contender = contender
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "scripts.benchmarks.worker", contender, job],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            cwd=ROOT,
+            env=environment(),
+        )
+
+    @cached_property
+    def left_out(self) -> str | None:
+        """Why it cannot take part, if so; known once it has set itself up."""
+        reason: str | None = self._answer().get("left_out")
+        return reason
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Call a method of the worker's `Work`; raise `LeftOutError` if it fails."""
+        assert self.process.stdin is not None
+        assert self.left_out is None
+        print(json.dumps([command, arguments]), file=self.process.stdin, flush=True)
+        answer = self._answer()
+        if "left_out" in answer:
+            raise LeftOutError(answer["left_out"])
+        return answer["result"]
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        if line := self.process.stdout.readline():
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        code = self.process.wait()
+        self.errors.seek(0)
+        return {"left_out": f"it ended with code {code}: {_last_line(self.errors.read())}"}
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.errors.close()
 
 
 class Team:
@@ -143,7 +137,7 @@ class Team:
         worker.end()
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """Ask every worker, one after the other; who fails is refused."""
+        """Ask every worker, one after the other; one that fails is refused."""
         answers = {}
         for worker in list(self.workers):
             try:
@@ -171,33 +165,55 @@ class Team:
                 return
             first = i % len(self.workers)
             for worker in self.workers[first:] + self.workers[:first]:
-                # The threads of the one before spin on for a while after its work.
+                # The threads of the one before still spin for a while after its work.
                 time.sleep(SETTLE_SECONDS)
                 yield worker
 
 
+def in_turn(rounds: int, contenders: Mapping[K, Callable[[], T]]) -> dict[K, list[T]]:
+    """Let contenders take turns; return what each returned, round by round."""
+    found: dict[K, list[T]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            found[name].append(contender())
+    return found
+
+
+def ratio(values: Sequence[float], base: Sequence[float]) -> float:
+    """Return the median of the ratios, round by round."""
+    return statistics.median(a / b for a, b in zip(values, base, strict=True))
+
+
 def compared(values: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
     """Return each contender's median and quartiles, and the median ratio to this package."""
-    rows = {}
-    for name, own in values.items():
-        ratios = [value / ours for value, ours in zip(own, values[OURS], strict=True)]
-        quartiles = statistics.quantiles(own, n=4)[::2] if len(own) > 1 else own * 2
-        rows[name] = {
+    return {
+        name: {
             "median": statistics.median(own),
-            "quartiles": quartiles,
-            "ratio": statistics.median(ratios),
+            "quartiles": statistics.quantiles(own, n=4)[::2] if len(own) > 1 else own * 2,
+            "ratio": ratio(own, values[OURS]),
         }
-    return rows
+        for name, own in values.items()
+    }
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return mean, standard deviation and range."""
+    sd = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": statistics.mean(values), "sd": sd, "min": min(values), "max": max(values)}
+
+
+def save(name: str, result: Any) -> None:
+    """Write ``scripts/results/NAME.json``."""
+    text = json.dumps(result, indent=2) + "\n"
+    (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
 
 
 def processor() -> str:
-    """Return the processor's name, as far as the system tells."""
+    """Return the processor's name, as far as the system reports it."""
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        if lines:
-            return lines[0].partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(names), platform.processor() or platform.machine())
 
 
 def machine() -> dict[str, Any]:

@@ -22,21 +22,10 @@ J = TypeVar("J", bound="Job")
 
 @dataclass(frozen=True)
 class Job:
-    """Training steps of one network.
+    """Training steps of one network; ``steps`` of them make one measurement.
 
-    Attributes
-    ----------
-    name, title : str
-    hidden : tuple of int
-    batch_size : int or None
-        None: all rows in every step.
-    optimizer : str
-        "sgd" or "adam".
-    learning_rate : float
-    steps : int
-        How many make one measurement.
-    rows : int
-        Of MNIST's 60,000; 41,000 are those of the notebook.
+    ``batch_size`` None means all rows in every step, ``optimizer`` is "sgd" or "adam", ``rows``
+    are of MNIST's 60,000 (41,000 are the notebook's).
     """
 
     name: str
@@ -68,17 +57,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Race(Job):
-    """Training until the test set is answered well enough.
+    """Training until an accuracy ``target`` on the 10,000 test images, ``total`` steps at most.
 
-    The learning rate falls to 0 in a straight line over ``total`` steps, ``steps`` at a
-    time.
-
-    Attributes
-    ----------
-    target : float
-        The accuracy on the 10,000 test images that ends it.
-    total : int
-        The steps after which it is given up.
+    The learning rate falls linearly to 0 over ``total`` steps, ``steps`` at a time.
     """
 
     target: float = 1.0

@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-import importlib
+import json
 import time
 from collections.abc import Callable
 
+import mnn_gpu  # noqa: F401 - sets OpenBLAS up before NumPy is loaded
 
-def sgemm_gflops() -> float:
-    """Return the speed of a large float32 product through NumPy, in GFLOP/s."""
-    importlib.import_module("mnn_gpu")  # Sets OpenBLAS up before NumPy is loaded.
-    import numpy as np
-
-    A = np.ones((2048, 2048), np.float32)
-    out = np.empty_like(A)
-    return 2 * 2048**3 / _best(lambda: np.matmul(A, A, out=out)) / 1e9
+import numpy as np  # isort: skip
+from threadpoolctl import threadpool_info  # isort: skip
 
 
-def read_gigabytes_per_second() -> float:
-    """Return the speed at which one thread sums up 256 MB, in GB/s."""
-    import numpy as np
-
-    x = np.ones(1 << 26, np.float32)
-    return x.nbytes / _best(lambda: x.sum()) / 1e9
-
-
-def _best(function: Callable[[], object]) -> float:
-    function()
+def fastest(work: Callable[[], object]) -> float:
+    """Return the shortest of seven times, in seconds, after a first call."""
+    work()
     seconds = []
     for _ in range(7):
         started = time.perf_counter()
-        function()
+        work()
         seconds.append(time.perf_counter() - started)
     return min(seconds)
 
 
-def threads() -> int:
-    """Return how many threads NumPy's matrix library takes by itself."""
-    from threadpoolctl import threadpool_info
-
-    return max(int(library["num_threads"]) for library in threadpool_info())
+def main() -> None:
+    """Print the speed of a large product (GFLOP/s), of one thread's reading (GB/s), the threads."""
+    A, x = np.ones((2048, 2048), np.float32), np.ones(1 << 26, np.float32)
+    out = np.empty_like(A)
+    limits = {
+        "sgemm": 2 * 2048**3 / fastest(lambda: np.matmul(A, A, out=out)) / 1e9,
+        "read": x.nbytes / fastest(lambda: x.sum()) / 1e9,
+        "threads": max(int(library["num_threads"]) for library in threadpool_info()),
+    }
+    print(json.dumps(limits))
 
 
 if __name__ == "__main__":
-    import json
-
-    limits = {"sgemm": sgemm_gflops(), "read": read_gigabytes_per_second(), "threads": threads()}
-    print(json.dumps(limits))
+    main()

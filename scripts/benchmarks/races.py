@@ -1,4 +1,4 @@
-"""Jobs e, h and p: how long until there is something to see.
+"""Jobs e, h and p: the time until there is a result.
 
 e: from the first step to an accuracy on the test set. h: from the start of a process to
 its first iteration. p: from the start of a process to the accuracy.
@@ -10,24 +10,24 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from scripts.benchmarks.harness import OURS, SETTLE_SECONDS, Team, Worker, compared
+from scripts.benchmarks.harness import OURS, SETTLE_SECONDS, LeftOutError, Team, Worker, compared
 from scripts.benchmarks.jobs import JOBS, RACES
 
 NOTEBOOK = "notebook float64"
 NOTEBOOK_ITERATIONS = 1000
 MOST_SEEDS = 5
-LOOK_EVERY = 4
+TEST_EVERY = 4
 
 
 def measure(name: str, contenders: Sequence[str], rounds: int) -> dict[str, Any]:
     """Measure from the first step on, each contender compiled before; median of the seeds.
 
-    The notebook's own way to 91.4 % are 1,000 full-batch iterations; it is not raced but
-    held against, at the time that one takes.
+    The notebook's own way to 91.4% are its 1,000 full-batch iterations, at the time that one
+    takes.
     """
     race = RACES[name]
     with Team([c for c in contenders if c != NOTEBOOK], name) as team:
-        for _ in range(2):  # Compiled, and where it is so, captured.
+        for _ in range(2):  # Compiled and, on a GPU, captured.
             team.ask("warm_up")
         seconds: dict[str, list[float]] = {worker.contender: [] for worker in team.workers}
         steps: dict[str, list[int]] = {worker.contender: [] for worker in team.workers}
@@ -59,7 +59,7 @@ def measure_first(contenders: Sequence[str], rounds: int) -> dict[str, Any]:
 
 
 def measure_process(contenders: Sequence[str], rounds: int) -> dict[str, Any]:
-    """Measure imports, reading, compiling and training to 98.0 %."""
+    """Measure imports, reading, compiling and training to 98.0%."""
     racing = [contender for contender in contenders if contender != NOTEBOOK]
     return _from_the_start("e2", "98.0%, 784-128-64-10", racing, min(rounds, MOST_SEEDS))
 
@@ -68,28 +68,31 @@ def _from_the_start(
     job: str, target: str, contenders: Sequence[str], rounds: int
 ) -> dict[str, Any]:
     left_out: dict[str, str] = {}
-    seconds: dict[str, list[float]] = {}
-    for i in range(rounds):
-        for contender in contenders:
-            if contender in left_out:
-                continue
+    seconds: dict[str, list[float]] = {contender: [] for contender in contenders}
+    for seed in range(rounds):
+        for contender in list(seconds):
             time.sleep(SETTLE_SECONDS)
             started = time.perf_counter()
             worker = Worker(contender, job)
-            reason = worker.left_out
-            if reason is None and job in RACES:
-                reached = worker.ask("race", seed=i, every=LOOK_EVERY)["reached"]
-                reason = None if reached else "the target was not reached"
-            elif reason is None:
-                worker.ask("warm_up")
-            if reason is None:
-                seconds.setdefault(contender, []).append(time.perf_counter() - started)
-            else:
-                left_out[contender] = reason
-                seconds.pop(contender, None)
-            worker.end()
+            try:
+                _work(worker, job, seed)
+                seconds[contender].append(time.perf_counter() - started)
+            except LeftOutError as error:
+                left_out[contender] = str(error)
+                del seconds[contender]
+            finally:
+                worker.end()
     return {
         "title": f"process start to {target}",
         "contenders": compared(seconds),
         "left_out": left_out,
     }
+
+
+def _work(worker: Worker, job: str, seed: int) -> None:
+    if worker.left_out is not None:
+        raise LeftOutError(worker.left_out)
+    if job not in RACES:
+        worker.ask("warm_up")
+    elif not worker.ask("race", seed=seed, every=TEST_EVERY)["reached"]:
+        raise LeftOutError("the target was not reached")

@@ -4,24 +4,37 @@
     scripts/bench --quick            jobs a and c, 3 rounds, only printed; under a minute
     scripts/bench --jobs b c --rounds 9
 
-Writes scripts/results/cpu.json, its plots and the tables of the documentation when all jobs
+Writes scripts/results/cpu.json, its plot and the tables of the documentation when all jobs
 were run in full.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from scripts import documentation
+from scripts.benchmarks import races, reading, steps
 from scripts.benchmarks.contenders import CONTENDERS
-from scripts.benchmarks.harness import OURS, ROOT, machine
-from scripts.benchmarks.menu import MENU
-from scripts.benchmarks.report import duration, plot, plot_growth, size
+from scripts.benchmarks.harness import OURS, RESULTS, machine, save
+from scripts.benchmarks.report import duration, plot
 
 QUICK = ["a", "c"]
-RESULT = ROOT / "scripts" / "results" / "cpu.json"
+MENU: dict[str, Callable[[Sequence[str], int], dict[str, Any]]] = {
+    **{name: partial(steps.measure, name) for name in "abcd"},
+    "e1": partial(races.measure, "e1"),
+    "e2": partial(races.measure, "e2"),
+    "f1": partial(steps.measure_prediction, "b", 1),
+    "f2": partial(steps.measure_prediction, "c", 1),
+    "f3": partial(steps.measure_prediction, "b", 10_000),
+    "f4": partial(steps.measure_prediction, "c", 10_000),
+    "g": reading.measure,
+    "h": races.measure_first,
+    "p": races.measure_process,
+}
+"""All that can be measured, by name; every entry takes the contenders and the rounds."""
 
 
 def main() -> None:
@@ -45,17 +58,18 @@ def main() -> None:
         figures = result["jobs"][name] = MENU[name](contenders, rounds)
         print(f"\n{name}  {figures['title']}")
         show(figures)
-    complete = jobs == list(MENU) and args.contenders == list(CONTENDERS)
-    if complete and not args.quick:
-        write(result)
+    if jobs == list(MENU) and args.contenders == list(CONTENDERS) and not args.quick:
+        save("cpu", result)
+        plot(result, RESULTS / "cpu.png")
+        documentation.main()
+        print("\nwritten to scripts/results/cpu.json, cpu.png and the documentation")
 
 
 def show(figures: dict[str, Any]) -> None:
     """Print the figures of one job."""
-    write_value = size if figures.get("unit") == "bytes" else duration
     for name, row in figures["contenders"].items():
-        low, high = map(write_value, row["quartiles"])
-        line = f"   {name:22} {write_value(row['median']):>8}  ({low} to {high})"
+        low, high = map(duration, row["quartiles"])
+        line = f"   {name:22} {duration(row['median']):>8}  ({low} to {high})"
         line += f"  {row['ratio']:6.2f} x mnn_gpu"
         if "flops" in figures:
             line += f"  {figures['flops'] / row['median'] / 1e9:4.0f} GFLOP/s"
@@ -63,22 +77,8 @@ def show(figures: dict[str, Any]) -> None:
         if row.get("by_its_clock") is not None:
             line += f"  by the GPU's clock {duration(row['by_its_clock'])}"
         print(line)
-    if "slope" in figures:
-        for count, seconds in zip(figures["sizes"], figures["medians"], strict=True):
-            print(f"   {count:>9,}  {duration(seconds):>8}")
-        print(f"   slope {figures['slope']:.2f}")
     for name, reason in figures["left_out"].items():
         print(f"   {name:22} LEFT OUT: {reason}")
-
-
-def write(result: dict[str, Any]) -> None:
-    """Keep the figures: as JSON, as plots and in the documentation."""
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    plot(result, RESULT.with_suffix(".png"))
-    plot_growth(result, RESULT.with_name("cpu-growth.png"))
-    documentation.main()
-    print(f"\nwritten to {RESULT.relative_to(ROOT)}, its plots and the documentation")
 
 
 if __name__ == "__main__":

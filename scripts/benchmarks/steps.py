@@ -1,4 +1,4 @@
-"""Jobs a to d: the time of one training step."""
+"""Jobs a to d: the time of one training step. Job f: that of a prediction by a ready model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scripts.benchmarks.jobs import JOBS, Problem
 
 LOSS_TOLERANCE = 2e-3
 """Of what the steps gained; float32 rounding grows to a quarter of that within a job."""
-
-
 LOW_PRECISION, LOW_PRECISION_TOLERANCE = "TF32", 5e-2
+CALLS = {1: 2000, 10_000: 20}
+"""Predictions of one measurement, by the number of images."""
 
 
 def measure(
@@ -22,13 +22,7 @@ def measure(
 ) -> dict[str, Any]:
     """Measure a job; contenders that cannot do it, or do other work, are refused by name.
 
-    Parameters
-    ----------
-    name : str
-    contenders : sequence of str
-    rounds : int
-    seconds_at_most : float
-        From the beginning on: after them no second or later round is begun.
+    After ``seconds_at_most`` from the beginning no second or later round is begun.
     """
     deadline = time.monotonic() + seconds_at_most
     job = JOBS[name]
@@ -40,10 +34,13 @@ def measure(
         losses = team.ask("loss")
         if OURS not in losses:
             raise LeftOutError(f"{OURS}: {team.left_out[OURS]}")
-        gained = start - losses[OURS]
-        team.refuse_unlike(
-            losses, lambda who, loss: _is_like(who, loss, losses[OURS], gained), "loss"
-        )
+
+        def is_like(contender: str, loss: float) -> bool:
+            low = LOW_PRECISION in contender
+            tolerance = LOW_PRECISION_TOLERANCE if low else LOSS_TOLERANCE
+            return bool(abs(loss - losses[OURS]) <= tolerance * (start - losses[OURS]))
+
+        team.refuse_unlike(losses, is_like, "loss")
         seconds: dict[str, list[float]] = {worker.contender: [] for worker in team.workers}
         for worker in team.rounds(rounds, deadline):
             worker.ask("warm_up")
@@ -70,6 +67,23 @@ def measure(
     }
 
 
-def _is_like(contender: str, loss: float, ours: float, gained: float) -> bool:
-    is_low = LOW_PRECISION in contender
-    return abs(loss - ours) <= (LOW_PRECISION_TOLERANCE if is_low else LOSS_TOLERANCE) * gained
+def measure_prediction(
+    job: str, images: int, contenders: Sequence[str], rounds: int
+) -> dict[str, Any]:
+    """Measure predictions of N images at once; contenders with other labels are refused."""
+    with Team([c for c in contenders if c != "notebook float64"], job) as team:
+        team.ask("warm_up")
+        team.ask("predict", images=images, calls=1)
+        digests = team.ask("digest")
+        if images == 1:  # Of more, rounding may turn one or the other.
+            team.refuse_unlike(digests, lambda _, digest: digest == digests[OURS], "labels")
+        seconds: dict[str, list[float]] = {worker.contender: [] for worker in team.workers}
+        for worker in team.rounds(rounds):
+            taken = worker.ask("predict", images=images, calls=CALLS[images])
+            seconds[worker.contender].append(taken)
+    count = "one image" if images == 1 else f"{images:,} images"
+    return {
+        "title": f"prediction of {count}, {'-'.join(map(str, JOBS[job].sizes))}",
+        "contenders": compared(seconds),
+        "left_out": team.left_out,
+    }

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scripts.benchmarks.harness import ROOT
+from scripts import markdown
+from scripts.benchmarks.harness import RESULTS
 from scripts.benchmarks.report import duration
 
-RESULTS = ROOT / "scripts" / "results"
 GPU_RECORDS = ("nvidia-h100-2026-11-26.json", "nvidia-h100-2026-11-26-second.json")
 """Runs of `scripts/gpu-check`; a job's figures are those of the first run that finished it."""
 
@@ -41,14 +41,14 @@ def front_section(result: dict[str, Any]) -> str:
     gpu, on_gpu = gpu_jobs(), [name for name in LIBRARIES if name != "scikit-learn"]
     machine = result["machine"]
     header = [*(f"CPU: {name}" for name in LIBRARIES), *(f"H100: {name}" for name in on_gpu)]
-    lines = [_row(["", *header]), _row(["---"] * (1 + len(header)))]
+    rows = [["", *header]]
     for name in STEPS:
         job = result["jobs"][name]
         cells = _cells([_best(job["contenders"], LIBRARIES[library]) for library in LIBRARIES])
         cells += _cells([_best(gpu[name]["contenders"], LIBRARIES[library]) for library in on_gpu])
-        lines.append(_row([job["title"], *cells]))
+        rows.append([job["title"], *cells])
     return (
-        "\n".join(lines)
+        markdown.table(rows)
         + "\n\nTime of one step; the fastest of each row is bold. JAX and PyTorch in the fastest "
         "of their forms (jitted step, `lax.scan`; eager, compiled, CUDA graphs). CPU: "
         f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}; GPU: NVIDIA H100."
@@ -58,17 +58,14 @@ def front_section(result: dict[str, Any]) -> str:
 def gpu_section() -> str:
     """Return the table of steps on the GPU."""
     jobs = gpu_jobs()
-    lines = [
-        "| | mnn_gpu | PyTorch | PyTorch, CUDA graphs | JAX, `lax.scan` |",
-        _row(["---"] * 5),
-    ]
+    rows = [["", "mnn_gpu", "PyTorch", "PyTorch, CUDA graphs", "JAX, `lax.scan`"]]
     for name in (*STEPS[:3], "d, TF32", "m", "a"):
         key, _, way = name.partition(", ")
         found = jobs[key]["contenders"]
         named = [f"{each}, {way}" if way else each for each in WAYS]
         title = f"the same with {way}" if way else jobs[key]["title"]
-        lines.append(_row([title, *_cells([_best(found, [each]) for each in named])]))
-    return "\n".join(lines)
+        rows.append([title, *_cells([_best(found, [each]) for each in named])])
+    return markdown.table(rows)
 
 
 def _best(contenders: Contenders, names: Sequence[str]) -> float | None:
@@ -84,7 +81,3 @@ def _cell(median: float | None, is_best: bool) -> str:
     if median is None:
         return "-"
     return f"**{duration(median)}**" if is_best else duration(median)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

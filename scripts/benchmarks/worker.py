@@ -1,21 +1,22 @@
-"""One contender in a process of its own, driven line by line over its standard streams.
+"""One contender in its own process, driven line by line over its standard streams.
 
     python -m scripts.benchmarks.worker CONTENDER JOB
 
-Answers each line of JSON with another: what to do and its arguments, and the result.
+Answers each line of JSON, a method of `Work` and its arguments, with another, the result.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import resource
 import sys
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks.dry_run import amount
-from scripts.benchmarks.peak import peak_memory
 
 TEST_ROWS = amount(10_000, 500)
 
@@ -45,7 +46,7 @@ class Work:
         return time.perf_counter() - started
 
     def by_its_clock(self) -> float | None:
-        """Return the seconds that they take by the GPU's own clock, None if it is not asked."""
+        """Return the seconds that they take by the GPU's own clock, None where there is none."""
         clock = getattr(self.runner, "by_its_clock", None)
         return None if clock is None else clock(self.runner.advance)
 
@@ -54,24 +55,23 @@ class Work:
         return self.setup_seconds
 
     def steps(self) -> int:
-        """Return how many steps an advance makes."""
+        """Return the number of steps of an advance."""
         return int(self.job.steps)
 
     def loss(self) -> float:
         return self.problem.loss(self.runner.theta())
 
     def memory(self) -> int:
-        """Return the peak so far, in bytes."""
         return peak_memory()
 
     def race(self, seed: int, every: int = 1) -> dict[str, Any]:
-        """Train to the target, looked up with its own prediction, which is not counted.
+        """Train to the target, tested with its own prediction, which is not counted.
 
         Parameters
         ----------
         seed : int
         every : int
-            Look after so many times the job's steps.
+            Test after this many times the job's steps.
         """
         from mnn_gpu.data import bundled_mnist
         from scripts.benchmarks.jobs import Race, orders, parameters
@@ -105,6 +105,20 @@ class Work:
     def digest(self) -> int:
         """Return a number that is the same for the same labels."""
         return zlib.crc32(bytes(int(label) for label in self.labels))
+
+
+def peak_memory() -> int:
+    """Return the most memory that has been resident, in bytes.
+
+    On Linux from the kernel's own account: `getrusage` begins with the peak of the
+    process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The launcher of ranks and the MPI library: the environment's own, or the system's."""
+"""The command that starts ranks, the environment's own or the system's, and its MPI library."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 VARIABLE = "MNN_MPIEXEC"
 """Names another launcher, with its options."""
+PROGRAM = (sys.executable, "-m", "mnn_gpu")
 
 
 def launcher() -> list[str]:
@@ -20,8 +21,8 @@ def launcher() -> list[str]:
     FileNotFoundError
         If there is none.
     """
-    if told := os.environ.get(VARIABLE):
-        return told.split()
+    if given := os.environ.get(VARIABLE):
+        return given.split()
     folder = Path(sys.executable).parent
     found = shutil.which("mpiexec", path=f"{folder}{os.pathsep}{os.environ.get('PATH', '')}")
     if found is None:
@@ -29,13 +30,18 @@ def launcher() -> list[str]:
     return [found]
 
 
+def command(ranks: int, *arguments: str) -> list[str]:
+    """Return the command of ``mnn-gpu`` on N ranks, 0 for one process without MPI."""
+    return [*([*launcher(), "-n", str(ranks)] if ranks else []), *PROGRAM, *arguments]
+
+
 def library() -> str:
     """Return the name and the version of the MPI library."""
-    told = subprocess.run(
+    said = subprocess.run(
         [sys.executable, "-m", "mpi4py", "--mpi-lib-version"],
         capture_output=True,
         text=True,
         check=True,
     )
-    words = told.stdout.split("\n")[0].replace(",", " ").replace("Version:", " ").split()
+    words = said.stdout.split("\n")[0].replace(",", " ").replace("Version:", " ").split()
     return " ".join(words[: 3 if words[0] == "Open" else 2])

@@ -1,8 +1,8 @@
 """Times mnn_gpu.MLPClassifier beside scikit-learn's, at equal settings, in turn.
 
-    .venv/bin/python -m scripts.research.estimator_speed [--rounds 5]
+    python -m scripts.research.estimator_speed [--rounds 5]
 
-Prints a line a job and writes scripts/results/estimator.json. Needs the extra sklearn.
+Prints a line for each job and writes scripts/results/estimator.json. Needs the extra sklearn.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 import warnings
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,21 +24,26 @@ from sklearn.model_selection import GridSearchCV
 
 import mnn_gpu
 from mnn_gpu.utils.threads import available_cores
-from scripts.benchmarks.harness import environment, processor
+from scripts.benchmarks.harness import in_turn, output, processor, ratio, save
 
-RESULT = Path(__file__).parents[1] / "results" / "estimator.json"
 CONTENDERS: dict[str, Any] = {
     "mnn_gpu": mnn_gpu.MLPClassifier,
     "scikit-learn": sklearn.neural_network.MLPClassifier,
 }
 GRID = {"alpha": [1e-4, 1e-2, 1.0], "hidden_layer_sizes": [(32,), (64, 32)]}
+SEARCH = "grid search on digits, 18 fits"
+FITS = {
+    "fit, 128-64, batch 200, float32": ("float32", 200),
+    "fit, 128-64, batch 200, float64": ("float64", 200),
+    "fit, 128-64, batch 128, float32": ("float32", 128),
+}
 
 
-def fit(kind: Any, dtype: str, **settings: Any) -> dict[str, float]:
+def fit(kind: Any, dtype: str, batch_size: int) -> dict[str, float]:
     """Fit 42,000 images of MNIST for ten epochs; return seconds and test accuracy."""
     (X, y), (X_test, y_test) = mnn_gpu.load_mnist()
     X, y = (X[:42_000] / 255).astype(dtype), y[:42_000]
-    classifier = kind((128, 64), max_iter=10, random_state=0, **settings)
+    classifier = kind((128, 64), max_iter=10, random_state=0, batch_size=batch_size)
     started = time.perf_counter()
     classifier.fit(X, y)
     seconds = time.perf_counter() - started
@@ -57,36 +59,17 @@ def grid_search(kind: Any) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started, "accuracy": search.best_score_}
 
 
-JOBS: dict[str, Callable[[Any], dict[str, float]]] = {
-    "fit, 128-64, batch 200, float32": lambda kind: fit(kind, "float32"),
-    "fit, 128-64, batch 200, float64": lambda kind: fit(kind, "float64"),
-    "fit, 128-64, batch 128, float32": lambda kind: fit(kind, "float32", batch_size=128),
-    "grid search on digits, 18 fits": grid_search,
-}
-
-
-def one(contender: str, job: str) -> None:
-    """Do a job, in a process of its own."""
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    np.seterr(all="ignore")
-    print(json.dumps(JOBS[job](CONTENDERS[contender])))
-
-
 def measured(job: str, rounds: int) -> dict[str, Any]:
-    """Let both do a job in turn; return medians and the ratio pair by pair."""
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in CONTENDERS}
-    for _ in range(rounds):
-        for name in CONTENDERS:
-            command = [sys.executable, "-m", "scripts.research.estimator_speed", "--one", name, job]
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=True, env=environment()
-            )
-            runs[name].append(json.loads(done.stdout))
+    """Let both do a job in turn, each time in a new process; return medians and ratios."""
+    module = "scripts.research.estimator_speed"
+    runs = in_turn(
+        rounds, {name: partial(output, module, "--one", name, job) for name in CONTENDERS}
+    )
     seconds = {name: [run["seconds"] for run in some] for name, some in runs.items()}
     ours, theirs = seconds.values()
     return {
         "seconds": {name: statistics.median(some) for name, some in seconds.items()},
-        "ratio": statistics.median(b / a for a, b in zip(ours, theirs, strict=True)),
+        "ratio": ratio(theirs, ours),
         "ratios": sorted(b / a for a, b in zip(ours, theirs, strict=True)),
         "accuracy": {name: some[0]["accuracy"] for name, some in runs.items()},
     }
@@ -98,10 +81,13 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, metavar=("CONTENDER", "JOB"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        one(*args.one)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        np.seterr(all="ignore")
+        kind, job = CONTENDERS[args.one[0]], args.one[1]
+        print(json.dumps(grid_search(kind) if job == SEARCH else fit(kind, *FITS[job])))
         return
     jobs = {}
-    for job in JOBS:
+    for job in (*FITS, SEARCH):
         jobs[job] = measured(job, args.rounds)
         print(f"{job:34} {jobs[job]['ratio']:.2f} times as fast", jobs[job], flush=True)
     result = {
@@ -110,7 +96,7 @@ def main() -> None:
         "threads": os.environ.get("OMP_NUM_THREADS", "as they come"),
         "jobs": jobs,
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    save("estimator", result)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from mnn_gpu.plots.calibration import calibration_bins, wilson
 from mnn_gpu.plots.confusion import WORST, worst_pairs
 from mnn_gpu.plots.predictions import Answers
 from mnn_gpu.training.learning_curve import MOST_RECORDS, columns
-from scripts.research.experiments import pictures
+from scripts.research.study import plots as study_plots
 
 CONFIG = TrainingConfig(hidden=(8,), batch_size=10, epochs=4)
 
@@ -471,7 +471,7 @@ def test_pictures_leave_matplotlib_s_settings_and_pyplot_alone(tmp_path: Path) -
 def test_the_study_draws_with_the_same_functions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "FOLDER", tmp_path)
-    pictures.learning_curve({"curve": [[1, 2.0, 0.3, 0.7], [19, 0.2, 0.96, 0.99]]})
-    pictures.deformations()
+    monkeypatch.setattr(study_plots, "FOLDER", tmp_path)
+    study_plots.learning_curve({"curve": [[1, 2.0, 0.3, 0.7], [19, 0.2, 0.96, 0.99]]})
+    study_plots.deformations()
     assert {path.name for path in tmp_path.iterdir()} == {"learning-curve.png", "deformations.png"}

@@ -13,10 +13,10 @@ from mnn_gpu.nn import network
 from mnn_gpu.nn.parameters import unflatten
 from scripts.benchmarks.contenders import CONTENDERS
 from scripts.benchmarks.jobs import JOBS, Problem, orders
-from scripts.benchmarks.peak import peak_memory
 from scripts.benchmarks.reading import READERS
 from scripts.benchmarks.report import duration
 from scripts.benchmarks.steps import LOSS_TOLERANCE
+from scripts.benchmarks.worker import peak_memory
 
 ROOT = Path(__file__).parents[2]
 

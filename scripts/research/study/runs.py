@@ -1,7 +1,7 @@
-"""The runs of the study: what each trains, on which rows, and what it is asked afterwards.
+"""The runs of the study: recipe, seed and rows of each, and how one is executed.
 
-Whatever is chosen is chosen on rows held out of the training set. The test set is read
-once for each final model, in the groups whose `reads_test` is true.
+Every choice is made on rows held out of the training set. The test set is read once for each
+final model, in the groups whose `reads_test` is true.
 """
 
 from __future__ import annotations
@@ -26,42 +26,32 @@ from mnn_gpu import (
 )
 from mnn_gpu.backends.diagnosis import blas_name
 from mnn_gpu.data import bundled_mnist, split
+from mnn_gpu.nn.matmul_precision import MATMUL_PRECISIONS
 from mnn_gpu.storage.atomic_write import write_atomically
 from mnn_gpu.utils.threads import available_cores
-from scripts.benchmarks.harness import processor
+from scripts.benchmarks.harness import ROOT, processor
 
-ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".study"
 SELECTION_HOLDOUT = 10_000
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of the study.
-
-    Attributes
-    ----------
-    group, name : str
-    config : TrainingConfig
-        With its seed.
-    rows : int or None
-    holdout : int
-    reads_test : bool
-    """
+    """One run of the study; its seed is in ``config``, and ``rows`` None means all."""
 
     group: str
     name: str
     config: TrainingConfig
-    rows: int | None
-    holdout: int
-    reads_test: bool
+    rows: int | None = None
+    holdout: int = SELECTION_HOLDOUT
+    reads_test: bool = False
 
     @property
     def key(self) -> str:
-        """What its files are called; another configuration makes it another run."""
+        """The name of its files; another configuration makes it another run."""
         default = asdict(TrainingConfig())
-        told = {k: v for k, v in asdict(self.config).items() if v != default[k]}
-        text = json.dumps([told, self.rows, self.holdout], sort_keys=True)
+        changed = {k: v for k, v in asdict(self.config).items() if v != default[k]}
+        text = json.dumps([changed, self.rows, self.holdout], sort_keys=True)
         digest = hashlib.blake2b(text.encode(), digest_size=3).hexdigest()
         return f"{self.group}-{self.name}-{self.config.seed}-{digest}".replace(" ", "_")
 
@@ -96,42 +86,49 @@ ABLATIONS: dict[str, TrainingConfig] = {
 }
 
 
-def _of_recipe(name: str, seeds: int) -> list[Run]:
-    recipe = RECIPES[name]
-    return [
-        Run("recipes", name, replace(recipe.config, seed=seed), recipe.rows, recipe.holdout, True)
-        for seed in range(seeds)
-    ]
+def _seeds(count: int, run: Run) -> list[Run]:
+    return [replace(run, config=replace(run.config, seed=seed)) for seed in range(count)]
 
 
-def _of_record(name: str, config: TrainingConfig, seeds: int = 3) -> list[Run]:
-    holdout = RECIPES["record"].holdout
-    return [
-        Run("record", name, replace(config, seed=seed), None, holdout, True)
-        for seed in range(seeds)
-    ]
+def _final(group: str, name: str, recipe: str, seeds: int, **changes: Any) -> list[Run]:
+    """Return runs of a recipe, with changes, whose models are tested."""
+    chosen = RECIPES[recipe]
+    config = replace(chosen.config, **changes)
+    return _seeds(seeds, Run(group, name, config, chosen.rows, chosen.holdout, reads_test=True))
+
+
+def _with(recipe: str, precision: Any) -> TrainingConfig:
+    return replace(RECIPES[recipe].config, matmul_precision=precision)
 
 
 GROUPS: dict[str, list[Run]] = {
-    "recipes": [*_of_recipe("notebook", 10), *_of_recipe("fast", 10), *_of_recipe("accurate", 5)],
+    "recipes": [
+        run
+        for name, seeds in {"notebook": 10, "fast": 10, "accurate": 5}.items()
+        for run in _final("recipes", name, name, seeds)
+    ],
     "ablations": [
-        Run("ablations", name, replace(config, seed=seed), None, SELECTION_HOLDOUT, False)
-        for seed in range(3)
+        run
         for name, config in ABLATIONS.items()
+        for run in _seeds(3, Run("ablations", name, config))
     ],
-    # The record recipe on fewer rows, so that more are left to watch it by.
-    "selection": [
-        Run("selection", "record", RECORD, None, SELECTION_HOLDOUT, False),
-    ],
+    # The record recipe on fewer rows, so that more are left to observe it on.
+    "selection": [Run("selection", "record", RECORD)],
     "record": [
-        *_of_record("record", RECORD, seeds=4),
-        *_of_record("2000-1000", replace(RECORD, hidden=(2000, 1000), epochs=300), seeds=1),
+        *_final("record", "record", "record", 4),
+        *_final("record", "2000-1000", "record", 1, hidden=(2000, 1000), epochs=300),
+    ],
+    "precision": [
+        run
+        for name, seeds in {"fast": 10, "accurate": 3}.items()
+        for precision in MATMUL_PRECISIONS
+        for run in _seeds(seeds, Run("precision", f"{name} {precision}", _with(name, precision)))
     ],
 }
 
 
 def execute(run: Run) -> dict[str, Any]:
-    """Train, going on from a checkpoint if there is one; write the model and the result."""
+    """Train, resuming from a checkpoint if there is one; write the model and the result."""
     backend = select_backend()
     training, held_out = split(bundled_mnist("train"), run.holdout, run.config.seed, run.rows)
     model, history = train(

@@ -1,38 +1,32 @@
-"""The study's pictures: deformed digits, learning curves, misread digits."""
+"""The study's plots: deformed digits, learning curves, misread digits."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mnn_gpu import RECIPES, Augmentation, Model
+from mnn_gpu import Model, plots
 from mnn_gpu.data import bundled_mnist
-from scripts.research.experiments.runs import ROOT
+from scripts.benchmarks.harness import RESULTS
+from scripts.research.study.runs import DEFORMED
 
-FOLDER = ROOT / "scripts" / "results"
+FOLDER = RESULTS
 COLUMNS = ("epoch", "loss", "accuracy", "validation_accuracy")
 
 
 def deformations() -> None:
     """Draw the ten digits, and below each some of its deformed copies."""
-    from mnn_gpu import plots
-
-    augmentation = RECIPES["record"].config.augmentation or Augmentation()
     data = bundled_mnist("train")
-    plots.save(FOLDER / "deformations.png", plots.augmentation(augmentation, data.X, data.labels()))
+    plots.save(FOLDER / "deformations.png", plots.augmentation(DEFORMED, data.X, data.labels()))
 
 
 def learning_curve(result: dict[str, Any]) -> None:
     """Draw training and held-out accuracy, and the training's loss, over the epochs."""
-    from mnn_gpu import plots
-
     curve = dict(zip(COLUMNS, zip(*result["curve"], strict=True), strict=True))
     plots.save(FOLDER / "learning-curve.png", plots.history(curve))
 
 
 def mistakes(model: Model) -> None:
     """Draw every test image that a model misreads, with the truth and its answer."""
-    from mnn_gpu import plots
-
     test = bundled_mnist("test")
     figure = plots.mistakes(model, test.X, test.labels(), most=400, source=test.source)
     plots.save(FOLDER / "mistakes.png", figure)

@@ -1,1 +1,0 @@
-"""What the study of accuracy is made of: its runs, its tables, its pictures."""

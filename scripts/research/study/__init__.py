@@ -1,0 +1,1 @@
+"""The study of accuracy: runs of the recipes and their variants, and the report on them."""

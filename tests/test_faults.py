@@ -86,7 +86,7 @@ def test_out_of_memory_halves_the_shards(
     config = replace(MINIBATCHES, batch_size=batch_size, epochs=3)
     held_out = images["X"][:15], images["y"][:15]
     expected, history = train(images["X"], images["y"], config, validation=held_out)
-    with pytest.warns(TrainingWarning, match=r"cpu has no memory for .* going on with") as caught:
+    with pytest.warns(TrainingWarning, match=r"cpu has no memory for .* continuing with") as caught:
         model, other = train(
             images["X"], images["y"], config, validation=held_out, backend=Cramped(most)
         )

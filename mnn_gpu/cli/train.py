@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from mnn_gpu.cli.save_fallback import save_somewhere
     from mnn_gpu.data.dataset import default_holdout
     from mnn_gpu.training.recipes import recipe_named
-    from mnn_gpu.training.train import shared_out
+    from mnn_gpu.training.train import with_shards
     from mnn_gpu.utils.signals import FinishStep
 
     ranks = args.ranks
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if ranks.is_first:
         check_model_output(args.out, args.data or (), args.force)
     backend = chosen_backend(args, ranks)
-    config = shared_out(config, ranks, backend)
+    config = with_shards(config, ranks, backend)
     data, rows = _data(args, recipe)
     classes, holdout = _classes(data), args.holdout
     if holdout is None:

@@ -1,4 +1,4 @@
-"""A training's compiled step; in smaller shards, if the device has no memory for larger ones."""
+"""The compiled step of a run; in smaller microbatches if the device runs out of memory."""
 
 from __future__ import annotations
 
@@ -7,42 +7,45 @@ import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
+from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.errors import TrainingWarning
 from mnn_gpu.nn.parameters import weight_mask
 from mnn_gpu.step.batch import Batch, StepData
 from mnn_gpu.step.execution import Run
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.train_step import State, training_step
-from mnn_gpu.training.batches.device_data import in_smaller_shards
-from mnn_gpu.training.config import TrainingConfig
-from mnn_gpu.training.run import Course
+from mnn_gpu.training.batches.device_data import Resident
+from mnn_gpu.training.batches.plan import Plan
 
 T = TypeVar("T")
 
 
 class CompiledStep:
-    """What brings a state from one batch to the next.
+    """A step, compiled for the device at its first use.
 
     Parameters
     ----------
-    config : TrainingConfig
-    course : Course
-        Its data are cut anew when the shards are halved.
+    plan : Plan
+    data : Resident
+        Split again when the microbatches are halved.
+    ranks : ProcessGroup
     sharding : BatchSharding or None
+        With its reduction over the ranks.
     """
 
     def __init__(
-        self, config: TrainingConfig, course: Course, sharding: BatchSharding | None
+        self, plan: Plan, data: Resident, ranks: ProcessGroup, sharding: BatchSharding | None
     ) -> None:
-        self.config = config
-        self.course = course
+        self.plan = plan
+        self.data = data
+        self.ranks = ranks
         self.sharding = sharding
-        self.backend = course.backend
-        self.shard_rows = config.shard_rows or self.backend.shard_rows
+        self.backend = plan.backend
+        self.shard_rows = plan.config.shard_rows or self.backend.shard_rows
         self.compiled: Run | None = None
 
-    def after(self, state: State, batch: Batch) -> State:
-        """Return the state after a run of steps."""
+    def run(self, state: State, batch: Batch) -> State:
+        """Return the state after the steps of these batches."""
 
         def run() -> State:
             if self.compiled is None:
@@ -50,49 +53,46 @@ class CompiledStep:
             following: State = self.compiled(state, batch)
             return following
 
-        return self.within_memory(run)
+        return self.retry_on_oom(run)
 
-    def within_memory(self, work: Callable[[], T]) -> T:
-        """Do some work; if the device has no memory for it, in ever smaller shards."""
+    def retry_on_oom(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` returns; when out of memory, retry it with half the rows."""
         before = self.shard_rows
         while True:
             try:
                 result = work()
                 break
             except Exception as error:
-                # Among several ranks the others wait for what this one would begin anew.
-                alone = self.course.ranks.size == 1 and self.shard_rows > 1
-                if not (alone and self.backend.is_out_of_memory(error)):
+                # With several ranks the others would wait for the one that starts again.
+                can_retry = self.ranks.size == 1 and self.shard_rows > 1
+                if not (can_retry and self.backend.is_out_of_memory(error)):
                     raise
-            self._halve_shards()
+            self._halve_rows()
         if self.shard_rows < before:
             warnings.warn(
-                f"{self.backend.device} has no memory for {before:,} samples at a time: going on "
+                f"{self.backend.device} has no memory for {before:,} samples at a time: continuing "
                 f"with {self.shard_rows:,} (--shard-rows).",
                 TrainingWarning,
                 stacklevel=2,
             )
         return result
 
-    def _halve_shards(self) -> None:
-        # First of all: the memory of the compiled step may be what is wanted.
+    def _halve_rows(self) -> None:
+        # First, as the compiled step may hold the memory that is needed.
         self.compiled = None
         gc.collect()
-        course, batch = self.course, self.config.batch_size or self.course.data.rows
-        self.shard_rows = (min(self.shard_rows, batch) + 1) // 2
-        course.data = in_smaller_shards(
-            course.data, self.shard_rows, self.backend.workers, self.sharding
-        )
+        self.shard_rows = (min(self.shard_rows, self.plan.size) + 1) // 2
+        self.data.split(self.shard_rows, self.backend.workers, self.sharding)
 
     def _compiled(self, state: State) -> Run:
-        course, data = self.course, self.course.data
+        plan, data = self.plan, self.data
         is_weight = None
-        if self.config.decay:
-            is_weight = weight_mask(state.theta, course.task.layer_sizes)
+        if plan.config.decay:
+            is_weight = weight_mask(state.theta, plan.task.layer_sizes)
         step = training_step(
-            course.task, course.plan.optimizer, self.backend, self.shard_rows, self.sharding
+            plan.task, plan.optimizer, self.backend, self.shard_rows, self.sharding
         )
-        # What stays on the disk comes with the batches.
+        # Data that are streamed come with the batches.
         shards = tuple(data.shards) if data.blocks is None else ()
-        resident = StepData(data.X, data.labels, shards, is_weight, data.basis)
-        return self.backend.compile(step, resident, course.ranks.allgather)
+        on_device = StepData(data.X, data.labels, shards, is_weight, data.basis)
+        return self.backend.compile(step, on_device, self.ranks.allgather)

@@ -1,10 +1,10 @@
-"""What is known of a training while it runs, and what comes out of it."""
+"""The state of a running training, and the model and history that it ends with."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,13 @@ from mnn_gpu.errors import DivergedError
 from mnn_gpu.models.evaluation import Evaluation, evaluation, score_shards
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn.parameters import fold_input_scale, unflatten
-from mnn_gpu.step.batch import NetworkSpec
+from mnn_gpu.step.batch import Batch, NetworkSpec
 from mnn_gpu.step.microbatches import Microbatch
 from mnn_gpu.step.train_step import State
 from mnn_gpu.training.batches.device_data import Resident
 from mnn_gpu.training.batches.plan import Plan
-from mnn_gpu.training.checkpoints.checkpoint_file import Snapshot, state_arrays
+from mnn_gpu.training.checkpoints.checkpoint_file import Snapshot, state_arrays, state_from
+from mnn_gpu.training.compiled_step import CompiledStep
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.early_stopping import Stopping
 from mnn_gpu.training.history import History, Record
@@ -29,39 +30,48 @@ from mnn_gpu.training.hooks import Hook
 from mnn_gpu.training.learning_curve import columns
 from mnn_gpu.version import __version__
 
-MOST_RATE = 0.1
-"""Of learning rates that are advised."""
+MAX_ADVISED_RATE = 0.1
+"""The highest learning rate that an error message suggests."""
 
 
 @dataclass
-class Course:
-    """The records of a training, and how it stands.
+class TrainingRun:
+    """A running training. Nothing else writes its state.
 
     Attributes
     ----------
     config : TrainingConfig
     backend : Backend
-    task : NetworkSpec
-    plan : Plan
-    data : Resident
     ranks : ProcessGroup
+    task : NetworkSpec
+    data : Resident
+    plan : Plan
+    state : State
+        Parameters, optimizer state and metrics, on the device.
+    step : CompiledStep
+        Set by `compile`.
     iteration : int
         Updates made.
+    in_step : bool
+        Whether a step is running: ``state`` and ``iteration`` may disagree.
     records : list of Record
     stopping : Stopping
     last_good : (iteration, theta) or None
         The parameters of the last record, on the host.
     started : float
-        On the clock of `time.perf_counter`, what earlier parts took taken off.
+        On the clock of `time.perf_counter`, minus the seconds of a resumed run's earlier parts.
     """
 
     config: TrainingConfig
     backend: Backend
+    ranks: ProcessGroup
     task: NetworkSpec
-    plan: Plan
     data: Resident
-    ranks: ProcessGroup = field(default_factory=ProcessGroup)
+    plan: Plan
+    state: State
+    step: CompiledStep = field(init=False)
     iteration: int = 0
+    in_step: bool = False
     records: list[Record] = field(default_factory=list)
     stopping: Stopping = field(init=False)
     last_good: tuple[int, npt.NDArray[Any]] | None = None
@@ -76,124 +86,170 @@ class Course:
 
     @property
     def is_at_record(self) -> bool:
-        """Whether this iteration has a record in the history, now or soon."""
+        """Whether the history has, or is about to get, a record of this iteration."""
         return self.iteration % self.plan.interval == 0 or self.iteration == self.plan.total
 
-    def samples_at(self, iteration: int) -> int:
-        """Return how many samples the epoch of an iteration had by then; 0 before the first."""
-        rows = self.data.rows
-        batches = (iteration - 1) % self.plan.per_epoch + 1 if iteration else 0
-        return min(batches * (self.config.batch_size or rows), rows)
+    # ---- steps -----------------------------------------------------------------------
+
+    def compile(self) -> None:
+        """Prepare the step; all ranks call this, as their reductions may have to connect."""
+        sharding, config = self.plan.sharding, self.config
+        if sharding is not None:
+            rows = config.shard_rows or self.backend.shard_rows
+            # One microbatch's gradient has no more digits than its dtype.
+            is_sum = sharding.shards > sharding.ranks or self.plan.size > sharding.shards * rows
+            dtype = "float64" if sharding.is_wide and is_sum else config.dtype
+            exchange = self.ranks.exchange(sharding, dtype, self.backend)
+            sharding = replace(sharding, exchange=exchange)
+        self.step = CompiledStep(self.plan, self.data, self.ranks, sharding)
+
+    def start_clock(self, seconds_before: float = 0.0) -> None:
+        """Start timing, after what a resumed run has taken before."""
+        self.backend.synchronize()
+        self.started = time.perf_counter() - seconds_before
+
+    def advance(self, steps: int, batch: Batch) -> None:
+        """Make some updates; ``batch`` has the batches of that number of steps."""
+        self.in_step = True
+        if self.iteration % self.plan.per_epoch == 0:
+            self._reset_metrics()
+        self.state = self.step.run(self.state, batch)
+        self.iteration += steps
+        self.in_step = False
+        if self.backend.is_host:
+            # On other devices this would wait for the step; there it is checked at each record.
+            self.check_finite()
+
+    def _reset_metrics(self) -> None:
+        asarray = self.backend.asarray
+        loss, correct = asarray(0.0, dtype=self.config.dtype), asarray(0, dtype=np.int32)
+        self.state = self.state._replace(loss=loss, correct=correct)
 
     # ---- records ---------------------------------------------------------------------
 
-    def report(self, state: State, hooks: Sequence[Hook]) -> bool:
-        """Make a record if one is due; say whether the training is over by it."""
+    def report(self, hooks: Sequence[Hook]) -> bool:
+        """Make a record if one is due; return whether it ends the run."""
+        return self.step.retry_on_oom(lambda: self._report(hooks))
+
+    def _report(self, hooks: Sequence[Hook]) -> bool:
         if not self.is_at_record:
             return False
         if not self.records or self.records[-1].iteration < self.iteration:
-            self.records.append(self._record(state))
-            self.last_good = self.iteration, self._theta(state)
+            self.records.append(self._record())
+            self.last_good = self.iteration, self._theta()
             for hook in hooks:
                 hook.on_record(self.records[-1])
-        return self.stopping.is_over(self.records, lambda: self._theta(state))
+        return self.stopping.is_over(self.records, self._theta)
 
-    def _record(self, state: State) -> Record:
-        """Read the metrics: the one place where the loop waits for the device."""
-        iteration, per_epoch = self.iteration, self.plan.per_epoch
-        self.check_finite(state)
-        samples = self.samples_at(iteration)
-        validation = self._validated(self._parameters(state))
+    def _record(self) -> Record:
+        """Read the metrics: the only place where the loop waits for the device."""
+        self.check_finite()
+        samples = self.plan.samples_at(self.iteration)
+        validation = self._validated(self._parameters())
         return Record(
-            iteration=iteration,
-            epoch=(iteration - 1) // per_epoch + 1,
-            loss=float(self.backend.to_numpy(state.loss)) / samples,
-            accuracy=int(self.backend.to_numpy(state.correct)) / samples,
+            iteration=self.iteration,
+            epoch=(self.iteration - 1) // self.plan.per_epoch + 1,
+            loss=float(self.backend.to_numpy(self.state.loss)) / samples,
+            accuracy=int(self.backend.to_numpy(self.state.correct)) / samples,
             seconds=self.seconds,
             validation_loss=validation.loss if validation else None,
             validation_accuracy=validation.accuracy if validation else None,
         )
 
-    def _parameters(self, state: State) -> Any:
-        """Return what the model is to have: theta, or its average, for inputs 0 to 1."""
-        theta = state.slots[-1] if self.config.ema_decay else state.theta
+    def _parameters(self) -> Any:
+        """Return the parameters of the model: theta or its average, for inputs from 0 to 1."""
+        theta = self.state.slots[-1] if self.config.ema_decay else self.state.theta
         scale = self.task.input_scale
         return theta if scale == 1 else fold_input_scale(theta, self.task.layer_sizes, scale)
 
-    def _theta(self, state: State) -> npt.NDArray[Any]:
-        return np.array(self.backend.to_numpy(self._parameters(state)))
+    def _theta(self) -> npt.NDArray[Any]:
+        return np.array(self.backend.to_numpy(self._parameters()))
 
     def _validated(self, theta: Any) -> Evaluation | None:
         return self._score(theta, self.data.validation) if self.data.has_validation else None
 
     def _score(self, theta: Any, shards: Iterable[Microbatch]) -> Evaluation:
-        """Hold the network's answers for these shards, and other ranks', against the labels."""
+        """Evaluate the network on these samples and those of the other ranks."""
         layers = unflatten(theta, self.task.layer_sizes)
         own = score_shards(self.backend, layers, shards)
         return evaluation(np.concatenate(self.ranks.allgather(own)))
 
-    # ---- the result ------------------------------------------------------------------
+    # ---- checkpoints -----------------------------------------------------------------
 
-    def snapshot(self, state: State) -> Snapshot:
-        """Return how the training stands, for a checkpoint."""
-        arrays = state_arrays(state, self.backend)
+    def snapshot(self) -> Snapshot:
+        """Return the state for a checkpoint."""
+        arrays = state_arrays(self.state, self.backend)
         records = tuple(self.records)
         return Snapshot(arrays, self.iteration, self.seconds, records, self.stopping.best)
 
-    def result(self, state: State) -> tuple[Model, History]:
+    def resume(self, snapshot: Snapshot) -> None:
+        """Continue from a snapshot."""
+        self.iteration = snapshot.iteration
+        self.records = list(snapshot.records)
+        self.stopping = Stopping(self.config, snapshot.best)
+        self.state = state_from(snapshot.arrays, self.state, self.backend)
+
+    # ---- the result ------------------------------------------------------------------
+
+    def result(self) -> tuple[Model, History]:
         """Return the model and its history.
 
         Raises
         ------
         DivergedError
         """
+        # The last evaluation may need memory that the compiled step holds.
+        return self.step.retry_on_oom(self._result)
+
+    def _result(self) -> tuple[Model, History]:
         seconds, best = self.seconds, self.stopping.best
-        theta = self._theta(state) if best is None else best.theta
-        self.check_finite(state)
+        theta = self._theta() if best is None else best.theta
+        self.check_finite()
         if not np.isfinite(theta).all():
             raise self._diverged(self.iteration)
-        here = self.backend.asarray(theta)
-        history = History(
-            tuple(self.records),
-            self.iteration,
-            seconds,
-            self._score(here, self.data.shards),
-            self._validated(here),
-            self.records[best.record] if best else None,
-        )
-        return self._model(theta, history), history
+        record = None if best is None else self.records[best.record]
+        return self._model(theta, self.iteration, seconds, record)
 
-    def _model(self, theta: npt.NDArray[Any], history: History) -> Model:
+    def _model(
+        self,
+        theta: npt.NDArray[Any],
+        iteration: int,
+        seconds: float,
+        best: Record | None = None,
+    ) -> tuple[Model, History]:
+        """Evaluate these parameters; return them as a model, with its history."""
+        here, data = self.backend.asarray(theta), self.data
+        scores = self._score(here, data.shards), self._validated(here)
+        history = History(tuple(self.records), iteration, seconds, *scores, best)
         info = {
             "recipe": asdict(self.config),
             "version": __version__,
             "device": self.backend.device,
-            "iterations": history.iterations,
+            "iterations": iteration,
             "training_accuracy": history.training.accuracy,
             "held_out_accuracy": history.validation.accuracy if history.validation else None,
-            "history": columns(history.records, history.best),
+            "history": columns(history.records, best),
         }
-        sizes, data = tuple(self.task.layer_sizes), self.data
         if data.feature_names is not None:
             info["feature_names"] = list(data.feature_names)
-        return Model(theta, sizes, data.classes, info, float(data.pixel_max))
+        sizes = tuple(self.task.layer_sizes)
+        return Model(theta, sizes, data.classes, info, float(data.pixel_max)), history
 
-    # ---- a loss that is not finite ---------------------------------------------------
+    # ---- divergence ------------------------------------------------------------------
 
-    def is_finite(self, state: State) -> bool:
-        """Return whether every step so far had a finite loss."""
-        return int(self.backend.to_numpy(state.finite_steps)) >= self.iteration
+    def is_finite(self) -> bool:
+        """Return whether the loss was finite in every step."""
+        return int(self.backend.to_numpy(self.state.finite_steps)) >= self.iteration
 
-    def check_finite(self, state: State) -> None:
-        """See that every step so far had a finite loss.
+    def check_finite(self) -> None:
+        """Check that the loss was finite in every step.
 
         Raises
         ------
         DivergedError
         """
-        finite_steps = int(self.backend.to_numpy(state.finite_steps))
-        if finite_steps < self.iteration:
-            raise self._diverged(finite_steps + 1)
+        if not self.is_finite():
+            raise self._diverged(int(self.backend.to_numpy(self.state.finite_steps)) + 1)
 
     def _diverged(self, iteration: int) -> DivergedError:
         rate, where, rows = self.config.learning_rate, "", None
@@ -201,18 +257,14 @@ class Course:
             epoch, batch = divmod(iteration - 1, self.plan.per_epoch)
             rows = self.plan.rows_of(iteration)
             where = f" (epoch {epoch + 1}, batch {batch + 1} of {self.plan.per_epoch})"
+        advised = min(rate / 10, MAX_ADVISED_RATE)
         return DivergedError(
             f"The training diverged: the loss is not finite from iteration {iteration} on{where}.",
-            f"Lower the learning rate, now {rate:g}: try --lr {min(rate / 10, MOST_RATE):g}.",
+            f"Lower the learning rate, now {rate:g}: try --lr {advised:g}.",
             iteration,
             rows,
-            self._last_good_model(),
+            None if self.last_good is None else self._last_good_model(*self.last_good),
         )
 
-    def _last_good_model(self) -> Model | None:
-        if self.last_good is None:
-            return None
-        iteration, theta = self.last_good
-        here = self.backend.asarray(theta)
-        scores = self._score(here, self.data.shards), self._validated(here)
-        return self._model(theta, History(tuple(self.records), iteration, self.seconds, *scores))
+    def _last_good_model(self, iteration: int, theta: npt.NDArray[Any]) -> Model:
+        return self._model(theta, iteration, self.seconds)[0]

@@ -1,4 +1,4 @@
-"""Training: arrays or data on the disk in, a model and its history out."""
+"""`train`: from arrays, or data on the disk, to a model and its history."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from mnn_gpu.training.checkpoints.interval import Due
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.history import History
 from mnn_gpu.training.hooks import Hook
-from mnn_gpu.training.trainer import TrainingLoop
+from mnn_gpu.training.start import start_run
+from mnn_gpu.training.trainer import Trainer
 
 
 def train(
@@ -49,11 +50,11 @@ def train(
     ----------
     X : (rows, features), or (rows, height, width)
         Pixels as uint8 from 0 to 255 or floats from 0 to 1. Or what `load_dataset` returns. Or
-        what `open_blocks` returns: data larger than memory, which are read while the device is at
-        work; in batches, mixed within windows of some 64 MB of blocks in a random order. The
-        model stores the names of a data frame's or a table's columns.
+        what `open_blocks` returns: data larger than memory, which are read during the run, in
+        batches, shuffled within windows of about 64 MB of blocks in a random order. The model
+        stores the names of a data frame's or a table's columns.
     y : (rows,)
-        Labels: whole numbers from 0 up, or text. To be left out of data that bring their own.
+        Labels: whole numbers from 0 up, or text. Omit it for data that have their own.
     config : TrainingConfig, optional
         Default: the notebook's recipe.
     backend : Backend, optional
@@ -64,20 +65,19 @@ def train(
         All labels there may be. Default: those in ``y``.
     hooks : sequence of Hook
     checkpoint : path, optional
-        A folder in which the training's last two states are kept.
+        A folder in which the last two states of the run are kept.
     checkpoint_every : int or str, optional
-        How often they are written: after so many iterations, or after a time such as
-        ``"30s"``, ``"10m"`` or ``"1.5h"``, and at the end. Default: at every record.
+        How often they are written: every N iterations, or after a time such as ``"30s"``,
+        ``"10m"`` or ``"1.5h"``, and at the end. Default: at every record.
     resume : bool
-        Whether to go on from there, if there is a checkpoint. On the same device, with as
-        many cores and the same versions, the result is the same, bit for bit, as if the
-        training had never been cut; elsewhere the same to rounding.
+        Whether to continue from the checkpoint, if there is one. On the same device, with the same
+        number of cores and the same versions, the result is bit-identical to that of an
+        uninterrupted run; elsewhere it is the same to rounding.
     comm : mpi4py.MPI.Comm, optional
-        The ranks of an MPI program that train together, all of which call this with the same
-        arguments, which are compared; each works on some shards of every batch. The first
-        one's hooks are called, and it alone writes checkpoints; all return the same. If the
-        others do not answer within ``MNN_RANK_TIMEOUT`` seconds (600), the job is ended.
-        Default: this process alone.
+        The ranks of an MPI program that train together. All call this with the same arguments,
+        which are compared; each processes some shards of every batch. Only the first rank calls
+        its hooks and writes checkpoints; all return the same. If the others do not answer within
+        ``MNN_RANK_TIMEOUT`` seconds (600), the job is ended. Default: this process alone.
 
     Returns
     -------
@@ -88,30 +88,30 @@ def train(
     Raises
     ------
     DataError
-        If pixels or labels are not such; at any time of data that are read meanwhile.
+        If pixels or labels are invalid; at any time for data that are read during the run.
     DivergedError
-        If the loss stopped being finite; it has the last good parameters.
+        If the loss is no longer finite; it has the parameters of the last record.
     DeviceError
-        If the device failed, or has no memory even for single samples.
+        If the device fails, or has no memory even for single samples.
     OutputError, ModelFileError
-        If the folder of the checkpoint cannot be written to, or no checkpoint be read.
+        If the folder of the checkpoint cannot be written to, or no checkpoint can be read.
     UsageError
-        If it belongs to another recipe or other data, is there and not to be resumed, or
-        another run holds the folder; or if the ranks were given different arguments or data.
+        If the checkpoint belongs to another recipe or other data, exists although ``resume`` is
+        False, or is in use by another run; or if the ranks have different arguments or data.
     TrainingInterrupted
-        On Ctrl-C or SIGTERM, with the model as far as it came. (A second one leaves at once.)
+        After Ctrl-C or SIGTERM, with the model so far. (A second signal ends at once.)
 
     Warns
     -----
     TrainingWarning
-        If the training goes on otherwise than asked: in smaller shards for want of memory,
-        from the checkpoint before a damaged one, or without writing one to a full disk.
+        If the run continues in another way than requested: in smaller microbatches when out of
+        memory, from the checkpoint before a damaged one, or without writing one to a full disk.
     """
     ranks = ranks_of(comm)
     check_same(ranks, "train")
     given = config, backend
     due = ranks.on_all_ranks(lambda: _checked_due(checkpoint, checkpoint_every, resume))
-    config, backend = ranks.on_all_ranks(lambda: _shared(*given, ranks))
+    config, backend = ranks.on_all_ranks(lambda: _checked(*given, ranks))
     how = {
         "checkpoint": checkpoint and str(checkpoint),
         "checkpoint_every": checkpoint_every,
@@ -122,28 +122,28 @@ def train(
     # An overflow is no warning here: it ends in a DivergedError.
     one_thread = nullcontext() if config.shards is None else backend.single_threaded()
     with backend.translate_errors(), one_thread, np.errstate(all="ignore"):
-        training = ranks.on_all_ranks(
-            lambda: TrainingLoop(X, y, config, backend, validation, classes, ranks)
+        run = ranks.on_all_ranks(
+            lambda: start_run(X, y, config, backend, validation, classes, ranks)
         )
         if checkpoint is None and ranks.size == 1:
-            return training.run(hooks)
-        digest = digest_of_data(X, y, *(validation or ()), training.course.data.classes)
+            return Trainer(run, hooks).train()
+        digest = digest_of_data(X, y, *(validation or ()), run.data.classes)
         check_same(ranks, "train", {"data or labels": digest})
         folder = ranks.on_rank0(lambda: _opened(checkpoint, config, digest, resume))
         with folder or nullcontext() as kept:
-            return training.run(hooks if ranks.is_first else (), kept, due, resume)
+            return Trainer(run, hooks if ranks.is_first else (), kept, due).train(resume)
 
 
 def _checked_due(checkpoint: str | Path | None, every: int | str | None, resume: bool) -> Due:
     if resume and checkpoint is None:
-        raise UsageError("resume needs a place to go on from.", "Give checkpoint=FOLDER too.")
+        raise UsageError("resume needs a checkpoint.", "Give checkpoint=FOLDER too.")
     return Due(every)
 
 
-def _shared(
+def _checked(
     config: TrainingConfig | None, backend: Backend | None, ranks: ProcessGroup
 ) -> tuple[TrainingConfig, Backend]:
-    """Return the recipe with the number of its shards, and the backend."""
+    """Return the recipe with its number of shards, and the backend."""
     config = TrainingConfig() if config is None else config
     if not isinstance(config, TrainingConfig):
         raise UsageError(
@@ -151,7 +151,7 @@ def _shared(
             "Give mnn_gpu.TrainingConfig(...), or a recipe's .config.",
         )
     backend = ranks.backend() if backend is None else checked_backend(backend)
-    return shared_out(config, ranks, backend), backend
+    return with_shards(config, ranks, backend), backend
 
 
 def _opened(
@@ -169,6 +169,6 @@ def _opened(
     return kept
 
 
-def shared_out(config: TrainingConfig, ranks: ProcessGroup, backend: Backend) -> TrainingConfig:
-    """Return a recipe with the number of shards that the ranks share out; see `checked_shards`."""
+def with_shards(config: TrainingConfig, ranks: ProcessGroup, backend: Backend) -> TrainingConfig:
+    """Return a recipe with the number of shards that the ranks share; see `checked_shards`."""
     return replace(config, shards=checked_shards(config.shards, ranks, backend))

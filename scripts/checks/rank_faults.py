@@ -78,7 +78,7 @@ def job(kind: str, ranks: int) -> Ended:
 def fail(kind: str, moment: Path, arguments: list[str]) -> int:
     """Be the rank that fails."""
     from mnn_gpu.cli.main import main
-    from mnn_gpu.training.compiled_step import CompiledStep
+    from mnn_gpu.training.run import TrainingRun
 
     def now() -> None:
         moment.write_text(str(time.time()))
@@ -87,20 +87,20 @@ def fail(kind: str, moment: Path, arguments: list[str]) -> int:
         now()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    after = CompiledStep.after
+    advance = TrainingRun.advance
 
     def failing(self: Any, *rest: Any) -> Any:
-        if self.course.iteration >= FAILING_AT:
+        if self.iteration >= FAILING_AT:
             if kind == "exception":
                 now()
                 raise ZeroDivisionError("as nobody expects")
             if kind == "killed" and not timers:
                 timers.append(threading.Timer(random.random(), killed))
                 timers[0].start()
-        return after(self, *rest)
+        return advance(self, *rest)
 
     timers: list[threading.Timer] = []
-    CompiledStep.after = failing  # type: ignore[method-assign, assignment]
+    TrainingRun.advance = failing  # type: ignore[method-assign, assignment]
     if kind == "no data":
         now()
         arguments = [*arguments, "--data", str(moment.parent / "missing.csv")]

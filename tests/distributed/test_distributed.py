@@ -430,7 +430,7 @@ def test_a_timeout_that_is_none_is_an_error(given: str, monkeypatch: pytest.Monk
 
 def test_jax_trains_in_one_process() -> None:
     from mnn_gpu.distributed.process_group import ProcessGroup
-    from mnn_gpu.training.train import shared_out
+    from mnn_gpu.training.train import with_shards
 
     class Two(ProcessGroup):
         size = 2
@@ -439,7 +439,7 @@ def test_jax_trains_in_one_process() -> None:
         is_distributed = False
 
     with pytest.raises(UsageError, match="trains in one process"):
-        shared_out(TrainingConfig(shards=2), Two(), Jax())  # type: ignore[arg-type]
+        with_shards(TrainingConfig(shards=2), Two(), Jax())  # type: ignore[arg-type]
 
 
 def test_without_nccl_there_is_none() -> None:

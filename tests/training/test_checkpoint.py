@@ -606,7 +606,7 @@ def test_a_checkpoint_wants_the_name_of_a_folder(images: dict[str, Any], folder:
 
 
 def test_resuming_wants_a_checkpoint(images: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="place to go on from"):
+    with pytest.raises(UsageError, match="resume needs a checkpoint"):
         train(images["X"], images["y"], CONFIG, resume=True)
 
 

@@ -385,7 +385,7 @@ def test_want_of_memory_makes_smaller_shards(
     monkeypatch.setattr(network, "forward", limited)
     held_out = images["X"], images["y"]
     config = replace(CONFIG, shards=None)
-    with pytest.warns(TrainingWarning, match="going on with 2"):
+    with pytest.warns(TrainingWarning, match="continuing with 2"):
         _, history = train(blocks, None, config, validation=held_out)
     assert history.training.rows == 30
     assert max(most) == 2

@@ -38,7 +38,7 @@ SCALE_ROWS = 4096
 """So many rows, and some more, tell the inputs' scale."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Resident:
     """What stays on the device while a network trains.
 
@@ -91,6 +91,15 @@ class Resident:
     @property
     def features(self) -> int:
         return int(self.X.shape[1]) if self.blocks is None else self.blocks.features
+
+    def split(self, shard_rows: int, workers: int, sharding: BatchSharding | None = None) -> None:
+        """Split all rows into microbatches of ``shard_rows`` at most, not scaled ahead of time."""
+        validation = self.validation
+        self.validation = [m for X, y in validation for m in split_rows(X.T, y, shard_rows)]
+        if isinstance(self.shards, BlockShards):
+            self.shards = replace(self.shards, rows=shard_rows)
+        else:
+            self.shards = _own_shards(self.X, self.labels, shard_rows, workers, sharding)
 
 
 def placed(
@@ -164,17 +173,6 @@ def known_classes(classes: npt.ArrayLike) -> npt.NDArray[Any]:
     DataError
     """
     return np.unique(checked_labels(classes, np.size(classes), "classes"))
-
-
-def in_smaller_shards(
-    data: Resident, shard_rows: int, workers: int, sharding: BatchSharding | None = None
-) -> Resident:
-    """Return the same data in shards of at most so many rows, and none of them scaled ahead."""
-    held_out = [part for X, y in data.validation for part in split_rows(X.T, y, shard_rows)]
-    if isinstance(data.shards, BlockShards):
-        return replace(data, shards=replace(data.shards, rows=shard_rows), validation=held_out)
-    shards = _own_shards(data.X, data.labels, shard_rows, workers, sharding)
-    return replace(data, shards=shards, validation=held_out)
 
 
 def _own_shards(

@@ -68,6 +68,11 @@ class Plan:
             return order.batch(place, self.batch_rows(place))
         return self.order(number)[place * self.size : (place + 1) * self.size]
 
+    def samples_at(self, iteration: int) -> int:
+        """Return how many samples an epoch has used after an iteration; 0 before the first."""
+        batches = (iteration - 1) % self.per_epoch + 1 if iteration else 0
+        return min(batches * self.size, self.rows)
+
     def batch_rows(self, place: int) -> int:
         """Return how many samples a batch has, by its place in the epoch."""
         return min(self.size, self.rows - place * self.size)

@@ -1,0 +1,81 @@
+"""Sets up a run: its data on the device, its plan and its first state."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mnn_gpu.backends import Backend
+from mnn_gpu.data.dataset import Dataset, check_labelled
+from mnn_gpu.data.open_blocks import Blocks
+from mnn_gpu.distributed.process_group import ProcessGroup
+from mnn_gpu.errors import UsageError
+from mnn_gpu.nn.optimizers import Optimizer
+from mnn_gpu.nn.parameters import flatten, init_parameters, parameter_count
+from mnn_gpu.step.batch import NetworkSpec
+from mnn_gpu.step.sharding import BatchSharding
+from mnn_gpu.step.train_step import State, first_state
+from mnn_gpu.training.batches.device_data import Labelled, placed
+from mnn_gpu.training.batches.plan import Plan
+from mnn_gpu.training.batches.streaming import placed_blocks
+from mnn_gpu.training.config import TrainingConfig
+from mnn_gpu.training.early_stopping import check_held_out
+from mnn_gpu.training.run import TrainingRun
+from mnn_gpu.utils.random_streams import PARAMETERS, generator
+
+MAX_MEMORY = 2**44
+"""Bytes; the limit where a device does not report its free memory."""
+WORK_VECTORS = 5
+"""Vectors as long as the parameters that a step needs, besides the optimizer's."""
+
+
+def start_run(
+    X: npt.ArrayLike | Dataset | Blocks,
+    y: npt.ArrayLike | None,
+    config: TrainingConfig,
+    backend: Backend,
+    validation: Labelled | None,
+    classes: npt.ArrayLike | None,
+    ranks: ProcessGroup,
+) -> TrainingRun:
+    """Bring the data to the device and return a run before its first update.
+
+    Parameters and exceptions are those of `train`.
+    """
+    check_held_out(config, validation is not None)
+    sharding = None
+    if config.shards is not None:
+        sharding = BatchSharding(config.shards, ranks.rank, ranks.size, not config.fast_reduce)
+    where = classes, config, backend, sharding
+    if isinstance(X, Blocks):
+        check_labelled(X.source, X.labelled, y)
+        data = placed_blocks(X, validation, *where)
+    else:
+        data = placed(X, y, validation, *where)
+    task = NetworkSpec(
+        layer_sizes=(data.features, *config.hidden, len(data.classes)),
+        regularization=config.regularization,
+        image_shape=data.image_shape,
+        input_scale=data.input_scale,
+        matmul_precision=config.matmul_precision,
+    )
+    plan = Plan(config, config.make_optimizer(), data, task, backend, sharding)
+    state = _first_state(config, plan.optimizer, task, backend)
+    return TrainingRun(config, backend, ranks, task, data, plan, state)
+
+
+def _first_state(
+    config: TrainingConfig, optimizer: Optimizer, task: NetworkSpec, backend: Backend
+) -> State:
+    """Return the first state, after a check that the device can hold the parameters."""
+    vectors = WORK_VECTORS + 2 * optimizer.slots
+    needed = parameter_count(task.layer_sizes) * np.dtype(config.dtype).itemsize * vectors
+    if needed > (backend.memory().free or MAX_MEMORY):
+        raise UsageError(
+            f"A network of {'-'.join(map(str, task.layer_sizes))} needs "
+            f"{needed / 2**30:,.0f} GiB to train.",
+            "Take fewer units with --hidden.",
+        )
+    rng = generator(PARAMETERS, config.seed)
+    theta = flatten(init_parameters(task.layer_sizes, rng, config.init))
+    return first_state(theta, optimizer, config.dtype, backend.asarray)

@@ -29,7 +29,7 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.backends.numpy_backend import NumpyBackend
 from mnn_gpu.cli.save_fallback import save_somewhere
 from mnn_gpu.compiler.replay import Program
-from mnn_gpu.utils.random_streams import ORDER, generator
+from mnn_gpu.utils.random_streams import SHUFFLE, generator
 from tests.support.program import PROGRAM, prepared, run, run_process
 
 MINIBATCHES = TrainingConfig(
@@ -202,7 +202,7 @@ def test_divergence_names_the_batch(backend: Backend, images: dict[str, Any]) ->
     epoch, batch = divmod(caught.value.iteration - 1, per_epoch)
     assert f"(epoch {epoch + 1}, batch {batch + 1} of {per_epoch})" in caught.value.cause
     assert caught.value.rows is not None
-    order = generator(ORDER, config.seed, epoch).permutation(rows)
+    order = generator(SHUFFLE, config.seed, epoch).permutation(rows)
     assert caught.value.rows.tolist() == order[7 * batch : 7 * batch + 7].tolist()
 
 

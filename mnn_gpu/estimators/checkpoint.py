@@ -92,7 +92,7 @@ class FitCheckpoint(SnapshotFolder):
             "held_out": split.held_out,
             "order": split.order,
             "random": key["state"]["key"],
-            **{f"slot{i}": slot for i, slot in enumerate(of._optimizer.slots)},
+            **{f"slot{i}": slot for i, slot in enumerate(of._optimizer.optimizer_state)},
         }
         if of.early_stopping:
             arrays["best"] = as_theta(of._best_coefs, of._best_intercepts)
@@ -151,7 +151,8 @@ class FitCheckpoint(SnapshotFolder):
             return None
         solver = of._optimizer
         solver.steps = told["steps"]
-        solver.slots = [arrays[f"slot{i}"] for i in range(len(arrays)) if f"slot{i}" in arrays]
+        size = solver.optimizer.state_size
+        solver.optimizer_state = [arrays[f"slot{i}"] for i in range(size)]
         if of.solver == "sgd":
             solver.schedule.learning_rate = told["learning_rate"]
         # A generator of its own: the global one of ``random_state=None`` is left alone.
@@ -194,7 +195,7 @@ def _check(arrays: dict[str, Host], told: dict[str, Any], estimator: Any) -> Non
     """See that what a file tells can be of a fit of this estimator."""
     solver = estimator._optimizer.optimizer
     names = {"theta", "training", "held_out", "order", "random"}
-    names |= {f"slot{i}" for i in range(solver.slots)}
+    names |= {f"slot{i}" for i in range(solver.state_size)}
     names |= {"best"} if estimator.early_stopping else set()
     if set(arrays) != names:
         raise ValueError("its arrays are not those of such a fit")

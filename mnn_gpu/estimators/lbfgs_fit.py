@@ -20,7 +20,7 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.estimators.device_fit import Placed, loss_type, placed, set_parameters, theta_of
 from mnn_gpu.estimators.multi_rank import sharding_of, sync_from_rank0
-from mnn_gpu.estimators.penalized_loss import loss_share, squared_length
+from mnn_gpu.estimators.penalized_loss import loss_scale, squared_length
 from mnn_gpu.step.batch import Batch, StepData
 from mnn_gpu.utils.blas import SharedLimit
 
@@ -153,7 +153,7 @@ def _limit() -> AbstractContextManager[Any]:
 
 def _loss_and_gradient(there: Placed, rows: int, penalty: float) -> Any:
     """Return a step for `Backend.compile` that finds them for all rows at once."""
-    share = loss_share(there.task) / rows
+    share = loss_scale(there.task) / rows
 
     def step(data: StepData, _: _Found, batch: _Point) -> _Found:
         theta = batch.theta

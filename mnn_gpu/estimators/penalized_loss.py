@@ -18,6 +18,7 @@ from mnn_gpu.nn.parameters import unflatten
 from mnn_gpu.step.batch import Batch, NetworkSpec, StepData
 from mnn_gpu.step.execution import Execution
 from mnn_gpu.step.gradient import LossAndGradient
+from mnn_gpu.step.update import UpdateScalars, parameter_update, unstack
 
 Array: TypeAlias = Any
 SumsOf: TypeAlias = Callable[[Array, StepData, Batch], LossAndGradient]
@@ -25,24 +26,24 @@ SumsOf: TypeAlias = Callable[[Array, StepData, Batch], LossAndGradient]
 
 
 class FitState(NamedTuple):
-    """What a step changes.
+    """The state that a step changes.
 
     Attributes
     ----------
     theta : (parameters,), floating
-    slots : tuple of (parameters,)
-        The optimizer's memory.
+    optimizer_state : tuple of (parameters,)
+        The vectors that the optimizer keeps.
     loss : (), floating
-        Of each batch since it was last set to 0, times its number of samples, added up.
+        Sum over the batches since it was set to 0, each times its number of samples.
     """
 
     theta: Array
-    slots: tuple[Array, ...]
+    optimizer_state: tuple[Array, ...]
     loss: Array
 
 
 def penalties(alpha: float, rows: int, weight: float) -> tuple[float, float]:
-    """Return what a step needs to know of its batch: the penalty's share of gradient and loss.
+    """Return the scalars of the penalty for a batch: its factors in gradient and loss.
 
     Parameters
     ----------
@@ -61,33 +62,23 @@ def penalised_step(
 
     The scalars of a batch are its `penalties`, then the optimizer's.
     """
-    share_of_loss = loss_share(task)
-
-    def update(
-        theta: Array, gradient: Array, is_weight: Array, penalty: Array, *rest: Array
-    ) -> tuple[Array, ...]:
-        scalars, slots = rest[: len(rest) - optimizer.slots], rest[len(rest) - optimizer.slots :]
-        xp = array_namespace(theta)
-        gradient = xp.astype(gradient, theta.dtype, copy=False) + penalty * (is_weight * theta)
-        theta, after = optimizer.update(theta, gradient, is_weight, scalars, slots)
-        return theta, *after
-
-    fused = execution.fuse(update)
+    loss_factor = loss_scale(task)
+    update = parameter_update(task, optimizer, execution)
 
     def step(data: StepData, state: FitState, batch: Batch) -> FitState:
         sums = sums_of(state.theta, data, batch)
-        penalty, of_loss, *scalars = (batch.scalars[i, ...] for i in range(batch.scalars.shape[0]))
+        penalty, of_loss, *of_optimizer = unstack(batch.scalars)
         length = squared_length(state.theta, task.layer_sizes)
-        loss = state.loss + sums.loss * share_of_loss + of_loss * length
-        arguments = state.theta, sums.gradient, data.is_weight, penalty, *scalars, *state.slots
-        theta, *slots = fused(*arguments)
-        return FitState(theta, tuple(slots), loss)
+        loss = state.loss + sums.loss * loss_factor + of_loss * length
+        scalars, before = UpdateScalars(of_optimizer, penalty), (state.theta, state.optimizer_state)
+        after = update(*before, sums.gradient, data.is_weight, scalars)
+        return FitState(*after, loss)
 
     return step
 
 
-def loss_share(task: NetworkSpec) -> float:
-    """Return what the loss is told with: scikit-learn's squared error is a mean over outputs."""
+def loss_scale(task: NetworkSpec) -> float:
+    """Return the factor of the loss: scikit-learn's squared error is a mean over outputs."""
     return 1 / task.layer_sizes[-1] if task.output == "identity" else 1.0
 
 

@@ -199,11 +199,11 @@ class _Loop:
 
     def _first_state(self) -> FitState:
         theta = theta_of(self.estimator)
-        asarray, slots = self.backend.asarray, self.solver.slots
-        if not slots:
-            slots = [np.zeros_like(theta) for _ in range(self.optimizer.slots)]
+        asarray, optimizer_state = self.backend.asarray, self.solver.optimizer_state
+        if not optimizer_state:
+            optimizer_state = [np.zeros_like(theta) for _ in range(self.optimizer.state_size)]
         loss = asarray(np.zeros((), theta.dtype))
-        return FitState(asarray(theta), tuple(map(asarray, slots)), loss)
+        return FitState(asarray(theta), tuple(map(asarray, optimizer_state)), loss)
 
     def _compiled(self) -> Run:
         """Compile the step if it can be, and is used often enough."""
@@ -273,7 +273,9 @@ class _Loop:
         """Give the estimator its parameters, and the solver its memory."""
         theta = np.array(self.backend.to_numpy(self.state.theta))
         update_parameters(self.estimator, theta)
-        self.solver.slots = [np.array(self.backend.to_numpy(slot)) for slot in self.state.slots]
+        self.solver.optimizer_state = [
+            np.array(self.backend.to_numpy(vector)) for vector in self.state.optimizer_state
+        ]
 
 
 def _batch_size(estimator: Any, rows: int) -> int:

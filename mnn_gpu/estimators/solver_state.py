@@ -44,14 +44,14 @@ class SolverState:
         The update; as there, what is set after the first ``partial_fit`` comes too late.
     steps : int
         Updates made.
-    slots : list of (parameters,)
-        The optimizer's memory, on the host.
+    optimizer_state : list of (parameters,)
+        The vectors that the optimizer keeps, on the host.
     """
 
     schedule: Any
     optimizer: Optimizer
     steps: int = 0
-    slots: list[Host] = field(default_factory=list)
+    optimizer_state: list[Host] = field(default_factory=list)
 
     @property
     def learning_rate(self) -> float:

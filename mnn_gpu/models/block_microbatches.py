@@ -14,14 +14,14 @@ from mnn_gpu.data.blocks import Piece
 from mnn_gpu.data.dataset import class_index, no_labels
 from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.step.microbatches import Microbatch, slices
-from mnn_gpu.utils.prefetch import ahead
+from mnn_gpu.utils.prefetch import prefetch
 
-READY_PIECES = 2
+PREFETCH_PIECES = 2
 """So many pieces of a few megabytes may lie ready."""
 
 
 @dataclass(frozen=True)
-class BlockShards:
+class BlockMicrobatches:
     """The rows of some blocks in shards, for scores; read anew whenever they are gone through.
 
     Parameters
@@ -44,7 +44,7 @@ class BlockShards:
 
     def __iter__(self) -> Iterator[Microbatch]:
         here, source = self.backend.asarray, self.blocks.source
-        with closing(read_ahead(self.blocks, self.which)) as pieces:
+        with closing(prefetch_blocks(self.blocks, self.which)) as pieces:
             for first, (X, y) in pieces:
                 if y is None:
                     raise no_labels(source)
@@ -53,6 +53,8 @@ class BlockShards:
                     yield here(X[rows]).T, here(index[rows])
 
 
-def read_ahead(blocks: Blocks, which: Iterable[int]) -> Generator[tuple[int, Piece], None, None]:
+def prefetch_blocks(
+    blocks: Blocks, which: Iterable[int]
+) -> Generator[tuple[int, Piece], None, None]:
     """Yield the rows of some blocks, see `Blocks.whole`; a thread reads a little in advance."""
-    return ahead(blocks.whole(which), READY_PIECES)
+    return prefetch(blocks.whole(which), PREFETCH_PIECES)

@@ -23,7 +23,7 @@ from mnn_gpu.data.dataset import (
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.connect import ranks_of
 from mnn_gpu.distributed.process_group import ProcessGroup
-from mnn_gpu.models.block_microbatches import BlockShards
+from mnn_gpu.models.block_microbatches import BlockMicrobatches
 from mnn_gpu.models.checks import check_same_call, checked_blocks, checked_images
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
@@ -125,7 +125,7 @@ def _own_shards(
         check_labelled(X.source, X.labelled, y)
         X = checked_blocks(model, X)
         which = part_of(len(X.bounds) - 1, ranks.rank, ranks.size)
-        return BlockShards(X, model.classes, which, shard_rows, backend)
+        return BlockMicrobatches(X, model.classes, which, shard_rows, backend)
     source = X.source if isinstance(X, Dataset) else source
     _, y = labelled_arrays(X, y)
     X = checked_images(model, X, source)

@@ -18,7 +18,7 @@ from mnn_gpu.data.dataset import (
 from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.connect import ranks_of
-from mnn_gpu.models.block_microbatches import read_ahead
+from mnn_gpu.models.block_microbatches import prefetch_blocks
 from mnn_gpu.models.checks import check_same_call, checked_blocks, checked_images
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
@@ -88,7 +88,7 @@ class Predictor:
         blocks = checked_blocks(self.model, blocks)
         begin, end = blocks.bounds[[which.start, which.stop]]
         labels = np.empty(end - begin, self.model.classes.dtype)
-        with closing(read_ahead(blocks, which)) as pieces:
+        with closing(prefetch_blocks(blocks, which)) as pieces:
             for first, (X, _) in pieces:
                 at = first - int(begin)
                 labels[at : at + len(X)] = self.labels(X)

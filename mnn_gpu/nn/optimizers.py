@@ -30,20 +30,20 @@ class Optimizer(Protocol):
 
     Attributes
     ----------
-    slots : int
-        How many vectors, as long as theta and 0 at first, it keeps between steps.
+    state_size : int
+        Number of vectors, as long as theta and 0 at first, that it keeps between steps.
     """
 
     @property
-    def slots(self) -> int: ...
+    def state_size(self) -> int: ...
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
         """Return the numbers that step ``t``, counted from 1, needs."""
 
     def update(
-        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, state: Arrays
     ) -> Updated:
-        """Return ``theta`` and the slots after one step, elementwise.
+        """Return ``theta`` and the state after one step, elementwise.
 
         ``is_weight`` is 1 where theta holds a weight and 0 where it holds a bias; only
         `WeightDecay` asks for it, others may be given None.
@@ -57,13 +57,13 @@ class Optimizer(Protocol):
 class GradientDescent:
     """``theta := theta - alpha g``."""
 
-    slots: int = 0
+    state_size: int = 0
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
         return (learning_rate,)
 
     def update(
-        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, state: Arrays
     ) -> Updated:
         (rate,) = scalars
         return theta - rate * gradient, ()
@@ -79,15 +79,15 @@ class Momentum:
 
     momentum: float = 0.9
     nesterov: bool = False
-    slots: int = 1
+    state_size: int = 1
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
         return (learning_rate,)
 
     def update(
-        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, state: Arrays
     ) -> Updated:
-        (rate,), (v,) = scalars, slots
+        (rate,), (v,) = scalars, state
         v = self.momentum * v + gradient
         ahead = gradient + self.momentum * v if self.nesterov else v
         return theta - rate * ahead, (v,)
@@ -103,15 +103,15 @@ class SGDMomentum:
 
     momentum: float = 0.9
     nesterov: bool = False
-    slots: int = 1
+    state_size: int = 1
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
         return (learning_rate,)
 
     def update(
-        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, state: Arrays
     ) -> Updated:
-        (rate,), (v,) = scalars, slots
+        (rate,), (v,) = scalars, state
         v = self.momentum * v - rate * gradient
         return theta + (self.momentum * v - rate * gradient if self.nesterov else v), (v,)
 
@@ -141,7 +141,7 @@ class Adam:
     beta2: float = 0.999
     epsilon: float = 1e-8
     epsilon_hat: bool = False
-    slots: int = 2
+    state_size: int = 2
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
         of_m = (1 - self.beta1) / (1 - self.beta1**t)
@@ -150,10 +150,10 @@ class Adam:
         return learning_rate * of_m * of_v, self.epsilon * of_epsilon
 
     def update(
-        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, state: Arrays
     ) -> Updated:
         xp = array_namespace(theta)
-        (rate, epsilon), (m, v) = scalars, slots
+        (rate, epsilon), (m, v) = scalars, state
         m = self.beta1 * m + gradient
         v = self.beta2 * v + gradient * gradient
         return theta - rate * (m / (xp.sqrt(v) + epsilon)), (m, v)
@@ -180,48 +180,52 @@ class WeightDecay:
     decoupled: bool = False
 
     @property
-    def slots(self) -> int:
-        return self.inner.slots
+    def state_size(self) -> int:
+        return self.inner.state_size
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
         return learning_rate * self.decay, *self.inner.scalars(t, learning_rate)
 
     def update(
-        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, state: Arrays
     ) -> Updated:
         shrinkage, *of_inner = scalars
         weights = is_weight * theta
         if not self.decoupled:
             gradient = gradient + self.decay * weights
-        after, slots = self.inner.update(theta, gradient, is_weight, of_inner, slots)
-        return after - shrinkage * weights if self.decoupled else after, tuple(slots)
+        after, state = self.inner.update(theta, gradient, is_weight, of_inner, state)
+        return after - shrinkage * weights if self.decoupled else after, tuple(state)
 
 
 @dataclass(frozen=True)
 class EMA:
-    """Keep an exponential moving average of theta, in the last slot (Polyak and Juditsky 1992).
+    """Keep an exponential moving average of theta, in the last vector of the state.
 
     ``average := average + (1 - d_t) (theta - average)``, ``d_t = min(decay, (t - 1) /
     (t + 9))``: short at first, so that the beginning is soon forgotten.
+
+    References
+    ----------
+    Polyak, Juditsky: Acceleration of Stochastic Approximation by Averaging, 1992.
     """
 
     inner: Optimizer
     decay: float
 
     @property
-    def slots(self) -> int:
-        return self.inner.slots + 1
+    def state_size(self) -> int:
+        return self.inner.state_size + 1
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
         weight = 1 - min(self.decay, (t - 1) / (t + 9))
         return weight, *self.inner.scalars(t, learning_rate)
 
     def update(
-        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, slots: Arrays
+        self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, state: Arrays
     ) -> Updated:
         weight, *of_inner = scalars
-        *of_slots, average = slots
-        theta, after = self.inner.update(theta, gradient, is_weight, of_inner, of_slots)
+        *of_state, average = state
+        theta, after = self.inner.update(theta, gradient, is_weight, of_inner, of_state)
         return theta, (*after, moved_average(theta, average, weight))
 
 

@@ -7,18 +7,18 @@ numbers that they are deformed and thinned out with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from array_api_compat import array_namespace
 
-from mnn_gpu.nn.optimizers import EMA, Optimizer, moved_average
-from mnn_gpu.nn.regularization import clipping_factor, max_norm_factors
+from mnn_gpu.nn.optimizers import Optimizer
 from mnn_gpu.step.batch import Batch, NetworkSpec, StepData, batch_samples, shard_samples
 from mnn_gpu.step.execution import SERIAL, Execution
 from mnn_gpu.step.gradient import batch_sums
 from mnn_gpu.step.sharded_gradient import sharded_sums
 from mnn_gpu.step.sharding import BatchSharding
+from mnn_gpu.step.update import UpdateScalars, parameter_update, unstack
 
 Array: TypeAlias = Any
 
@@ -29,8 +29,8 @@ class State(NamedTuple):
     Attributes
     ----------
     theta : (parameters,), floating
-    slots : tuple of (parameters,)
-        The optimizer's memory.
+    optimizer_state : tuple of (parameters,)
+        The vectors that the optimizer keeps.
     loss : (), floating
         Cross-entropy summed over the samples seen since it was last set to 0.
     correct : (), int32
@@ -40,7 +40,7 @@ class State(NamedTuple):
     """
 
     theta: Array
-    slots: tuple[Array, ...]
+    optimizer_state: tuple[Array, ...]
     loss: Array
     correct: Array
     finite_steps: Array
@@ -56,13 +56,13 @@ def first_state(
     theta : (parameters,), on the host
     optimizer : Optimizer
     dtype : str
-        Of theta and the slots on the device.
+        Of theta and the optimizer's state on the device.
     asarray : callable
         `Backend.asarray`. Each array is made anew, since a compiled step may take it over.
     """
     return State(
         theta=asarray(theta, dtype=dtype),
-        slots=tuple(asarray(theta * 0, dtype=dtype) for _ in range(optimizer.slots)),
+        optimizer_state=tuple(asarray(theta * 0, dtype=dtype) for _ in range(optimizer.state_size)),
         loss=asarray(0.0, dtype=dtype),
         correct=asarray(0, dtype="int32"),
         finite_steps=asarray(0, dtype="int32"),
@@ -92,7 +92,7 @@ def training_step(
     sharding : BatchSharding, optional
         How each batch is cut, and what of it is this rank's. Default: all, as the engine likes.
     """
-    updated = _updating(task, optimizer, execution)
+    update = parameter_update(task, optimizer, execution)
 
     def step(data: StepData, state: State, batch: Batch) -> State:
         xp = array_namespace(state.theta)
@@ -105,59 +105,15 @@ def training_step(
             sums = sharded_sums(
                 state.theta, task, parts, batch.sample_weight, sharding, data.basis, execution
             )
-        theta, *slots = updated(state, sums.gradient, data.is_weight, batch.scalars)
+        scalars = UpdateScalars(unstack(batch.scalars))
+        before = state.theta, state.optimizer_state
+        theta, optimizer_state = update(*before, sums.gradient, data.is_weight, scalars)
         return State(
             theta=theta,
-            slots=tuple(slots),
+            optimizer_state=optimizer_state,
             loss=state.loss + sums.loss,
             correct=state.correct + sums.correct,
             finite_steps=state.finite_steps + xp.astype(xp.isfinite(sums.loss), xp.int32),
         )
 
     return step
-
-
-def _updating(
-    task: NetworkSpec, optimizer: Optimizer, execution: Execution
-) -> Callable[..., Sequence[Array]]:
-    """Return how theta and the slots come out of a gradient, by fused functions of vectors."""
-    longest, max_norm = task.regularization.clip_norm, task.regularization.max_norm
-    # What is averaged are weights within their limit.
-    averaged = optimizer if isinstance(optimizer, EMA) and max_norm is not None else None
-    follow = averaged.inner if averaged else optimizer
-
-    def update(
-        theta: Array, gradient: Array, is_weight: Array | None, factor: Array | None, *rest: Array
-    ) -> tuple[Array, ...]:
-        scalars, slots = rest[: len(rest) - follow.slots], rest[len(rest) - follow.slots :]
-        xp = array_namespace(theta)
-        gradient = xp.astype(gradient, theta.dtype, copy=False)
-        if factor is not None:
-            gradient = gradient * factor
-        theta, after = follow.update(theta, gradient, is_weight, scalars, slots)
-        return theta, *after
-
-    fused = execution.fuse(update)
-    scale = execution.fuse(lambda theta, factors: (theta * factors,))
-    average = execution.fuse(
-        lambda theta, mean, sample_weight: (moved_average(theta, mean, sample_weight),)
-    )
-
-    def updated(
-        state: State, gradient: Array, is_weight: Array | None, scalars: Array
-    ) -> Sequence[Array]:
-        xp = array_namespace(state.theta)
-        numbers = [scalars[i, ...] for i in range(scalars.shape[0])]
-        factor = None
-        if longest is not None:
-            factor = xp.astype(clipping_factor(gradient, longest), state.theta.dtype, copy=False)
-        sample_weight, *of_follow = numbers if averaged else (None, *numbers)
-        slots = state.slots[: follow.slots]
-        theta, *after = fused(state.theta, gradient, is_weight, factor, *of_follow, *slots)
-        if max_norm is not None:
-            (theta,) = scale(theta, max_norm_factors(theta, task.layer_sizes, max_norm))
-        if averaged:
-            after += average(theta, state.slots[-1], sample_weight)
-        return theta, *after
-
-    return updated

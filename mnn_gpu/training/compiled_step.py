@@ -10,12 +10,12 @@ from typing import TypeVar
 from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.errors import TrainingWarning
 from mnn_gpu.nn.parameters import weight_mask
-from mnn_gpu.step.batch import Batch, StepData
+from mnn_gpu.step.batch import Batch
 from mnn_gpu.step.execution import Run
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.train_step import State, training_step
-from mnn_gpu.training.batches.device_data import Resident
-from mnn_gpu.training.batches.plan import Plan
+from mnn_gpu.training.batches.device_data import DeviceData
+from mnn_gpu.training.batches.plan import BatchPlan
 
 T = TypeVar("T")
 
@@ -25,8 +25,8 @@ class CompiledStep:
 
     Parameters
     ----------
-    plan : Plan
-    data : Resident
+    plan : BatchPlan
+    data : DeviceData
         Split again when the microbatches are halved.
     ranks : ProcessGroup
     sharding : BatchSharding or None
@@ -34,7 +34,7 @@ class CompiledStep:
     """
 
     def __init__(
-        self, plan: Plan, data: Resident, ranks: ProcessGroup, sharding: BatchSharding | None
+        self, plan: BatchPlan, data: DeviceData, ranks: ProcessGroup, sharding: BatchSharding | None
     ) -> None:
         self.plan = plan
         self.data = data
@@ -82,17 +82,13 @@ class CompiledStep:
         self.compiled = None
         gc.collect()
         self.shard_rows = (min(self.shard_rows, self.plan.size) + 1) // 2
-        self.data.split(self.shard_rows, self.backend.workers, self.sharding)
+        self.data.split(self.shard_rows)
 
     def _compiled(self, state: State) -> Run:
-        plan, data = self.plan, self.data
-        is_weight = None
+        plan, is_weight = self.plan, None
         if plan.config.decay:
             is_weight = weight_mask(state.theta, plan.task.layer_sizes)
         step = training_step(
             plan.task, plan.optimizer, self.backend, self.shard_rows, self.sharding
         )
-        # Data that are streamed come with the batches.
-        shards = tuple(data.shards) if data.blocks is None else ()
-        on_device = StepData(data.X, data.labels, shards, is_weight, data.basis)
-        return self.backend.compile(step, on_device, self.ranks.allgather)
+        return self.backend.compile(step, self.data.step_data(is_weight), self.ranks.allgather)

@@ -21,7 +21,7 @@ class Best:
     theta: npt.NDArray[Any]
 
 
-class Stopping:
+class EarlyStopping:
     """Watches the records of a training: early stopping, and a wanted accuracy.
 
     Parameters

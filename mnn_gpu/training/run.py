@@ -19,12 +19,12 @@ from mnn_gpu.nn.parameters import fold_input_scale, unflatten
 from mnn_gpu.step.batch import Batch, NetworkSpec
 from mnn_gpu.step.microbatches import Microbatch
 from mnn_gpu.step.train_step import State
-from mnn_gpu.training.batches.device_data import Resident
-from mnn_gpu.training.batches.plan import Plan
+from mnn_gpu.training.batches.device_data import DeviceData
+from mnn_gpu.training.batches.plan import BatchPlan
 from mnn_gpu.training.checkpoints.checkpoint_file import Snapshot, state_arrays, state_from
 from mnn_gpu.training.compiled_step import CompiledStep
 from mnn_gpu.training.config import TrainingConfig
-from mnn_gpu.training.early_stopping import Stopping
+from mnn_gpu.training.early_stopping import EarlyStopping
 from mnn_gpu.training.history import History, Record
 from mnn_gpu.training.hooks import Hook
 from mnn_gpu.training.learning_curve import columns
@@ -44,8 +44,8 @@ class TrainingRun:
     backend : Backend
     ranks : ProcessGroup
     task : NetworkSpec
-    data : Resident
-    plan : Plan
+    data : DeviceData
+    plan : BatchPlan
     state : State
         Parameters, optimizer state and metrics, on the device.
     step : CompiledStep
@@ -55,7 +55,7 @@ class TrainingRun:
     in_step : bool
         Whether a step is running: ``state`` and ``iteration`` may disagree.
     records : list of Record
-    stopping : Stopping
+    early_stopping : EarlyStopping
     last_good : (iteration, theta) or None
         The parameters of the last record, on the host.
     started : float
@@ -66,19 +66,19 @@ class TrainingRun:
     backend: Backend
     ranks: ProcessGroup
     task: NetworkSpec
-    data: Resident
-    plan: Plan
+    data: DeviceData
+    plan: BatchPlan
     state: State
     step: CompiledStep = field(init=False)
     iteration: int = 0
     in_step: bool = False
     records: list[Record] = field(default_factory=list)
-    stopping: Stopping = field(init=False)
+    early_stopping: EarlyStopping = field(init=False)
     last_good: tuple[int, npt.NDArray[Any]] | None = None
     started: float = 0.0
 
     def __post_init__(self) -> None:
-        self.stopping = Stopping(self.config)
+        self.early_stopping = EarlyStopping(self.config)
 
     @property
     def seconds(self) -> float:
@@ -139,7 +139,7 @@ class TrainingRun:
             self.last_good = self.iteration, self._theta()
             for hook in hooks:
                 hook.on_record(self.records[-1])
-        return self.stopping.is_over(self.records, self._theta)
+        return self.early_stopping.is_over(self.records, self._theta)
 
     def _record(self) -> Record:
         """Read the metrics: the only place where the loop waits for the device."""
@@ -148,7 +148,7 @@ class TrainingRun:
         validation = self._validated(self._parameters())
         return Record(
             iteration=self.iteration,
-            epoch=(self.iteration - 1) // self.plan.per_epoch + 1,
+            epoch=self.plan.place_of(self.iteration)[0] + 1,
             loss=float(self.backend.to_numpy(self.state.loss)) / samples,
             accuracy=int(self.backend.to_numpy(self.state.correct)) / samples,
             seconds=self.seconds,
@@ -158,7 +158,7 @@ class TrainingRun:
 
     def _parameters(self) -> Any:
         """Return the parameters of the model: theta or its average, for inputs from 0 to 1."""
-        theta = self.state.slots[-1] if self.config.ema_decay else self.state.theta
+        theta = self.state.optimizer_state[-1] if self.config.ema_decay else self.state.theta
         scale = self.task.input_scale
         return theta if scale == 1 else fold_input_scale(theta, self.task.layer_sizes, scale)
 
@@ -168,10 +168,10 @@ class TrainingRun:
     def _validated(self, theta: Any) -> Evaluation | None:
         return self._score(theta, self.data.validation) if self.data.has_validation else None
 
-    def _score(self, theta: Any, shards: Iterable[Microbatch]) -> Evaluation:
+    def _score(self, theta: Any, microbatches: Iterable[Microbatch]) -> Evaluation:
         """Evaluate the network on these samples and those of the other ranks."""
         layers = unflatten(theta, self.task.layer_sizes)
-        own = score_shards(self.backend, layers, shards)
+        own = score_shards(self.backend, layers, microbatches)
         return evaluation(np.concatenate(self.ranks.allgather(own)))
 
     # ---- checkpoints -----------------------------------------------------------------
@@ -180,13 +180,13 @@ class TrainingRun:
         """Return the state for a checkpoint."""
         arrays = state_arrays(self.state, self.backend)
         records = tuple(self.records)
-        return Snapshot(arrays, self.iteration, self.seconds, records, self.stopping.best)
+        return Snapshot(arrays, self.iteration, self.seconds, records, self.early_stopping.best)
 
     def resume(self, snapshot: Snapshot) -> None:
         """Continue from a snapshot."""
         self.iteration = snapshot.iteration
         self.records = list(snapshot.records)
-        self.stopping = Stopping(self.config, snapshot.best)
+        self.early_stopping = EarlyStopping(self.config, snapshot.best)
         self.state = state_from(snapshot.arrays, self.state, self.backend)
 
     # ---- the result ------------------------------------------------------------------
@@ -202,7 +202,7 @@ class TrainingRun:
         return self.step.retry_on_oom(self._result)
 
     def _result(self) -> tuple[Model, History]:
-        seconds, best = self.seconds, self.stopping.best
+        seconds, best = self.seconds, self.early_stopping.best
         theta = self._theta() if best is None else best.theta
         self.check_finite()
         if not np.isfinite(theta).all():
@@ -219,7 +219,7 @@ class TrainingRun:
     ) -> tuple[Model, History]:
         """Evaluate these parameters; return them as a model, with its history."""
         here, data = self.backend.asarray(theta), self.data
-        scores = self._score(here, data.shards), self._validated(here)
+        scores = self._score(here, data.microbatches), self._validated(here)
         history = History(tuple(self.records), iteration, seconds, *scores, best)
         info = {
             "recipe": asdict(self.config),
@@ -254,8 +254,8 @@ class TrainingRun:
     def _diverged(self, iteration: int) -> DivergedError:
         rate, where, rows = self.config.learning_rate, "", None
         if self.plan.per_epoch > 1:
-            epoch, batch = divmod(iteration - 1, self.plan.per_epoch)
-            rows = self.plan.rows_of(iteration)
+            epoch, batch = self.plan.place_of(iteration)
+            rows = self.data.batch_rows(self.plan, iteration)
             where = f" (epoch {epoch + 1}, batch {batch + 1} of {self.plan.per_epoch})"
         advised = min(rate / 10, MAX_ADVISED_RATE)
         return DivergedError(

@@ -15,9 +15,10 @@ from mnn_gpu.nn.parameters import flatten, init_parameters, parameter_count
 from mnn_gpu.step.batch import NetworkSpec
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.train_step import State, first_state
-from mnn_gpu.training.batches.device_data import Labelled, placed
-from mnn_gpu.training.batches.plan import Plan
-from mnn_gpu.training.batches.streaming import placed_blocks
+from mnn_gpu.training.batches.device_data import DeviceData, Labelled
+from mnn_gpu.training.batches.in_memory import to_device
+from mnn_gpu.training.batches.plan import BatchPlan
+from mnn_gpu.training.batches.streaming import stream_to_device
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.early_stopping import check_held_out
 from mnn_gpu.training.run import TrainingRun
@@ -47,11 +48,12 @@ def start_run(
     if config.shards is not None:
         sharding = BatchSharding(config.shards, ranks.rank, ranks.size, not config.fast_reduce)
     where = classes, config, backend, sharding
+    data: DeviceData
     if isinstance(X, Blocks):
         check_labelled(X.source, X.labelled, y)
-        data = placed_blocks(X, validation, *where)
+        data = stream_to_device(X, validation, *where)
     else:
-        data = placed(X, y, validation, *where)
+        data = to_device(X, y, validation, *where)
     task = NetworkSpec(
         layer_sizes=(data.features, *config.hidden, len(data.classes)),
         regularization=config.regularization,
@@ -59,7 +61,8 @@ def start_run(
         input_scale=data.input_scale,
         matmul_precision=config.matmul_precision,
     )
-    plan = Plan(config, config.make_optimizer(), data, task, backend, sharding)
+    fields = 0 if data.basis is None else int(data.basis.shape[0])
+    plan = BatchPlan(config, task, backend, data.rows, fields, sharding)
     state = _first_state(config, plan.optimizer, task, backend)
     return TrainingRun(config, backend, ranks, task, data, plan, state)
 
@@ -68,7 +71,7 @@ def _first_state(
     config: TrainingConfig, optimizer: Optimizer, task: NetworkSpec, backend: Backend
 ) -> State:
     """Return the first state, after a check that the device can hold the parameters."""
-    vectors = WORK_VECTORS + 2 * optimizer.slots
+    vectors = WORK_VECTORS + 2 * optimizer.state_size
     needed = parameter_count(task.layer_sizes) * np.dtype(config.dtype).itemsize * vectors
     if needed > (backend.memory().free or MAX_MEMORY):
         raise UsageError(

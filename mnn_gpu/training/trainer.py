@@ -78,7 +78,9 @@ class Trainer:
         run, interrupt = self.run, self.interrupt
         hooks = self.hooks if run.ranks.size == 1 else [Deferred(self.hooks, interrupt)]
         self.due.start(run.iteration)
-        with closing(load_batches(run.plan, run.iteration, self.due.iterations)) as batches:
+        with closing(
+            load_batches(run.plan, run.data, run.iteration, self.due.iterations)
+        ) as batches:
             # An earlier part of the run may have ended just before its record.
             if run.iteration and run.report(hooks):
                 return 0

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-def ahead(
+def prefetch(
     items: Generator[T, None, None], most: float, size: Callable[[T], float] = lambda _: 1
 ) -> Generator[T, None, None]:
     """Yield what a generator yields, which a thread asks for in advance.
@@ -29,32 +29,32 @@ def ahead(
     size : callable, optional
         Returns how much an item is. Default: 1.
     """
-    shelf: _Shelf[T] = _Shelf(most)
+    buffer: _Buffer[T] = _Buffer(most)
     # In a copy of the context, which holds NumPy's ways with overflows.
-    work = copy_context().run, (_make, items, size, shelf)
-    thread = threading.Thread(target=work[0], args=work[1], name="mnn_gpu ahead", daemon=True)
+    work = copy_context().run, (_make, items, size, buffer)
+    thread = threading.Thread(target=work[0], args=work[1], name="mnn_gpu prefetch", daemon=True)
     thread.start()
     try:
-        yield from shelf.taken()
+        yield from buffer.taken()
     finally:
-        shelf.close()
+        buffer.close()
         thread.join()
 
 
-def _make(items: Generator[T, None, None], size: Callable[[T], float], shelf: _Shelf[T]) -> None:
-    """Fill the shelf until there are no more items, or nobody wants them."""
+def _make(items: Generator[T, None, None], size: Callable[[T], float], buffer: _Buffer[T]) -> None:
+    """Fill the buffer until there are no more items, or nobody wants them."""
     error: BaseException | None = None
     try:
         with closing(items):
             for item in items:
-                if not shelf.put(item, size(item)):
+                if not buffer.put(item, size(item)):
                     break
     except BaseException as raised:
         error = raised
-    shelf.end(error)
+    buffer.end(error)
 
 
-class _Shelf(Generic[T]):
+class _Buffer(Generic[T]):
     """Where one thread puts things and another takes them, in the same order.
 
     Parameters

@@ -10,12 +10,12 @@ import numpy as np
 
 PARAMETERS = 1
 SPLIT = 2
-ORDER = 3
+SHUFFLE = 3
 CHECK = 4
 AFFINE = 5
 ELASTIC = 6
 DROPOUT = 7
-MIXTURE = 8
+WINDOW_SHUFFLE = 8
 
 
 def generator(stream: int, seed: int, *rest: int) -> np.random.Generator:

@@ -21,9 +21,9 @@ from mnn_gpu.compiler.cuda_graphs import cuda_graphs
 from mnn_gpu.nn.optimizers import step_scalars
 from mnn_gpu.nn.parameters import flatten, unflatten
 from mnn_gpu.nn.schedules import constant
-from mnn_gpu.step.batch import Batch, NetworkSpec, StepData
+from mnn_gpu.step.batch import Batch, NetworkSpec
 from mnn_gpu.step.train_step import first_state, training_step
-from mnn_gpu.training.batches.device_data import placed
+from mnn_gpu.training.batches.in_memory import to_device
 from scripts.benchmarks.device import DEVICE, cupy_seconds
 from scripts.benchmarks.jax_peer import JaxScan, JaxScanTf32, JaxStep
 from scripts.benchmarks.jobs import Problem
@@ -41,11 +41,11 @@ class MnnGpu:
         job = problem.job
         backend = select_backend(DEVICE, self.library)
         config = TrainingConfig(batch_size=job.batch_size, optimizer=job.optimizer)
-        data = placed(problem.X, problem.y, None, None, config, backend)
+        data = to_device(problem.X, problem.y, None, None, config, backend)
         optimizer = config.make_optimizer()
         task = NetworkSpec(layer_sizes=job.sizes, matmul_precision=self.matmul_precision)
         step = training_step(task, optimizer, backend)
-        self.run = backend.compile(step, StepData(data.X, data.labels, tuple(data.shards)))
+        self.run = backend.compile(step, data.step_data())
         self.job, self.backend, self.optimizer, self.dtype = job, backend, optimizer, config.dtype
 
     def start(self, theta: Any) -> None:

@@ -13,7 +13,7 @@ from mnn_gpu.nn import network
 from mnn_gpu.nn.losses import cross_entropy
 from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
 from mnn_gpu.nn.schedules import linear
-from mnn_gpu.utils.random_streams import ORDER, PARAMETERS, generator
+from mnn_gpu.utils.random_streams import PARAMETERS, SHUFFLE, generator
 from scripts.benchmarks.device import STEPS_TIMES
 from scripts.benchmarks.dry_run import amount
 
@@ -150,6 +150,6 @@ def orders(job: Job, seed: int, done: int) -> Any:
         return None
     first, count = done * job.batch_size, job.steps * job.batch_size
     epochs = range(first // job.rows, (first + count - 1) // job.rows + 1)
-    rows = np.concatenate([generator(ORDER, seed, e).permutation(job.rows) for e in epochs])
+    rows = np.concatenate([generator(SHUFFLE, seed, e).permutation(job.rows) for e in epochs])
     start = first - epochs[0] * job.rows
     return rows[start : start + count].reshape(job.steps, job.batch_size)

@@ -30,13 +30,13 @@ from mnn_gpu.nn.augmentation import Augmentation
 from mnn_gpu.nn.optimizers import OPTIMIZERS, Adam, step_scalars
 from mnn_gpu.nn.parameters import flatten, init_parameters, weight_mask
 from mnn_gpu.nn.schedules import constant
-from mnn_gpu.step.batch import Batch, NetworkSpec, StepData
+from mnn_gpu.step.batch import Batch, NetworkSpec
 from mnn_gpu.step.execution import entries
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.train_step import State, first_state, training_step
-from mnn_gpu.training.batches.device_data import placed
-from mnn_gpu.training.batches.loader import load_batches
-from mnn_gpu.training.batches.plan import Plan
+from mnn_gpu.training.batches.in_memory import to_device
+from mnn_gpu.training.batches.loader import Batches, load_batches
+from mnn_gpu.training.batches.plan import BatchPlan
 from mnn_gpu.utils.blas import has_small_kernels, single_threaded
 from tests.support.again import Again
 
@@ -49,7 +49,7 @@ def problem(
     """Return a step, its data, a first state and all batches of a training."""
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (ROWS, 25), np.uint8), rng.integers(0, 4, ROWS)
-    data = placed(X, y, None, None, config, backend, sharding)
+    data = to_device(X, y, None, None, config, backend, sharding)
     sizes = (25, *config.hidden, 4)
     optimizer = config.make_optimizer()
     task = NetworkSpec(
@@ -63,9 +63,10 @@ def problem(
     theta = flatten(init_parameters(sizes, rng))
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
     mask = backend.asarray(weight_mask(theta, sizes), dtype=config.dtype)
-    resident = StepData(data.X, data.labels, tuple(data.shards), mask, data.basis)
-    plan = Plan(config, optimizer, data, task, backend, sharding)
-    return step, resident, state, [batch for _, batch in load_batches(plan)]
+    resident = data.step_data(mask)
+    fields = 0 if data.basis is None else len(data.basis)
+    plan = BatchPlan(config, task, backend, ROWS, fields, sharding)
+    return step, resident, state, [batch for _, batch in load_batches(plan, data)]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -109,10 +110,10 @@ def test_only_thin_products_may_change_the_last_bits_of_a_random_step(
     config = TrainingConfig(hidden=tuple(hidden), batch_size=batch_size, **more)
     rng = np.random.default_rng(seed)
     X, y = rng.integers(0, 256, (400, features), np.uint8), rng.integers(0, 5, 400)
-    data = placed(X, y, None, np.arange(5), config, numpy)
+    data = to_device(X, y, None, np.arange(5), config, numpy)
     sizes, adam = (features, *hidden, 5), config.make_optimizer()
     task = NetworkSpec(layer_sizes=sizes, regularization=config.regularization)
-    resident = StepData(data.X, data.labels, tuple(data.shards))
+    resident = data.step_data()
     step = training_step(task, adam, numpy)
     theta = flatten(init_parameters(sizes, rng)).astype(np.float32)
     state = first_state(theta, adam, "float32", numpy.asarray)
@@ -297,7 +298,7 @@ def test_an_overflow_in_a_lane_is_as_silent_as_outside() -> None:
 
 
 def _leaves(state: State) -> list[Any]:
-    return [state.theta, *state.slots, state.loss, state.correct, state.finite_steps]
+    return [state.theta, *state.optimizer_state, state.loss, state.correct, state.finite_steps]
 
 
 def test_a_state_from_outside_is_left_alone() -> None:
@@ -605,8 +606,8 @@ def test_corners_are_as_without_replay(step: Any) -> None:
 
 def adam_update(theta: Any, g: Any, rate: float, epsilon: float, m: Any, v: Any) -> Any:
     """Adam, with arguments as a backend's `fuse` takes them."""
-    theta, slots = Adam().update(theta, g, None, (rate, epsilon), (m, v))
-    return theta, *slots
+    theta, state = Adam().update(theta, g, None, (rate, epsilon), (m, v))
+    return theta, *state
 
 
 @given(st.integers(1, 50), st.integers(1, 20))
@@ -647,18 +648,19 @@ def test_a_vector_in_pieces_notes_where_it_is_cut() -> None:
         np.testing.assert_array_equal(pieces[key], np.arange(10)[key])
 
 
-def plan(config: TrainingConfig, rows: int, steps_per_call: int = 16) -> Plan:
-    """Return the plan of a training on images of 6 x 6."""
+def batches(config: TrainingConfig, rows: int, start: int = 0, steps_per_call: int = 16) -> Batches:
+    """Return the batches of a training on images of 6 x 6."""
     backend = select_backend("cpu")
     object.__setattr__(backend, "steps_per_call", steps_per_call)
     X, y = np.zeros((rows, 36), np.uint8), np.arange(rows) % 3
-    data = placed(X, y, None, [0, 1, 2], config, backend)
+    data = to_device(X, y, None, [0, 1, 2], config, backend)
     task = NetworkSpec(
         layer_sizes=(36, 5, 3),
         regularization=config.regularization,
         image_shape=data.image_shape,
     )
-    return Plan(config, config.make_optimizer(), data, task, backend)
+    fields = 0 if data.basis is None else len(data.basis)
+    return load_batches(BatchPlan(config, task, backend, rows, fields), data, start)
 
 
 @given(
@@ -679,8 +681,8 @@ def test_it_does_not_matter_where_a_plan_goes_on_nor_how_long_its_runs_are(
         input_dropout=0.25,
         augmentation=Augmentation(half_turned=(1,)),
     )
-    expected = [one for _, run in load_batches(plan(config, rows)) for one in entries(run)]
-    later = load_batches(plan(config, rows, steps_per_call), start)
+    expected = [one for _, run in batches(config, rows) for one in entries(run)]
+    later = batches(config, rows, start, steps_per_call)
     actual = [one for _, run in later for one in entries(run)]
     assert len(actual) == 13 - start
     for one, other in zip(actual, expected[start:], strict=True):
@@ -701,7 +703,7 @@ def test_the_plan_is_every_row_once_an_epoch_and_stops_at_every_report(
     config = TrainingConfig(
         iterations=iterations, batch_size=batch_size, report_every=report_every, optimizer="adam"
     )
-    runs = list(load_batches(plan(config, rows)))
+    runs = list(batches(config, rows))
     per_epoch = config.steps_per_epoch(rows)
     ends = np.cumsum([steps for steps, _ in runs])
     assert ends[-1] == iterations

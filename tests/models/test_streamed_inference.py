@@ -47,7 +47,7 @@ ROWS = 300
 def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(npy_folder, "BLOCK", 240)
     yield
-    assert "mnn_gpu ahead" not in [thread.name for thread in threading.enumerate()]
+    assert "mnn_gpu prefetch" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.fixture(scope="module")

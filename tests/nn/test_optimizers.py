@@ -44,18 +44,18 @@ def gradient(theta: Any, t: int) -> Any:
 def trajectory(
     lib: Library, optimizer: Optimizer, dtype: str, steps: int, clip: float | None = None
 ) -> list[Any]:
-    """Follow an optimizer, at learning rate 0.05, from the stored start: theta and slots."""
+    """Follow an optimizer, at learning rate 0.05, from the stored start: theta and state."""
     theta = lib.asarray(TRAJECTORIES["start"], dtype)
     is_weight = lib.asarray(TRAJECTORIES["is_weight"], dtype)
-    slots = tuple(theta * 0 for _ in range(optimizer.slots))
+    state = tuple(theta * 0 for _ in range(optimizer.state_size))
     for t in range(1, steps + 1):
         g = lib.asarray(gradient(lib.to_numpy(theta), t), dtype)
         if clip:
             g = g * clipping_factor(g, clip)
         scalars = [lib.asarray(s, dtype) for s in optimizer.scalars(t, 0.05)]
-        theta, slots = optimizer.update(theta, g, is_weight, scalars, slots)
-        assert all(lib.owns(array) and array.dtype == theta.dtype for array in (theta, *slots))
-    return [lib.to_numpy(array) for array in (theta, *slots)]
+        theta, state = optimizer.update(theta, g, is_weight, scalars, state)
+        assert all(lib.owns(array) and array.dtype == theta.dtype for array in (theta, *state))
+    return [lib.to_numpy(array) for array in (theta, *state)]
 
 
 @pytest.mark.parametrize("peer", ["torch", "optax"])
@@ -138,7 +138,7 @@ def test_defaults_are_those_of_a_recipe_and_of_scikit_learn(name: str) -> None:
 def test_an_optimizer_is_a_value(made: Any) -> None:
     assert {made: "found"}[replace(made)] == "found"
     with pytest.raises(FrozenInstanceError):
-        made.slots = 7
+        made.state_size = 7
 
 
 def test_gradient_descent_is_the_formula() -> None:
@@ -147,16 +147,16 @@ def test_gradient_descent_is_the_formula() -> None:
 
 
 def test_momentum_gathers_speed() -> None:
-    slots = (np.array([4.0]),)
-    theta, (v,) = Momentum(0.5).update(np.array([1.0]), np.array([2.0]), None, (0.1,), slots)
+    state = (np.array([4.0]),)
+    theta, (v,) = Momentum(0.5).update(np.array([1.0]), np.array([2.0]), None, (0.1,), state)
     assert v == pytest.approx(4.0)
     assert theta == pytest.approx(0.6)
 
 
 def test_nesterovs_step_looks_ahead() -> None:
-    slots = (np.array([4.0]),)
+    state = (np.array([4.0]),)
     optimizer = Momentum(0.5, nesterov=True)
-    theta, (v,) = optimizer.update(np.array([1.0]), np.array([2.0]), None, (0.1,), slots)
+    theta, (v,) = optimizer.update(np.array([1.0]), np.array([2.0]), None, (0.1,), state)
     assert v == pytest.approx(4.0)
     assert theta == pytest.approx(1 - 0.1 * (2 + 0.5 * 4))
 

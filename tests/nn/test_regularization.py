@@ -216,8 +216,8 @@ def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimize
         state = step(data, state, one._replace(scalars=scalars))
         after = lib.to_numpy(state.theta)
         expected = expected + share * (after - expected)
-    np.testing.assert_allclose(lib.to_numpy(state.slots[-1]), expected, rtol=1e-12)
-    for W, _ in unflatten(lib.to_numpy(state.slots[-1]), SIZES)[:-1]:
+    np.testing.assert_allclose(lib.to_numpy(state.optimizer_state[-1]), expected, rtol=1e-12)
+    for W, _ in unflatten(lib.to_numpy(state.optimizer_state[-1]), SIZES)[:-1]:
         assert np.linalg.norm(W, axis=1).max() <= 0.3 + 1e-12
 
 

@@ -62,7 +62,9 @@ def test_a_step_leaves_its_arguments_alone_and_stays_on_the_device(lib: Library)
     np.testing.assert_array_equal(lib.to_numpy(state.theta), before)
     assert float(state.loss) == 0
     for old, new in zip(
-        state._replace(slots=state.loss), after._replace(slots=after.loss), strict=True
+        state._replace(optimizer_state=state.loss),
+        after._replace(optimizer_state=after.loss),
+        strict=True,
     ):
         assert lib.owns(new)
         assert new.dtype == old.dtype

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnn_gpu import Record, TrainingConfig, UsageError, evaluate, train
-from mnn_gpu.training.early_stopping import Best, Stopping
+from mnn_gpu.training.early_stopping import Best, EarlyStopping
 
 
 def record(iteration: int, accuracy: float, loss: float = 1.0) -> Record:
@@ -18,12 +18,12 @@ def record(iteration: int, accuracy: float, loss: float = 1.0) -> Record:
 
 def ends(config: TrainingConfig, accuracies: list[float], losses: list[float]) -> tuple[int, int]:
     """Return after how many records it stops, and whose parameters are the best."""
-    stopping, records = Stopping(config), []
+    early_stopping, records = EarlyStopping(config), []
     for i, (accuracy, loss) in enumerate(zip(accuracies, losses, strict=True)):
         records.append(record(i + 1, accuracy, loss))
-        if stopping.is_over(records, partial(np.full, 1, float(i))):
+        if early_stopping.is_over(records, partial(np.full, 1, float(i))):
             break
-    best = stopping.best
+    best = early_stopping.best
     if best is not None:
         assert best.theta[0] == best.record
     return len(records), best.record if best else -1
@@ -50,10 +50,10 @@ def test_a_wanted_accuracy_ends_the_training() -> None:
 
 def test_patience_is_remembered_over_a_break() -> None:
     records = [record(1, 0.9), record(2, 0.8), record(3, 0.8)]
-    stopping = Stopping(TrainingConfig(patience=2), Best(0, np.zeros(1)))
-    assert stopping.is_over(records, lambda: np.ones(1))
-    assert stopping.best is not None
-    assert stopping.best.record == 0
+    early_stopping = EarlyStopping(TrainingConfig(patience=2), Best(0, np.zeros(1)))
+    assert early_stopping.is_over(records, lambda: np.ones(1))
+    assert early_stopping.best is not None
+    assert early_stopping.best.record == 0
 
 
 def test_the_best_parameters_are_the_models(images: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from mnn_gpu.training.batches.shard_reader import ShardReader
 from tests.support.in_blocks import NUMBERED, numbered, numbers
 
 
-class Course(NamedTuple):
+class Case(NamedTuple):
     """A way through data: how they are cut, and how they are gone through."""
 
     sizes: list[int]
@@ -35,7 +35,7 @@ class Course(NamedTuple):
     def order(self, seed: int = 0, epoch: int = 0) -> EpochOrder:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(stream, "WINDOW", self.window * NUMBERED * self.shards)
-            patch.setattr(stream, "LEAST_WINDOW", 1)
+            patch.setattr(stream, "MIN_WINDOW", 1)
             blocks = numbered(self.sizes, self.at_once)
             return EpochOrder(blocks, seed, epoch, self.batch_size, self.shards)
 
@@ -58,7 +58,7 @@ class Course(NamedTuple):
 
 
 COURSES = st.builds(
-    Course,
+    Case,
     sizes=st.lists(st.integers(0, 12), min_size=1, max_size=8).filter(any),
     batch_size=st.integers(1, 20),
     shards=st.integers(1, 5),
@@ -67,36 +67,36 @@ COURSES = st.builds(
 )
 
 
-@given(course=COURSES)
+@given(case=COURSES)
 @settings(deadline=None)
-def test_an_epoch_uses_every_row_once_in_batches_of_their_size(course: Course) -> None:
-    batches = list(course.read(course.order()))
-    assert [len(batch) for batch in batches] == course.batches()
-    assert sorted(row for batch in batches for row in batch) == list(range(course.rows))
+def test_an_epoch_uses_every_row_once_in_batches_of_their_size(case: Case) -> None:
+    batches = list(case.read(case.order()))
+    assert [len(batch) for batch in batches] == case.batches()
+    assert sorted(row for batch in batches for row in batch) == list(range(case.rows))
 
 
-@given(course=COURSES)
+@given(case=COURSES)
 @settings(deadline=None)
-def test_the_rows_of_a_batch_are_known_without_reading(course: Course) -> None:
-    order = course.order()
-    for place, (m, read) in enumerate(zip(course.batches(), course.read(order), strict=True)):
+def test_the_rows_of_a_batch_are_known_without_reading(case: Case) -> None:
+    order = case.order()
+    for place, (m, read) in enumerate(zip(case.batches(), case.read(order), strict=True)):
         assert order.batch(place, m).tolist() == read
 
 
-@given(course=COURSES, data=st.data())
+@given(case=COURSES, data=st.data())
 @settings(deadline=None)
-def test_who_begins_later_reads_what_comes_then(course: Course, data: st.DataObject) -> None:
-    begin = data.draw(st.integers(0, len(course.batches())))
-    whole = list(course.read(course.order()))
-    assert list(course.read(course.order(), begin)) == whole[begin:]
+def test_who_begins_later_reads_what_comes_then(case: Case, data: st.DataObject) -> None:
+    begin = data.draw(st.integers(0, len(case.batches())))
+    whole = list(case.read(case.order()))
+    assert list(case.read(case.order(), begin)) == whole[begin:]
 
 
-@given(course=COURSES, runs=st.lists(st.integers(0, 7), max_size=20))
+@given(case=COURSES, runs=st.lists(st.integers(0, 7), max_size=20))
 @settings(deadline=None)
 def test_it_does_not_matter_how_many_rows_are_asked_for_at_a_time(
-    course: Course, runs: list[int]
+    case: Case, runs: list[int]
 ) -> None:
-    order = course.order()
+    order = case.order()
     stretch = order.starts[1]
     expected = numbers(filled(ShardReader(order, 0, 0), stretch))
     reader = ShardReader(order, 0, 0)
@@ -112,27 +112,27 @@ def filled(reader: ShardReader, rows: int) -> npt.NDArray[np.uint8]:
     return X
 
 
-@given(course=COURSES)
+@given(case=COURSES)
 @settings(deadline=None)
-def test_how_blocks_are_read_does_not_matter(course: Course) -> None:
-    other = course._replace(at_once=100)
-    assert list(course.read(course.order())) == list(other.read(other.order()))
+def test_how_blocks_are_read_does_not_matter(case: Case) -> None:
+    other = case._replace(at_once=100)
+    assert list(case.read(case.order())) == list(other.read(other.order()))
 
 
-@given(course=COURSES, stretch=st.data())
+@given(case=COURSES, stretch=st.data())
 @settings(deadline=None)
-def test_runs_are_the_rows_between_two_places(course: Course, stretch: st.DataObject) -> None:
-    order = course.order()
-    start = stretch.draw(st.integers(0, course.rows))
-    stop = stretch.draw(st.integers(start, course.rows))
+def test_runs_are_the_rows_between_two_places(case: Case, stretch: st.DataObject) -> None:
+    order = case.order()
+    start = stretch.draw(st.integers(0, case.rows))
+    stop = stretch.draw(st.integers(start, case.rows))
     runs = list(order.runs(start, stop))
-    assert all(0 <= run.start < run.stop <= course.sizes[run.block] for run in runs)
+    assert all(0 <= run.start < run.stop <= case.sizes[run.block] for run in runs)
     rows = [[(run.block, row) for row in range(run.start, run.stop)] for run in runs]
-    in_order = [(block, row) for block in order.order for row in range(course.sizes[block])]
+    in_order = [(block, row) for block in order.order for row in range(case.sizes[block])]
     assert list(chain(*rows)) == in_order[start:stop]
 
 
-SOME = Course([40, 7, 0, 33, 20], 9, 3, 16, 4)
+SOME = Case([40, 7, 0, 33, 20], 9, 3, 16, 4)
 
 
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
@@ -143,7 +143,7 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 
 
 def test_a_window_is_mixed_and_no_more_than_it_is_held() -> None:
-    order = Course([1000], 100, 2, 50, 10).order()
+    order = Case([1000], 100, 2, 50, 10).order()
     reader = ShardReader(order, 1, 0)
     assert len(reader.X) == 50
     rows = numbers(filled(reader, 500))
@@ -158,7 +158,7 @@ def test_all_shards_together_hold_a_window() -> None:
     windows = {EpochOrder(blocks, 0, 0, 64, shards).window * shards for shards in (1, 2, 8)}
     assert {window * NUMBERED for window in windows} == {stream.WINDOW}
     many = EpochOrder(blocks, 0, 0, 64, 1024)
-    assert many.window * NUMBERED == stream.LEAST_WINDOW
+    assert many.window * NUMBERED == stream.MIN_WINDOW
 
 
 def test_a_shard_reads_its_own_rows_alone() -> None:

@@ -60,9 +60,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make few rows many blocks and many windows; see that no thread is left."""
     monkeypatch.setattr(npy_folder, "BLOCK", 60)
     monkeypatch.setattr(stream, "WINDOW", 300)
-    monkeypatch.setattr(stream, "LEAST_WINDOW", 60)
+    monkeypatch.setattr(stream, "MIN_WINDOW", 60)
     yield
-    assert "mnn_gpu ahead" not in [thread.name for thread in threading.enumerate()]
+    assert "mnn_gpu prefetch" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.fixture

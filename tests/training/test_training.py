@@ -31,8 +31,8 @@ from mnn_gpu import (
 from mnn_gpu.backends import Backend, Memory
 from mnn_gpu.backends.array_api_backend import PlainBackend
 from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
-from mnn_gpu.training.batches import in_memory
-from mnn_gpu.training.batches.noise import batch_draws
+from mnn_gpu.training.batches import in_memory as batches
+from mnn_gpu.training.batches.noise import batch_noise
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
 from tests.support import oracle
 from tests.support.libraries import library
@@ -481,9 +481,9 @@ def test_random_numbers_are_drawn_while_another_device_works(
 
     def noted(*arguments: Any) -> Any:
         drawn_by.add(threading.current_thread().name)
-        return batch_draws(*arguments)
+        return batch_noise(*arguments)
 
-    monkeypatch.setattr(in_memory, "batch_draws", noted)
+    monkeypatch.setattr(batches, "batch_noise", noted)
     config = TrainingConfig(
         hidden=(6,),
         batch_size=10,
@@ -495,8 +495,8 @@ def test_random_numbers_are_drawn_while_another_device_works(
     there = PlainBackend.of(library(name).asarray([0.0]))
     model, _ = train(images["X"], images["y"], config, backend=there)
     expected, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
-    assert drawn_by == {"mnn_gpu ahead", "MainThread"}
-    assert "mnn_gpu ahead" not in [thread.name for thread in threading.enumerate()]
+    assert drawn_by == {"mnn_gpu prefetch", "MainThread"}
+    assert "mnn_gpu prefetch" not in [thread.name for thread in threading.enumerate()]
     np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-6)
 
 

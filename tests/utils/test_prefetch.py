@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnn_gpu.utils.prefetch import ahead
+from mnn_gpu.utils.prefetch import prefetch
 
-NAME = "mnn_gpu ahead"
+NAME = "mnn_gpu prefetch"
 
 
 def threads() -> list[threading.Thread]:
@@ -65,7 +65,7 @@ class Made:
 @settings(deadline=None)
 def test_what_comes_is_what_is_made_in_its_order(sizes: list[int], most: int, stop: int) -> None:
     made = Made(sizes)
-    with closing(ahead(made.items(), most, float)) as items:
+    with closing(prefetch(made.items(), most, float)) as items:
         assert list(islice(items, stop)) == sizes[:stop]
     assert made.is_closed or stop == 0
 
@@ -74,12 +74,12 @@ def test_it_is_made_in_another_thread() -> None:
     def names() -> Generator[str, None, None]:
         yield threading.current_thread().name
 
-    assert list(ahead(names(), 1)) == [NAME]
+    assert list(prefetch(names(), 1)) == [NAME]
 
 
 def test_no_more_is_made_than_may_lie_ready() -> None:
     made = Made(count())
-    with closing(ahead(made.items(), 3)) as items:
+    with closing(prefetch(made.items(), 3)) as items:
         for taken in range(1, 6):
             next(items)
             # Three lie there, and one waits for room.
@@ -89,7 +89,7 @@ def test_no_more_is_made_than_may_lie_ready() -> None:
 
 def test_what_is_larger_than_all_room_lies_alone() -> None:
     made = Made([100, 1, 100, 1])
-    with closing(ahead(made.items(), 5, float)) as items:
+    with closing(prefetch(made.items(), 5, float)) as items:
         assert next(items) == 100
         made.wait_for(3)
         assert made.so_many == 3
@@ -99,7 +99,7 @@ def test_what_is_larger_than_all_room_lies_alone() -> None:
 @pytest.mark.parametrize("fault", [ValueError("spoilt"), MemoryError(), KeyboardInterrupt()])
 def test_an_error_comes_in_its_turn(fault: BaseException) -> None:
     made = Made([1, 2, 3], fault)
-    items = ahead(made.items(), 10)
+    items = prefetch(made.items(), 10)
     assert [next(items) for _ in range(3)] == [1, 2, 3]
     with pytest.raises(type(fault)) as caught:
         next(items)
@@ -109,12 +109,12 @@ def test_an_error_comes_in_its_turn(fault: BaseException) -> None:
 
 def test_what_the_size_of_an_item_raises_is_an_error_too() -> None:
     with pytest.raises(ZeroDivisionError):
-        list(ahead(Made([1, 0]).items(), 10, lambda number: 1 / number))
+        list(prefetch(Made([1, 0]).items(), 10, lambda number: 1 / number))
 
 
 def test_the_thread_starts_with_the_first_item_that_is_wanted() -> None:
     made = Made([1])
-    items = ahead(made.items(), 1)
+    items = prefetch(made.items(), 1)
     assert not threads()
     items.close()
     assert made.so_many == 0
@@ -122,7 +122,7 @@ def test_the_thread_starts_with_the_first_item_that_is_wanted() -> None:
 
 def test_closing_ends_it_while_it_waits_for_room() -> None:
     made = Made(count())
-    items = ahead(made.items(), 2)
+    items = prefetch(made.items(), 2)
     next(items)
     made.wait_for(4)
     items.close()
@@ -139,7 +139,7 @@ def test_closing_waits_for_the_item_in_the_making() -> None:
         made.so_many = 2
         yield 2
 
-    items = ahead(slowly(), 10)
+    items = prefetch(slowly(), 10)
     next(items)
     threading.Timer(0.05, is_closing.set).start()
     items.close()
@@ -148,7 +148,7 @@ def test_closing_waits_for_the_item_in_the_making() -> None:
 
 def test_dropping_it_ends_it() -> None:
     made = Made(count())
-    items = ahead(made.items(), 2)
+    items = prefetch(made.items(), 2)
     next(items)
     del items
     gc.collect()
@@ -159,7 +159,7 @@ def test_an_error_where_the_items_are_used_ends_it() -> None:
     made = Made(count())
 
     def use() -> None:
-        with closing(ahead(made.items(), 2)) as items:
+        with closing(prefetch(made.items(), 2)) as items:
             for item in items:
                 if item == 3:
                     raise KeyboardInterrupt
@@ -170,8 +170,8 @@ def test_an_error_where_the_items_are_used_ends_it() -> None:
 
 
 def test_several_at_once_do_not_meet() -> None:
-    with closing(ahead(Made(count()).items(), 2)) as one:
-        other = ahead(Made(range(50)).items(), 2)
+    with closing(prefetch(Made(count()).items(), 2)) as one:
+        other = prefetch(Made(range(50)).items(), 2)
         assert list(zip(other, one, strict=False)) == [(i, i) for i in range(50)]
 
 
@@ -180,6 +180,6 @@ def test_overflows_are_treated_as_where_it_is_used() -> None:
         yield float(np.float32(1e38) * np.float32(1e38))
 
     with np.errstate(over="ignore"):
-        assert list(ahead(overflows(), 1)) == [np.inf]
+        assert list(prefetch(overflows(), 1)) == [np.inf]
     with np.errstate(over="raise"), pytest.raises(FloatingPointError):
-        list(ahead(overflows(), 1))
+        list(prefetch(overflows(), 1))

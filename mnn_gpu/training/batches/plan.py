@@ -1,4 +1,4 @@
-"""Which rows go into which step, with which learning rate and which random numbers."""
+"""Which samples, learning rate and random numbers each step of a run uses."""
 
 from __future__ import annotations
 
@@ -8,101 +8,95 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.nn.optimizers import Optimizer, step_scalars
+from mnn_gpu.nn.optimizers import step_scalars
 from mnn_gpu.step.batch import NetworkSpec
 from mnn_gpu.step.sharding import BatchSharding
-from mnn_gpu.training.batches.device_data import Resident
-from mnn_gpu.training.batches.epoch_order import EpochOrder
-from mnn_gpu.training.batches.noise import Draws
+from mnn_gpu.training.batches.noise import BatchNoise
 from mnn_gpu.training.config import TrainingConfig
-from mnn_gpu.utils.random_streams import ORDER, generator
+from mnn_gpu.utils.random_streams import SHUFFLE, generator
 
 Array: TypeAlias = Any
 
 SEGMENT = 4096
-"""Steps whose scalars are computed and brought to the device at a time."""
+"""Number of steps whose scalars are computed and copied to the device at a time."""
 
 
-class Plan:
-    """The batches of a training, from whichever iteration on.
+class BatchPlan:
+    """The sizes and the order of the batches of a run.
 
     Parameters
     ----------
     config : TrainingConfig
-    optimizer : Optimizer
-    data : Resident
     task : NetworkSpec
     backend : Backend
+    rows : int
+        Number of samples.
+    fields : int
+        Number of basis fields of deformations; 0 without augmentation.
     sharding : BatchSharding, optional
-        If other ranks work on parts of the batches, or on a batch part by part.
+        If batches are split into shards, which other ranks may process.
     """
 
     def __init__(
         self,
         config: TrainingConfig,
-        optimizer: Optimizer,
-        data: Resident,
         task: NetworkSpec,
         backend: Backend,
+        rows: int,
+        fields: int = 0,
         sharding: BatchSharding | None = None,
     ) -> None:
         self.config = config
-        self.sharding = sharding
-        self.optimizer = optimizer
-        self.data = data
         self.task = task
         self.backend = backend
-        self.rows = data.rows
-        self.size = config.batch_size or data.rows
-        self.total = config.total_iterations(data.rows)
-        self.per_epoch = config.steps_per_epoch(data.rows)
-        self.interval = config.reporting_interval(data.rows)
+        self.rows = rows
+        self.fields = fields
+        self.sharding = sharding
+        self.optimizer = config.make_optimizer()
+        self.size = config.batch_size or rows
+        self.total = config.total_iterations(rows)
+        self.per_epoch = config.steps_per_epoch(rows)
+        self.interval = config.reporting_interval(rows)
 
-    def rows_of(self, iteration: int) -> npt.NDArray[np.integer[Any]]:
-        """Return which rows the batch of an iteration, counted from 1, is made of."""
-        number, place = divmod(iteration - 1, self.per_epoch)
-        blocks, seed = self.data.blocks, self.config.seed
-        if blocks is not None:
-            shards = 1 if self.sharding is None else self.sharding.shards
-            order = EpochOrder(blocks, seed, number, self.size, shards)
-            return order.batch(place, self.batch_rows(place))
-        return self.order(number)[place * self.size : (place + 1) * self.size]
+    def place_of(self, iteration: int) -> tuple[int, int]:
+        """Return the epoch, from 0, of an iteration, from 1, and its batch's place in it."""
+        return divmod(iteration - 1, self.per_epoch)
 
     def samples_at(self, iteration: int) -> int:
         """Return how many samples an epoch has used after an iteration; 0 before the first."""
-        batches = (iteration - 1) % self.per_epoch + 1 if iteration else 0
-        return min(batches * self.size, self.rows)
+        return min((self.place_of(iteration)[1] + 1) * self.size, self.rows) if iteration else 0
 
     def batch_rows(self, place: int) -> int:
-        """Return how many samples a batch has, by its place in the epoch."""
+        """Return the size of a batch by its place in the epoch."""
         return min(self.size, self.rows - place * self.size)
 
     def order(self, epoch: int) -> npt.NDArray[np.int32]:
-        """Return the order in which an epoch, counted from 0, goes through the rows."""
+        """Return the order of the rows in an epoch, counted from 0, of data in memory."""
         if self.per_epoch == 1:
             return np.arange(self.rows, dtype=np.int32)
-        shuffled = generator(ORDER, self.config.seed, epoch).permutation(self.rows)
+        shuffled = generator(SHUFFLE, self.config.seed, epoch).permutation(self.rows)
         return shuffled.astype(np.int32)
 
     def parts(self, m: int) -> list[slice]:
-        """Return which samples of a batch of m are worked on here, shard by shard."""
+        """Return the samples of a batch of m that are processed here, shard by shard."""
         return [slice(0, m)] if self.sharding is None else self.sharding.parts(m)
 
-    def share(self, m: int, steps: int) -> Array | None:
-        """Return what a sample of batches of m weighs, (steps,), where they are shared out."""
+    def sample_weight(self, m: int, steps: int) -> Array | None:
+        """Return the weight of a sample of batches of m, (steps,), if they are sharded."""
         if self.sharding is None:
             return None
         return self.backend.asarray(np.full(steps, 1 / m), dtype=self.config.dtype)
 
-    def draws(self, epoch: int) -> list[Draws]:
-        """Return what is drawn in an epoch, for each of the parts."""
-        basis = self.data.basis
-        basis_fields = 0 if basis is None else int(basis.shape[0])
+    def noise(self, epoch: int, place: int) -> list[BatchNoise]:
+        """Return the random numbers of an epoch from a batch on, for each part."""
         shards = [()] if self.sharding is None else [(shard,) for shard in self.sharding.mine]
-        return [Draws(self.config, self.task, basis_fields, epoch, *shard) for shard in shards]
+        noise = [BatchNoise(self.config, self.task, self.fields, epoch, *s) for s in shards]
+        for own, part in zip(noise, self.parts(self.size), strict=True):
+            own.skip(place, part.stop - part.start)
+        return noise
 
     def scalars(self, segment: int) -> Array:
-        """Return the optimizer's numbers of a segment's steps, (steps, numbers), on the device."""
+        """Return the optimizer's scalars of a segment's steps, (steps, scalars), on the device."""
         start = segment * SEGMENT
         steps = range(start, min(start + SEGMENT, self.total))
         config = self.config

@@ -1,4 +1,4 @@
-"""Reads a shard's samples of an epoch in their order, block by block."""
+"""Reads the samples of a shard in the order of an epoch, block by block."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mnn_gpu.training.batches.epoch_order import EpochOrder
 
 
 class ShardReader:
-    """Reads the rows of one shard in an epoch's order.
+    """Reads the rows of one shard in the order of an epoch.
 
-    It holds a window of them and a piece of what comes next, whatever the blocks' size.
+    It holds one window and the piece that was read last, whatever the size of the blocks.
 
     Parameters
     ----------
     order : EpochOrder
     shard : int
     skip : int
-        How many of its rows have been used already.
+        Number of its rows that have been used already.
     """
 
     def __init__(self, order: EpochOrder, shard: int, skip: int) -> None:
@@ -32,12 +32,12 @@ class ShardReader:
         longest = max((stop - start for start, stop in self.windows), default=0)
         self.X = np.empty((longest, order.blocks.features), order.blocks.dtype)
         self.y = np.empty(longest, np.int64)
-        self.mixture = np.empty(0, np.int64)
+        self.permutation = np.empty(0, np.int64)
         self.pieces = self._pieces()
         self.rest = self.X[:0], self.y[:0]
 
     def fill(self, X: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> None:
-        """Write the next rows, as many as there is room for, and their labels.
+        """Fill the arrays with the next rows and their labels.
 
         Parameters
         ----------
@@ -50,19 +50,19 @@ class ShardReader:
         """
         done = 0
         while done < len(y):
-            if not len(self.mixture):
+            if not len(self.permutation):
                 self._load()
-            rows = self.mixture[self.at : self.at + len(y) - done]
-            # "clip" spares NumPy a buffer: the numbers are this class's own.
+            rows = self.permutation[self.at : self.at + len(y) - done]
+            # All indices are valid; "clip" saves NumPy a buffer.
             self.X.take(rows, 0, X[done : done + len(rows)], "clip")
             self.y.take(rows, 0, y[done : done + len(rows)], "clip")
             done += len(rows)
             self.at += len(rows)
-            if self.at == len(self.mixture):
-                self.number, self.at, self.mixture = self.number + 1, 0, self.mixture[:0]
+            if self.at == len(self.permutation):
+                self.number, self.at, self.permutation = self.number + 1, 0, self.permutation[:0]
 
     def _load(self) -> None:
-        """Fill the window with the rows that come next in the order."""
+        """Fill the window with the next rows of the order."""
         start, stop = self.windows[self.number]
         done, count = 0, stop - start
         while done < count:
@@ -72,10 +72,10 @@ class ShardReader:
             self.X[here], self.y[here] = X[:taken], y[:taken]
             self.rest = X[taken:], y[taken:]
             done = here.stop
-        self.mixture = self.order.mixture(self.shard, self.number, count)
+        self.permutation = self.order.window_permutation(self.shard, self.number, count)
 
     def _pieces(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
-        """Yield the shard's rows from the first window on, as they are read."""
+        """Yield the rows of the shard from its current window on, as they are read."""
         start, stop = self.windows[self.number][0], self.order.starts[self.shard + 1]
         for run in self.order.runs(start, stop):
             for X, y in self.order.blocks.pieces(*run):

@@ -1,7 +1,8 @@
-"""Training on data that stay on the disk: they are read while the device is at work."""
+"""Data that stay on the disk and are read during the run."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -13,43 +14,83 @@ from mnn_gpu.data.dataset import class_index, several_classes
 from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.data.unit_blocks import in_unit_range
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.models.block_microbatches import BlockShards
-from mnn_gpu.step.batch import Batch
+from mnn_gpu.models.block_microbatches import BlockMicrobatches
+from mnn_gpu.step.batch import Batch, StepData
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.training.batches.device_data import (
+    DeviceData,
     Labelled,
-    Resident,
     deformation,
-    held_out_shards,
+    held_out_microbatches,
     input_scale,
     known_classes,
 )
 from mnn_gpu.training.batches.epoch_order import EpochOrder
-from mnn_gpu.training.batches.noise import batch_draws, own_parts
-from mnn_gpu.training.batches.plan import Plan
+from mnn_gpu.training.batches.noise import batch_noise, own_parts
+from mnn_gpu.training.batches.plan import BatchPlan
 from mnn_gpu.training.batches.shard_reader import ShardReader
 from mnn_gpu.training.config import TrainingConfig
 
 Array: TypeAlias = Any
 
 SCALE_PLACES, SCALE_ROWS = 16, 256
-"""From so many places, and so many rows from each on, the scale of the inputs is told."""
+"""Number of places, and of rows from each on, from which the scale of the inputs is computed."""
 
 
-def placed_blocks(
+@dataclass(kw_only=True)
+class StreamedData(DeviceData):
+    """Data on the disk; their batches bring the samples to the device.
+
+    Attributes
+    ----------
+    blocks : Blocks
+    microbatches : BlockMicrobatches
+    """
+
+    blocks: Blocks
+    microbatches: BlockMicrobatches
+
+    @property
+    def rows(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def features(self) -> int:
+        return self.blocks.features
+
+    @property
+    def row_bytes(self) -> int:
+        return self.blocks.features * self.blocks.dtype.itemsize
+
+    def step_data(self, is_weight: Array | None = None) -> StepData:
+        return StepData(None, None, (), is_weight, self.basis)
+
+    def epoch(self, plan: BatchPlan, number: int, place: int) -> StreamedEpoch:
+        return StreamedEpoch(plan, self.blocks, self.classes, number, place)
+
+    def batch_rows(self, plan: BatchPlan, iteration: int) -> npt.NDArray[np.integer[Any]]:
+        number, place = plan.place_of(iteration)
+        return _order(plan, self.blocks, number).batch(place, plan.batch_rows(place))
+
+    def split(self, shard_rows: int) -> None:
+        super().split(shard_rows)
+        self.microbatches = replace(self.microbatches, rows=shard_rows)
+
+
+def stream_to_device(
     blocks: Blocks,
     validation: Labelled | None,
     classes: npt.ArrayLike | None,
     config: TrainingConfig,
     backend: Backend,
     sharding: BatchSharding | None = None,
-) -> Resident:
-    """Return what a training on these data needs; the parameters are those of `placed`.
+) -> StreamedData:
+    """Check data on the disk and prepare to read them; the parameters are those of `to_device`.
 
     Raises
     ------
     DataError
-        If the validation rows do not fit, or labels are none of ``classes``.
+        If the validation rows do not fit, or labels are not among ``classes``.
     UsageError
         If each batch is to be all of the data.
     """
@@ -67,34 +108,32 @@ def placed_blocks(
         class_index(known, blocks.classes, blocks.source)
     images = (len(blocks), *(blocks.image_shape or (blocks.features,)))
     shape, basis = deformation(images, blocks.features, config, backend)
-    held_out = []
-    if validation is not None:
-        own_part = known, config, backend, sharding
-        held_out = held_out_shards(
-            validation, blocks.features, blocks.feature_names, pixel_max, *own_part
-        )
+    of_blocks = blocks.features, blocks.feature_names, pixel_max, known
+    validated = held_out_microbatches(validation, *of_blocks, config, backend, sharding)
     count = len(blocks.bounds) - 1
     own = range(count) if sharding is None else sharding.own_of(count)
     rows = config.shard_rows or backend.shard_rows
-    return Resident(
-        X=None,
-        labels=None,
-        shards=BlockShards(blocks, known, own, rows, backend),
-        validation=held_out,
+    return StreamedData(
+        blocks=blocks,
+        microbatches=BlockMicrobatches(blocks, known, own, rows, backend),
+        validation=validated,
         has_validation=validation is not None,
         classes=known,
         image_shape=shape,
         basis=basis,
-        half_turned=np.empty(0, bool),
         input_scale=input_scale(_some_rows(blocks)) if config.scale_inputs else 1.0,
         pixel_max=pixel_max,
-        blocks=blocks,
         feature_names=blocks.feature_names,
     )
 
 
+def _order(plan: BatchPlan, blocks: Blocks, number: int) -> EpochOrder:
+    shards = 1 if plan.sharding is None else plan.sharding.shards
+    return EpochOrder(blocks, plan.config.seed, number, plan.size, shards)
+
+
 def _some_rows(blocks: Blocks) -> npt.NDArray[Any]:
-    """Read rows from places all over the data, even where these are one block."""
+    """Read rows from places all over the data, even if these are a single block."""
     count = len(blocks)
     parts = []
     places = sorted({count * i // SCALE_PLACES for i in range(SCALE_PLACES)})
@@ -107,25 +146,28 @@ def _some_rows(blocks: Blocks) -> npt.NDArray[Any]:
 
 
 class StreamedEpoch:
-    """One pass over data that stay on the disk, from a step on; see `batches.Plan`."""
+    """One pass over streamed data, from a batch on."""
 
-    def __init__(self, plan: Plan, blocks: Blocks, number: int, place: int) -> None:
+    def __init__(
+        self,
+        plan: BatchPlan,
+        blocks: Blocks,
+        classes: npt.NDArray[Any],
+        number: int,
+        place: int,
+    ) -> None:
         self.plan = plan
         self.blocks = blocks
-        self.number = number
-        sharding = plan.sharding or BatchSharding(1)
-        order = EpochOrder(blocks, plan.config.seed, number, plan.size, sharding.shards)
-        parts = plan.parts(plan.size)
+        self.classes = classes
+        order = _order(plan, blocks, number)
+        shards = (plan.sharding or BatchSharding(1)).mine
         self.readers = [
             ShardReader(order, shard, place * (part.stop - part.start))
-            for shard, part in zip(sharding.mine, parts, strict=True)
+            for shard, part in zip(shards, plan.parts(plan.size), strict=True)
         ]
-        self.draws = plan.draws(number)
-        for draws, part in zip(self.draws, parts, strict=True):
-            draws.skip(place, part.stop - part.start)
+        self.noise = plan.noise(number, place)
 
     def batch(self, scalars: Array, place: int, steps: int) -> Batch:
-        """Return the batches of the next steps; to be asked for in their order."""
         plan, m = self.plan, self.plan.batch_rows(place)
         parts = own_parts(plan.parts(m))
         X = np.empty((steps, parts[-1].stop, self.blocks.features), self.blocks.dtype)
@@ -136,14 +178,14 @@ class StreamedEpoch:
         augmentation = plan.config.augmentation
         half_turned = np.isin(y, () if augmentation is None else augmentation.half_turned)
         labels, asarray = self._labels(y), plan.backend.asarray
-        drawn = batch_draws(self.draws, parts, half_turned, plan.task, asarray)
-        return Batch(scalars, None, *drawn, plan.share(m, steps), asarray(X), asarray(labels))
+        drawn = batch_noise(self.noise, parts, half_turned, plan.task, asarray)
+        weight = plan.sample_weight(m, steps)
+        return Batch(scalars, None, *drawn, weight, asarray(X), asarray(labels))
 
     def _labels(self, y: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """Return class indices; all labels have been seen when the training began."""
-        classes = self.plan.data.classes
-        labels = np.searchsorted(classes, y).astype(np.int32)
-        if (classes.take(labels, mode="clip") != y).any():
+        """Return class indices; all labels were known when the run began."""
+        labels = np.searchsorted(self.classes, y).astype(np.int32)
+        if (self.classes.take(labels, mode="clip") != y).any():
             raise DataError(
                 f"{self.blocks.source} was changed while it was trained on.",
                 "Leave the data as they are until the training has ended.",

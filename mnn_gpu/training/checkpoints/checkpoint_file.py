@@ -171,7 +171,7 @@ def check_arrays(snapshot: Snapshot, like: Mapping[str, npt.NDArray[Any]], sampl
 def state_arrays(state: State, backend: Backend) -> Arrays:
     """Return the arrays of a state by name, on the host."""
     named = {name: getattr(state, name) for name in METRICS}
-    slots = {f"slot{i}": slot for i, slot in enumerate(state.slots)}
+    slots = {f"slot{i}": slot for i, slot in enumerate(state.optimizer_state)}
     named |= {"theta": state.theta} | slots
     return {name: backend.to_numpy(array) for name, array in named.items()}
 
@@ -179,5 +179,5 @@ def state_arrays(state: State, backend: Backend) -> Arrays:
 def state_from(arrays: Arrays, like: State, backend: Backend) -> State:
     """Return the state that `state_arrays` took apart, on the device."""
     here = {name: backend.asarray(array) for name, array in arrays.items()}
-    slots = tuple(here[f"slot{i}"] for i in range(len(like.slots)))
+    slots = tuple(here[f"slot{i}"] for i in range(len(like.optimizer_state)))
     return State(here["theta"], slots, *(here[name] for name in METRICS))

@@ -1,11 +1,10 @@
-"""An estimator's fit that can go on after it was cut: its state after the last two epochs."""
+"""The checkpoints of an estimator's fit, after its last two epochs."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Container
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,21 +18,21 @@ from mnn_gpu.estimators.device_arrays import DeviceRows
 from mnn_gpu.estimators.device_fit import as_theta, set_parameters, theta_of
 from mnn_gpu.estimators.solver_state import Split
 from mnn_gpu.nn.optimizers import Adam
-from mnn_gpu.storage.checkpoint_folder import SnapshotFolder, number_of
-from mnn_gpu.storage.safetensors_file import (
-    DAMAGE,
-    data_digest,
-    dump_with_checksum,
-    load_with_checksum,
+from mnn_gpu.storage.checkpoints import (
+    Check,
+    CheckpointRecord,
+    Checkpoints,
+    all_finite,
+    check_facts,
+    same_shapes,
 )
+from mnn_gpu.storage.safetensors_file import data_digest
 
 Host: TypeAlias = npt.NDArray[Any]
 
-FORMAT = "mnn_gpu fit 1"
 FREE = ("checkpoint", "comm", "device", "max_iter", "random_state", "verbose", "warm_start")
-"""Parameters that may be others when a fit goes on."""
-NUMBERS = ("steps", "place", "learning_rate")
-REMEMBERED = (
+"""Parameters that may change when a fit is resumed."""
+ATTRIBUTES = (
     "n_iter_",
     "t_",
     "loss_",
@@ -43,7 +42,8 @@ REMEMBERED = (
     "best_validation_score_",
     "_no_improvement_count",
 )
-"""Attributes of scikit-learn's that go on from one epoch to the next."""
+"""Attributes of scikit-learn's that one epoch passes to the next."""
+ROWS = ("training", "held_out", "order")
 
 
 def fit_checkpoint(
@@ -54,7 +54,7 @@ def fit_checkpoint(
     Raises
     ------
     UsageError
-        If it is ``partial_fit``, which the caller repeats as it likes.
+        If this is ``partial_fit``: its caller decides how often to repeat it.
     """
     if estimator.checkpoint is None:
         return None
@@ -65,81 +65,69 @@ def fit_checkpoint(
     return FitCheckpoint(estimator, digest_of(X, y, weights))
 
 
-class FitCheckpoint(SnapshotFolder):
-    """The snapshots of one estimator's fit, bound to its parameters and data."""
+class FitCheckpoint(Checkpoints):
+    """The checkpoints of one estimator's fit, which belong to its parameters and data."""
 
     def __init__(self, estimator: Any, digest: str) -> None:
-        super().__init__(estimator.checkpoint)
+        settings = json.loads(json.dumps(settings_of(estimator, FREE)))
+        how = None if estimator.warm_start else "warm_start=True"
+        super().__init__(estimator.checkpoint, "fit", settings, digest, how)
         self.estimator = estimator
-        self.digest = digest
-        if not estimator.warm_start:
-            try:
-                self.check_free("warm_start=True")
-            except UsageError:
-                self.lock.close()
-                raise
 
-    def save(self, split: Split, *, finished: bool) -> None:
-        """Write how the fit stands after an epoch.
+    def save_epoch(self, split: Split, *, finished: bool) -> None:
+        """Write the state after an epoch.
 
         The estimator has its parameters; its solver still has them on the device.
         """
-        of = self.estimator
+        of, solver = self.estimator, self.estimator._optimizer
         key = of._random_state.get_state(legacy=False)
         arrays = {
             "theta": theta_of(of),
-            "training": split.training,
-            "held_out": split.held_out,
-            "order": split.order,
             "random": key["state"]["key"],
-            **{f"slot{i}": slot for i, slot in enumerate(of._optimizer.optimizer_state)},
+            **{name: getattr(split, name) for name in ROWS},
+            **{f"optimizer_state{i}": v for i, v in enumerate(solver.optimizer_state)},
         }
         if of.early_stopping:
             arrays["best"] = as_theta(of._best_coefs, of._best_intercepts)
-        metadata = {
-            "format": FORMAT,
-            "settings": json.dumps(settings_of(of, FREE)),
-            "data": self.digest,
-            "finished": json.dumps(finished),
-            "place": json.dumps(key["state"]["pos"]),
-            "steps": json.dumps(of._optimizer.steps),
-            "learning_rate": json.dumps(float(of._optimizer.learning_rate)),
-            # Of losses in float32, float makes numbers that JSON can write.
-            **{name: json.dumps(getattr(of, name), default=float) for name in REMEMBERED},
+        values = {
+            "finished": finished,
+            "place": key["state"]["pos"],
+            "steps": solver.steps,
+            "learning_rate": float(solver.learning_rate),
+            **{name: getattr(of, name) for name in ATTRIBUTES},
         }
-        self.write(of.t_, dump_with_checksum(arrays, metadata))
+        self.save(CheckpointRecord(of.t_, arrays, values))
 
     def resumed(self, loss_type: type[np.floating[Any]]) -> Split | None:
-        """Give the estimator what the newest whole file holds; return the rows it goes through.
+        """Give the estimator the state of the newest intact file; return its rows.
 
-        An estimator that was not fitted before gets all of it, and nothing is left to do where the
+        An estimator that was not fitted before gets all of it, and nothing is left to do if the
         fit had ended. One that was fitted before starts another fit from where that one ended, as
         scikit-learn's warm start does. None if there is no file, or for such another fit.
 
         Parameters
         ----------
         loss_type : type
-            Of the losses, see `placement.loss_type`; the file holds them as JSON numbers.
+            Of the losses, see `device_fit.loss_type`; the file has them as JSON numbers.
 
         Raises
         ------
         ModelFileError, UsageError
-            See `SnapshotFolder.newest`, and if it is of other parameters or other data.
+            See `Checkpoints.load`.
         """
-        found = self.newest(self._read)
+        found = self.load(lambda record: check_record(record, self.estimator))
         if found is None:
             return None
-        arrays, told = found
-        of = self.estimator
+        of, arrays, values = self.estimator, found.arrays, dict(found.values)
         was_fitted = of.t_ > 0
-        # Reaching max_iter is no end if more is asked for now.
-        is_finished = told["finished"] or told["n_iter_"] >= of.max_iter
-        told["loss_"] = loss_type(told["loss_"])
-        told["loss_curve_"] = [loss_type(loss) for loss in told["loss_curve_"]]
-        if told["best_loss_"] is not None:
-            told["best_loss_"] = loss_type(told["best_loss_"])
-        for name in REMEMBERED:
-            setattr(of, name, told[name])
+        # A fit that reached max_iter continues if more epochs are requested now.
+        is_finished = values["finished"] or values["n_iter_"] >= of.max_iter
+        values["loss_"] = loss_type(values["loss_"])
+        values["loss_curve_"] = [loss_type(loss) for loss in values["loss_curve_"]]
+        if values["best_loss_"] is not None:
+            values["best_loss_"] = loss_type(values["best_loss_"])
+        for name in ATTRIBUTES:
+            setattr(of, name, values[name])
         if "best" in arrays:
             set_parameters(of, arrays["best"])
             of._best_coefs, of._best_intercepts = of.coefs_, of.intercepts_
@@ -150,106 +138,112 @@ class FitCheckpoint(SnapshotFolder):
             of._random_state = check_random_state(of.random_state)
             return None
         solver = of._optimizer
-        solver.steps = told["steps"]
+        solver.steps = values["steps"]
         size = solver.optimizer.state_size
-        solver.optimizer_state = [arrays[f"slot{i}"] for i in range(size)]
+        solver.optimizer_state = [arrays[f"optimizer_state{i}"] for i in range(size)]
         if of.solver == "sgd":
-            solver.schedule.learning_rate = told["learning_rate"]
-        # A generator of its own: the global one of ``random_state=None`` is left alone.
+            solver.schedule.learning_rate = values["learning_rate"]
+        # A new generator: the global one of ``random_state=None`` is not changed.
         of._random_state = np.random.RandomState()
-        of._random_state.set_state(("MT19937", arrays["random"], told["place"], 0, 0.0))
+        of._random_state.set_state(("MT19937", arrays["random"], values["place"], 0, 0.0))
         rows = arrays["training"], arrays["held_out"], arrays["order"]
         return Split(*rows, is_finished=is_finished)
 
-    def _read(self, path: Path) -> tuple[dict[str, Host], dict[str, Any]]:
-        arrays, metadata = load_with_checksum(path, FORMAT)
-        try:
-            told = {
-                name: json.loads(metadata[name]) for name in (*REMEMBERED, *NUMBERS, "finished")
-            }
-            settings = json.loads(metadata["settings"])
-            _check(arrays, told, self.estimator)
-            if told["t_"] != number_of(path):
-                raise ValueError(f"it is of {told['t_']} samples")
-        except DAMAGE as error:
-            raise ValueError(str(error)) from error
-        self._check_same(path, settings, metadata.get("data"))
-        return arrays, told
 
-    def _check_same(self, path: Path, settings: Any, digest: str | None) -> None:
-        own = json.loads(json.dumps(settings_of(self.estimator, FREE)))
-        if settings != own:
-            others = [name for name in own if settings.get(name) != own[name]]
-            raise UsageError(
-                f"{path} is of a fit with other {', '.join(others) or 'parameters'}.",
-                "Fit with the parameters it was begun with, or take another folder.",
-            )
-        if digest != self.digest:
-            raise UsageError(
-                f"{path} is of a fit to other data.",
-                "Fit the same data, or take another folder.",
-            )
+# ---- checks --------------------------------------------------------------------------
 
 
-def _check(arrays: dict[str, Host], told: dict[str, Any], estimator: Any) -> None:
-    """See that what a file tells can be of a fit of this estimator."""
-    solver = estimator._optimizer.optimizer
-    names = {"theta", "training", "held_out", "order", "random"}
-    names |= {f"slot{i}" for i in range(solver.state_size)}
-    names |= {"best"} if estimator.early_stopping else set()
-    if set(arrays) != names:
-        raise ValueError("its arrays are not those of such a fit")
-    if isinstance(solver, Adam) and (arrays["slot1"] < 0).any():
-        raise ValueError("its mean squares are negative")
-    theta = theta_of(estimator)
-    vectors = [
-        array for name, array in arrays.items() if name.startswith(("theta", "slot", "best"))
-    ]
-    if any((v.shape, v.dtype) != (theta.shape, theta.dtype) for v in vectors):
-        raise ValueError("its arrays do not fit the parameters")
-    if not all(np.isfinite(vector).all() for vector in vectors):
-        raise ValueError("its arrays are not finite")
-    training, held_out = arrays["training"], arrays["held_out"]
+def _each_row_once(training: Host, held_out: Host, order: Host) -> bool:
     rows = np.sort(np.concatenate([training, held_out]))
     places = np.arange(len(training))
-    if not (
-        np.array_equal(rows, np.arange(len(rows)))
-        and np.array_equal(np.sort(arrays["order"]), places)
-    ):
-        raise ValueError("its rows are not each there once")
-    if arrays["random"].shape != (624,) or arrays["random"].dtype != np.uint32:
-        raise ValueError("its random numbers' state is none")
-    counts = [told[name] for name in ("n_iter_", "t_", "_no_improvement_count", "steps", "place")]
-    if not all(type(count) is int and count >= 0 for count in counts) or told["place"] > 624:
-        raise ValueError("its counts are none")
-    numbers = [told["learning_rate"], told["loss_"], *told["loss_curve_"]]
-    numbers += told["validation_scores_"] or []
-    numbers += [] if told["best_loss_"] is None else [told["best_loss_"]]
-    if (
-        not all(type(n) is float and math.isfinite(n) for n in numbers)
-        or type(told["finished"]) is not bool
-    ):
-        raise ValueError("its numbers are none")
-    _check_scores(told, estimator)
+    return np.array_equal(rows, np.arange(len(rows))) and np.array_equal(np.sort(order), places)
 
 
-def _check_scores(told: dict[str, Any], estimator: Any) -> None:
-    """See that the losses and scores belong together."""
-    early = estimator.early_stopping
-    losses, scores = told["loss_curve_"], told["validation_scores_"]
-    best, of = (told["best_validation_score_"], scores) if early else (told["best_loss_"], losses)
-    if not losses or told["loss_"] != losses[-1] or best not in (of or []):
-        raise ValueError("its best is none of its losses or scores")
-    if max(scores or [0]) > 1 or (min(losses) < 0 and is_classifier(estimator)):
-        raise ValueError("its losses or scores cannot be")
-    if not 1 <= told["n_iter_"] <= len(losses) or told["_no_improvement_count"] > len(losses):
-        raise ValueError("its counts are none")
-    if told["steps"] < 1 or told["learning_rate"] <= 0:
-        raise ValueError("its steps are none")
+def _is_number(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
+
+
+def _are_counts(*counts: Any) -> bool:
+    return all(type(count) is int and count >= 0 for count in counts)
+
+
+CHECKS: tuple[Check, ...] = (
+    ("names expected_names", set.__eq__, "its arrays are not those of such a fit"),
+    ("squares", lambda squares: bool((squares >= 0).all()), "its mean squares are negative"),
+    ("vectors like", same_shapes, "its arrays do not fit the parameters"),
+    ("vectors", all_finite, "its arrays are not finite"),
+    ("training held_out order", _each_row_once, "it does not have each row once"),
+    (
+        "random",
+        lambda random: random.shape == (624,) and random.dtype == np.uint32,
+        "its state of the random numbers is invalid",
+    ),
+    ("n_iter_ t_ _no_improvement_count steps place", _are_counts, "its counts are invalid"),
+    ("place", lambda place: place <= 624, "its counts are invalid"),
+    ("number t_", lambda number, samples: number == samples, "it is of another epoch"),
+    (
+        "learning_rate loss_ loss_curve_ validation_scores_",
+        lambda rate, loss, losses, scores: all(map(_is_number, [rate, loss, *losses, *scores])),
+        "its numbers are invalid",
+    ),
+    ("best_loss_", lambda best: best is None or _is_number(best), "its numbers are invalid"),
+    ("finished", lambda finished: type(finished) is bool, "its numbers are invalid"),
+    (
+        "loss_ loss_curve_ best candidates",
+        lambda loss, losses, best, all_: losses and loss == losses[-1] and best in all_,
+        "its best is none of its losses or scores",
+    ),
+    (
+        "loss_curve_ validation_scores_ is_classifier",
+        lambda losses, scores, positive: (
+            max(scores, default=0) <= 1 and not (positive and min(losses) < 0)
+        ),
+        "its losses or scores are invalid",
+    ),
+    (
+        "n_iter_ _no_improvement_count loss_curve_",
+        lambda n, waited, losses: 1 <= n <= len(losses) and waited <= len(losses),
+        "its counts are invalid",
+    ),
+    (
+        "steps learning_rate",
+        lambda steps, rate: steps >= 1 and rate > 0,
+        "its steps are invalid",
+    ),
+)
+
+
+def check_record(record: CheckpointRecord, estimator: Any) -> None:
+    """Check that a record can be of a fit of this estimator.
+
+    Raises
+    ------
+    ValueError
+        Or another exception of `safetensors_file.DAMAGE`.
+    """
+    arrays, values = record.arrays, record.values
+    solver, early = estimator._optimizer.optimizer, estimator.early_stopping
+    names = ["theta", *(f"optimizer_state{i}" for i in range(solver.state_size))]
+    names += ["best"] if early else []
+    facts = {
+        **arrays,
+        **values,
+        "number": record.number,
+        "names": set(arrays),
+        "expected_names": {*names, *ROWS, "random"},
+        "squares": arrays["optimizer_state1"] if isinstance(solver, Adam) else np.zeros(0),
+        "vectors": {name: arrays[name] for name in names},
+        "like": dict.fromkeys(names, theta_of(estimator)),
+        "validation_scores_": values["validation_scores_"] or [],
+        "best": values["best_validation_score_" if early else "best_loss_"],
+        "candidates": values["validation_scores_" if early else "loss_curve_"] or [],
+        "is_classifier": is_classifier(estimator),
+    }
+    check_facts(facts, CHECKS)
 
 
 def settings_of(estimator: Any, free: Container[str]) -> dict[str, Any]:
-    """Return the parameters but for some, as JSON can hold them."""
+    """Return the parameters except some, as JSON can hold them."""
     settings = {k: v for k, v in estimator.get_params(deep=False).items() if k not in free}
     return {name: _plain(value) for name, value in settings.items()}
 
@@ -261,7 +255,7 @@ def _plain(value: Any) -> Any:
 
 
 def digest_of(X: Any, y: Host, weights: Host | None) -> str:
-    """Return what tells the data of a fit from others."""
+    """Return a digest of the data of a fit."""
     if isinstance(X, DeviceRows):
         parts = [X.backend.to_numpy(X.array)]
     elif scipy.sparse.issparse(X):

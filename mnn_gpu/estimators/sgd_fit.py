@@ -146,7 +146,7 @@ def _epochs(
             if not is_over:
                 estimator._no_improvement_count = 0
         if kept:
-            kept.save(split, finished=is_over)
+            kept.save_epoch(split, finished=is_over)
         if is_over or loop.incremental:
             return
     warnings.warn(

@@ -125,7 +125,7 @@ class SnapshotFolder:
         for path in paths:
             try:
                 return read(path)
-            except UsageError:
+            except (UsageError, ModelFileError):
                 raise
             except ValueError as error:
                 faults.append(f"{path} is not a whole checkpoint ({error}).")

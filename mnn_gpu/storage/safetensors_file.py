@@ -55,21 +55,13 @@ def dump_with_checksum(
     return tensor_file(arrays, {**metadata, "checksum": checksum(arrays, metadata)})
 
 
-def load_with_checksum(
-    path: Path, file_format: str
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
+def load_with_checksum(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
     """Return arrays and metadata of a file that `dump_with_checksum` made.
-
-    Parameters
-    ----------
-    path : Path
-    file_format : str
-        What the metadata are to say under ``format``.
 
     Raises
     ------
     ValueError
-        If the file is not whole, or of another format.
+        If the file is damaged.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -78,8 +70,6 @@ def load_with_checksum(
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata.get("format") != file_format:
-            raise ValueError(f"its format is {metadata.get('format', 'not given')}")
         if metadata.pop("checksum", None) != checksum(arrays, metadata):
             raise ValueError("its checksum differs")
     except (*DAMAGE, SafetensorError) as error:

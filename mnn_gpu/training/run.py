@@ -19,12 +19,18 @@ from mnn_gpu.nn.parameters import fold_input_scale, unflatten
 from mnn_gpu.step.batch import Batch, NetworkSpec
 from mnn_gpu.step.microbatches import Microbatch
 from mnn_gpu.step.train_step import State
+from mnn_gpu.storage.checkpoints import CheckpointRecord
 from mnn_gpu.training.batches.device_data import DeviceData
 from mnn_gpu.training.batches.plan import BatchPlan
-from mnn_gpu.training.checkpoints.checkpoint_file import Snapshot, state_arrays, state_from
+from mnn_gpu.training.checkpoints.checkpoint import (
+    records_array,
+    records_from,
+    state_arrays,
+    state_from,
+)
 from mnn_gpu.training.compiled_step import CompiledStep
 from mnn_gpu.training.config import TrainingConfig
-from mnn_gpu.training.early_stopping import EarlyStopping
+from mnn_gpu.training.early_stopping import Best, EarlyStopping
 from mnn_gpu.training.history import History, Record
 from mnn_gpu.training.hooks import Hook
 from mnn_gpu.training.learning_curve import columns
@@ -176,18 +182,22 @@ class TrainingRun:
 
     # ---- checkpoints -----------------------------------------------------------------
 
-    def snapshot(self) -> Snapshot:
-        """Return the state for a checkpoint."""
-        arrays = state_arrays(self.state, self.backend)
-        records = tuple(self.records)
-        return Snapshot(arrays, self.iteration, self.seconds, records, self.early_stopping.best)
+    def checkpoint_record(self) -> CheckpointRecord:
+        """Return the state as a record for a checkpoint."""
+        arrays, best = state_arrays(self.state, self.backend), self.early_stopping.best
+        arrays["records"] = records_array(self.records)
+        if best is not None:
+            arrays["best"] = best.theta
+        values = {"seconds": self.seconds, "best": best and best.record}
+        return CheckpointRecord(self.iteration, arrays, values)
 
-    def resume(self, snapshot: Snapshot) -> None:
-        """Continue from a snapshot."""
-        self.iteration = snapshot.iteration
-        self.records = list(snapshot.records)
-        self.early_stopping = EarlyStopping(self.config, snapshot.best)
-        self.state = state_from(snapshot.arrays, self.state, self.backend)
+    def resume(self, record: CheckpointRecord) -> None:
+        """Continue from a checkpoint."""
+        self.iteration, best = record.number, record.values["best"]
+        self.records = records_from(record.arrays["records"])
+        if best is not None:
+            self.early_stopping.best = Best(best, record.arrays["best"])
+        self.state = state_from(record.arrays, self.state, self.backend)
 
     # ---- the result ------------------------------------------------------------------
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from mnn_gpu.models.model import Model
+from mnn_gpu.storage.checkpoints import CheckpointRecord, Checkpoints
 from mnn_gpu.training.batches.loader import load_batches
-from mnn_gpu.training.checkpoints.checkpoint import Checkpoint
-from mnn_gpu.training.checkpoints.checkpoint_file import Snapshot, state_arrays
+from mnn_gpu.training.checkpoints.checkpoint import check_record, state_arrays
 from mnn_gpu.training.checkpoints.interval import Due
 from mnn_gpu.training.history import History, TrainingInterrupted
 from mnn_gpu.training.hooks import Deferred, Hook
@@ -24,7 +24,7 @@ class Trainer:
     ----------
     run : TrainingRun
     hooks : sequence of Hook
-    checkpoint : Checkpoint, optional
+    checkpoints : Checkpoints, optional
     due : Due, optional
         When checkpoints are due. Default: at every record.
     """
@@ -33,12 +33,12 @@ class Trainer:
         self,
         run: TrainingRun,
         hooks: Sequence[Hook] = (),
-        checkpoint: Checkpoint | None = None,
+        checkpoints: Checkpoints | None = None,
         due: Due | None = None,
     ) -> None:
         self.run = run
         self.hooks = hooks
-        self.checkpoint = checkpoint
+        self.checkpoints = checkpoints
         self.due = due or Due()
         self.interrupt = FinishStep(on_first=self._on_interrupt)
 
@@ -69,8 +69,8 @@ class Trainer:
         if not number:
             return run.result()
         run.check_finite()
-        if self.checkpoint:  # Before the evaluation: the sender of a signal may not wait for it.
-            self.checkpoint.save(run.snapshot())
+        if self.checkpoints:  # Before the evaluation: the sender of a signal may not wait for it.
+            self.checkpoints.save(run.checkpoint_record())
         raise TrainingInterrupted(*run.result(), number)
 
     def _loop(self) -> int:
@@ -99,32 +99,34 @@ class Trainer:
     def _start(self, resume: bool) -> None:
         """Load the checkpoint if there is one to resume from, call the hooks, start the clock."""
         run = self.run
-        snapshot = run.ranks.broadcast(run.ranks.on_rank0(lambda: self._loaded(resume)))
-        if snapshot is not None:
-            run.resume(snapshot)
+        record = run.ranks.broadcast(run.ranks.on_rank0(lambda: self._loaded(resume)))
+        if record is not None:
+            run.resume(record)
         for hook in self.hooks:
             hook.on_start(run.plan.total)
             if run.iteration:
                 hook.on_resume(run.iteration)
-        run.start_clock(snapshot.seconds if snapshot else 0.0)
+        run.start_clock(record.values["seconds"] if record else 0.0)
 
-    def _loaded(self, resume: bool) -> Snapshot | None:
+    def _loaded(self, resume: bool) -> CheckpointRecord | None:
         """Check that the disk has room; return the newest checkpoint if it is to be resumed."""
-        checkpoint, run = self.checkpoint, self.run
-        if checkpoint is None:
+        checkpoints, run = self.checkpoints, self.run
+        if checkpoints is None:
             return None
         arrays = state_arrays(run.state, run.backend)
-        checkpoint.check_space(sum(array.nbytes for array in arrays.values()))
-        return checkpoint.load(run.state, run.backend, run.plan.samples_at) if resume else None
+        checkpoints.check_space(sum(array.nbytes for array in arrays.values()))
+        if not resume:
+            return None
+        return checkpoints.load(lambda record: check_record(record, arrays, run.plan))
 
     def _save_if_due(self, *, at_end: bool) -> None:
-        run, checkpoint = self.run, self.checkpoint
-        if checkpoint is None:
+        run, checkpoints = self.run, self.checkpoints
+        if checkpoints is None:
             return
         is_due = self.due.now(run.iteration, at_record=run.is_at_record)
         # A state that has diverged is not saved; the next record reports it, on all ranks.
         if (is_due or at_end) and run.is_finite():
-            checkpoint.save(run.snapshot())
+            checkpoints.save(run.checkpoint_record())
 
     def _on_interrupt(self, number: int) -> None:
         for hook in self.hooks:

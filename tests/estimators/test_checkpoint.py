@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mnn_gpu import MLPClassifier, MLPRegressor, ModelFileError, TrainingWarning, UsageError
-from mnn_gpu.estimators.checkpoint import REMEMBERED
+from mnn_gpu.estimators.checkpoint import ATTRIBUTES
 from tests.estimators.test_estimators import types
 from tests.training.test_checkpoint import rewritten
 
@@ -106,7 +106,7 @@ def test_restored_attributes_keep_their_types(
     expected = of(**settings).fit(rows, targets)
     for _ in "fitted", "restored":
         actual = of(**settings, checkpoint=tmp_path, warm_start=True).fit(rows, targets)
-        for name in REMEMBERED:
+        for name in ATTRIBUTES:
             assert types(getattr(actual, name)) == types(getattr(expected, name)), name
 
 
@@ -211,7 +211,7 @@ def test_of_a_damaged_file_the_one_before_is_taken(tmp_path: Path) -> None:
         {"validation_scores_": "[7.0]"},
         {"_no_improvement_count": "99"},
         {"finished": "1"},
-        {"slot1": -1.0},
+        {"optimizer_state1": -1.0},
         {"theta": np.nan},
         {"best": np.nan},
         {"order": 1.0},
@@ -241,7 +241,7 @@ def test_what_is_of_another_fit_is_refused(tmp_path: Path) -> None:
         MLPClassifier(**SETTINGS, checkpoint=tmp_path).fit(X, y)
     assert "warm_start=True" in caught.value.cure
     warm: dict[str, Any] = {**SETTINGS, "checkpoint": tmp_path, "warm_start": True}
-    with pytest.raises(UsageError, match="other alpha"):
+    with pytest.raises(UsageError, match=r"alpha 0\.0001, not 1\.0"):
         MLPClassifier(**warm, alpha=1.0).fit(X, y)
     with pytest.raises(UsageError, match="other data"):
         MLPClassifier(**warm).fit(X[::-1], y)

@@ -1,113 +1,184 @@
-"""A training that can go on after it was cut."""
+"""The checkpoints of a training run: their arrays and values, and the checks of both."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
-from functools import partial
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from mnn_gpu.backends import Backend
-from mnn_gpu.errors import UsageError
 from mnn_gpu.step.train_step import State
-from mnn_gpu.storage.checkpoint_folder import SnapshotFolder, number_of
-from mnn_gpu.training.checkpoints.checkpoint_file import (
+from mnn_gpu.storage.checkpoints import (
     Arrays,
-    Snapshot,
-    check_arrays,
-    read,
-    state_arrays,
-    to_bytes,
+    Check,
+    CheckpointRecord,
+    Checkpoints,
+    all_finite,
+    check_facts,
+    same_shapes,
 )
+from mnn_gpu.training.batches.plan import BatchPlan
 from mnn_gpu.training.config import TrainingConfig
+from mnn_gpu.training.early_stopping import best_of
+from mnn_gpu.training.history import Record
 
 FREE = ("target_accuracy", "report_every", "shard_rows", "shards", "fast_reduce")
-"""What a training may be resumed with otherwise: it changes no parameter, or only its last
+"""Settings that may change when a run is resumed: they change no parameter, or only the last
 bits."""
 
 SQUARES = ("adam", "adamw")
-"""Optimizers whose second slot is a mean of squares."""
+"""Optimizers whose second state vector is a mean of squares."""
+
+MIN_LOSS = -1e-6
+"""A mean loss is not below 0, except by rounding."""
+METRICS = ("loss", "correct", "finite_steps")
 
 
-class Checkpoint(SnapshotFolder):
-    """A training's snapshots in a folder, bound to one recipe and one set of data.
+def run_checkpoints(
+    folder: str | Path, config: TrainingConfig, digest: str, *, resume: bool
+) -> Checkpoints:
+    """Open the folder of the checkpoints of one recipe and one set of data.
 
     Parameters
     ----------
     folder : path
-        See `SnapshotFolder`, also for what is raised.
+        See `SnapshotFolder`, also for the exceptions.
     config : TrainingConfig
     digest : str
-        See `tensor_file.data_digest`.
+        See `safetensors_file.data_digest`.
+    resume : bool
+        Whether there may be checkpoints already.
     """
-
-    def __init__(self, folder: str | Path, config: TrainingConfig, digest: str) -> None:
-        super().__init__(folder)
-        self.config = json.loads(json.dumps(asdict(config)))
-        self.digest = digest
-
-    def save(self, snapshot: Snapshot) -> None:
-        """Write a snapshot; see `SnapshotFolder.write`."""
-        belongs_to = {"config": json.dumps(self.config), "data": self.digest}
-        self.write(snapshot.iteration, to_bytes(snapshot, belongs_to))
-
-    def load(
-        self, like: State, backend: Backend, samples_at: Callable[[int], int]
-    ) -> Snapshot | None:
-        """Return the newest snapshot that is whole, None if there is no file at all.
-
-        Parameters
-        ----------
-        like : State
-            Has arrays of the shapes that are wanted.
-        backend : Backend
-        samples_at : callable
-            Returns how many samples the epoch had by an iteration.
-
-        Raises
-        ------
-        ModelFileError
-            If all that is there is damaged or none of ours.
-        UsageError
-            If it belongs to another recipe or other data.
-        """
-        arrays = state_arrays(like, backend)
-        return self.newest(partial(self._loaded, like=arrays, samples_at=samples_at))
-
-    def _loaded(self, path: Path, like: Arrays, samples_at: Callable[[int], int]) -> Snapshot:
-        snapshot, metadata = read(path)
-        # Before the arrays: another network is not damage.
-        self._check_same(path, _config_in(metadata), metadata.get("data", ""))
-        check_arrays(snapshot, like, samples_at(snapshot.iteration))
-        if self.config["optimizer"] in SQUARES and (snapshot.arrays["slot1"] < 0).any():
-            raise ValueError("its mean squares are negative")
-        if snapshot.iteration != number_of(path):
-            raise ValueError(f"it is of iteration {snapshot.iteration}")
-        return snapshot
-
-    def _check_same(self, path: Path, config: dict[str, Any], digest: str) -> None:
-        config = asdict(TrainingConfig()) | config  # What an older version did not know of.
-        for name, value in self.config.items():
-            before = config[name]
-            if name not in FREE and before != value:
-                raise UsageError(
-                    f"{path} is of a training with {name} {before!r}, not {value!r}.",
-                    "Resume with the options it was begun with, or take another folder.",
-                )
-        if digest != self.digest:
-            raise UsageError(
-                f"{path} is of a training on other data.",
-                "Resume with the same --data, --rows and --holdout, or take another folder.",
-            )
+    settings, defaults = (_settings(one) for one in (config, TrainingConfig()))
+    how = None if resume else "--resume"
+    return Checkpoints(folder, "training", settings, digest, how, defaults)
 
 
-def _config_in(metadata: dict[str, str]) -> dict[str, Any]:
-    try:
-        config = json.loads(metadata["config"])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise ValueError(f"its config is none: {error}") from error
-    if not isinstance(config, dict):
-        raise ValueError("its config is none")
-    return config
+def _settings(config: TrainingConfig) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return {name: value for name, value in settings.items() if name not in FREE}
+
+
+# ---- arrays --------------------------------------------------------------------------
+
+
+def state_arrays(state: State, backend: Backend) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a state by name, on the host."""
+    named = {"theta": state.theta, **{name: getattr(state, name) for name in METRICS}}
+    named |= {f"optimizer_state{i}": vector for i, vector in enumerate(state.optimizer_state)}
+    return {name: backend.to_numpy(array) for name, array in named.items()}
+
+
+def state_from(arrays: Arrays, like: State, backend: Backend) -> State:
+    """Return the state on the device from its arrays."""
+    here = {name: backend.asarray(arrays[name]) for name in ("theta", *METRICS)}
+    optimizer_state = tuple(
+        backend.asarray(arrays[f"optimizer_state{i}"]) for i in range(len(like.optimizer_state))
+    )
+    return State(optimizer_state=optimizer_state, **here)
+
+
+def records_array(records: Sequence[Record]) -> npt.NDArray[np.float64]:
+    """Return records as (records, fields): as metadata they might not fit a file's header."""
+    rows = [[math.nan if v is None else v for v in astuple(record)] for record in records]
+    return np.array(rows, np.float64).reshape(len(rows), len(fields(Record)))
+
+
+def records_from(table: npt.NDArray[Any]) -> list[Record]:
+    """Return the records of a `records_array`."""
+    rows = [[None if math.isnan(value) else value for value in row] for row in table.tolist()]
+    return [Record(int(row[0]), int(row[1]), *row[2:]) for row in rows]  # type: ignore[arg-type]
+
+
+# ---- checks --------------------------------------------------------------------------
+
+
+def _is_table(table: npt.NDArray[Any]) -> bool:
+    if table.dtype != np.float64 or table.ndim != 2 or table.shape[1] != len(fields(Record)):
+        return False
+    whole, always, held_out = table[:, :2], table[:, :5], table[:, 5:]
+    is_whole = (whole == np.floor(whole)).all()
+    return bool(np.isfinite(always).all() and is_whole and not np.isinf(held_out).any())
+
+
+def _is_in_range(table: npt.NDArray[Any]) -> bool:
+    whole, accuracies = table[:, :2], table[:, [3, 6]]
+    return not ((table < MIN_LOSS).any() or (accuracies > 1).any() or (whole < 1).any())
+
+
+def _is_in_order(table: npt.NDArray[Any], number: int, seconds: float) -> bool:
+    iterations, epochs, *_, times = table[:, :5].T
+    grows = (np.diff([times, epochs]) >= 0).all() and (np.diff(iterations, prepend=0) > 0).all()
+    is_earlier = not len(table) or (iterations[-1] <= number and times[-1] <= seconds)
+    return bool(grows and (epochs <= iterations).all() and is_earlier)
+
+
+def _is_best(best: Any, table: npt.NDArray[Any]) -> bool:
+    if best is None:
+        return True
+    return type(best) is int and len(table) > 0 and best == best_of(records_from(table))
+
+
+CHECKS: tuple[Check, ...] = (
+    (
+        "number seconds",
+        lambda number, seconds: type(number) is int and number >= 0 and 0 <= seconds < math.inf,
+        "its iteration or its time is invalid",
+    ),
+    ("records", _is_table, "its records are not numbers"),
+    ("records", _is_in_range, "its records have invalid values"),
+    ("records number seconds", _is_in_order, "its records are out of order or later than it"),
+    ("best records", _is_best, "its best record is not the best"),
+    ("state like", same_shapes, "its arrays do not fit the recipe"),
+    ("state", all_finite, "its arrays are not finite"),
+    (
+        "state number",
+        lambda state, number: int(state["finite_steps"]) == number,
+        "its state is of another iteration",
+    ),
+    (
+        "state samples",
+        lambda state, samples: (
+            float(state["loss"]) >= MIN_LOSS * samples and 0 <= int(state["correct"]) <= samples
+        ),
+        "its loss or its number of correct answers is invalid",
+    ),
+    ("squares", lambda squares: bool((squares >= 0).all()), "its mean squares are negative"),
+)
+
+
+def check_record(record: CheckpointRecord, like: Arrays, plan: BatchPlan) -> None:
+    """Check that a record can be of a run, at its iteration.
+
+    Parameters
+    ----------
+    record : CheckpointRecord
+    like : mapping of name to array
+        The arrays of the run's own state.
+    plan : BatchPlan
+
+    Raises
+    ------
+    ValueError
+        Or another exception of `safetensors_file.DAMAGE`.
+    """
+    state = {name: array for name, array in record.arrays.items() if name != "records"}
+    wanted: Mapping[str, Any] = like
+    if record.values["best"] is not None:
+        wanted = {**like, "best": like["theta"]}
+    facts = {
+        **record.values,
+        "number": record.number,
+        "records": record.arrays["records"],
+        "state": state,
+        "like": wanted,
+        "samples": plan.samples_at(record.number),
+        "squares": state["optimizer_state1"] if plan.config.optimizer in SQUARES else np.zeros(0),
+    }
+    check_facts(facts, CHECKS)

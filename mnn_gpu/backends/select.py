@@ -14,16 +14,9 @@ import array_api_compat
 from mnn_gpu.backends.base import Backend
 from mnn_gpu.backends.gpu_probe import PER_GPU_STAGES
 from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError
+from mnn_gpu.utils.choices import BACKENDS
 
 DEVICE_VARIABLE = "MNN_DEVICE"
-
-LIBRARIES = {
-    "auto": ("auto", "cpu", "cuda"),
-    "numpy": ("auto", "cpu"),
-    "cupy": ("auto", "cuda"),
-    "jax": ("auto", "cpu", "cuda"),
-}
-"""The devices that each library runs on."""
 
 
 def select_backend(
@@ -78,9 +71,9 @@ def select_backend(
             'Choose "auto", "cpu", "cuda" or "cuda:N", where N is the number of a GPU.',
         )
     kind, index = device.partition(":")[0], int(match[1] or 0)
-    if library not in LIBRARIES:
-        raise UsageError(f"The backend is {library!r}.", f"Choose one of: {', '.join(LIBRARIES)}.")
-    if kind not in LIBRARIES[library]:
+    if library not in BACKENDS:
+        raise UsageError(f"The backend is {library!r}.", f"Choose one of: {', '.join(BACKENDS)}.")
+    if kind not in BACKENDS[library]:
         raise UsageError(f"{library} does not run on {device}.", "Leave out --backend or --device.")
     if library == "jax":
         return _jax(None if kind == "auto" else kind, index)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mnn_gpu.cli.paths import named_path
+from mnn_gpu.utils.choices import BACKENDS
 from mnn_gpu.utils.console import say
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def add_device(parser: Options) -> None:
     )
     parser.add_argument(
         "--backend",
-        choices=["auto", "numpy", "cupy", "jax"],
+        choices=list(BACKENDS),
         default="auto",
         help="array library (default: auto: CuPy on GPUs, NumPy on the CPU)",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import os
 from collections.abc import Sequence
@@ -154,6 +153,8 @@ def _table(names: Sequence[str], labels: Sequence[int], best: Sequence[float]) -
 
 
 def _csv(names: Sequence[str], labels: Sequence[int], best: Sequence[float]) -> bytes:
+    import csv
+
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["File", "Label", "Probability"])

@@ -32,7 +32,7 @@ __all__ = ["DESCRIPTION", "EPILOG", "SUMMARY", "add_arguments", "run"]
 SUMMARY = "train a network and save it"
 
 COMMON = (
-    *("help", "data", "recipe", "hidden", "iterations", "epochs", "lr", "optimizer"),
+    *("help", "data", "recipe", "hidden", "iterations", "epochs", "learning_rate", "optimizer"),
     *("batch_size", "seed", "device", "out", "checkpoint", "resume", "quiet"),
 )
 """The options that `train --help` shows."""

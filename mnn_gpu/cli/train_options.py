@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mnn_gpu.cli.options import add_data, add_device, add_force, add_json, add_stream
 from mnn_gpu.cli.paths import output_path
-from mnn_gpu.cli.recipe_options import add_recipe
+from mnn_gpu.cli.recipe_options import add_recipe, add_setting
+from mnn_gpu.training.settings import DEVICE, OUTPUT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,24 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     device = parser.add_argument_group("device")
     add_device(device)
-    device.add_argument(
-        "--shard-rows",
-        type=int,
-        metavar="N",
-        help="compute a batch in parts of N samples (default: depends on the device)",
-    )
-    device.add_argument(
-        "--shards",
-        type=int,
-        metavar="N",
-        help="cut each batch into N shards for several ranks; for the same N the result is "
-        "bit-identical for any number of ranks (default: 8 for up to 8 ranks)",
-    )
-    device.add_argument(
-        "--fast-reduce",
-        action=argparse.BooleanOptionalAction,
-        help="sum the shards' gradients in the arithmetic's dtype, not in float64",
-    )
+    for name, setting in DEVICE.items():
+        add_setting(device, name, setting)
     output = parser.add_argument_group("output")
     output.add_argument(
         "--out",
@@ -57,12 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to save the model (default: %(default)s)",
     )
     add_force(output)
-    output.add_argument(
-        "--report-every",
-        type=int,
-        metavar="N",
-        help="report after every N iterations (default: 100; an epoch with minibatches)",
-    )
+    for name, setting in OUTPUT.items():
+        add_setting(output, name, setting)
     output.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     output.add_argument(
         "--checkpoint",

@@ -19,7 +19,6 @@ Array: TypeAlias = Any
 FULL = "full"
 SIGNIFICANT_BITS = {"tf32": 11, "bf16": 8}
 """Of 24 that float32 has."""
-MATMUL_PRECISIONS = (FULL, *SIGNIFICANT_BITS)
 
 
 def rounded(x: Array, bits: int) -> Array:

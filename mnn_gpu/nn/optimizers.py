@@ -234,7 +234,6 @@ def moved_average(theta: Array, average: Array, weight: Array) -> Array:
     return average + weight * (theta - average)
 
 
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
 ADAMW_DECAY = 0.01
 """The weight decay of torch's ``AdamW``, where none is given."""
 
@@ -248,7 +247,7 @@ def make_optimizer(
     weight_decay: float = 0.0,
     ema_decay: float = 0.0,
 ) -> Optimizer:
-    """Return an optimizer by its name, one of `OPTIMIZERS`.
+    """Return an optimizer by its name, one of `choices.OPTIMIZERS`.
 
     Parameters
     ----------

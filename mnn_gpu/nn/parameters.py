@@ -15,9 +15,6 @@ Array: TypeAlias = Any
 Layer: TypeAlias = tuple[Array, Array]
 """``(W, b)``: (outputs, inputs) and (outputs, 1)."""
 
-INITS = ("notebook", "he", "glorot")
-"""Ways to draw the first parameters; see `init_parameters`."""
-
 
 def parameter_count(layer_sizes: Sequence[int]) -> int:
     """Return the length of ``theta``: 8,070 for 784-10-10-10."""
@@ -39,7 +36,7 @@ def init_parameters(layer_sizes: Sequence[int], rng: Any, init: str = "notebook"
     rng : numpy.random.Generator
         Where the numbers come from; every device gets the same ones.
     init : str
-        One of `INITS`.
+        One of `choices.INITS`.
 
     Returns
     -------

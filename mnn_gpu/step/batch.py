@@ -36,7 +36,7 @@ class NetworkSpec:
     output : str
         Of the last layer, with its loss; one of `outputs.OUTPUTS`.
     matmul_precision : str
-        Of the network's products, one of `precision.MATMUL_PRECISIONS`.
+        Of the network's products, one of `choices.MATMUL_PRECISIONS`.
     clip : float
         The least probability, and the least from 1, that a loss is told of; see
         `losses.clipped`.

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from mnn_gpu.errors import UsageError
 from mnn_gpu.nn.augmentation import Augmentation
-from mnn_gpu.nn.matmul_precision import FULL, MATMUL_PRECISIONS
-from mnn_gpu.nn.optimizers import ADAMW_DECAY, OPTIMIZERS, Optimizer, make_optimizer
-from mnn_gpu.nn.parameters import INITS
-from mnn_gpu.nn.regularization import LEVELS, Regularization
+from mnn_gpu.nn.matmul_precision import FULL
+from mnn_gpu.nn.optimizers import ADAMW_DECAY, Optimizer, make_optimizer
+from mnn_gpu.nn.regularization import Regularization
 from mnn_gpu.nn.schedules import SCHEDULES, Schedule, with_warmup
-from mnn_gpu.utils.validation import number_in, one_of, positive, several, whole
+from mnn_gpu.training.settings import SETTINGS
 
 DEFAULT_ITERATIONS = 1000
-MOST_UNITS = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,56 +140,21 @@ class TrainingConfig:
     report_every: int | None = None
 
     def __post_init__(self) -> None:
-        hidden = several(self.hidden)
-        self._set("hidden", tuple(whole("hidden", units, 1, MOST_UNITS) for units in hidden))
-        for name in COUNTS:
-            if getattr(self, name) is not None:
-                self._set(name, whole(name, getattr(self, name), 1))
-        self._set("seed", whole("seed", self.seed, 0))
-        # A NumPy float64 would turn all that it is multiplied with into float64.
-        self._set("learning_rate", positive("learning_rate", self.learning_rate))
-        for name, such_as in (("clip_norm", 1), ("max_norm", 2), ("pixel_max", 255)):
-            if getattr(self, name) is not None:
-                self._set(name, positive(name, getattr(self, name), such_as))
-        for name in SHARES:
-            self._set(name, number_in(name, getattr(self, name), "from 0 up to below 1", _is_share))
-        for name in ("dropout", "input_dropout"):
-            self._set(
-                name,
-                number_in(name, getattr(self, name), "from 1/256 to 255/256, or 0", _is_dropout),
-            )
-        if self.weight_decay is not None:
-            decay = number_in("weight_decay", self.weight_decay, "from 0 up", _is_not_negative)
-            self._set("weight_decay", decay)
-        if self.target_accuracy is not None:
-            accuracy = number_in(
-                "target_accuracy", self.target_accuracy, "above 0, up to 1", _is_accuracy
-            )
-            self._set("target_accuracy", accuracy)
+        for field in fields(self):
+            value, setting = getattr(self, field.name), SETTINGS.get(field.name)
+            if setting is not None and (value is not None or field.default is not None):
+                object.__setattr__(self, field.name, setting.check(field.name, value))
         if self.iterations is not None and self.epochs is not None:
             raise UsageError("Both iterations and epochs are given.", "Give only one of them.")
-        if self.image_shape is not None:
-            self._set("image_shape", _shape(self.image_shape))
         if not isinstance(self.augmentation, Augmentation | None):
             raise UsageError(
                 f"augmentation is {self.augmentation!r}.", "Give mnn_gpu.Augmentation(...) or None."
             )
-        for name in ("scale_inputs", "fast_reduce"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"{name} is {getattr(self, name)!r}.", "Give True or False.")
-        one_of("init", self.init, INITS)
-        one_of("optimizer", self.optimizer, OPTIMIZERS)
-        one_of("schedule", self.schedule, SCHEDULES)
-        one_of("dtype", self.dtype, ("float32", "float64"))
-        one_of("matmul_precision", self.matmul_precision, MATMUL_PRECISIONS)
         if self.matmul_precision != FULL and self.dtype != "float32":
             raise UsageError(
                 f"Products of {self.dtype} cannot be {self.matmul_precision}.",
-                'Take dtype "float32", or matmul_precision "full".',
+                'Use dtype "float32", or matmul_precision "full".',
             )
-
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
 
     def make_optimizer(self) -> Optimizer:
         """Return the optimizer, with weight decay and average."""
@@ -247,41 +210,3 @@ class TrainingConfig:
         if self.report_every is not None:
             return self.report_every
         return 100 if self.steps_per_epoch(rows) == 1 else self.steps_per_epoch(rows)
-
-
-COUNTS = ("iterations", "epochs", "batch_size", "patience", "shard_rows", "shards", "report_every")
-SHARES = (
-    "momentum",
-    "beta1",
-    "beta2",
-    "ema_decay",
-    "warmup",
-    "label_smoothing",
-)
-
-
-DROPOUT_RANGE = "from 1/256 to 255/256, or 0"
-
-
-def _is_share(number: float) -> bool:
-    return 0 <= number < 1
-
-
-def _is_dropout(number: float) -> bool:
-    return number == 0 or (1 / LEVELS <= number <= 1 - 1 / LEVELS)
-
-
-def _is_not_negative(number: float) -> bool:
-    return 0 <= number < math.inf
-
-
-def _is_accuracy(number: float) -> bool:
-    return 0 < number <= 1
-
-
-def _shape(value: object) -> tuple[int, int]:
-    sides = several(value)
-    if len(sides) != 2:
-        raise UsageError(f"image_shape is {value!r}.", "Give height and width, such as (28, 28).")
-    height, width = (whole("image_shape", side, 2, MOST_UNITS) for side in sides)
-    return height, width

@@ -27,7 +27,7 @@ from mnn_gpu.compiler.operations import PRODUCTS
 from mnn_gpu.compiler.replay import ParallelCalls, Program, Replay
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.nn.augmentation import Augmentation
-from mnn_gpu.nn.optimizers import OPTIMIZERS, Adam, step_scalars
+from mnn_gpu.nn.optimizers import Adam, step_scalars
 from mnn_gpu.nn.parameters import flatten, init_parameters, weight_mask
 from mnn_gpu.nn.schedules import constant
 from mnn_gpu.step.batch import Batch, NetworkSpec
@@ -38,6 +38,7 @@ from mnn_gpu.training.batches.in_memory import to_device
 from mnn_gpu.training.batches.loader import Batches, load_batches
 from mnn_gpu.training.batches.plan import BatchPlan
 from mnn_gpu.utils.blas import has_small_kernels, single_threaded
+from mnn_gpu.utils.choices import OPTIMIZERS
 from tests.support.again import Again
 
 ROWS = 50

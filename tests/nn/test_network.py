@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from mnn_gpu.nn import activations, network
 from mnn_gpu.nn.losses import cross_entropy
 from mnn_gpu.nn.parameters import (
-    INITS,
     flatten,
     init_parameters,
     parameter_count,
     unflatten,
     weight_mask,
 )
+from mnn_gpu.utils.choices import INITS
 from tests.support import oracle
 from tests.support.libraries import Library
 

@@ -18,7 +18,6 @@ from sklearn.neural_network import MLPClassifier
 from mnn_gpu import TrainingConfig
 from mnn_gpu.nn.optimizers import (
     EMA,
-    OPTIMIZERS,
     Adam,
     GradientDescent,
     Momentum,
@@ -30,6 +29,7 @@ from mnn_gpu.nn.optimizers import (
 )
 from mnn_gpu.nn.regularization import clipping_factor
 from mnn_gpu.nn.schedules import SCHEDULES, with_warmup
+from mnn_gpu.utils.choices import OPTIMIZERS
 from tests.support.libraries import Library, library
 
 TRAJECTORIES = json.loads((Path(__file__).parent / "optimizer_trajectories.json").read_text())

@@ -12,10 +12,11 @@ import pytest
 
 from mnn_gpu import RECIPES, Augmentation, TrainingConfig, UsageError, load_model
 from mnn_gpu.cli import recipe_options, train
-from mnn_gpu.nn.optimizers import OPTIMIZERS
-from mnn_gpu.nn.parameters import INITS
+from mnn_gpu.nn.matmul_precision import FULL, SIGNIFICANT_BITS
 from mnn_gpu.nn.schedules import SCHEDULES
 from mnn_gpu.training.recipes import measured, recipe_named
+from mnn_gpu.training.settings import SETTINGS
+from mnn_gpu.utils import choices
 from tests.support.program import run
 
 
@@ -122,11 +123,12 @@ def test_deformation_is_turned_on_and_off() -> None:
 
 
 def test_the_command_line_offers_what_there_is() -> None:
-    # Written out there, so that --help does not load NumPy.
-    assert tuple(RECIPES) == recipe_options.RECIPES
-    assert recipe_options.OPTIMIZERS == OPTIMIZERS
-    assert tuple(SCHEDULES) == recipe_options.SCHEDULES
-    for init in INITS:
+    # Listed apart from what they name, so that --help loads few modules.
+    assert tuple(RECIPES) == choices.RECIPES
+    assert tuple(SCHEDULES) == choices.SCHEDULES
+    assert (FULL, *SIGNIFICANT_BITS) == choices.MATMUL_PRECISIONS
+    assert {*SETTINGS, "augmentation"} == {field.name for field in fields(TrainingConfig)}
+    for init in choices.INITS:
         assert config_of("--init", init).init == init
 
 

@@ -26,8 +26,8 @@ from mnn_gpu import (
 )
 from mnn_gpu.backends.diagnosis import blas_name
 from mnn_gpu.data import bundled_mnist, split
-from mnn_gpu.nn.matmul_precision import MATMUL_PRECISIONS
 from mnn_gpu.storage.atomic_write import write_atomically
+from mnn_gpu.utils.choices import MATMUL_PRECISIONS
 from mnn_gpu.utils.threads import available_cores
 from scripts.benchmarks.harness import ROOT, processor
 

@@ -42,9 +42,9 @@ from mnn_gpu.nn.augmentation import Augmentation as Augmentation
 from mnn_gpu.nn.gradient_check import check_gradients as check_gradients
 from mnn_gpu.training.config import TrainingConfig as TrainingConfig
 from mnn_gpu.training.history import History as History
-from mnn_gpu.training.history import Record as Record
 from mnn_gpu.training.history import TrainingInterrupted as TrainingInterrupted
 from mnn_gpu.training.hooks import Hook as Hook
+from mnn_gpu.training.learning_curve import Record as Record
 from mnn_gpu.training.progress_bar import progress_bar as progress_bar
 from mnn_gpu.training.recipes import RECIPES as RECIPES
 from mnn_gpu.training.recipes import Recipe as Recipe

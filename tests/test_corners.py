@@ -210,7 +210,7 @@ def test_a_terminal_gets_a_bar_and_a_line_a_record(
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(progress_terminal, "REDRAW_SECONDS", 0)
+    monkeypatch.setattr(progress_terminal.Progress, "seconds", 0)
     hooks = progress_terminal.progress(quiet=False)
     train(images["X"], images["y"], SMALL, validation=(images["X"], images["y"]), hooks=hooks)
     shown = terminal.getvalue()

@@ -14,7 +14,7 @@ from mnn_gpu.plots.figure import SMALL, Picture, dress, picture
 from mnn_gpu.plots.predictions import recipe_of
 from mnn_gpu.plots.theme import Theme, theme_named
 from mnn_gpu.training.history import History
-from mnn_gpu.training.learning_curve import checked_columns, columns
+from mnn_gpu.training.learning_curve import CURVES, checked_columns, columns, x_axis
 
 TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999)
 MORE_TICKS = (0.6, 0.7, 0.85, 0.93, 0.97, 0.985, 0.993, 0.997, 0.9985, 0.9995)
@@ -24,7 +24,8 @@ STRETCHED = 0.9
 """An accuracy above this is drawn by the logarithm of what is missing to 1."""
 WIDE = 20
 """The loss is drawn by its logarithm if its largest value is so many times its smallest."""
-ENDS = (("training", "", "orange"), ("held-out", "validation_", "blue"))
+COLORS = ("orange", "blue")
+"""Of the curves."""
 
 
 def history(source: Model | History | Mapping[str, Any], *, theme: str = "light") -> Picture:
@@ -51,7 +52,7 @@ def history(source: Model | History | Mapping[str, Any], *, theme: str = "light"
     """
     look = theme_named(theme)
     found = _columns(source)
-    axis_name, x = _across(found)
+    axis_name, x = x_axis(found)
     figure = picture(look, 3.3, _title(found), _note(source))
     loss, accuracy = figure.subplots(1, 2)
     for axis, name in ((loss, "loss"), (accuracy, "accuracy")):
@@ -83,16 +84,8 @@ def _columns(source: Model | History | Mapping[str, Any]) -> dict[str, Any]:
     return checked_columns(source.info["history"])
 
 
-def _across(found: Mapping[str, Any]) -> tuple[str, Sequence[float]]:
-    """Return what the curve goes over: epochs, unless these are iterations or hold many records."""
-    epochs, iterations = found["epoch"], found.get("iteration")
-    if iterations is None or (len(set(epochs)) == len(epochs) and epochs[-1] < iterations[-1]):
-        return "epoch", epochs
-    return "iteration", iterations
-
-
 def _title(found: Mapping[str, Any]) -> str:
-    (name, x), place = _across(found), _best(found)
+    (name, x), place = x_axis(found), _best(found)
     last = len(x) - 1 if place is None else place
     over = f"after {x[last]:,} {name}{'s' if x[last] != 1 else ''}"
     parts = [f"{found['accuracy'][last]:.2%} in training"]
@@ -118,7 +111,7 @@ def _draw_lines(
     axis: Any, name: str, x: Sequence[float], found: Mapping[str, Any], theme: Theme
 ) -> None:
     marker = "o" if len(x) < 3 else ""
-    for label, prefix, colour in ENDS:
+    for (label, prefix), colour in zip(CURVES, COLORS, strict=True):
         values = found.get(prefix + name)
         if values is not None:
             shade = getattr(theme, colour)

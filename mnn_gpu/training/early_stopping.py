@@ -1,4 +1,4 @@
-"""When a training ends before its last iteration."""
+"""The end of a run before its last iteration."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy.typing as npt
 
 from mnn_gpu.errors import UsageError
 from mnn_gpu.training.config import TrainingConfig
-from mnn_gpu.training.history import Record
+from mnn_gpu.training.learning_curve import Record
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best parameters so far, on the host, and which record, from 0, was theirs."""
+    """The best parameters so far, on the host, and the index of their record."""
 
     record: int
     theta: npt.NDArray[Any]
 
 
 class EarlyStopping:
-    """Watches the records of a training: early stopping, and a wanted accuracy.
+    """Decides by the records whether a run ends early.
 
     Parameters
     ----------
     config : TrainingConfig
         Its `patience` and `target_accuracy`.
     best : Best, optional
-        Of the training's first part, if it is resumed.
+        Of the earlier part of a resumed run.
 
     References
     ----------
@@ -42,7 +42,7 @@ class EarlyStopping:
         self.best = best
 
     def is_over(self, records: list[Record], theta: Callable[[], npt.NDArray[Any]]) -> bool:
-        """Look at the last record; say whether to stop.
+        """Return whether to stop after the last record.
 
         Parameters
         ----------
@@ -56,7 +56,10 @@ class EarlyStopping:
             self.best is None or _rank(records[last]) > _rank(records[self.best.record])
         ):
             self.best = Best(last, theta())
-        if self.target_accuracy is not None and _accuracy(records[last]) >= self.target_accuracy:
+        if (
+            self.target_accuracy is not None
+            and records[last].best_known_accuracy >= self.target_accuracy
+        ):
             return True
         return (
             self.patience is not None
@@ -66,7 +69,7 @@ class EarlyStopping:
 
 
 def check_held_out(config: TrainingConfig, held_out: bool) -> None:
-    """See that early stopping has something to go by.
+    """Check that there are held-out rows if early stopping needs them.
 
     Raises
     ------
@@ -80,15 +83,10 @@ def check_held_out(config: TrainingConfig, held_out: bool) -> None:
 
 
 def best_of(records: Sequence[Record]) -> int:
-    """Return the index of the best record, the first among equal ones."""
+    """Return the index of the best record, the first of equal ones."""
     return max(range(len(records)), key=lambda i: _rank(records[i]))
 
 
-def _accuracy(record: Record) -> float:
-    held_out = record.validation_accuracy
-    return record.accuracy if held_out is None else held_out
-
-
 def _rank(record: Record) -> tuple[float, float]:
-    """Order records by their held-out accuracy, and equal ones by their held-out loss."""
-    return _accuracy(record), -(record.validation_loss or 0.0)
+    """Return the key that orders records: accuracy, then lower held-out loss."""
+    return record.best_known_accuracy, -(record.validation_loss or 0.0)

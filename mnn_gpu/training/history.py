@@ -1,4 +1,4 @@
-"""What a training leaves behind and what it tells while it runs."""
+"""The history of a run, and how a notebook shows it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,13 @@ from dataclasses import dataclass
 
 from mnn_gpu.models.evaluation import Evaluation
 from mnn_gpu.models.model import Model
+from mnn_gpu.training.learning_curve import CURVES, Record, columns, x_axis
 from mnn_gpu.utils import html
 
 
 @dataclass(frozen=True)
-class Record:
-    """How the training stood after an iteration.
-
-    Attributes
-    ----------
-    iteration : int
-        Updates made, counted from 1.
-    epoch : int
-        Passes over the data, the present one included.
-    loss, accuracy : float
-        Means over the epoch so far (with full batches: of this iteration), each batch
-        measured before its update; nats, and 0 to 1.
-    seconds : float
-        Since the first update began.
-    validation_loss, validation_accuracy : float or None
-        Of the parameters after this iteration (or of their moving average), on the
-        held-out rows if there are any.
-    """
-
-    iteration: int
-    epoch: int
-    loss: float
-    accuracy: float
-    seconds: float
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-
-
-@dataclass(frozen=True)
 class History:
-    """The course of a training.
+    """The history of a run.
 
     Attributes
     ----------
@@ -49,13 +21,13 @@ class History:
     iterations : int
         Updates made.
     seconds : float
-        What they took, compilation included, loading and transferring the data not.
+        Time of the updates with compilation, without loading and copying the data.
     training : Evaluation
-        The model's parameters on all training rows.
+        Of the model on all training rows.
     validation : Evaluation or None
-        The same on the held-out rows if there are any.
+        Of the model on the held-out rows, if there are any.
     best : Record or None
-        With early stopping: the record whose parameters the model has.
+        With early stopping, the record whose parameters the model has.
     """
 
     records: tuple[Record, ...]
@@ -70,16 +42,16 @@ class History:
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM during training; what had been learnt until then is kept.
+    """Ctrl-C or SIGTERM during training.
 
     Attributes
     ----------
     model : Model
         The model after the last finished iteration; with early stopping the best so far.
     history : History
-        The records until then.
+        The history so far.
     exit_code : int
-        What the command line exits with: 130 after Ctrl-C, 143 after SIGTERM.
+        Of the command line: 130 after Ctrl-C, 143 after SIGTERM.
     """
 
     exit_code = 128 + signal.SIGINT
@@ -93,7 +65,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 def _as_html(history: History) -> str:
-    """Return a training's figures and its curves."""
+    """Return the figures and the curves of a run."""
     rows = [
         ("updates", f"{history.iterations:,} in {history.seconds:.2f} s"),
         *((f"training {name}", value) for name, value in history.training.figures()),
@@ -106,21 +78,16 @@ def _as_html(history: History) -> str:
 
 
 def _curves(history: History) -> str:
-    records = history.records
-    if len(records) < 2:
+    if len(history.records) < 2:
         return ""
-    by_epoch = records[-1].epoch < records[-1].iteration
+    found = columns(history.records)
+    axis, x = x_axis(found)
     charts = []
-    for name, told in (("loss", "{:.3f}"), ("accuracy", "{:.1%}")):
-        lines: list[html.Line] = []
-        for kind, colour, prefix in (
-            ("training", html.BLUE, ""),
-            ("held-out", html.ORANGE, "validation_"),
-        ):
-            points = [
-                (r.epoch if by_epoch else r.iteration, getattr(r, prefix + name)) for r in records
-            ]
-            if points[0][1] is not None:
-                lines.append((kind, colour, points))
-        charts.append(html.chart(name, "epoch" if by_epoch else "iteration", lines, told))
+    for name, form in (("loss", "{:.3f}"), ("accuracy", "{:.1%}")):
+        lines = [
+            (label, colour, list(zip(x, found[prefix + name], strict=True)))
+            for (label, prefix), colour in zip(CURVES, (html.BLUE, html.ORANGE), strict=True)
+            if prefix + name in found
+        ]
+        charts.append(html.chart(name, axis, lines, form))
     return f'<div style="display:flex;flex-wrap:wrap">{"".join(charts)}</div>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 
-from mnn_gpu.training.history import Record
+from mnn_gpu.training.learning_curve import Record
 from mnn_gpu.utils.signals import FinishStep
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while a network trains: a bar on a terminal, else plain lines."""
+"""The progress of a run on stderr: a bar on a terminal, otherwise lines."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-from mnn_gpu.training.history import Record
 from mnn_gpu.training.hooks import Hook
+from mnn_gpu.training.learning_curve import Record
 from mnn_gpu.utils.console import say
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-REDRAW_SECONDS = 0.1
 
 
 def progress(quiet: bool) -> list[Hook]:
@@ -28,7 +22,7 @@ def progress(quiet: bool) -> list[Hook]:
 
 
 def summary(record: Record) -> str:
-    """Write a record's epoch, unless that is its iteration, its loss and accuracies in a line."""
+    """Return a line of a log: epoch, unless that is the iteration, loss and accuracies."""
     epoch = f"epoch {record.epoch:3d}  " if record.epoch < record.iteration else ""
     text = f"{epoch}loss {record.loss:7.4f}  accuracy {record.accuracy:6.2%}"
     if record.validation_accuracy is not None:
@@ -37,53 +31,86 @@ def summary(record: Record) -> str:
 
 
 def rate(iterations_per_second: float) -> str:
-    """Write a rate with three figures or so."""
+    """Return a rate as text, with about three digits."""
     digits = 0 if iterations_per_second >= 100 else 1
     return f"{iterations_per_second:,.{digits}f} it/s"
 
 
 class Waiting(Hook):
-    """Says at once what an interrupt waits for."""
+    """Says at once what happens after an interrupt."""
 
     def on_interrupt(self, number: int) -> None:
         what = signal.Signals(number).name
         text = f"\n{what}: finishing this step, then saving. Again: stop at once.\n"
-        # Not by print: the handler may run in the middle of one.
+        # Not with print: the handler may run in the middle of one.
         with suppress(OSError, ValueError):
             if sys.stderr is not None:
                 os.write(sys.stderr.fileno(), text.encode())
 
 
-class Lines(Hook):
-    """A line a record, for logs and pipes."""
+class Progress(Hook):
+    """Counts the updates; redraws them at most every ``seconds``, and at the last one."""
+
+    seconds = 0.1
 
     def on_start(self, iterations: int) -> None:
-        self.iterations = iterations
+        self.iterations, self.iteration, self.first = iterations, 0, 0
+        self.started = self.drawn = time.perf_counter()
 
     def on_resume(self, iteration: int) -> None:
+        self.iteration = self.first = iteration
+
+    def on_step(self, iteration: int) -> None:
+        self.iteration, now = iteration, time.perf_counter()
+        if now - self.drawn >= self.seconds or iteration == self.iterations:
+            self.drawn = now
+            self.draw()
+
+    def draw(self) -> None:
+        """Show the progress."""
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.started
+
+    @property
+    def speed(self) -> float:
+        """Iterations per second; 0 before the first."""
+        return (self.iteration - self.first) / max(self.elapsed, 1e-9)
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; 0 if that is unknown."""
+        return (self.iterations - self.iteration) / self.speed if self.speed else 0.0
+
+
+class Lines(Progress):
+    """A line for each record, for logs and pipes."""
+
+    def on_resume(self, iteration: int) -> None:
+        super().on_resume(iteration)
         say(f"resumed after iteration {iteration}")
 
     def on_record(self, record: Record) -> None:
-        speed = record.iteration / max(record.seconds, 1e-9)
-        left = (self.iterations - record.iteration) / speed
+        self.iteration = record.iteration
         width = len(str(self.iterations))
         say(
             f"iteration {record.iteration:{width}d}/{self.iterations}  {summary(record)}  "
-            f"{rate(speed)}  {left:.0f} s left"
+            f"{rate(self.speed)}  {self.left:.0f} s left"
         )
 
 
-class Bar(Hook):
-    """A bar with loss, accuracy, rate and time left; a line above it a record."""
+class Bar(Progress):
+    """A bar with loss, accuracy, rate and time left; above it a line for each record."""
 
     def on_start(self, iterations: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as RichProgress
         from rich.progress import TimeRemainingColumn as Left
 
-        self.iterations, self.done = iterations, 0
-        self.started = self.drawn = time.perf_counter()
-        self.bar: Progress = Progress(
+        super().on_start(iterations)
+        self.bar: RichProgress = RichProgress(
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TextColumn("{task.fields[scores]}"),
@@ -96,20 +123,16 @@ class Bar(Hook):
         self.bar.start()
 
     def on_resume(self, iteration: int) -> None:
-        self.done = iteration
+        super().on_resume(iteration)
         self.bar.update(self.task, completed=iteration, refresh=True)
         self.bar.console.print(f"resumed after iteration {iteration}")
 
-    def on_step(self, iteration: int) -> None:
-        now = time.perf_counter()
-        if now - self.drawn >= REDRAW_SECONDS or iteration == self.iterations:
-            self.drawn = now
-            speed = rate((iteration - self.done) / (now - self.started))
-            self.bar.update(self.task, completed=iteration, rate=speed, refresh=True)
+    def draw(self) -> None:
+        self.bar.update(self.task, completed=self.iteration, rate=rate(self.speed), refresh=True)
 
     def on_record(self, record: Record) -> None:
-        scores = f"loss {record.loss:.4f}  accuracy {record.accuracy:.2%}"
-        self.bar.update(self.task, completed=record.iteration, scores=scores)
+        text = f"loss {record.loss:.4f}  accuracy {record.accuracy:.2%}"
+        self.bar.update(self.task, completed=record.iteration, scores=text)
         width = len(str(self.iterations))
         self.bar.console.print(f"iteration {record.iteration:{width}d}  {summary(record)}")
 

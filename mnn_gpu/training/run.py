@@ -31,9 +31,9 @@ from mnn_gpu.training.checkpoints.checkpoint import (
 from mnn_gpu.training.compiled_step import CompiledStep
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.early_stopping import Best, EarlyStopping
-from mnn_gpu.training.history import History, Record
+from mnn_gpu.training.history import History
 from mnn_gpu.training.hooks import Hook
-from mnn_gpu.training.learning_curve import columns
+from mnn_gpu.training.learning_curve import Record, columns
 from mnn_gpu.version import __version__
 
 MAX_ADVISED_RATE = 0.1

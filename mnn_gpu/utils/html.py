@@ -12,7 +12,6 @@ BLUE, ORANGE = "#2F8FD0", "#D55E00"
 """Told apart by the colour-blind, and as far from white as from black."""
 
 WIDTH, HEIGHT, MARGIN = 340, 150, 44
-MOST_POINTS = 300
 
 Line = tuple[str, str, Sequence[tuple[float, float]]]
 """Name, colour and points."""
@@ -43,8 +42,7 @@ def chart(title: str, axis: str, lines: Sequence[Line], told: str = "{:.3f}") ->
 
     parts = [_text(MARGIN, 12, title, bold=True)]
     for i, (name, colour, points) in enumerate(lines):
-        some = points[:: -(-len(points) // MOST_POINTS)]
-        path = " ".join(place(x, y) for x, y in [*some, points[-1]])
+        path = " ".join(place(x, y) for x, y in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts.append(_text(WIDTH - 150 + 75 * i, 12, name, colour))
     frame = f"{place(left, high)} {place(left, low)} {place(right, low)}"

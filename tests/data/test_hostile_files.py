@@ -120,7 +120,7 @@ def test_what_a_model_says_of_its_training_is_looked_at_before_it_is_drawn(
     history = {"epoch": [1, 2], "loss": losses, "accuracy": [0.5, 0.6]}
     text = json.dumps({"history": history})
     (tmp_path / "m.safetensors").write_bytes(model(info=text))
-    with pytest.raises(UsageError, match="loss is no list of numbers"):
+    with pytest.raises(UsageError, match="loss is not a list of numbers"):
         plots.history(load_model(tmp_path / "m.safetensors"))
 
 

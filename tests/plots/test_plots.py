@@ -18,7 +18,7 @@ from mnn_gpu.nn.parameters import parameter_count
 from mnn_gpu.plots.calibration import calibration_bins, wilson
 from mnn_gpu.plots.confusion import WORST, worst_pairs
 from mnn_gpu.plots.predictions import Answers
-from mnn_gpu.training.learning_curve import MOST_RECORDS, columns
+from mnn_gpu.training.learning_curve import MAX_RECORDS, columns
 from scripts.research.study import plots as study_plots
 
 CONFIG = TrainingConfig(hidden=(8,), batch_size=10, epochs=4)
@@ -103,14 +103,14 @@ def test_early_stopping_marks_the_best_record(images: dict[str, Any]) -> None:
     assert set(marker.get_xdata()) == {history.best.epoch}
 
 
-@pytest.mark.parametrize("count", [1, MOST_RECORDS, MOST_RECORDS + 1, 5000])
+@pytest.mark.parametrize("count", [1, MAX_RECORDS, MAX_RECORDS + 1, 5000])
 def test_the_file_keeps_few_records_with_the_first_the_last_and_the_best(count: int) -> None:
     records = [
         Record(i, i, 1 / i, 0.5, 0.1, 1.0, 0.9 - (i - 1234) ** 2 / 1e9) for i in range(1, count + 1)
     ]
     kept = columns(records)
     assert len({len(column) for column in kept.values()}) == 1
-    assert len(kept["loss"]) <= MOST_RECORDS + 1
+    assert len(kept["loss"]) <= MAX_RECORDS + 1
     best = max(records, key=lambda r: r.validation_accuracy or 0.0).iteration
     assert {1, count, best} <= set(kept["iteration"])
     assert kept["iteration"] == sorted(set(kept["iteration"]))
@@ -133,9 +133,9 @@ def test_accuracies_of_1_can_be_drawn() -> None:
     ("found", "cause"),
     [
         (None, "keeps no history"),
-        ([], "no mapping"),
+        ([], "not a mapping"),
         ({"epoch": [1], "loss": [1.0], "accuracy": []}, "one length"),
-        ({"epoch": [1], "loss": ["1"], "accuracy": [1]}, "loss is no list of numbers"),
+        ({"epoch": [1], "loss": ["1"], "accuracy": [1]}, "loss is not a list of numbers"),
         ({"epoch": [], "loss": [], "accuracy": []}, "before its first record"),
     ],
 )

@@ -26,7 +26,7 @@ from mnn_gpu.storage.checkpoints import (
 from mnn_gpu.training.batches.plan import BatchPlan
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.early_stopping import best_of
-from mnn_gpu.training.history import Record
+from mnn_gpu.training.learning_curve import Record
 
 FREE = ("target_accuracy", "report_every", "shard_rows", "shards", "fast_reduce")
 """Settings that may change when a run is resumed: they change no parameter, or only the last

@@ -1,67 +1,71 @@
 """Reads thousands of broken files of every kind: each is refused, or read as what it holds.
 
-    .venv/bin/python -m scripts.checks.fuzz_readers [--files 20000] [--seed 0]
+    python -m scripts.checks.fuzz_readers [--files 20000] [--seed 0]
 
-Every file is read in a process of its own kind that may crash, in 5 s of CPU time and 1 GB of
-memory. Prints a table, writes scripts/results/fuzz.json, keeps the files that made trouble in
-the folder --keep, and exits with 1 if there are any. Needs the extras parquet and images.
+The files are read in another process, which may crash; 5 s of CPU time and 1 GB of memory are too
+much for one. Prints a table, writes scripts/results/fuzz.json, keeps the files of failures in the
+folder --keep, and exits with 1 if there are any. Needs the extras parquet and images.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import multiprocessing
 import shutil
 import sys
 import tempfile
-from collections import Counter
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
-from typing import Any
 
+import pandas as pd
+
+from scripts.benchmarks.harness import save
 from tests.support.fuzzing.mutations import mutated
 from tests.support.fuzzing.seeds import NAMES, seeds
-from tests.support.fuzzing.worker import serve
+from tests.support.fuzzing.worker import judged
 
-RESULT = Path(__file__).parents[1] / "results" / "fuzz.json"
 MOST_SECONDS, MOST_MB, PATIENCE = 5, 1000, 60
 FAILURES = ("wrong", "slow", "too large", "tracebacks", "crashes")
-COLUMNS = ("refused", "accepted", *FAILURES)
+OUTCOMES = ("refused", "accepted", *FAILURES)
 LIBRARIES = ("numpy", "pandas", "pyarrow", "safetensors", "pillow")
 
 
 class Reader:
-    """A worker process, started again where it crashed, hung or grew."""
+    """A process that reads files; a new one takes the place of one that crashed, hung or grew."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
+        self.start()
+
+    def start(self) -> None:
+        context = get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, context, warnings.simplefilter, ("error",))
 
     def read(self, kind: str, path: Path) -> tuple[str, str, float, float]:
-        """Return outcome, detail, CPU seconds and peak MB; the worker is of no use after some."""
-        self._connection.send((kind, path))
-        if not self._connection.poll(PATIENCE):
-            return "slow", f"no answer in {PATIENCE} s", PATIENCE, 0
+        """Return outcome, detail, CPU seconds and peak MB."""
         try:
-            outcome, detail, seconds, peak = self._connection.recv()
-        except (EOFError, OSError):
-            self._process.join()
-            return "crashes", f"exit code {self._process.exitcode}", 0, 0
+            outcome, detail, seconds, peak = self._pool.submit(judged, kind, path).result(PATIENCE)
+        except TimeoutError:
+            outcome, detail, seconds, peak = "slow", f"no answer in {PATIENCE} s", PATIENCE, 0
+        except BrokenProcessPool:
+            outcome, detail, seconds, peak = "crashes", "the process ended", 0, 0
         if seconds > MOST_SECONDS:
-            return "slow", f"{seconds:.1f} s", seconds, peak
-        if peak > MOST_MB:
-            return "too large", f"{peak:.0f} MB", seconds, peak
+            outcome = "slow"
+        elif peak > MOST_MB:
+            outcome = "too large"
+        if outcome in ("slow", "too large", "crashes"):
+            self.stop()
+            self.start()
         return outcome, detail, seconds, peak
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.join()
+        for process in (self._pool._processes or {}).values():
+            process.kill()
+        self._pool.shutdown()
 
 
 def broken_files(files: int, seed: int, folder: Path) -> Iterator[tuple[str, Path]]:
@@ -79,57 +83,39 @@ def broken_files(files: int, seed: int, folder: Path) -> Iterator[tuple[str, Pat
         path.unlink()
 
 
-def fuzz(files: int, seed: int, keep: Path) -> dict[str, Any]:
-    """Make and read so many files; return counts by kind, and the most time and memory."""
-    counts: dict[str, dict[str, int]] = {kind: dict.fromkeys(COLUMNS, 0) for kind in NAMES}
-    slowest, largest = dict.fromkeys(NAMES, 0.0), 0.0
-    reader = Reader()
-    with tempfile.TemporaryDirectory() as folder:
-        for kind, path in broken_files(files, seed, Path(folder)):
-            outcome, detail, seconds, peak = reader.read(kind, path)
-            counts[kind][outcome] += 1
-            slowest[kind], largest = max(slowest[kind], round(seconds, 3)), max(largest, peak)
-            if outcome in FAILURES:
-                keep.mkdir(parents=True, exist_ok=True)
-                shutil.copy(path, keep)
-                print(f"{path.name}: {outcome}: {detail}", file=sys.stderr, flush=True)
-            if outcome in ("slow", "too large", "crashes"):
-                reader.stop()
-                reader = Reader()
-    reader.stop()
-    return {"kinds": counts, "seconds": slowest, "peak_mb": round(largest)}
-
-
-def table(result: dict[str, Any]) -> str:
-    """Return the counts as text, a line a kind."""
-    lines = [f"{'kind':20}{'files':>7}" + "".join(f"{name:>11}" for name in COLUMNS)]
-    totals: Counter[str] = Counter()
-    for kind, row in result["kinds"].items():
-        lines.append(_line(kind, row))
-        totals.update(row)
-    return "\n".join([*lines, _line("all", totals)])
-
-
-def _line(kind: str, row: dict[str, int]) -> str:
-    cells = "".join(f"{row[name]:>11,}" for name in COLUMNS)
-    return f"{kind:20}{sum(row.values()):>7,}{cells}"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "mnn-gpu-fuzz")
     args = parser.parse_args()
-    result = fuzz(args.files, args.seed, args.keep)
-    print(table(result))
-    print(f"slowest {max(result['seconds'].values()):.2f} s of CPU, largest {result['peak_mb']} MB")
-    failures = sum(row[name] for row in result["kinds"].values() for name in FAILURES)
+    rows = []
+    reader = Reader()
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, path in broken_files(args.files, args.seed, Path(folder)):
+            outcome, detail, seconds, peak = reader.read(kind, path)
+            rows.append((kind, outcome, seconds, peak))
+            if outcome in FAILURES:
+                args.keep.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, args.keep)
+                print(f"{path.name}: {outcome}: {detail}", file=sys.stderr, flush=True)
+    reader.stop()
+    frame = pd.DataFrame(rows, columns=["kind", "outcome", "seconds", "peak"])
+    counts = pd.crosstab(frame["kind"], frame["outcome"])
+    counts = counts.reindex(index=list(NAMES), columns=list(OUTCOMES), fill_value=0)
+    print(counts.to_string())
+    failures = int(counts[list(FAILURES)].to_numpy().sum())
     if failures:
-        print(f"{failures} files made trouble; they are in {args.keep}")
-    versions = {name: version(name) for name in LIBRARIES}
-    record = {"files": args.files, "seed": args.seed, "versions": versions, **result}
-    RESULT.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        print(f"{failures} files failed; they are in {args.keep}")
+    record = {
+        "files": args.files,
+        "seed": args.seed,
+        "versions": {name: version(name) for name in LIBRARIES},
+        "kinds": counts.to_dict("index"),
+        "seconds": frame.groupby("kind")["seconds"].max().round(3).to_dict(),
+        "peak_mb": round(frame["peak"].max()),
+    }
+    save("fuzz", record)
     return int(failures > 0)
 
 

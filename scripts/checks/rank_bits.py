@@ -1,11 +1,11 @@
 """Trains on 1, 2, 4 and 8 ranks, whole and killed on the way, and compares the models' bytes.
 
-    .venv/bin/python -m scripts.checks.rank_bits
+    python -m scripts.checks.rank_bits
     MNN_MPIEXEC="mpirun --oversubscribe" PYTHON_OF_ANOTHER_MPI -m scripts.checks.rank_bits
 
-Everything is held against one process without MPI. Adds what was seen to
+Everything is compared with one process without MPI. Adds the outcome to
 scripts/results/rank-bits.json, by the name of the MPI library, and exits with 1 if any byte
-differs. On Linux, since it looks for the processes to kill in /proc.
+differs. On Linux, because it finds the processes to kill in /proc.
 """
 
 from __future__ import annotations
@@ -21,12 +21,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from scripts.benchmarks.harness import machine
-from scripts.checks.mpiexec import launcher, library
+from scripts.benchmarks.harness import RESULTS, machine, save
+from scripts.checks.mpiexec import command, library
 
-RESULT = Path(__file__).parents[1] / "results" / "rank-bits.json"
 STEPS = 500
 COMMON = ("train", "--iterations", str(STEPS), "--device", "cpu", "-q", "--shards", "8")
 TRAININGS = {
@@ -38,47 +36,28 @@ TRAININGS = {
 }
 RANKS = (1, 2, 4, 8)
 CUTS = ((4, 110), (2, 160), (1, None))
-"""So many ranks until a checkpoint of at least this iteration is there; then all are killed."""
+"""Ranks, and the iteration of the checkpoint after which all of them are killed."""
 
 
-def command(ranks: int, training: Sequence[str], folder: Path, *more: str) -> list[str]:
-    start = [] if ranks == 0 else [*launcher(), "-n", str(ranks)]
-    arguments = [*COMMON, *training, "--out", str(folder / "model"), *more]
-    return [*start, sys.executable, "-m", "mnn_gpu", *arguments]
-
-
-def whole(ranks: int, training: Sequence[str]) -> bytes:
-    """Train in one go; return the model's bytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            command(ranks, training, Path(folder)),
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
-        return (Path(folder) / "model").read_bytes()
-
-
-def cut(training: Sequence[str]) -> bytes:
-    """Train with kills in between, on another number of ranks each time."""
+def trained(training: Sequence[str], parts: Sequence[tuple[int, int | None]]) -> bytes:
+    """Train in parts, each on some ranks until it is killed; return the model's bytes."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        more = ["--checkpoint", str(folder / "kept"), "--checkpoint-every", "1", "--resume"]
-        for ranks, until in CUTS:
+        kept = Path(name) / "kept"
+        more = ["--checkpoint", str(kept), "--checkpoint-every", "1", "--resume"]
+        for ranks, until in parts:
+            options = [*COMMON, *training, "--out", f"{name}/model", *more * (len(parts) > 1)]
             process = subprocess.Popen(
-                command(ranks, training, folder, *more),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                command(ranks, *options), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
-            while until is not None and _latest(folder / "kept") < until:
+            while until is not None and _latest(kept) < until:
                 if process.poll() is not None:
                     raise SystemExit(f"A job on {ranks} ranks ended before it was killed.")
                 time.sleep(0.01)
             if until is not None:
                 _kill_all(name)
-            process.wait()
-        return (folder / "model").read_bytes()
+            if process.wait() and until is None:
+                raise SystemExit(f"A job on {ranks} ranks failed.")
+        return (Path(name) / "model").read_bytes()
 
 
 def _latest(folder: Path) -> int:
@@ -98,21 +77,20 @@ def _of(ranks: int) -> str:
 
 
 def main() -> int:
-    found: dict[str, Any] = {}
+    found = {}
     differ = 0
+    way = f"killed twice, on {', '.join(_of(ranks) for ranks, _ in CUTS)} in turn"
     for name, training in TRAININGS.items():
-        expected = whole(0, training)
-        same = {_of(ranks): whole(ranks, training) == expected for ranks in RANKS}
-        way = ", ".join(_of(ranks) for ranks, _ in CUTS)
-        same[f"killed twice, on {way} in turn"] = cut(training) == expected
+        expected = trained(training, [(0, None)])
+        same = {_of(ranks): trained(training, [(ranks, None)]) == expected for ranks in RANKS}
+        same[way] = trained(training, CUTS) == expected
         digest = hashlib.sha256(expected).hexdigest()[:16]
         found[name] = {"steps": STEPS, "sha256": digest, "same_bytes": same}
         differ += len(same) - sum(same.values())
         print(name, json.dumps(found[name]), flush=True)
-    result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    result[library()] = {**found, **machine()}
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return 1 if differ else 0
+    results = json.loads((RESULTS / "rank-bits.json").read_text(encoding="utf-8"))
+    save("rank-bits", results | {library(): {**found, **machine()}})
+    return int(differ > 0)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""One rank of a job fails: how long until the whole job has ended, and what it says first.
+"""Jobs whose ranks fail, differ or stop, and jobs that are interrupted: all have to end.
 
-    .venv/bin/python -m scripts.checks.rank_faults [--times 20] [--ranks 4]
+    python -m scripts.checks.rank_faults [--times 20] [--ranks 4] [--interrupts 100]
 
-The second rank is killed with SIGKILL, raises an exception that nobody expects, or cannot
-open its data, while the others train or wait for it. Writes scripts/results/rank-faults.json
-and exits with 1 if any job went on for more than five seconds, or ended with status 0.
+The second rank is killed with SIGKILL, raises an unexpected exception or lacks its data while the
+others train or wait for it; or it has other options, ends before MPI starts, or stops (SIGSTOP).
+Writes scripts/results/rank-faults.json and exits with 1 if a job did not end, ended with status 0
+or did not name the difference, or if one with a failed rank took more than five seconds to end.
 """
 
 from __future__ import annotations
@@ -19,60 +20,117 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scripts.benchmarks.harness import machine
-from scripts.checks.mpiexec import launcher, library
+from scripts.benchmarks.harness import RESULTS, ROOT, machine, save
+from scripts.checks.mpiexec import PROGRAM, command, library
 
-RESULT = Path(__file__).parents[1] / "results" / "rank-faults.json"
-KINDS = ("killed", "exception", "no data")
-MOST_SECONDS = 5.0
-PATIENCE = 60
-TRAINING = (
-    *("train", "--device", "cpu", "--hidden", "128", "64", "--batch-size", "128"),
-    *("--iterations", "10000000", "--report-every", "1000000", "-q"),
+SMALL = ("train", "--device", "cpu", "--rows", "700", "--holdout", "100", "--epochs", "3", "-q")
+ENDLESS = (
+    *("train", "--device", "cpu", "--hidden", "128", "64", "--batch-size", "128", "-q"),
+    *("--iterations", "10000000", "--report-every", "1000000"),
 )
+KINDS = ("killed", "exception", "no data")
 FAILING_AT = 20
 """Iterations before the second rank fails: few, for machines whose cores are busy."""
+MOST_SECONDS = 5.0
+TIMEOUT = 4
+"""Seconds that the ranks of a job wait for one that is gone or stopped."""
+PATIENCE = 60
+"""Seconds after which a job counts as one that never ends."""
+
+DIFFERENCES: dict[str, tuple[tuple[str, ...], str]] = {
+    "learning rate": (("--lr", "0.2"), "--lr: None on rank 0, 0.2 on rank 1"),
+    "seed": (("--seed", "1"), "--seed: None on rank 0, 1 on rank 1"),
+    "epochs": (("--epochs", "2"), "--epochs: 3 on rank 0, 2 on rank 1"),
+    "checkpoint every": (
+        ("--checkpoint", "kept", "--checkpoint-every", "2"),
+        "--checkpoint-every: None on rank 0, '2' on rank 1",
+    ),
+    "target": (("--target-accuracy", "0.5"), "--target-accuracy: None on rank 0, 0.5 on rank 1"),
+    "report every": (("--report-every", "1"), "--report-every: None on rank 0, 1 on rank 1"),
+    "layers": (("--hidden", "12"), "--hidden: None on rank 0, [12] on rank 1"),
+    "dtype": (("--dtype", "float64"), "--dtype: None on rank 0, 'float64' on rank 1"),
+    "sums": (("--fast-reduce",), "--fast-reduce: None on rank 0, True on rank 1"),
+    "shards": (("--shards", "4"), "--shards: None on rank 0, 4 on rank 1"),
+    "batch size": (("--batch-size", "50"), "--batch-size: None on rank 0, 50 on rank 1"),
+    "optimizer": (("--optimizer", "adam"), "--optimizer: None on rank 0, 'adam' on rank 1"),
+    "rows": (("--rows", "690"), "--rows: 700 on rank 0, 690 on rank 1"),
+    "checkpoint": (("--checkpoint", "kept"), "--checkpoint: None on rank 0, 'kept' on rank 1"),
+    "output": (("--out", "other"), "on rank 0, PosixPath('other') on rank 1"),
+    "bad option": (("--nonsense",), "error: unrecognized arguments: --nonsense"),
+    "help": (("--help",), "call: train on rank 0, --help or --version on rank 1"),
+}
+"""The second rank's further options, and what the job prints."""
+STOPPING = """
+import os, signal, sys, threading
+from mnn_gpu.cli.main import main
+timer = threading.Timer(5, os.kill, (os.getpid(), signal.SIGSTOP))
+timer.daemon = True
+timer.start()
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 class Ended(NamedTuple):
-    """How a job ended: seconds after the fault, its status, and the first line it said."""
+    """How a job ended: its status (None if it did not), its seconds and its messages."""
 
+    status: int | None
     seconds: float
-    status: int
-    first: str
+    said: str
+
+    @property
+    def first(self) -> str:
+        """The first line that is not empty."""
+        return next((line for line in self.said.splitlines() if line.strip()), "")
 
 
-def job(kind: str, ranks: int) -> Ended:
-    """Run a job whose second rank fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        moment = Path(folder) / "moment"
-        good = [sys.executable, "-m", "mnn_gpu", *TRAINING, "--out", f"{folder}/model"]
-        bad = [
-            sys.executable,
-            "-m",
-            "scripts.checks.rank_faults",
-            "--as",
-            kind,
-            str(moment),
-            *good[3:],
-        ]
-        command = [*launcher(), "-n", "1", *good, ":", "-n", "1", *bad]
-        if ranks > 2:
-            command += [":", "-n", str(ranks - 2), *good]
-        result = subprocess.run(
-            command,
+def ended(
+    words: Sequence[str], folder: Path, interrupt_after: float | None = None, timeout: int = 600
+) -> Ended:
+    """Run a job to its end, or kill it; its ranks wait ``timeout`` seconds for each other."""
+    path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            words,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path, "MNN_RANK_TIMEOUT": str(timeout)},
+            start_new_session=True,
         )
-        seconds = time.time() - float(moment.read_text())
-    said = [line for line in (result.stderr + result.stdout).splitlines() if line.strip()]
-    return Ended(seconds, result.returncode, said[0] if said else "")
+        start = time.monotonic()
+        if interrupt_after is not None:
+            time.sleep(interrupt_after)
+            start = time.monotonic()
+            # The launcher alone: a terminal sends it to the whole group, in which the ranks
+            # that a launcher starts are not.
+            process.send_signal(signal.SIGINT)
+        try:
+            status: int | None = process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            status = None
+        seconds = time.monotonic() - start
+        said.seek(0)
+        return Ended(status, seconds, said.read())
+
+
+def failing(kind: str, ranks: int) -> Ended:
+    """Run a job whose second rank fails; its seconds are those after the fault."""
+    with tempfile.TemporaryDirectory() as name:
+        moment = Path(name) / "moment"
+        training = (*ENDLESS, "--out", f"{name}/model")
+        bad = [sys.executable, "-m", "scripts.checks.rank_faults", "--as", kind, str(moment)]
+        words = [*command(1, *training), ":", "-n", "1", *bad, *training]
+        if ranks > 2:
+            words += [":", "-n", str(ranks - 2), *PROGRAM, *training]
+        job = ended(words, Path(name))
+        return job._replace(seconds=time.time() - float(moment.read_text()))
 
 
 def fail(kind: str, moment: Path, arguments: list[str]) -> int:
@@ -89,7 +147,7 @@ def fail(kind: str, moment: Path, arguments: list[str]) -> int:
 
     after = CompiledStep.after
 
-    def failing(self: Any, *rest: Any) -> Any:
+    def failing_after(self: Any, *rest: Any) -> Any:
         if self.course.iteration >= FAILING_AT:
             if kind == "exception":
                 now()
@@ -100,36 +158,68 @@ def fail(kind: str, moment: Path, arguments: list[str]) -> int:
         return after(self, *rest)
 
     timers: list[threading.Timer] = []
-    CompiledStep.after = failing  # type: ignore[method-assign, assignment]
+    CompiledStep.after = failing_after  # type: ignore[method-assign, assignment]
     if kind == "no data":
         now()
         arguments = [*arguments, "--data", str(moment.parent / "missing.csv")]
     return main(arguments)
 
 
+def differing(kind: str, folder: Path) -> Ended:
+    """Run a job of two ranks, the second of which has other options."""
+    second = ["-n", "1", *PROGRAM, *SMALL, *DIFFERENCES[kind][0]]
+    return ended([*command(1, *SMALL), ":", *second], folder, timeout=PATIENCE // 2)
+
+
+def beside(code: str, folder: Path) -> Ended:
+    """Run a job whose second rank is another program."""
+    second = ["-n", "1", sys.executable, "-c", code, *ENDLESS]
+    return ended([*command(1, *ENDLESS), ":", *second], folder, timeout=TIMEOUT)
+
+
+def summary(jobs: Sequence[Ended]) -> dict[str, Any]:
+    return {
+        "jobs": len(jobs),
+        "never_ended": sum(job.status is None for job in jobs),
+        "longest_seconds": round(max(job.seconds for job in jobs), 2),
+        "statuses": sorted({job.status for job in jobs if job.status is not None}),
+        "first_line": jobs[0].first,
+    }
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--times", type=int, default=20, help="jobs of each kind of failure")
     parser.add_argument("--ranks", type=int, default=4)
+    parser.add_argument("--interrupts", type=int, default=100, help="of two and of four ranks each")
     options = parser.parse_args()
-    result: dict[str, Any] = {"ranks": options.ranks, "most_seconds": MOST_SECONDS, **machine()}
+    result: dict[str, Any] = {"ranks": options.ranks, "timeout_seconds": TIMEOUT, **machine()}
     bad = 0
+
+    def add(name: str, jobs: Sequence[Ended], good: Sequence[bool]) -> None:
+        nonlocal bad
+        bad += len(good) - sum(good)
+        result[name] = {**summary(jobs), "as_expected": sum(good)}
+        print(name, json.dumps(result[name]), flush=True)
+
     for kind in KINDS:
-        ended = [job(kind, options.ranks) for _ in range(options.times)]
-        good = [end for end in ended if end.seconds <= MOST_SECONDS and end.status != 0]
-        bad += len(ended) - len(good)
-        result[kind] = {
-            "jobs": len(ended),
-            "ended_in_time_with_an_error": len(good),
-            "longest_seconds": round(max(end.seconds for end in ended), 2),
-            "statuses": sorted({end.status for end in ended}),
-            "first_line": ended[0].first,
-        }
-        print(kind, json.dumps(result[kind]), flush=True)
-    results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    results[library()] = result
-    RESULT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    return 1 if bad else 0
+        jobs = [failing(kind, options.ranks) for _ in range(options.times)]
+        add(kind, jobs, [bool(job.status) and job.seconds <= MOST_SECONDS for job in jobs])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind, (_, message) in DIFFERENCES.items():
+            job = differing(kind, folder)
+            add(f"other {kind}", [job], [bool(job.status) and message in job.said])
+        for kind, code in (("gone", ""), ("stopped", STOPPING)):
+            job = beside(code, folder)
+            add(kind, [job], [bool(job.status)])
+        for ranks in (2, 4):
+            words = command(ranks, *ENDLESS)
+            jobs = [ended(words, folder, random.uniform(0, 3)) for _ in range(options.interrupts)]
+            add(f"interrupted, {ranks} ranks", jobs, [job.status is not None for job in jobs])
+    results = json.loads((RESULTS / "rank-faults.json").read_text(encoding="utf-8"))
+    save("rank-faults", results | {library(): result})
+    return int(bad > 0)
 
 
 if __name__ == "__main__":

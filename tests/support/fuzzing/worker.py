@@ -1,4 +1,4 @@
-"""A process that reads one file after another and says how each went."""
+"""Reads a file and reports the outcome."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import resource
 import time
 import traceback
 import warnings
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,6 @@ from tests.support.fuzzing.oracles import expected
 
 BAD_FILE = 4
 """The exit code of what is wrong with a file."""
-
-
-def serve(connection: Connection) -> None:
-    """Take (kind, path), send what `judged` says of it, until None comes."""
-    warnings.simplefilter("error")
-    while (task := connection.recv()) is not None:
-        connection.send(judged(*task))
 
 
 def judged(kind: str, path: Path) -> tuple[str, str, float, float]:

@@ -92,7 +92,7 @@ def test_each_epoch_sees_every_row_once_in_a_new_order(images: dict[str, Any]) -
 def test_the_notebook_learns_mnist(backend: Backend) -> None:
     (X, y), _ = load_mnist()
     config = TrainingConfig(iterations=100)
-    _, history = train(X[:8000], y[:8000], config, backend=backend)
+    _, history = train(X[:2000], y[:2000], config, backend=backend)
     assert history.training.accuracy > 0.5
 
 

@@ -137,6 +137,18 @@ def test_the_front_page_is_short() -> None:
     assert len(FRONT.splitlines()) <= 200
 
 
+IDIOMS = (
+    *("told", "tells of", "held to", "held against", "hangs? on", "for want of", "so many"),
+    *("added up", "goes on", "seen to", "worked on", "mended", r"\d %"),
+)
+"""What does not occur: not the field's terms, and percent with a space."""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "results" not in page])
+def test_a_page_is_in_plain_technical_english(page: str) -> None:
+    assert not re.findall(rf"\b(?:{'|'.join(IDIOMS)})(?!\w)", PAGES[page])
+
+
 # ---- figures and names -----------------------------------------------------------------
 
 
@@ -160,6 +172,9 @@ def test_the_accuracies_at_the_head_are_those_of_the_recipes() -> None:
     opening = prose(FRONT.split("\n## ")[0])
     for name in ("fast", "accurate", "record"):
         assert f"{measured()[name]['test_accuracy']['mean'] * 100:.2f}%" in opening
+    fast, record = (measured()[name]["seconds"]["median"] for name in ("fast", "record"))
+    assert f"98.15% in {fast:.1f} s" in opening
+    assert f"in {record / 60:.0f} minutes, 99.64%" in opening
 
 
 def test_the_figures_of_the_notebook_are_those_that_were_measured() -> None:
@@ -222,4 +237,4 @@ def test_the_exit_codes_are_the_errors_own() -> None:
     codes = section("mnn_gpu/cli/README.md", "Exit codes")
     kinds = (errors.UsageError, errors.DeviceError, errors.DataError, errors.DivergedError)
     for kind in (*kinds, TrainingInterrupted):
-        assert re.search(rf"\b{kind.exit_code} [a-z]", codes)
+        assert f"\n| {kind.exit_code}" in codes

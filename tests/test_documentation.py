@@ -222,6 +222,14 @@ def test_every_module_that_a_page_names_exists(page: str) -> None:
         assert any(module.endswith(f"/{name}") for module in modules), name
 
 
+def test_every_name_that_contributors_read_about_is_in_the_code() -> None:
+    files = [*ROOT.glob("*/**/*.py"), ROOT / "pyproject.toml"]
+    words = {word for file in files for word in re.findall(r"\w+", file.read_text("utf-8"))}
+    names = re.findall(r"`([A-Za-z_]\w+)(?:\(.*?\))?`", PAGES["CONTRIBUTING.md"])
+    assert len(names) >= 20
+    assert {*names} - words == set()
+
+
 def test_every_cause_of_the_troubleshooting_table_is_one_the_program_gives() -> None:
     # Sentences broken over several string literals, joined again.
     source = re.sub(r'"\s+f?"', "", Path(gpu_errors.__file__).read_text(encoding="utf-8"))

@@ -190,7 +190,7 @@ def test_predict_from_an_idx_file(tmp_path: Path, model: Path, images: dict[str,
 def test_devices_says_what_auto_takes() -> None:
     text = run("devices").stdout
     assert "NumPy" in text
-    assert "--device auto takes " in text
+    assert "--device auto selects " in text
     assert len(text.splitlines()) <= 24
     assert json.loads(run("devices", "--json").stdout)["auto"]
 
@@ -415,7 +415,7 @@ def test_a_rare_class_may_lie_in_the_held_out_rows(tmp_path: Path) -> None:
         (("train", "--hidden", "1000000000"), 2, "Take fewer units"),
         (("train", "--rows", "-5"), 2, "-5 rows are asked for"),
         (("train", "--rows", "0", "--holdout", "0"), 2, "0 rows are asked for"),
-        (("train", "--backend", "cupy", "--device", "cpu"), 2, "cupy does not run on cpu"),
+        (("train", "--backend", "cupy", "--device", "cpu"), 2, "cupy does not support cpu"),
         (("check-gradients", "--seed", "-1"), 2, "seed -1"),
         (("check-gradients", "--samples", "1" + "0" * 11), 2, "samples"),
     ],

@@ -331,7 +331,7 @@ def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
         return None
 
     rates = np.ones(3)
-    with pytest.raises(TypeError, match="may not decide"):
+    with pytest.raises(TypeError, match="must not branch"):
         Replay(curious, ())((np.zeros(2),), Batch(rates))
 
 

@@ -124,7 +124,7 @@ def test_a_rank_that_fails_ends_the_job(kind: str) -> None:
     ("arguments", "status", "cause"),
     [
         (("--data", "missing.csv"), 4, "error: There is no file or folder missing.csv."),
-        (("--shards", "1"), 2, "error: 2 ranks are to share 1 shards."),
+        (("--shards", "1"), 2, "error: 2 ranks cannot share 1 shards."),
         (("--lr", "1e30", "--iterations", "3"), 5, "error: The training diverged"),
         (("--nonsense",), 2, "error: unrecognized arguments: --nonsense"),
     ],
@@ -176,7 +176,7 @@ ranks.allgather(1)
     command = [sys.executable, "-m", "mpi4py", "-c", code]
     result = ranks.start((2, command), cwd=tmp_path, env={"MNN_RANK_TIMEOUT": "1"})
     assert result.returncode == 3
-    assert "error: Nothing has come from the other ranks for 1 seconds." in result.stderr
+    assert "error: The other ranks have not responded for 1 seconds." in result.stderr
 
 
 def test_interrupts_end_the_wait_for_a_rank_that_stops(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ ranks.allgather(1)
 def test_a_launcher_that_mpi_knows_nothing_of_is_an_error(tmp_path: Path) -> None:
     result = program.run_process("train", *SMALL, cwd=tmp_path, env={"OMPI_COMM_WORLD_SIZE": "4"})
     assert result.returncode == 3
-    assert result.stderr.startswith("error: The launcher started 4 ranks, and MPI knows of 1.")
+    assert result.stderr.startswith("error: The launcher started 4 ranks, but MPI has 1.")
     assert not list(tmp_path.iterdir())
 
 

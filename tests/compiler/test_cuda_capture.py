@@ -120,7 +120,7 @@ def assert_as_plain(gpu: Any, run: CapturedStep, step: Any, *state: Any) -> None
 
 
 @pytest.mark.parametrize("name", STEPS)
-@pytest.mark.filterwarnings("ignore:The step cannot be captured.*backwards")
+@pytest.mark.filterwarnings("ignore:The step cannot be captured.*negative strides")
 def test_the_state_is_updated_where_it_lies_only_where_that_is_safe(
     gpu: Any, graphs: Any, name: str
 ) -> None:

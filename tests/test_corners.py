@@ -280,8 +280,8 @@ def test_what_stops_a_command_is_told_without_a_traceback(
     ("error", "cause"),
     [
         (IsADirectoryError(), "is a directory"),
-        (PermissionError(), "may not be read"),
-        (EOFError("early"), "not a whole gzip file"),
+        (PermissionError(), "permission denied"),
+        (EOFError("early"), "not a complete gzip file"),
         (OSError(5, "Input/output error"), "cannot be read"),
     ],
 )

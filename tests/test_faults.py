@@ -347,7 +347,7 @@ def test_a_full_disk_costs_no_checkpoint_and_no_model(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("note: ") == 1
-    assert "cannot be written: File too large. The training goes on" in result.stderr
+    assert "cannot be written: File too large. Training continues" in result.stderr
     assert load_model(tmp_path / "m").info["iterations"] == 144
     assert not list((tmp_path / "run").glob(".check*"))
 

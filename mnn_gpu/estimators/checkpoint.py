@@ -181,12 +181,12 @@ class FitCheckpoint(SnapshotFolder):
             others = [name for name in own if settings.get(name) != own[name]]
             raise UsageError(
                 f"{path} is of a fit with other {', '.join(others) or 'parameters'}.",
-                "Fit with the parameters it was begun with, or take another folder.",
+                "Fit with the parameters it was begun with, or use another folder.",
             )
         if digest != self.digest:
             raise UsageError(
                 f"{path} is of a fit to other data.",
-                "Fit the same data, or take another folder.",
+                "Fit the same data, or use another folder.",
             )
 
 

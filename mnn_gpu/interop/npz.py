@@ -88,7 +88,7 @@ def read_npz(path: Path) -> Weights:
     layers = layers_by_name(arrays, str(path))
     classes = about.get("classes")
     if classes is not None and not usable_classes(classes, len(layers[-1][1])):
-        raise ModelFileError(f"{path}: its classes do not fit its last layer.", CURE)
+        raise ModelFileError(f"{path}: its classes do not match its last layer.", CURE)
     return Weights(layers, classes, _info(about.get("info"), path), _pixel_max(about, path))
 
 
@@ -96,7 +96,7 @@ def _pixel_max(about: Mapping[str, npt.NDArray[Any]], path: Path) -> float:
     """Return the largest value of a pixel; 255 in files of others and of earlier versions."""
     value = about.get("pixel_max", np.array(255.0))
     if value.shape != () or value.dtype.kind != "f" or not 0 < value < math.inf:
-        raise ModelFileError(f"{path}: its pixel_max is no positive number.", CURE)
+        raise ModelFileError(f"{path}: its pixel_max is not a positive number.", CURE)
     return float(value)
 
 

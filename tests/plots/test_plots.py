@@ -302,7 +302,7 @@ def test_intervals_hold_what_was_seen_and_narrow_with_the_rows() -> None:
 
 def test_a_label_that_the_model_does_not_know_is_told(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
-    with pytest.raises(mnn_gpu.DataError, match="label 4 is none of the 3 classes"):
+    with pytest.raises(mnn_gpu.DataError, match="label 4 is not one of the model's 3 classes"):
         plots.confusion(model, X, np.where(np.arange(90) == 5, 4, y))
 
 

@@ -94,12 +94,12 @@ class Checkpoint(SnapshotFolder):
             if name not in FREE and before != value:
                 raise UsageError(
                     f"{path} is of a training with {name} {before!r}, not {value!r}.",
-                    "Resume with the options it was begun with, or take another folder.",
+                    "Resume with the options it was begun with, or use another folder.",
                 )
         if digest != self.digest:
             raise UsageError(
                 f"{path} is of a training on other data.",
-                "Resume with the same --data, --rows and --holdout, or take another folder.",
+                "Resume with the same --data, --rows and --holdout, or use another folder.",
             )
 
 

@@ -235,7 +235,7 @@ def test_a_gradient_that_differs_is_said_and_is_exit_code_1(
 
     monkeypatch.setattr(network, "backward", doubled)
     assert main(["check-gradients", "--features", "6", "--hidden", "5", "--classes", "3"]) == 1
-    assert "is not the slope of the loss where it differs" in capsys.readouterr().out
+    assert "Where they differ, the formulas' gradient is not the slope" in capsys.readouterr().out
 
 
 def test_a_gradient_with_nothing_to_compare_is_said(

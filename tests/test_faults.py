@@ -243,7 +243,7 @@ def test_sigterm_saves_what_was_learnt_and_says_how_to_resume(tmp_path: Path) ->
     finally:
         process.kill()
     assert process.returncode == 143
-    assert "with --resume goes on from there" in stderr
+    assert "with --resume continues from there" in stderr
     assert "Traceback" not in stderr
     assert load_model(tmp_path / "m").info["iterations"] > 0
     assert list((tmp_path / "run").glob("checkpoint-*"))

@@ -198,7 +198,7 @@ def test_paths_that_are_not_there_or_of_no_known_kind(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no file or folder"):
         load_dataset(tmp_path / "missing.csv")
     (tmp_path / "digits.pkl").write_bytes(b"\x80\x04")
-    with pytest.raises(DataError, match="file type.*is unknown") as caught:
+    with pytest.raises(DataError, match=r"file type .* is unknown") as caught:
         load_dataset(tmp_path / "digits.pkl")
     assert ".csv" in caught.value.cure
     with pytest.raises(UsageError, match="3 data files"):

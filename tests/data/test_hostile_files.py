@@ -58,7 +58,7 @@ def test_all_of_them_together_take_less_than_a_gigabyte(tmp_path: Path) -> None:
     for name, (make, _) in HOSTILE.items():
         (tmp_path / name).write_bytes(make())
     # The largest pictures that are taken, of pixels with many bytes.
-    (tmp_path / "grey.png").write_bytes(png(7000, 7000, 16))
+    (tmp_path / "gray.png").write_bytes(png(7000, 7000, 16))
     (tmp_path / "alpha.png").write_bytes(png(7000, 7000, 8, 6))
     result = subprocess.run(
         [sys.executable, "-c", CHILD, *tmp_path.iterdir()],

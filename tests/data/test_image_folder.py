@@ -23,7 +23,7 @@ FILES = ("2.png", "10.png", "b.bmp", "b.PNG")
 
 
 def write(root: Path, classes: Mapping[str, Any], files: tuple[str, ...] = FILES) -> Path:
-    """Write an image of random greys for each class and file name."""
+    """Write an image of random grays for each class and file name."""
     rng = np.random.default_rng(0)
     for name, size in classes.items():
         (root / name).mkdir(parents=True)

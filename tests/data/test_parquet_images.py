@@ -94,13 +94,13 @@ def test_encoded_and_listed_images_are_equal(tmp_path_factory: Any, X: Any) -> N
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "LA", "RGBA"])
-def test_greys_are_the_same_in_any_mode(tmp_path: Path, mode: str) -> None:
+def test_grays_are_the_same_in_any_mode(tmp_path: Path, mode: str) -> None:
     X = made(3)
     path = write(tmp_path / "d.parquet", [png(image, mode=mode) for image in X])
     np.testing.assert_array_equal(load_dataset(path).X, X.reshape(3, -1))
 
 
-def test_greys_of_16_bits_are_kept(tmp_path: Path) -> None:
+def test_grays_of_16_bits_are_kept(tmp_path: Path) -> None:
     X = made(3).astype(np.uint16) * 257
     data = load_dataset(write(tmp_path / "d.parquet", [png(image) for image in X]))
     np.testing.assert_array_equal(data.X, X.reshape(3, -1))

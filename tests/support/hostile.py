@@ -242,6 +242,6 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "pickle.npz": (lambda: npz({"x_train.npy": npy(np.array([{}], object))}), "may run code"),
     "weights-pickle.npz": (lambda: npz({"W1.npy": npy(np.array([{}], object))}), "may run code"),
     # A program for Ghostscript.
-    "eps.png": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not a picture"),
+    "eps.png": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image"),
 }
 """Content of each file, and what is said of it."""

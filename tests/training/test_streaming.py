@@ -289,7 +289,7 @@ def test_classes_that_are_not_all_are_refused(blocks: Blocks) -> None:
 def test_some_rows_of_what_stays_on_the_disk_are_refused(path: Path) -> None:
     result = run("train", "--data", path, "--rows", "20", *JOB, cwd=path.parent)
     assert result.returncode == 2
-    assert "--rows takes some of data in memory" in result.stderr
+    assert "--rows selects from data in memory" in result.stderr
     assert "--no-stream" in result.stderr
 
 

@@ -17,8 +17,7 @@ from mnn_gpu.data.mnist import bundled_mnist
 from mnn_gpu.distributed import nccl
 from mnn_gpu.distributed.launcher import Launch, launched
 from mnn_gpu.distributed.patience import patience
-from scripts.checks import rank_faults
-from tests.support import program, ranks
+from tests.support import failing_ranks, program, ranks
 from tests.support.ranks import SharedJob
 
 SMALL = ("--rows", "700", "--holdout", "100", "--device", "cpu")
@@ -112,9 +111,9 @@ def test_what_is_not_shared_out_is_done_once(tmp_path: Path, job: SharedJob) -> 
 # ---- failures ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", rank_faults.KINDS)
+@pytest.mark.parametrize("kind", failing_ranks.KINDS)
 def test_a_rank_that_fails_ends_the_job(kind: str) -> None:
-    ended = rank_faults.failing(kind, ranks=3)
+    ended = failing_ranks.failing(kind, ranks=3)
     assert ended.status  # Neither 0 nor None, of a job that has not ended.
     if kind != "killed":
         assert ended.first.startswith("rank 1 on ")
@@ -150,9 +149,9 @@ def test_ranks_with_other_data_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["learning rate", "checkpoint", "bad option", "help"])
 def test_ranks_with_other_options_are_refused(kind: str, tmp_path: Path) -> None:
-    job = rank_faults.differing(kind, tmp_path)
+    job = failing_ranks.differing(kind, tmp_path)
     assert job.status == 2
-    assert rank_faults.DIFFERENCES[kind][1] in job.said
+    assert failing_ranks.DIFFERENCES[kind][1] in job.said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,7 @@
 """mnn_gpu: a multilayer perceptron from scratch, on NumPy or on a CUDA GPU with CuPy.
 
-The names below are loaded when first used, so that ``import mnn_gpu`` costs next to
-nothing and imports neither cupy nor pandas. `__init__.pyi` tells type checkers the same.
+The names below are loaded on first use, so that ``import mnn_gpu`` is fast and imports
+neither cupy nor pandas. `__init__.pyi` lists the same names for type checkers.
 """
 
 from __future__ import annotations

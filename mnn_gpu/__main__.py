@@ -1,4 +1,4 @@
-"""`python -m mnn_gpu` is `mnn-gpu`."""
+"""Makes `python -m mnn_gpu` the same as the command `mnn-gpu`."""
 
 import sys
 

@@ -13,14 +13,14 @@ OPTION = re.compile(
     r"(?<![\w`-])(?<!mnn-gpu )(?<!train )"
     r"--([a-z][a-z-]+)(?: ([A-Z]+|[\d.e+-]*\d|cpu|cuda:N))?"
 )
-"""An option of the command line in a cure, with its value; not within a command."""
+"""An option of the command line in a cure, with its value; options within a command are skipped."""
 ARGUMENTS = {"lr": "learning_rate", "no-augment": "augmentation=None", "no-stream": "load_dataset"}
 FOREIGN = ("gpus", "mpi", "mpi-lib-version", "help", "rows", "unlabelled", "force")
-"""Options of other programs, and those that have no argument in Python."""
+"""Options of other programs, and options without an equivalent argument in Python."""
 
 
 def in_python(cure: str) -> str:
-    """Return a cure with the arguments of Python in place of the command line's options."""
+    """Return a cure with command-line options replaced by the equivalent Python arguments."""
 
     def argument(found: re.Match[str]) -> str:
         option, value = found[1], found[2]
@@ -31,26 +31,26 @@ def in_python(cure: str) -> str:
             return name
         return f'{name}="{value}"' if value.startswith("c") else f"{name}={value}"
 
-    # Between backquotes there is a command.
+    # Text between backquotes is a command.
     parts = cure.split("`")
     return "`".join(p if i % 2 else OPTION.sub(argument, p) for i, p in enumerate(parts))
 
 
 class MnnGpuError(Exception):
-    """Base of every error that mnn_gpu raises on purpose.
+    """Base class of all errors that mnn_gpu raises deliberately.
 
     Parameters
     ----------
     cause : str
         What is wrong, in one sentence.
     cure : str
-        What the user can do about it, in one sentence. It names the command line's options; the
-        text of the exception names Python's arguments instead.
+        What the user can do about it, in one sentence. It names command-line options; the
+        text of the exception names the Python arguments instead.
 
     Attributes
     ----------
     exit_code : int
-        What the command line exits with: 2 usage, 3 device or ranks not available, 4 bad
+        Exit code of the command line: 2 usage, 3 device or ranks not available, 4 bad
         data, model or output file, 5 diverged.
     """
 
@@ -66,13 +66,13 @@ class MnnGpuError(Exception):
 
 
 class UsageError(MnnGpuError, ValueError):
-    """An option or argument that cannot be meant."""
+    """An option or argument that is not valid."""
 
     exit_code = 2
 
 
 class DeviceError(MnnGpuError, RuntimeError):
-    """A device that was asked for cannot run.
+    """A requested device cannot be used.
 
     Attributes
     ----------
@@ -89,18 +89,18 @@ class DeviceError(MnnGpuError, RuntimeError):
 
 
 class LaunchError(MnnGpuError, RuntimeError):
-    """A launcher started several ranks, and MPI does not bring them together."""
+    """A launcher started several ranks, but MPI does not connect them."""
 
     exit_code = 3
 
 
 class RankError(MnnGpuError, RuntimeError):
-    """Another rank failed, so this one cannot go on.
+    """Another rank failed, so this rank cannot continue.
 
     Attributes
     ----------
     rank : int
-        Which one.
+        The rank that failed.
     """
 
     def __init__(self, rank: int, cause: str, cure: str, exit_code: int = 1) -> None:
@@ -117,7 +117,7 @@ class DataError(MnnGpuError, ValueError):
 
 
 class ModelFileError(MnnGpuError, ValueError):
-    """A file, or what another library trained, that is no model of this package."""
+    """A file, or a model of another library, that is not a valid model for this package."""
 
     exit_code = 4
 
@@ -129,16 +129,16 @@ class OutputError(MnnGpuError, OSError):
 
 
 class DivergedError(MnnGpuError, ArithmeticError):
-    """The loss stopped being a finite number.
+    """The loss is no longer finite.
 
     Attributes
     ----------
     iteration : int
         The first iteration whose loss was not finite, counted from 1.
     rows : (m,), integer, or None
-        Which of the training rows were in its batch; None: all of them.
+        Indices of the training rows in its batch; None if the batch was all of them.
     model : Model or None
-        With the last good parameters: those of the last record before it, if there was one.
+        With the last finite parameters: those of the last record before it, if there was one.
     """
 
     exit_code = 5
@@ -159,12 +159,12 @@ class DivergedError(MnnGpuError, ArithmeticError):
 
 
 class TrainingWarning(UserWarning):
-    """Something went otherwise than asked, and the training goes on; the text says what."""
+    """Training continues, but not exactly as requested; the text says what differs."""
 
 
 class DataWarning(UserWarning):
-    """Data that can be used, but hardly as they are meant; the text says how they are used."""
+    """Usable data that are probably not what was intended; the text says how they are used."""
 
 
 class FallbackWarning(UserWarning):
-    """``auto`` chose the CPU although CuPy is installed; the text names the cause."""
+    """``auto`` chose the CPU although CuPy is installed; the text gives the cause."""

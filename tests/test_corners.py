@@ -235,7 +235,7 @@ def test_a_gradient_that_differs_is_said_and_is_exit_code_1(
 
     monkeypatch.setattr(network, "backward", doubled)
     assert main(["check-gradients", "--features", "6", "--hidden", "5", "--classes", "3"]) == 1
-    assert "is not the slope of the loss where it differs" in capsys.readouterr().out
+    assert "Where they differ, the formulas' gradient is not the slope" in capsys.readouterr().out
 
 
 def test_a_gradient_with_nothing_to_compare_is_said(
@@ -280,8 +280,8 @@ def test_what_stops_a_command_is_told_without_a_traceback(
     ("error", "cause"),
     [
         (IsADirectoryError(), "is a directory"),
-        (PermissionError(), "may not be read"),
-        (EOFError("early"), "not a whole gzip file"),
+        (PermissionError(), "permission denied"),
+        (EOFError("early"), "not a complete gzip file"),
         (OSError(5, "Input/output error"), "cannot be read"),
     ],
 )

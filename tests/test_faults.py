@@ -243,7 +243,7 @@ def test_sigterm_saves_what_was_learnt_and_says_how_to_resume(tmp_path: Path) ->
     finally:
         process.kill()
     assert process.returncode == 143
-    assert "with --resume goes on from there" in stderr
+    assert "with --resume continues from there" in stderr
     assert "Traceback" not in stderr
     assert load_model(tmp_path / "m").info["iterations"] > 0
     assert list((tmp_path / "run").glob("checkpoint-*"))
@@ -347,7 +347,7 @@ def test_a_full_disk_costs_no_checkpoint_and_no_model(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("note: ") == 1
-    assert "cannot be written: File too large. The training goes on" in result.stderr
+    assert "cannot be written: File too large. Training continues" in result.stderr
     assert load_model(tmp_path / "m").info["iterations"] == 144
     assert not list((tmp_path / "run").glob(".check*"))
 

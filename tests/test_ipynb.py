@@ -66,7 +66,7 @@ def test_it_trains_and_writes_a_submission(executed: Any, folder: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_results_are_shown_as_tables_pictures_and_a_bar(executed: Any) -> None:
-    assert "auto takes" in printed(executed, "mnn_gpu.diagnose()")
+    assert "auto selects" in printed(executed, "mnn_gpu.diagnose()")
     training = printed(executed, "progress_bar()")
     assert "<progress" in training
     assert "<svg" in training

@@ -1,4 +1,4 @@
-"""Any other library of the array API standard, on whichever device its arrays are."""
+"""Any other array API library, on the device of the given arrays."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SHARD_ROWS = 65536
 
 @dataclass(frozen=True)
 class PlainBackend(Backend):
-    """The library and the device of an array; the mathematics as it is written."""
+    """The library and the device of an array; steps run uncompiled."""
 
     place: Any = field(default=None, repr=False)
 
     @classmethod
     def of(cls, array: Any) -> PlainBackend:
-        """Return the backend on which an array lives."""
+        """Return the backend of an array's library and device."""
         xp, place = array_api_compat.array_namespace(array), array_api_compat.device(array)
         name = xp.__name__.removeprefix("array_api_compat.")
         return cls(name, str(place), xp, SHARD_ROWS, 1, place=place)
@@ -33,7 +33,7 @@ class PlainBackend(Backend):
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
         there: Any = array
         if not is_non_numpy(array):
-            # Not all libraries take an array that cannot be written to, or of foreign bytes.
+            # Not all libraries accept arrays that are read-only or in another byte order.
             host = np.array(array, dtype)
             there, dtype = host, host.dtype
         wanted = None if dtype is None else self.dtype(np.dtype(dtype).name)

@@ -1,4 +1,4 @@
-"""What a backend is: an array namespace, a device, and the ways between host and device."""
+"""Backends: an array namespace, a device, and transfers between host and device."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from mnn_gpu.step.execution import (
 
 
 class Memory(NamedTuple):
-    """A device's memory in bytes; None where the platform does not tell."""
+    """A device's memory in bytes; None if the platform does not report it."""
 
     free: int | None
     total: int | None
@@ -40,29 +40,29 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class Backend(ABC):
-    """An array library on one device. Made by `select_backend`, held by the caller.
+    """An array library on one device. Made by `select_backend`.
 
     Attributes
     ----------
     name : str
         The array library: ``"numpy"``, ``"cupy"`` or ``"jax"``.
     device : str
-        ``"cpu"``, ``"cuda:N"``, or what JAX calls another device.
+        ``"cpu"``, ``"cuda:N"``, or JAX's name of another device.
     xp : module
         The array-API namespace of the device's arrays.
     shard_rows : int
-        How many samples the device likes to work on at a time.
+        Preferred maximum number of samples of a microbatch.
     cached : int
-        How many numbers a passing result may have to stay in the device's cache.
+        Number of elements of an intermediate result that fit in the device's cache.
     steps_per_call : int
-        How many steps a compiled step likes to be given at a time.
+        Preferred number of steps per call of a compiled step.
     workers : int
-        How many shards it works on side by side.
+        Number of microbatches processed in parallel.
     prescales_pixels : bool
-        Whether it rather keeps pixels in the dtype that it computes with, if they are
-        used whole again and again and there is the memory.
+        Whether pixels are better stored in the dtype of the computation, if they are used
+        repeatedly and there is enough memory.
     is_host : bool
-        Whether its arrays lie in the host's memory, so that looking at one costs nothing.
+        Whether its arrays are in host memory, so that reading one costs nothing.
     is_distributed : bool
         Whether several processes can train one model on it.
     """
@@ -85,21 +85,21 @@ class Backend(ABC):
         Raises
         ------
         UsageError
-            If the device cannot compute in it.
+            If the device does not support it.
         """
         return getattr(self.xp, name)
 
     @abstractmethod
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
-        """Bring a host array to the device, as ``dtype`` if given."""
+        """Copy a host array to the device, as ``dtype`` if given."""
 
     @abstractmethod
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        """Bring a device array to the host."""
+        """Copy a device array to the host."""
 
     @abstractmethod
     def synchronize(self) -> None:
-        """Wait until everything asked of the device is done."""
+        """Wait until all work submitted to the device is done."""
 
     @abstractmethod
     def memory(self) -> Memory:
@@ -107,38 +107,38 @@ class Backend(ABC):
 
     @abstractmethod
     def active(self) -> AbstractContextManager[Any]:
-        """Return the context in which new arrays are made on this device."""
+        """Return a context in which new arrays are created on this device."""
 
     @abstractmethod
     def explain(self, error: BaseException) -> DeviceError | None:
         """Return the cause and the cure if ``error`` came from the device, else None."""
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """Return whether a step failed for want of memory and left its state as it was."""
+        """Return whether a step ran out of memory and left its state unchanged."""
         return isinstance(error, MemoryError)
 
     def translate_errors(self) -> AbstractContextManager[None]:
-        """Work on this device; turn what it raises into a DeviceError with cause and cure."""
+        """Return a context on this device that turns its errors into DeviceErrors."""
         return _TranslateErrors(self)
 
     def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:  # noqa: ARG002
-        """Make a pure step ``(data, state, batch) -> state`` as fast as the device allows.
+        """Compile a pure step ``(data, state, batch) -> state``, as far as the device can.
 
         Parameters
         ----------
         step : callable
-            Over the namespace; it may not decide by what is in its arrays.
+            Over the namespace; it must not branch on the values of its arrays.
         data : tuple or list of arrays
-            What every step sees and none changes.
+            Constant inputs of every step.
         allgather : callable, optional
-            Where the step exchanges sums with other ranks. All ranks compile the step, and call
-            it, the same number of times. Default: there is no other rank.
+            Required if the step exchanges sums with other ranks. All ranks compile the step, and
+            call it, the same number of times. Default: no other rank.
 
         Returns
         -------
         run : callable ``(state, batches) -> state``
-            Does one step for each entry along the first axis of the arrays of
-            ``batches``. It may reuse the memory of the state that it is given.
+            Runs one step for each entry along the first axis of the arrays of ``batches``.
+            It may reuse the memory of the state.
         """
 
         def run(state: Any, batches: Any) -> Any:
@@ -149,23 +149,23 @@ class Backend(ABC):
         return run
 
     def parallel_map(self, function: PartFunction, array: Any, items: Sequence[Any]) -> list[Any]:
-        """Return ``function(array, part)`` of each run of items that it works on in turn.
+        """Return ``function(array, part)`` for consecutive parts of the items.
 
-        There are `workers` runs, which do not depend on each other, or as many as there
-        are items.
+        There are `workers` independent parts, or as many as there are items if these are
+        fewer.
         """
         runs = min(self.workers, len(items))
         ends = [len(items) * i // runs for i in range(runs + 1)]
         return [function(array, items[start:stop]) for start, stop in pairwise(ends)]
 
     def fuse(self, update: Update) -> Update:
-        """Make an elementwise function of long vectors fast; here it is handed back."""
+        """Make an elementwise function of long vectors faster; unchanged by default."""
         return update
 
     def all_reduce(self, exchange: AllReduce, own: Sequence[Any], dtype: Any) -> Any:
-        """Return what an exchange with other ranks makes of this rank's sums, as ``dtype``.
+        """Return the result of an exchange of this rank's sums with other ranks, as ``dtype``.
 
-        A compiled step does the exchange where the plain step does.
+        A compiled step makes the exchange at the same point as the uncompiled step.
         """
         xp = array_namespace(own[0])
         if isinstance(xp, Tape):
@@ -173,16 +173,16 @@ class Backend(ABC):
         return all_reduce(exchange, own, dtype)
 
     def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:
-        """Return ``A @ B`` of operands with so many significant bits, see `precision`."""
+        """Return ``A @ B`` with operands rounded to ``bits`` bits, see `matmul_precision`."""
         return low_precision_matmul(A, B, bits)
 
     def single_threaded(self) -> AbstractContextManager[Any]:
-        """Return the context in which a matrix product is one thread's, whoever asks for it."""
+        """Return a context in which each matrix product uses one thread, in all threads."""
         return nullcontext()
 
 
 class _TranslateErrors(AbstractContextManager[None]):
-    """See `Backend.translate_errors`; a class enters faster than a generator."""
+    """See `Backend.translate_errors`; entering a class is faster than entering a generator."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -210,7 +210,7 @@ class _TranslateErrors(AbstractContextManager[None]):
             self._explain(error)
 
     def _explain(self, error: Exception) -> None:
-        """Raise what explains an error, if something does."""
+        """Raise the DeviceError that explains an error, if there is one."""
         explained = None if isinstance(error, MnnGpuError) else self.backend.explain(error)
         if explained is not None:
             raise explained from error

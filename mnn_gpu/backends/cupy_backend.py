@@ -1,4 +1,4 @@
-"""CuPy on one CUDA GPU: a thin layer; what it runs is the same mathematics."""
+"""CuPy on one CUDA GPU: a thin layer around the same mathematics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mnn_gpu.errors import DeviceError, TrainingWarning
 from mnn_gpu.nn.matmul_precision import rounded
 from mnn_gpu.step.execution import AllGather, Run, Step, single_rank
 
-# A GPU wants few, large launches: 65,536 rows of 784 float32 are 196 MiB.
+# A GPU is fastest with few, large launches: 65,536 rows of 784 float32 are 196 MiB.
 SHARD_ROWS = 65536
 STEPS_PER_CALL = 64
 TENSOR_CORE_BITS = 11
@@ -35,11 +35,11 @@ AMPERE = 80
 
 @dataclass(frozen=True)
 class CupyBackend(Backend):
-    """CuPy arrays on GPU ``index``; `connect` makes one after probing the GPU.
+    """CuPy arrays on GPU ``index``; made by `connect`, which probes the GPU.
 
-    Every method sets the device itself, because CuPy's current device belongs to a
-    thread and is lost between the cells of some notebooks. See `current` for what a thread's
-    current device is afterwards.
+    Every method sets the device itself, because CuPy's current device is thread-local and is
+    lost between the cells of some notebooks. See `current` for a thread's current device
+    afterwards.
     """
 
     index: int = 0
@@ -72,7 +72,7 @@ class CupyBackend(Backend):
             self.cupy.cuda.get_current_stream().synchronize()
 
     def memory(self) -> Memory:
-        """Return the GPU's free memory, CuPy's own reserve counted as free, and its total."""
+        """Return the GPU's free memory, including CuPy's unused pool memory, and its total."""
         with self.active():
             free, total = self.cupy.cuda.runtime.memGetInfo()
             reserve = self.cupy.get_default_memory_pool().free_bytes()
@@ -85,10 +85,10 @@ class CupyBackend(Backend):
         return is_out_of_memory(error)
 
     def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:
-        """Multiply by tensor cores, which round operands to 11 bits themselves.
+        """Multiply with tensor cores, which round operands to 11 bits themselves.
 
-        Those of 8 bits are rounded before: of float32 operands cuBLAS makes no fewer than 11.
-        GPUs before Ampere have no such tensor cores.
+        For 8 bits the operands are rounded before: cuBLAS rounds float32 operands to 11 bits at
+        least. GPUs before Ampere have no such tensor cores.
         """
         if not self.has_tensor_cores:
             return super().low_precision_matmul(A, B, bits)
@@ -112,17 +112,17 @@ class CupyBackend(Backend):
 
     @cached_property
     def graphs(self) -> CudaGraphs:
-        """Streams, cuBLAS's handles and workspaces of all compiled steps, 270 MB."""
+        """Streams, cuBLAS handles and workspaces of all compiled steps, 270 MB."""
         with self.active():
             return CudaGraphs(self.cupy)
 
     def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:
-        """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `graphs`.
+        """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `cuda_graphs`.
 
-        Several ranks do so only where it is 1.
+        With several ranks only if it is 1.
 
-        Either all ranks do, or none: a captured update may round otherwise than a plain one, and
-        the parameters of all ranks must stay the same.
+        Either all ranks capture or none: a captured update may round differently from an
+        uncompiled one, and the parameters of all ranks must stay equal.
         """
         plain = super().compile(step, data)
         failures = allgather(self._why_no_graphs())
@@ -139,7 +139,7 @@ class CupyBackend(Backend):
         if not cuda_graphs.are_enabled():
             return SILENT
         try:
-            self.graphs  # noqa: B018  # made here
+            self.graphs  # noqa: B018  # created here
         except (OSError, RuntimeError, MemoryError) as error:
             return str(error)
         return None

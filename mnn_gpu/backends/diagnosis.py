@@ -1,4 +1,4 @@
-"""Everything about this machine that decides where the training runs."""
+"""Report of the libraries and GPUs of this machine, and of the device that "auto" selects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mnn_gpu.utils import html
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU and the stages of its probe; facts are None where it does not tell."""
+    """One GPU and the stages of its probe; None for values that it does not report."""
 
     index: int
     name: str | None
@@ -37,7 +37,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found. ``str()`` of it is the report, `as_dict` the same as data."""
+    """The result of `diagnose`. ``str()`` formats it; `as_dict` returns the same as data."""
 
     python: str
     numpy: str
@@ -72,7 +72,7 @@ class Diagnosis:
             lines += ["", *_problem_lines("no GPU", self.problem)]
         for gpu in self.gpus:
             lines += ["", *_gpu_lines(gpu)]
-        return "\n".join([*lines, "", f"--device auto takes {self.auto}"])
+        return "\n".join([*lines, "", f"--device auto selects {self.auto}"])
 
     def _repr_html_(self) -> str:
         rows = self._facts()
@@ -82,7 +82,7 @@ class Diagnosis:
             rows.append((f"cuda:{gpu.index}", f"{gpu.name or 'unknown GPU'}: {told}"))
         if self.problem:
             rows.append(("no GPU", f"{self.problem.cause} {self.problem.cure}"))
-        return html.table([*rows, ("auto takes", self.auto)], "Devices")
+        return html.table([*rows, ("auto selects", self.auto)], "Devices")
 
 
 def _gpu_lines(gpu: Gpu) -> list[str]:
@@ -101,16 +101,16 @@ def _problem_lines(label: str, stage: Stage) -> list[str]:
 
 
 def diagnose() -> Diagnosis:
-    """Probe every GPU and say what there is, what works, and what `auto` would take.
+    """Probe every GPU; report what is installed, what works, and what `auto` selects.
 
     Returns
     -------
     Diagnosis
-        Never raises for a broken CuPy or GPU: that is what it reports.
+        Never raises for a broken CuPy or GPU; that is part of the report.
     """
     stages = probe_report(0)
     cupy, count = None, 0
-    # Whatever fails here, the probe above has explained.
+    # The probe above has already explained any failure here.
     with suppress(Exception):
         cupy = import_cupy()
         count = int(cupy.cuda.runtime.getDeviceCount())
@@ -130,7 +130,7 @@ def diagnose() -> Diagnosis:
 
 
 def blas_name() -> str:
-    """Return the library behind NumPy's matrix products, such as "openblas 0.3.30"."""
+    """Return the name of NumPy's BLAS, such as "openblas 0.3.30"."""
     try:
         config: Any = np.show_config(mode="dicts")
         blas = config["Build Dependencies"]["blas"]
@@ -141,7 +141,7 @@ def blas_name() -> str:
 
 def _gpu(cupy: Any, index: int) -> Gpu:
     name = memory = capability = None
-    # A GPU that cannot even name itself is explained by its probe.
+    # If a GPU cannot even report its name, its probe explains why.
     with suppress(Exception):
         properties = cupy.cuda.runtime.getDeviceProperties(index)
         name = properties["name"].decode()

@@ -1,8 +1,8 @@
-"""What each known failure of CuPy or the GPU means, and what cures it.
+"""Causes and cures of known failures of CuPy and of the GPU.
 
-Errors are recognised by CUDA's own error number where there is one and by the name and
-text of the exception elsewhere: CuPy's exception classes cannot be imported here, since
-a broken CuPy is one of the failures.
+Errors are recognized by CUDA's error number if they have one, otherwise by the name and the
+text of the exception: CuPy's exception classes cannot be imported here, since a broken
+CuPy is one of the failures.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# Numbers of enum cudaError, CUDA Runtime API reference, section "Data types".
+# Values of enum cudaError, CUDA Runtime API reference, section "Data types".
 MEMORY_ALLOCATION = 2
 INITIALIZATION = 3
 INSUFFICIENT_DRIVER = 35
@@ -31,7 +31,7 @@ USE_CPU = "or use --device cpu"
 
 
 class Explanation(NamedTuple):
-    """Why something failed and what to do: a sentence each."""
+    """The cause of a failure and its cure, one sentence each."""
 
     cause: str
     cure: str
@@ -39,7 +39,7 @@ class Explanation(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a failure.
+    """What is known about a failure.
 
     Attributes
     ----------
@@ -47,14 +47,14 @@ class Evidence:
         The stage of the probe that failed.
     error : BaseException
     index : int
-        The GPU that was asked for.
+        The requested GPU.
     driver : int or None
-        The highest CUDA version that the driver serves, as 1000 major + 10 minor;
+        The highest CUDA version that the driver supports, as 1000 major + 10 minor;
         0 or None without a driver.
     runtime : int or None
-        The CUDA version that CuPy was built for, likewise.
+        The CUDA version that CuPy was built for, in the same form.
     wheels : tuple of str
-        The CuPy distributions installed, such as ``"cupy-cuda12x 14.2.0"``.
+        The installed CuPy distributions, such as ``"cupy-cuda12x 14.2.0"``.
     """
 
     stage: str
@@ -66,13 +66,13 @@ class Evidence:
 
     @property
     def status(self) -> int | None:
-        """CUDA's error number, if the exception carries one."""
+        """CUDA's error number, if the exception has one."""
         status = getattr(self.error, "status", None)
         return status if isinstance(status, int) else None
 
     @property
     def text(self) -> str:
-        """Name and message of the exception and of those that caused it."""
+        """Names and messages of the exception and of its causes."""
         parts: list[str] = []
         error: BaseException | None = self.error
         while error is not None and len(parts) < 5:
@@ -82,12 +82,12 @@ class Evidence:
 
     @property
     def install(self) -> str:
-        """The command that installs the CuPy that suits the driver."""
+        """The command that installs the CuPy for this driver."""
         return install_command(self.driver)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether CuPy's pool, CUDA or cuBLAS asked in vain for memory."""
+    """Return whether CuPy's pool, CUDA or cuBLAS failed to allocate memory."""
     return (
         isinstance(error, MemoryError)
         or getattr(error, "status", None) == MEMORY_ALLOCATION
@@ -96,7 +96,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def version_text(version: int | None) -> str:
-    """Write CUDA's version number as people do: 12040 is 12.4."""
+    """Format a CUDA version number: 12040 as 12.4."""
     return f"{version // 1000}.{version % 1000 // 10}" if version else "none"
 
 
@@ -105,18 +105,18 @@ CUPY_FOR_CUDA_13 = 'pip install "cupy-cuda13x[ctk]"'
 
 
 def install_command(driver: int | None) -> str:
-    """Return the command for a driver: CUDA 13 needs one that serves it.
+    """Return the install command for a driver: CUDA 13 if the driver supports it.
 
-    (And a GPU of the Turing generation or newer, which an older one says for itself: see
-    the rule for architectures.)
+    (CUDA 13 also requires a Turing GPU or newer; an older GPU is recognized by the rule for
+    architectures.)
 
-    The ``[ctk]`` wheels bring CUDA's libraries; the bare ones need them on the system.
+    The ``[ctk]`` wheels include CUDA's libraries; the others need them on the system.
     """
     return CUPY_FOR_CUDA_13 if driver and driver >= 13000 else CUPY_FOR_CUDA_12
 
 
 def first_line(error: BaseException) -> str:
-    """Return the exception in one line of at most 160 characters."""
+    """Return the exception as one line of at most 160 characters."""
     lines = [line.strip(" =\t") for line in str(error).splitlines()]
     text = next((line for line in lines if line), "")
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -150,7 +150,7 @@ def _update_driver(e: Evidence) -> str:
 
 Rule = tuple[Callable[[Evidence], bool], Callable[[Evidence], Explanation]]
 
-# The first rule that fits decides, so the more certain ones stand further up.
+# The first matching rule decides, so more specific rules come first.
 RULES: list[Rule] = [
     (
         lambda e: isinstance(e.error, ModuleNotFoundError) and e.error.name == "cupy",
@@ -167,13 +167,13 @@ RULES: list[Rule] = [
         _no_driver,
         lambda _: Explanation(
             "No NVIDIA driver was found.",
-            f"Install the NVIDIA driver and see that nvidia-smi runs, {USE_CPU}.",
+            f"Install the NVIDIA driver and check that nvidia-smi runs, {USE_CPU}.",
         ),
     ),
     (
         _has_status(INSUFFICIENT_DRIVER, UNSUPPORTED_PTX),
         lambda e: Explanation(
-            f"The NVIDIA driver is too old: it serves CUDA {version_text(e.driver)}, "
+            f"The NVIDIA driver is too old: it supports CUDA {version_text(e.driver)}, "
             f"CuPy needs {version_text(e.runtime)}.",
             _update_driver(e),
         ),
@@ -182,7 +182,7 @@ RULES: list[Rule] = [
         lambda e: e.status == NO_DEVICE or (e.stage == "device count" and e.status is None),
         lambda _: Explanation(
             "The NVIDIA driver works, but no GPU is visible.",
-            "See nvidia-smi -L, clear CUDA_VISIBLE_DEVICES or start the container with "
+            "Check nvidia-smi -L, unset CUDA_VISIBLE_DEVICES, or start the container with "
             f"--gpus all, {USE_CPU}.",
         ),
     ),
@@ -190,14 +190,14 @@ RULES: list[Rule] = [
         lambda e: e.status == INVALID_DEVICE or e.stage == "index in range",
         lambda e: Explanation(
             f"There is no GPU with index {e.index}: {e.error}.",
-            "Choose one that mnn-gpu devices lists; CUDA_VISIBLE_DEVICES renumbers them "
-            f"from 0, {USE_CPU}.",
+            "Choose one from the output of mnn-gpu devices; CUDA_VISIBLE_DEVICES renumbers "
+            f"them from 0, {USE_CPU}.",
         ),
     ),
     (
         lambda e: len(e.wheels) > 1,
         lambda e: Explanation(
-            f"Several CuPy wheels are installed and break each other: {', '.join(e.wheels)}.",
+            f"Several CuPy wheels are installed and conflict: {', '.join(e.wheels)}.",
             _reinstall(e),
         ),
     ),
@@ -205,15 +205,15 @@ RULES: list[Rule] = [
         lambda e: is_out_of_memory(e.error),
         lambda e: Explanation(
             f"GPU {e.index} is out of memory.",
-            "See with nvidia-smi who holds it; lower --batch-size or --shard-rows, take "
-            f"another GPU with --device cuda:N, {USE_CPU}.",
+            "Check with nvidia-smi which process uses it; lower --batch-size or --shard-rows, "
+            f"use another GPU with --device cuda:N, {USE_CPU}.",
         ),
     ),
     (
         _has_status(DEVICES_UNAVAILABLE),
         lambda e: Explanation(
             f"GPU {e.index} is busy or reserved for another process (exclusive mode).",
-            f"See nvidia-smi, wait or take another GPU with --device cuda:N, {USE_CPU}.",
+            f"Check nvidia-smi, wait or use another GPU with --device cuda:N, {USE_CPU}.",
         ),
     ),
     (
@@ -233,7 +233,7 @@ RULES: list[Rule] = [
         _mentions("open source file|CUDA headers"),
         lambda e: Explanation(
             "CuPy cannot find the CUDA headers that its kernels include.",
-            f"Install them beside CuPy: {e.install}, or point CUDA_PATH to a "
+            f"Install them together with CuPy: {e.install}, or point CUDA_PATH to a "
             f"CUDA toolkit, {USE_CPU}.",
         ),
     ),
@@ -241,14 +241,14 @@ RULES: list[Rule] = [
         _mentions("(fail|find|load|open).*nvrtc|nvrtc.*(not found|no such file|cannot open)"),
         lambda e: Explanation(
             "CuPy cannot find NVRTC, CUDA's run-time compiler.",
-            f"Install the CUDA libraries beside CuPy: {e.install}, {USE_CPU}.",
+            f"Install the CUDA libraries together with CuPy: {e.install}, {USE_CPU}.",
         ),
     ),
     (
         _mentions(r"libcublas|cublas(Lt)?64_"),
         lambda e: Explanation(
             "CuPy cannot load cuBLAS, CUDA's matrix library.",
-            f"Install the CUDA libraries beside CuPy: {e.install}, {USE_CPU}.",
+            f"Install the CUDA libraries together with CuPy: {e.install}, {USE_CPU}.",
         ),
     ),
     (
@@ -262,7 +262,7 @@ RULES: list[Rule] = [
     (
         _has_status(INITIALIZATION),
         lambda _: Explanation(
-            "CUDA could not start in this process; it does not survive a fork.",
+            "CUDA could not start in this process; it does not work after a fork.",
             "Start worker processes with the 'spawn' method, or restart the notebook "
             f"kernel, {USE_CPU}.",
         ),
@@ -277,11 +277,11 @@ RULES: list[Rule] = [
 
 
 def explain(evidence: Evidence) -> Explanation:
-    """Return the cause and the cure of a failure, known or not."""
+    """Return the cause and the cure of a failure, known or unknown."""
     for fits, cure in RULES:
         if fits(evidence):
             return cure(evidence)
     return Explanation(
         f"The GPU failed ({first_line(evidence.error)}).",
-        f"See mnn-gpu devices and nvidia-smi, {USE_CPU}.",
+        f"Check mnn-gpu devices and nvidia-smi, {USE_CPU}.",
     )

@@ -1,4 +1,4 @@
-"""The probe: run on the GPU, stage by stage, what training will run, and say what failed."""
+"""Probe of a GPU: run the operations of training in stages, and report the first failure."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ STAGES = (
     "synchronise",
 )
 PER_GPU_STAGES = STAGES[4:]
-"""The stages that may fail on one GPU and pass on its neighbour."""
+"""The stages that may fail on one GPU and pass on another."""
 
 
 class Stage(NamedTuple):
-    """The outcome of one stage; cause and cure are empty where it passed."""
+    """The outcome of one stage; cause and cure are empty if it passed."""
 
     name: str
     passed: bool
@@ -43,7 +43,7 @@ class Stage(NamedTuple):
 
 
 def cupy_wheels() -> tuple[str, ...]:
-    """Return the installed CuPy distributions with their versions; more than one is wrong."""
+    """Return the installed CuPy distributions with versions; there should be at most one."""
     found = {
         f"{name.lower()} {distribution.version}"
         for distribution in importlib.metadata.distributions()
@@ -54,28 +54,28 @@ def cupy_wheels() -> tuple[str, ...]:
 
 
 def import_cupy() -> Any:
-    """Import CuPy and see that it is whole.
+    """Import CuPy and check that it is complete.
 
     Raises
     ------
     ImportError
-        Also for what a removed wheel leaves behind: an empty package named cupy.
+        Also for the remains of a removed wheel: an empty package named cupy.
     """
     with warnings.catch_warnings():
-        # CuPy's own warning of two wheels; the probe says it with the cure.
+        # CuPy's own warning about two wheels; the probe reports this with the cure.
         warnings.simplefilter("ignore")
         cupy = importlib.import_module("cupy")
     if not hasattr(cupy, "cuda") or not hasattr(cupy, "ndarray"):
-        # Others (array_api_compat) look for cupy here and would trip over it.
+        # Other packages (array_api_compat) would find this empty cupy here.
         sys.modules.pop("cupy", None)
-        raise ImportError("the cupy package has no content; a removed wheel left it behind")
+        raise ImportError("the cupy package is empty; a removed wheel left it behind")
     return cupy
 
 
 def driver_version(cupy: Any | None = None) -> int | None:
-    """Return the CUDA version that the NVIDIA driver serves, 12040 for 12.4.
+    """Return the highest CUDA version that the NVIDIA driver supports, 12040 for 12.4.
 
-    Asks CuPy, or without it the driver's own library; 0 or None without a driver.
+    Asks CuPy, or without it the driver's library; 0 or None without a driver.
     """
     try:
         if cupy is not None:
@@ -89,7 +89,7 @@ def driver_version(cupy: Any | None = None) -> int | None:
 
 
 def visible_gpus() -> int:
-    """Return how many GPUs CuPy sees; 0 where that cannot be told."""
+    """Return the number of GPUs visible to CuPy; 0 if this is unknown."""
     try:
         return int(import_cupy().cuda.runtime.getDeviceCount())
     except Exception:
@@ -97,7 +97,7 @@ def visible_gpus() -> int:
 
 
 def runtime_version(cupy: Any) -> int | None:
-    """Return the CUDA version CuPy runs with, 12040 for 12.4; None if it does not tell."""
+    """Return the CUDA version that CuPy uses, 12040 for 12.4; None if it is unknown."""
     try:
         return int(cupy.cuda.runtime.runtimeGetVersion())
     except Exception:
@@ -105,7 +105,7 @@ def runtime_version(cupy: Any) -> int | None:
 
 
 def _run_stages(index: int) -> Iterator[str]:
-    """Yield the name of each stage before it runs; what fails raises its own error."""
+    """Yield the name of each stage before it runs; a failing stage raises its own error."""
     yield "import"
     cupy = import_cupy()
     runtime = cupy.cuda.runtime
@@ -124,7 +124,7 @@ def _run_stages(index: int) -> Iterator[str]:
         raise IndexError(f"{count} GPU{'s' * (count > 1)} visible, numbered from 0")
 
     host = np.arange(64, dtype=np.float32).reshape(8, 8)
-    # Making the device current can already fail on a busy GPU.
+    # Making a busy GPU the current device may already fail.
     yield "allocate"
     with current(cupy, index):
         x = cupy.asarray(host)
@@ -137,7 +137,7 @@ def _run_stages(index: int) -> Iterator[str]:
 
         yield "synchronise"
         cupy.cuda.Device(index).synchronize()
-        # Whole numbers this small are exact in float32: anything else is a broken GPU.
+        # Integers this small are exact in float32: any difference means a broken GPU.
         if not np.array_equal(cupy.asnumpy(z), (host * 2 + 1) @ host):
             raise RuntimeError("the GPU's matrix product is wrong")
 
@@ -157,10 +157,10 @@ def _device_error(stage: str, error: Exception, index: int) -> DeviceError:
 
 @functools.cache
 def probe(index: int) -> Any:
-    """Return the cupy module after every stage passed on GPU ``index``.
+    """Return the cupy module after all stages have passed on GPU ``index``.
 
-    Success is remembered; a failure is tried afresh, since the user may have cured it, and so is
-    every GPU in a forked child, where CUDA does not work.
+    Success is cached. A failure is retried, since the user may have fixed it, and so is every
+    GPU in a forked child, where CUDA does not work.
 
     Raises
     ------
@@ -181,7 +181,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def probe_report(index: int) -> list[Stage]:
-    """Return the stages of a probe of GPU ``index`` up to the first that fails."""
+    """Return the stages of a probe of GPU ``index``, up to the first failure."""
     try:
         probe(index)
     except DeviceError as error:
@@ -192,7 +192,7 @@ def probe_report(index: int) -> list[Stage]:
 
 
 def explain_running(error: BaseException, index: int) -> DeviceError | None:
-    """Return what an error during training means, or None if it is not the GPU's."""
+    """Return the explanation of an error during training, None if the GPU is not its cause."""
     module = type(error).__module__
     from_cuda = module.partition(".")[0] in ("cupy", "cupy_backends", "cuda")
     if isinstance(error, Exception) and (from_cuda or isinstance(error, CublasError)):

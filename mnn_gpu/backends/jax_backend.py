@@ -1,4 +1,4 @@
-"""JAX on the CPU or whatever accelerator it sees: chosen by hand, never by "auto"."""
+"""JAX on the CPU or on any accelerator that it supports; never selected by "auto"."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mnn_gpu.backends.jax_vectors import Concat, cut, piecewise, register
 from mnn_gpu.errors import DeviceError, UsageError
 from mnn_gpu.step.execution import AllGather, Run, Step, Update, entries, single_rank
 
-INSTALL = 'Run pip install "mnn_gpu[jax]", or leave --backend out.'
+INSTALL = 'Run pip install "mnn_gpu[jax]", or omit --backend.'
 
-# XLA fuses what follows a product, so it gains from larger shards than NumPy.
+# XLA fuses operations that follow a product, so it gains from larger microbatches than NumPy.
 SHARD_ROWS = 65536
 STEPS_PER_CALL = 32
 
@@ -27,7 +27,7 @@ PRESETS = {11: "TF32_TF32_F32", 8: "BF16_BF16_F32"}
 
 @dataclass(frozen=True)
 class JaxBackend(Backend):
-    """JAX arrays on one of its devices; `connect` makes one."""
+    """JAX arrays on one of its devices; made by `connect`."""
 
     is_distributed = False
 
@@ -36,7 +36,7 @@ class JaxBackend(Backend):
 
     @classmethod
     def connect(cls, platform: str | None, index: int) -> JaxBackend:
-        """Return the backend for device ``index`` of a platform, by default JAX's own choice.
+        """Return the backend for device ``index`` of a platform, by default JAX's choice.
 
         Raises
         ------
@@ -51,9 +51,8 @@ class JaxBackend(Backend):
             device = jax.devices(platform)[index]
         except (RuntimeError, IndexError) as error:
             raise DeviceError(
-                f"JAX sees no device {platform or 'number'} {index}.",
-                "Install the JAX that suits it (jax.readthedocs.io, Installation), or use "
-                "--device cpu.",
+                f"JAX finds no device {platform or 'number'} {index}.",
+                "Install the JAX for it (jax.readthedocs.io, Installation), or use --device cpu.",
                 "device count",
             ) from error
         register()
@@ -63,8 +62,8 @@ class JaxBackend(Backend):
     def dtype(self, name: str) -> Any:
         if name == "float64" and not self.jax.config.jax_enable_x64:
             raise UsageError(
-                "JAX computes in float32 unless it is told otherwise.",
-                "Set the environment variable JAX_ENABLE_X64=1, or take float32.",
+                "JAX computes in float32 unless it is configured otherwise.",
+                "Set the environment variable JAX_ENABLE_X64=1, or use float32.",
             )
         return super().dtype(name)
 
@@ -86,7 +85,7 @@ class JaxBackend(Backend):
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Make arrays there; multiply float32 as such, which JAX rounds for a GPU otherwise."""
+        """Create arrays there; multiply float32 in full precision, which JAX reduces on a GPU."""
         with self.jax.default_device(self.jax_device), self.jax.default_matmul_precision("float32"):
             yield
 
@@ -99,18 +98,18 @@ class JaxBackend(Backend):
         return None
 
     def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:
-        """Leave the rounding to the device, where it has tensor cores."""
+        """Leave the rounding to the device if it has tensor cores."""
         if self.jax_device.platform == "cpu":
             return super().low_precision_matmul(A, B, bits)
         return self.xp.matmul(A, B, precision=self.jax.lax.DotAlgorithmPreset[PRESETS[bits]])
 
     def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:  # noqa: ARG002
-        """Compile with `jax.jit`, the state donated, `STEPS_PER_CALL` steps to a call.
+        """Compile with `jax.jit`, donating the state, with `STEPS_PER_CALL` steps per call.
 
         The data are an argument, since XLA would copy a constant of that size into its
-        program. Other numbers of steps go one by one, so that each shape of batch
-        compiles twice at most. The vectors of the state are cut where the step cuts
-        them, see `joined.py`.
+        program. For other numbers of steps, steps are called one by one, so that each shape of
+        batch is compiled twice at most. The state's vectors are split where the step slices
+        them, see `jax_vectors.py`.
         """
         one: Callable[..., Any] = self.jax.jit(step, donate_argnums=1)
 
@@ -136,7 +135,7 @@ class JaxBackend(Backend):
         return run
 
     def _bounds(self, step: Step, data: Any, state: Any, batch: Any) -> dict[int, tuple[int, ...]]:
-        """Return where the step cuts vectors of each length, without computing anything."""
+        """Return where the step slices vectors of each length, without computing anything."""
         asked: dict[int, set[int]] = {}
 
         def noting(vector: Any) -> Concat:
@@ -154,6 +153,6 @@ class JaxBackend(Backend):
         )
 
     def fuse(self, update: Update) -> Update:
-        """Work through vectors that are cut piece by piece."""
+        """Apply the update to split vectors piece by piece."""
         fused: Update = piecewise(update)
         return fused

@@ -1,8 +1,8 @@
 """A long vector in pieces, for JAX.
 
-XLA copies the matrices out of a flat vector in every step, and joins a gradient's parts
-anew. Cut where a step cuts it, into arrays of its own, the vector costs nothing; to the
-step it looks as it did.
+XLA copies the matrices out of a flat vector in every step, and concatenates the parts of a
+gradient again. If the vector is stored as separate arrays, split where the step slices it,
+no copies are needed; the step still sees one vector.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ Array: TypeAlias = Any
 
 
 class Concat:
-    """A vector made of pieces, as far as a step needs one: its shape, dtype and slices.
+    """A vector made of pieces, with what a step uses: shape, dtype and slices.
 
     Parameters
     ----------
     parts : sequence of JAX arrays of one dimension
     bounds : tuple of int
-        Where the pieces begin, and where the last ends.
+        Start of each piece, and end of the last.
     asked : set of int, optional
-        Notes down where slices that were asked for begin and end.
+        Collects the bounds of the slices that are taken.
     """
 
     ndim = 1
@@ -61,14 +61,14 @@ class Concat:
 
 
 def cut(vector: Array, bounds: tuple[int, ...]) -> Concat:
-    """Cut a flat vector into pieces; one that is cut already stays as it is."""
+    """Split a flat vector into pieces; a vector that is already split is unchanged."""
     if isinstance(vector, Concat):
         return vector
     return Concat([vector[low:high] for low, high in pairwise(bounds)], bounds)
 
 
 def piecewise(update: Any) -> Any:
-    """Return an elementwise function that works on vectors piece by piece, if they are cut."""
+    """Return an elementwise function that processes split vectors piece by piece."""
 
     def by_pieces(*arguments: Any) -> tuple[Any, ...]:
         cut_ones = [a for a in arguments if isinstance(a, Concat)]
@@ -92,7 +92,7 @@ def _pieces(argument: Any, bounds: tuple[int, ...]) -> Iterator[Any]:
 
 @cache
 def register() -> None:
-    """Tell JAX how to take such a vector apart; once in a process."""
+    """Register `Concat` as a JAX pytree; once per process."""
     tree_util = importlib.import_module("jax.tree_util")
     tree_util.register_pytree_node(
         Concat,

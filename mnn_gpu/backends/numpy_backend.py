@@ -1,4 +1,4 @@
-"""NumPy on the CPU: always there."""
+"""NumPy on the CPU: always available."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from mnn_gpu.utils.threads import wanted_threads
 # 2,048 rows of 784 float32 are 6 MiB: they stay in the L3 cache between forward and backward.
 SHARD_ROWS = 2048
 
-# Few enough that the progress moves and Ctrl-C is heard, many enough to cost nothing.
+# Few enough for frequent progress and a quick response to Ctrl-C, many enough to cost nothing.
 STEPS_PER_CALL = 16
 
-# Bytes of a vector, 65,536 float32: an update's temporary results stay in the L2 cache.
+# Bytes of a vector, 65,536 float32: the temporary results of an update stay in the L2 cache.
 BLOCK = 1 << 18
 
-# The few pictures that lie between an image and its deformed copy stay in the L2 cache.
+# The intermediate images of a deformation stay in the L2 cache.
 CACHED = 131072
 
-# More threads than memory channels to feed gain nothing.
+# More threads than memory channels gain nothing.
 MOST_LANES = 8
 
 MEMORY_INFO = Path("/proc/meminfo")
 
 
 class NumpyBackend(Backend):
-    """NumPy arrays in the host's memory.
+    """NumPy arrays in host memory.
 
     Parameters
     ----------
     processes_per_node : int
-        How many processes share the processors.
+        Number of processes that share the processors.
     """
 
     def __init__(self, processes_per_node: int = 1) -> None:
@@ -56,7 +56,7 @@ class NumpyBackend(Backend):
             STEPS_PER_CALL,
             cached=CACHED,
             workers=min(wanted_threads(processes_per_node), MOST_LANES),
-            # A shard of bytes is read and scaled in less time than one of floats is read.
+            # Reading and scaling uint8 pixels is faster than reading float pixels.
             prescales_pixels=False,
             is_host=True,
         )
@@ -71,7 +71,7 @@ class NumpyBackend(Backend):
         pass
 
     def memory(self) -> Memory:
-        """Return what Linux says is available; elsewhere nothing is known."""
+        """Return the available memory as reported by Linux; unknown on other systems."""
         try:
             lines = MEMORY_INFO.read_text(encoding="ascii").splitlines()
             fields = dict(line.split(":", 1) for line in lines)
@@ -97,18 +97,18 @@ class NumpyBackend(Backend):
         return None
 
     def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:  # noqa: ARG002
-        """Trace the step once and replay it into fixed memory; see `replay.py`."""
+        """Trace the step once and replay it in preallocated memory; see `replay.py`."""
         return Replay(step, data)
 
     def fuse(self, update: Update) -> Update:
-        """Work through the vectors block by block, each of which stays in the cache."""
+        """Process the vectors in blocks that stay in the cache."""
         return blockwise(update, BLOCK, self.workers)
 
     def single_threaded(self) -> AbstractContextManager[Any]:
         return single_threaded()
 
     def parallel_map(self, function: PartFunction, array: Any, items: Sequence[Any]) -> list[Any]:
-        """Let each run of items be replayed by a thread of its own."""
+        """Replay each part of the items in a separate thread."""
         xp = array_api_compat.array_namespace(array)
         if not isinstance(xp, Tape):
             return super().parallel_map(function, array, items)

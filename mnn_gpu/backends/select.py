@@ -1,4 +1,4 @@
-"""The selector: a name such as "auto" or "cuda:1" in, a backend that runs out."""
+"""Selection of a backend by the name of a device, such as "auto" or "cuda:1"."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def select_backend(
     local_rank: int = 0,
     processes_per_node: int = 1,
 ) -> Backend:
-    """Return the backend for a device, after seeing it run.
+    """Return the backend for a device, after probing it.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
-        ``"auto"`` takes the first GPU that passes the probe, else the CPU: silently where
-        CuPy is not installed, with a `FallbackWarning` that names the cause where CuPy
-        or the GPU is broken. ``"cpu"`` never imports cupy. ``"cuda"`` is ``"cuda:0"``.
+        ``"auto"`` is the first GPU that passes the probe, else the CPU: silently if CuPy is
+        not installed, with a `FallbackWarning` that gives the cause if CuPy or the GPU is
+        broken. ``"cpu"`` never imports cupy. ``"cuda"`` is ``"cuda:0"``.
         Default: the environment variable ``MNN_DEVICE``, else ``"auto"``.
     library : {"auto", "numpy", "cupy", "jax"}
-        The array library. ``"auto"`` is CuPy on GPUs and NumPy on the CPU; JAX runs on
-        either, but only if it is named.
+        The array library. ``"auto"`` is CuPy on GPUs and NumPy on the CPU; JAX supports
+        both, but must be named.
     local_rank : int
-        Which of the processes this is that share the machine's GPUs: it takes the next one,
-        where no number is given.
+        Index of this process among those on this machine. If no GPU number is given, each
+        takes the next GPU.
     processes_per_node : int
-        How many processes share this one's processors: each takes its part of the threads.
+        Number of processes that share the processors: each uses its part of the threads.
 
     Returns
     -------
@@ -51,9 +51,9 @@ def select_backend(
     Raises
     ------
     UsageError
-        If a name is none of these, or the library does not run on the device.
+        If a name is none of these, or the library does not support the device.
     DeviceError
-        If the GPU asked for cannot run, with the failed stage, the cause and the cure.
+        If the requested GPU does not work, with the failed stage, the cause and the cure.
 
     Examples
     --------
@@ -67,14 +67,14 @@ def select_backend(
     match = re.fullmatch(r"auto|cpu|cuda(?::([0-9]{1,4}))?", device)
     if match is None:
         raise UsageError(
-            f"{source} is {device!r}, which is no device.",
+            f"{source} is {device!r}, which is not a device.",
             'Choose "auto", "cpu", "cuda" or "cuda:N", where N is the number of a GPU.',
         )
     kind, index = device.partition(":")[0], int(match[1] or 0)
     if library not in BACKENDS:
         raise UsageError(f"The backend is {library!r}.", f"Choose one of: {', '.join(BACKENDS)}.")
     if kind not in BACKENDS[library]:
-        raise UsageError(f"{library} does not run on {device}.", "Leave out --backend or --device.")
+        raise UsageError(f"{library} does not support {device}.", "Omit --backend or --device.")
     if library == "jax":
         return _jax(None if kind == "auto" else kind, index)
     if kind == "cpu" or library == "numpy":
@@ -85,27 +85,27 @@ def select_backend(
 
 
 def checked_backend(backend: Backend | None) -> Backend:
-    """Return the backend given, or the default one if none is.
+    """Return the given backend, or the default one for None.
 
     Raises
     ------
     UsageError
-        If it is something else, such as the name of a device.
+        If it is not a backend, for example the name of a device.
     """
     if backend is None:
         return select_backend()
     if not isinstance(backend, Backend):
-        raise UsageError(f"backend is {backend!r}.", "Give what select_backend() returns.")
+        raise UsageError(f"backend is {backend!r}.", "Pass the result of select_backend().")
     return backend
 
 
 def backend_of(array: Any) -> Backend:
-    """Return the backend on which an array is worked on where it is.
+    """Return the backend of an array's library and device.
 
     Raises
     ------
     DeviceError
-        If its GPU does not run.
+        If its GPU does not work.
     """
     from mnn_gpu.backends.array_api_backend import PlainBackend
 
@@ -130,7 +130,7 @@ def _cpu(processes_per_node: int) -> Backend:
 
 
 def _next_gpu(local_rank: int) -> int:
-    """Return the number of a process's GPU, where each of a machine's takes the next one."""
+    """Return the GPU number of a process; each process of a machine takes the next GPU."""
     if local_rank == 0:
         return 0
     from mnn_gpu.backends.gpu_probe import visible_gpus
@@ -151,7 +151,7 @@ def _first_that_runs(local_rank: int, processes_per_node: int) -> Backend:
         return _cuda(_next_gpu(local_rank))
     except DeviceError as error:
         first = error
-    # The stages before the allocation fail alike for every GPU; later ones may not.
+    # Earlier stages fail in the same way on every GPU; later ones may not.
     index = 1
     while first.stage in PER_GPU_STAGES:
         try:
@@ -167,7 +167,7 @@ def _first_that_runs(local_rank: int, processes_per_node: int) -> Backend:
 
 
 def _is_nowhere(package: str) -> bool:
-    """Tell at once, without the evidence that a failed probe gathers."""
+    """Return quickly whether a package is missing, without gathering a probe's evidence."""
     try:
         return package not in sys.modules and importlib.util.find_spec(package) is None
     except ImportError:

@@ -1,1 +1,1 @@
-"""The command line: `main.py` dispatches, a file a subcommand, no mathematics."""
+"""The command line: `main.py` dispatches to one module per subcommand. No mathematics."""

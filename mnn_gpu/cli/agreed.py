@@ -1,4 +1,4 @@
-"""The options of a job's ranks: parsed by all, compared, and refused by all if they differ."""
+"""The options of several ranks: parsed on all of them, compared, and rejected if they differ."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from mnn_gpu.distributed.process_group import ProcessGroup
 
 FREE = ("quiet", "json", "device", "data", "images", "model", "run", "is_shared", "program")
-"""Options that may differ. What the files hold is compared later; machines may name them
-differently."""
+"""Options that may differ. File contents are compared later; paths may differ between machines.
+"""
 
 
 def agreed(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None, ranks: ProcessGroup
 ) -> argparse.Namespace:
-    """Return the options, which are those of all ranks.
+    """Return the options, after checking that they are the same on all ranks.
 
     Raises
     ------
     UsageError
-        If a rank's options are wrong, or not those of the others.
+        If a rank's options are invalid, or differ from the others'.
     SystemExit
-        If all ranks were asked for the help or the version.
+        If help or version was requested on all ranks.
     """
     from mnn_gpu.distributed.agreement import check_same
 
@@ -45,13 +45,13 @@ def agreed(
 def _parsed(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace | None:
-    """Return the options, None if they ask for the help or the version, which are printed."""
-    said = io.StringIO()
+    """Return the options, or None if they request the help or the version, which are printed."""
+    stderr = io.StringIO()
     try:
-        with redirect_stderr(said):
+        with redirect_stderr(stderr):
             return parser.parse_args(argv)
     except SystemExit as stop:
         if not stop.code:
             return None
-        cause = said.getvalue().strip().rpartition("error: ")[2]
+        cause = stderr.getvalue().strip().rpartition("error: ")[2]
         raise UsageError(f"{cause}", f"{parser.prog} --help lists the options.") from None

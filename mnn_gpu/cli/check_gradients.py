@@ -1,4 +1,4 @@
-"""`mnn-gpu check-gradients`: are the formulas right, and to how many digits?"""
+"""`mnn-gpu check-gradients`: compare the gradients with finite differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("classes", 10, "outputs of the network"),
         ("samples", 20, "random samples in the batch"),
         ("entries", 200, "entries to compare of each array, chosen at random"),
-        ("seed", 0, "decides parameters, samples and entries"),
+        ("seed", 0, "seed of parameters, samples and entries"),
     ):
         parser.add_argument(
             f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: {default})"
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check and print the comparison; return 0 if all agree, else 1."""
+    """Run and print the comparison; return 0 if all gradients agree, else 1."""
     from mnn_gpu import check_gradients
 
     sizes = (args.features, *args.hidden, args.classes)
@@ -61,13 +61,13 @@ def run(args: argparse.Namespace) -> int:
     print()
     compared = [check.digits for check in checks if check.verdict == "agrees"]
     if code:
-        print("The formulas' gradient is not the slope of the loss where it differs.")
+        print("Where they differ, the formulas' gradient is not the slope of the loss.")
     elif compared:
         digits = f"to {min(compared):.0f} digits or more"
         print(f"The formulas' gradient is the slope of the loss, {digits}.")
     if "nothing to compare" in verdicts:
-        print("Nothing to compare: the gradient is 0 behind units that fire for no sample, or")
-        print("every step crossed a kink. Take another --seed or fewer --samples.")
+        print("Nothing to compare: the gradient is 0 behind units that are inactive for all")
+        print("samples, or every step crossed a kink. Use another --seed or fewer --samples.")
     if any(check.left_out for check in checks):
-        print("Left out: steps across the kink of a ReLU, where there is no slope to compare.")
+        print("Left out: steps across the kink of a ReLU, where the slope is not defined.")
     return code

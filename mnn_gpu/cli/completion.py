@@ -1,4 +1,4 @@
-"""`mnn-gpu completion`: the script that completes commands and options in a shell."""
+"""`mnn-gpu completion`: print a shell script that completes commands and options."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 
 SUMMARY = "print a shell's completion script"
 DESCRIPTION = """\
-Print the script with which a shell completes commands and options (needs the
-extra completion)."""
+Print the shell script that completes commands and options (needs the extra
+completion)."""
 EPILOG = """\
 examples:
   mnn-gpu completion bash > ~/.local/share/bash-completion/completions/mnn-gpu
@@ -18,7 +18,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("shell", choices=SHELLS, help="which shell")
+    parser.add_argument("shell", choices=SHELLS, help="the shell")
 
 
 def run(args: argparse.Namespace) -> int:

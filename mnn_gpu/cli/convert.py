@@ -1,4 +1,4 @@
-"""`mnn-gpu convert`: a data set as a folder that need not fit in memory."""
+"""`mnn-gpu convert`: write a data set to a folder that need not fit in memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ examples:
   mnn-gpu convert test.csv test --unlabelled
   mnn-gpu convert images-idx3-ubyte labels-idx1-ubyte digits"""
 SECONDS = 5.0
-"""Between two lines of progress."""
+"""Seconds between two lines of progress."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert as the options say; return the exit code."""
+    """Convert according to the options; return the exit code."""
     from mnn_gpu.data.convert import convert
 
     started = time.perf_counter()
@@ -93,15 +93,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Lines:
-    """A line on stderr every few seconds."""
+    """Prints a line of progress to stderr every few seconds."""
 
     def __init__(self, started: float) -> None:
-        self.started = self.said = started
+        self.started = self.printed = started
 
     def __call__(self, rows: int) -> None:
         now = time.perf_counter()
-        if now - self.said >= SECONDS:
-            self.said = now
+        if now - self.printed >= SECONDS:
+            self.printed = now
             say(f"{rows:,} rows, {rows / (now - self.started):,.0f} rows/s")
 
 

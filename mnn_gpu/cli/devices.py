@@ -1,4 +1,4 @@
-"""`mnn-gpu devices`: what there is to train on, and why not."""
+"""`mnn-gpu devices`: report the available devices, and why others are not."""
 
 from __future__ import annotations
 

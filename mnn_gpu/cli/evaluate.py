@@ -1,4 +1,4 @@
-"""`mnn-gpu evaluate`: how well a model does on labelled data."""
+"""`mnn-gpu evaluate`: measure the accuracy of a model on labeled data."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mnn_gpu import Evaluation, Model
     from mnn_gpu.backends import Backend
 
-SUMMARY = "measure a model's accuracy on labelled data"
-DESCRIPTION = "Measure a model's accuracy and loss on labelled data."
+SUMMARY = "measure a model's accuracy on labeled data"
+DESCRIPTION = "Measure a model's accuracy and loss on labeled data."
 EPILOG = """\
 examples:
   mnn-gpu evaluate model.safetensors
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate as the options say; return the exit code."""
+    """Evaluate according to the options; return the exit code."""
     from dataclasses import asdict
 
     from mnn_gpu import load_model
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluated(args: argparse.Namespace, model: Model, backend: Backend) -> tuple[str, Evaluation]:
-    """Return what the data are called, and how the model does on them."""
+    """Return the name of the data, and the model's evaluation on them."""
     from mnn_gpu import evaluate, load_dataset, open_blocks
     from mnn_gpu.data import bundled_mnist
 

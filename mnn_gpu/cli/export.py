@@ -1,4 +1,4 @@
-"""`mnn-gpu export`: a model as a file for another program."""
+"""`mnn-gpu export`: write a model for another program."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mnn_gpu.utils.console import show
 
 SUMMARY = "write a model for another program"
 DESCRIPTION = """\
-Write a model for another program. The ending of FILE decides which:
-  .html         a web page to draw digits on, which the model reads as you draw;
-                needs no server or network (for models of 28 x 28 pixels)
+Write a model for another program. The ending of FILE determines the format:
+  .html         a web page to draw digits on, with live predictions; needs no
+                server or network (for models of 28 x 28 pixels)
   .npz          NumPy: arrays W1, b1, W2, ... in the shapes of the formulas
   .onnx         onnxruntime, OpenCV and others: takes pixels, returns
                 probabilities and label (needs the extra onnx)
@@ -28,12 +28,12 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model(parser)
-    parser.add_argument("file", type=output_path, metavar="FILE", help="what to write")
+    parser.add_argument("file", type=output_path, metavar="FILE", help="the file to write")
     parser.add_argument(
         "--dtype",
         choices=["float16", "float32", "float64"],
-        help="what to store the parameters as; float16 halves the file and keeps three digits of "
-        "each (default: float16 in .html, float32 in .onnx, else as the model has them; record has "
+        help="data type of the stored parameters; float16 halves the file and keeps three digits "
+        "(default: float16 in .html, float32 in .onnx, else the model's; record has "
         "float32)",
     )
     add_force(parser)
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export as the options say; return the exit code."""
+    """Export according to the options; return the exit code."""
     from mnn_gpu import load_model
     from mnn_gpu.data.overwriting import check_not_input
     from mnn_gpu.interop.export import check_replaceable, writer_for

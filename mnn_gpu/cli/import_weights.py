@@ -1,4 +1,4 @@
-"""`mnn-gpu import`: weights that another program trained, as a model."""
+"""`mnn-gpu import`: convert weights trained by another program to a model."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from mnn_gpu.cli.options import add_force, add_json, check_model_output, print_j
 from mnn_gpu.cli.paths import named_path, output_path
 from mnn_gpu.utils.console import show
 
-SUMMARY = "make a model from weights that another program trained"
+SUMMARY = "make a model from weights trained by another program"
 DESCRIPTION = """\
-Make a model from weights that another program trained: Linear layers with ReLU
-between them and a softmax at the end. WEIGHTS holds the layers only, so that
-the activation is ReLU cannot be checked.
+Make a model from weights trained by another program: Linear layers with ReLU
+between them and a softmax at the end. WEIGHTS contains only the layers, so the
+activation is assumed to be ReLU.
   .safetensors  a PyTorch state_dict: 0.weight, 0.bias, 2.weight, ...; the
-                numbers in the names give the order of the layers
+                layers are ordered by the numbers in the names
   .npz          the same names, or W1, b1, W2, b2, ... as in the formulas
 
 Pickles (.pt, .pth, .pkl) can run code and are not read. In PyTorch, save
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import as the options say; return the exit code."""
+    """Import according to the options; return the exit code."""
     from mnn_gpu import import_model, save_model
 
     check_model_output(args.model, [args.weights], args.force)

@@ -1,4 +1,4 @@
-"""The two programs: `mnn-gpu COMMAND` and `train`, the same as `mnn-gpu train`."""
+"""The two programs: `mnn-gpu COMMAND`, and `train`, which is `mnn-gpu train`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ COMMANDS: dict[str, ModuleType] = {
     "completion": completion,
 }
 SHARED = (train, evaluate, predict)
-"""The commands whose work several ranks share; of the others the first rank does it all."""
+"""The commands that several ranks execute together; others run on the first rank only."""
 INTERRUPTED = 130
 
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     job = Job()
     argv = sys.argv[1:] if argv is None else list(argv)
     if not argv or argv[0] == "help":
-        # help COMMAND is COMMAND --help; without a command it is that of all.
+        # help COMMAND is COMMAND --help; without a command it is --help.
         argv = [*argv[1:2], "--help"]
     parser = program(HELP_ALL not in argv)
     if argv[0] not in ("-h", "--help", "--version") and argv[0].startswith("-"):
@@ -76,7 +76,7 @@ def program(is_short: bool = False) -> Parser:
     Parameters
     ----------
     is_short : bool
-        Whether the help of commands leaves out what few need.
+        Whether the help of commands lists only common options.
     """
     parser = Parser(
         prog="mnn-gpu",
@@ -103,10 +103,10 @@ def _set_up(parser: argparse.ArgumentParser, command: ModuleType, is_short: bool
 
 
 def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) -> int:
-    """Run a command and turn what it raises into a message and an exit code."""
+    """Run a command and turn exceptions into messages and exit codes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A file's name may hold what the terminal cannot show.
+            # File names may contain characters that the terminal cannot show.
             stream.reconfigure(errors="backslashreplace")
     try:
         args = job.parsed(parser, argv)
@@ -120,7 +120,7 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) 
             sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # The reader (head, say) has seen enough.
+        # The reader, such as head, has closed the pipe.
         _abandon_stdout()
         return 0
     except BaseException as error:
@@ -134,12 +134,12 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) 
 
 
 def _explained(error: BaseException) -> tuple[str | None, int]:
-    """Return what to say of an error, None of one that is a fault of ours, and the exit code."""
+    """Return the message for an error, or None for an internal error, and the exit code."""
     if isinstance(error, RankError):
         return "", error.exit_code
     cause = error.__cause__ or error.__context__
     if isinstance(error, ImportError | SystemError) and isinstance(cause, KeyboardInterrupt):
-        error = cause  # What interrupts an extension's import may come out as another error.
+        error = cause  # Interrupting the import of an extension may raise another exception.
     if isinstance(error, MnnGpuError):
         stage = f" (stage: {error.stage})" if isinstance(error, DeviceError) else ""
         return f"error{stage}: {error.cause}\ncure: {error.cure}", error.exit_code
@@ -147,19 +147,19 @@ def _explained(error: BaseException) -> tuple[str | None, int]:
         return "Interrupted.", getattr(error, "exit_code", INTERRUPTED)
     if isinstance(error, MemoryError):
         return (
-            f"error: The computer ran out of memory ({error}).\ncure: Take smaller data.",
+            f"error: The computer ran out of memory ({error}).\ncure: Use less data.",
             DeviceError.exit_code,
         )
     if isinstance(error, OSError):
-        # All files have errors of their own: what is left is the result's way out.
+        # Errors of files are handled elsewhere: this one is from stdout.
         _abandon_stdout()
         return (
-            f"error: The result cannot be printed ({error}).\ncure: See where stdout leads.",
+            f"error: The result cannot be printed ({error}).\ncure: Check where stdout goes.",
             OutputError.exit_code,
         )
     return None, 1
 
 
 def _abandon_stdout() -> None:
-    """See that nothing is flushed into a broken stdout at exit."""
+    """Prevent an attempt to flush into a broken stdout at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

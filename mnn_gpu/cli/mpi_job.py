@@ -1,4 +1,4 @@
-"""A command as a job of several ranks: one of them speaks, and all end when one fails."""
+"""A command that several ranks execute: only one prints, and all end when one fails."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     from mnn_gpu.distributed.process_group import ProcessGroup
 
 STAGGER = 0.5
-"""Seconds that each rank waits for those before it: what all would say, the first one says."""
+"""Seconds that each rank waits for lower ranks, so that only the first one prints a common error.
+"""
 LONGEST = 2.0
 HEARD = 0.1
-"""Seconds: what a busy launcher has not read by then, it throws away when all are ended."""
+"""Seconds for a busy launcher to read the output; it discards the rest when all ranks end."""
 
 
 class Job:
-    """The part of this process in a job; the whole of it where no launcher started it.
+    """The part of this process in a job, or all of it if no launcher started it.
 
-    All ranks but the first are silent from now on, but for what they fail of.
+    From creation on, all ranks but the first print nothing but their errors.
     """
 
     def __init__(self) -> None:
@@ -63,14 +64,14 @@ class Job:
             from mnn_gpu.distributed.mpi import MpiGroup
 
             self.ranks = MpiGroup(comm)
-            # Not before: from here on, an exception ends the job; see `fail`.
+            # Not earlier: from here on, an exception ends the job; see `fail`.
             raise_on_signals()
         return self.ranks
 
     def parsed(
         self, parser: argparse.ArgumentParser, argv: Sequence[str] | None
     ) -> argparse.Namespace:
-        """Return the options; several ranks compare theirs before anything else.
+        """Return the options, after comparing them between ranks.
 
         Raises
         ------
@@ -83,19 +84,19 @@ class Job:
         return agreed(parser, argv, self.connect())
 
     def fail(self, message: str, code: int) -> None:
-        """Say what this rank failed of, and end the others, which may be waiting for it.
+        """Print why this rank failed, and end the others, which may be waiting for it.
 
         Parameters
         ----------
         message : str
-            Empty if it is another rank that has something to say.
+            Empty if another rank prints the error.
         code : int
-            What the job is to exit with.
+            The exit code of the job.
         """
         if self.launch is None:
             say(message)
             return
-        # Another signal would otherwise leave the other ranks waiting for this one.
+        # Otherwise another signal would leave the other ranks waiting for this one.
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         if not message:

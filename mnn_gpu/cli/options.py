@@ -1,4 +1,4 @@
-"""What the subcommands share: options, the choice of the device, output."""
+"""Options, device selection and output that the subcommands share."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_force(parser: Options) -> None:
 
 
 def check_model_output(path: Path, inputs: Iterable[str | Path | None], force: bool) -> None:
-    """Check that a model can be written, over no input and no file that is not a model.
+    """Check that a model can be written without overwriting an input or another kind of file.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def add_model(parser: Options) -> None:
         "model",
         type=named_path,
         metavar="MODEL",
-        help="a model file that train wrote, or record: the model that comes with the package",
+        help="a model file written by train, or record: the model included in the package",
     )
 
 
@@ -94,7 +94,7 @@ def add_data(parser: Options, default: str) -> None:
 
 
 def check_files_given(args: argparse.Namespace) -> None:
-    """Check that options about data in files are not given for the bundled data.
+    """Check that options for data files are not used with the bundled data.
 
     Raises
     ------
@@ -118,12 +118,12 @@ def add_transpose(parser: Options) -> None:
 
 
 def oriented(args: argparse.Namespace, data: D, model: Model | None = None) -> D:
-    """Return data that were given as files, transposed if ``--transpose`` or the model says so.
+    """Return data from files, transposed if ``--transpose`` or the model says so.
 
     Raises
     ------
     DataError
-        If the images are not known to have lines and columns.
+        If the shape of the images is not known.
     """
     from mnn_gpu.data.transposed import transposed
 
@@ -138,17 +138,17 @@ def add_paths(parser: Options, text: str) -> None:
 
 
 def one_of_both(paths: Sequence[str], data: Sequence[str] | None) -> Sequence[str] | None:
-    """Return the files that are named as arguments or with ``--data``, None if there are none.
+    """Return the files given as arguments or with ``--data``, None if there are none.
 
     Raises
     ------
     UsageError
-        If there are some of both.
+        If files are given both ways.
     """
     from mnn_gpu.errors import UsageError
 
     if paths and data:
-        raise UsageError("Files are given as arguments and with --data.", "Give them once.")
+        raise UsageError("Files are given as arguments and with --data.", "Use only one of them.")
     return data or paths or None
 
 
@@ -171,18 +171,18 @@ def add_stream(parser: Options) -> None:
     parser.add_argument(
         "--stream",
         action=argparse.BooleanOptionalAction,
-        help="read the data from the disk during the run: a folder that convert wrote, or a "
+        help="read the data from disk during the run: a folder written by convert, or a "
         "Parquet file (default: for such folders)",
     )
 
 
 def is_streamed(args: argparse.Namespace, paths: Sequence[str] | None) -> bool:
-    """Tell whether data are left on the disk, as ``--stream`` says.
+    """Return whether data stay on disk, according to ``--stream``.
 
     Raises
     ------
     UsageError
-        If they are several files, or the bundled ones (None).
+        If there are several files, or none, for the bundled data.
     """
     from mnn_gpu.data.npy_folder.index import is_converted
     from mnn_gpu.errors import UsageError
@@ -200,7 +200,7 @@ def is_streamed(args: argparse.Namespace, paths: Sequence[str] | None) -> bool:
 
 @contextmanager
 def notes() -> Iterator[None]:
-    """Say what the package warns of, at once, each in a line."""
+    """Print warnings of the package immediately, one per line."""
     from mnn_gpu import DataWarning, FallbackWarning, TrainingWarning
 
     ours = DataWarning, FallbackWarning, TrainingWarning
@@ -224,7 +224,7 @@ def print_json(result: dict[str, Any]) -> None:
 
 
 def chosen_backend(args: argparse.Namespace, ranks: ProcessGroup | None = None) -> Backend:
-    """Return the backend; where auto fell back to the CPU, say why in one line."""
+    """Return the backend; if auto fell back to the CPU, print the reason in one line."""
     from mnn_gpu import select_backend
     from mnn_gpu.distributed.process_group import ProcessGroup
 

@@ -1,4 +1,4 @@
-"""The parser of the programs: short errors with the nearest word, help that fits a screen."""
+"""The argument parser: short errors that suggest a similar word, and help of one screen."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mnn_gpu.utils.console import spelled_out
 
 HELP_ALL = "--help-all"
 NEAR = 0.72
-"""Of two words, from 0 to 1: with less, --show would become --shard-rows."""
+"""Similarity of two words, from 0 to 1: with less, --show would become --shard-rows."""
 CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
 
 class Parser(argparse.ArgumentParser):
-    """An `argparse.ArgumentParser` whose errors are two lines."""
+    """An `argparse.ArgumentParser` with errors of two lines."""
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong, the nearest known word and where help is; exit with 2."""
+        """Print the error, the nearest known word and a reference to the help; exit with 2."""
         text = f"error: {message}{self._hint(message)}\ncure: See {self.prog} --help.\n"
         self.exit(2, spelled_out(text))
 
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         return ""
 
     def parse_known_args(self, *arguments: Any, **named: Any) -> Any:
-        """Parse arguments; those that are unknown are errors of the command that they follow."""
+        """Parse arguments; unknown ones are reported by the command that they follow."""
         known, unknown = super().parse_known_args(*arguments, **named)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -44,19 +44,19 @@ class Parser(argparse.ArgumentParser):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return a question that names the nearest known word, empty if none is near."""
+    """Return a question with the nearest known word, empty if none is near."""
     near = difflib.get_close_matches(word, sorted(set(known)), 1, NEAR)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def shorten_help(parser: argparse.ArgumentParser, common: Collection[str]) -> None:
-    """Leave all options but the common ones out of the help, which `HELP_ALL` shows whole.
+    """Remove all but the common options from the help; `HELP_ALL` shows all.
 
     Parameters
     ----------
     parser : argparse.ArgumentParser
     common : collection of str
-        Destinations of the options that stay.
+        Destinations of the options to keep.
     """
     parser.usage = f"{parser.prog} [OPTION]..."
     parser.epilog = (parser.epilog or "").partition("\n\n")[0]

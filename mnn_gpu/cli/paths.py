@@ -1,4 +1,4 @@
-"""Names of files on the command line, as types for `argparse`."""
+"""File names on the command line, as types for `argparse`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def output_path(name: str) -> Path:
     Raises
     ------
     argparse.ArgumentTypeError
-        If the name is empty or ends as a folder's.
+        If the name is empty or ends like that of a folder.
     """
     path = named_path(name)
     if name.endswith(SEPARATORS):
@@ -24,7 +24,7 @@ def output_path(name: str) -> Path:
 
 
 def named_path(name: str) -> Path:
-    """Return a path; an empty one, as of a variable that is not set, is an ArgumentTypeError."""
+    """Return a path; an empty one, as from an unset variable, is an ArgumentTypeError."""
     if not name:
         raise argparse.ArgumentTypeError("the name is empty")
     return Path(name)

@@ -1,4 +1,4 @@
-"""`mnn-gpu plot`: pictures of a model, its training and its mistakes."""
+"""`mnn-gpu plot`: plots of a model, its training and its mistakes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "draw a model's training, mistakes, weights or calibration"
 DESCRIPTION = """\
-Draw a picture of a model, as .png, .svg or .pdf. Needs the extra plots:
+Draw a plot of a model, as .png, .svg or .pdf. Needs the extra plots:
 pip install "mnn_gpu[plots]"."""
 EPILOG = """\
 examples:
@@ -31,7 +31,7 @@ examples:
   mnn-gpu plot confusion record --theme dark
   mnn-gpu plot weights --help"""
 
-PICTURES = {
+PLOTS = {
     "history": "loss and accuracy during training",
     "confusion": "which classes the model confuses",
     "mistakes": "misclassified images, the most confident first",
@@ -45,13 +45,13 @@ WITH_MOST = ("mistakes", "weights")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options, picture by picture."""
-    pictures = parser.add_subparsers(metavar="PICTURE", dest="picture", required=True)
-    for name, summary in PICTURES.items():
-        _add_picture(pictures.add_parser(name, help=summary, description=f"Draw {summary}."), name)
+    """Declare the options, plot by plot."""
+    plots = parser.add_subparsers(metavar="PLOT", dest="plot", required=True)
+    for name, summary in PLOTS.items():
+        _add_plot(plots.add_parser(name, help=summary, description=f"Draw {summary}."), name)
 
 
-def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
+def _add_plot(parser: argparse.ArgumentParser, name: str) -> None:
     add_model(parser)
     parser.add_argument(
         "-o",
@@ -59,13 +59,13 @@ def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
         type=output_path,
         default=Path(f"{name}.png"),
         metavar="FILE",
-        help="where to save it, as .png, .svg or .pdf (default: %(default)s)",
+        help="file to write, as .png, .svg or .pdf (default: %(default)s)",
     )
     parser.add_argument(
         "--theme",
         choices=["light", "dark"],
         default="light",
-        help="colours (default: %(default)s)",
+        help="colors (default: %(default)s)",
     )
     if name in WITH_MOST:
         parser.add_argument(
@@ -106,29 +106,29 @@ def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw as the options say; return the exit code."""
+    """Draw according to the options; return the exit code."""
     from mnn_gpu import load_model, plots
     from mnn_gpu.data.overwriting import check_not_input
     from mnn_gpu.models.model_file import located
-    from mnn_gpu.plots.figure import check_picture_file
+    from mnn_gpu.plots.figure import check_plot_file
 
     check_not_input(args.output, [located(args.model), *(getattr(args, "data", None) or ())])
-    check_picture_file(args.output)
+    check_plot_file(args.output)
     model = load_model(args.model)
-    figure = getattr(plots, args.picture)(*_given(args, model), **_options(args))
+    figure = getattr(plots, args.plot)(*_given(args, model), **_options(args))
     plots.save(args.output, figure)
-    show(f"picture saved to {args.output}")
+    show(f"plot saved to {args.output}")
     return 0
 
 
 def _given(args: argparse.Namespace, model: Model) -> tuple[Any, ...]:
-    """Return the model and, where the picture is of data too, the data."""
+    """Return the model and, if the plot needs data too, the data."""
     from mnn_gpu.data.feature_order import in_order
 
     if not hasattr(args, "data"):
         return (model,)
     data = _data(args, model)
-    shape = (data.image_shape or ()) if args.picture in WITH_IMAGES else ()
+    shape = (data.image_shape or ()) if args.plot in WITH_IMAGES else ()
     args.source = data.source
     X = in_order(data, model.feature_names, data.source)
     return model, X.reshape(len(data), *shape) if shape else X, data.labels()
@@ -137,7 +137,7 @@ def _given(args: argparse.Namespace, model: Model) -> tuple[Any, ...]:
 def _data(args: argparse.Namespace, model: Model) -> Dataset:
     from mnn_gpu.data import bundled_mnist, load_dataset
 
-    part: Any = "train" if args.picture == "augmentation" else "test"
+    part: Any = "train" if args.plot == "augmentation" else "test"
     check_files_given(args)
     if args.data is None:
         return bundled_mnist(part)
@@ -154,6 +154,6 @@ def _data(args: argparse.Namespace, model: Model) -> Dataset:
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     names = ("theme", "most", "shares", "copies", "seed", "image_shape")
     options = {name: getattr(args, name) for name in names if hasattr(args, name)}
-    if args.picture in WITH_ANSWERS:
+    if args.plot in WITH_ANSWERS:
         options |= {"backend": chosen_backend(args), "source": args.source}
     return options

@@ -1,4 +1,4 @@
-"""`mnn-gpu predict`: labels for images, as Kaggle wants them."""
+"""`mnn-gpu predict`: labels for images, in Kaggle's format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli import predict_pictures
+from mnn_gpu.cli import predict_images
 from mnn_gpu.cli.options import (
     add_device,
     add_json,
@@ -23,7 +23,7 @@ from mnn_gpu.cli.options import (
     print_json,
 )
 from mnn_gpu.cli.paths import output_path
-from mnn_gpu.cli.predict_pictures import check_csv_output
+from mnn_gpu.cli.predict_images import check_csv_output
 from mnn_gpu.errors import OutputError, UsageError
 from mnn_gpu.utils.console import spelled_out
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from mnn_gpu.backends import Backend
 
 ROWS = 1 << 16
-"""So many lines are made at a time."""
+"""Number of lines that are formatted at a time."""
 
-SUMMARY = "label the images of a data set, or pictures of handwritten digits"
+SUMMARY = "label the images of a data set, or images of handwritten digits"
 DESCRIPTION = """\
 Label the images of a data set and print ImageId,Label lines, numbered from 1,
 as Kaggle expects (File,Label lines for a folder of image files). Or read
-pictures of one handwritten digit each (photographs, scans, drawings) and print
+images of one handwritten digit each (photographs, scans, drawings) and print
 the digit and its probability for every file (needs the extra images)."""
 EPILOG = """\
 examples:
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="IMAGES",
         help="a CSV (.gz), .npz, Parquet or IDX file, a folder of one, of image files or from "
-        "convert (labels are ignored); or any number of pictures, one digit on each",
+        "convert (labels are ignored); or any number of images of one digit each",
     )
     parser.add_argument("--data", nargs="+", metavar="IMAGES", help="the same as IMAGES")
     parser.add_argument(
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--show",
         type=output_path,
         metavar="PNG",
-        help="save the pictures, the network's inputs and the answers as one image",
+        help="save the originals, the network's inputs and the predictions as one image",
     )
     add_label_column(parser)
     add_transpose(parser)
@@ -87,13 +87,13 @@ def _file(name: str) -> Path | None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict as the options say; return the exit code."""
+    """Predict according to the options; return the exit code."""
     ranks = args.ranks
     args.images = one_of_both(args.images, args.data)
     if args.images is None:
-        raise UsageError("No images are given.", "Name a file after the model, or pictures.")
-    if predict_pictures.meant(args):
-        return predict_pictures.run(args) if ranks.is_first else 0
+        raise UsageError("No images are given.", "Give a data file or images after the model.")
+    if predict_images.meant(args):
+        return predict_images.run(args) if ranks.is_first else 0
     from mnn_gpu import load_model
     from mnn_gpu.storage.atomic_write import packed_for, write_atomically
 
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 def _predicted(
     args: argparse.Namespace, model: Model, backend: Backend
 ) -> tuple[str, Sequence[str] | None, npt.NDArray[Any]]:
-    """Return what the data are called, the files of the images if each has one, and labels."""
+    """Return the name of the data, the file of each image if there is one, and the labels."""
     from mnn_gpu import load_dataset, open_blocks, predict
 
     if is_streamed(args, args.images):
@@ -146,7 +146,7 @@ def _quoted(name: str) -> str:
 
 
 def _csv(labels: npt.NDArray[Any], files: Sequence[str] | None) -> Iterator[str]:
-    """Yield a submission, some lines at a time; images that have files are called by them."""
+    """Yield a submission, some lines at a time; images in separate files are listed by name."""
     import numpy as np
 
     yield "ImageId,Label\n" if files is None else "File,Label\n"

@@ -1,4 +1,4 @@
-"""`mnn-gpu recipes`: the named ways to train, with what they were seen to reach."""
+"""`mnn-gpu recipes`: list the recipes with their measured results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print them; return the exit code."""
+    """Print the recipes; return the exit code."""
     from dataclasses import asdict
     from textwrap import wrap
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _differences(config: TrainingConfig, notebook: TrainingConfig) -> str:
-    """Write what a recipe does otherwise than the notebook, as its fields."""
+    """Return the fields in which a recipe differs from the notebook's."""
     from dataclasses import asdict
 
     fields, before = asdict(config), asdict(notebook)
@@ -64,7 +64,7 @@ def _plain(value: object) -> str:
 
 
 def _figures(figures: dict[str, Any] | None) -> tuple[str, str]:
-    """Write a recipe's accuracy and time, with the spread over its seeds."""
+    """Return a recipe's accuracy and time, with the spread over its seeds."""
     if figures is None:
         return "not measured yet", ""
     accuracy = figures["test_accuracy"]

@@ -1,4 +1,4 @@
-"""A trained model is never lost: where it cannot be written, another place is found."""
+"""Saving a trained model in another folder if the requested one is not writable."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def save_somewhere(path: Path, model: Model) -> None:
-    """Save a model at ``path``; if that fails, in a temporary or in the home folder.
+    """Save a model at ``path``; if that fails, in a temporary folder or in the home folder.
 
     Raises
     ------
     OutputError
-        If it is not at ``path``; the message says where it is.
+        If it is not saved at ``path``; the message says where it is.
     """
     from mnn_gpu import save_model
 
@@ -31,16 +31,16 @@ def save_somewhere(path: Path, model: Model) -> None:
             try:
                 place = Path(tempfile.mkdtemp(prefix="mnn_gpu-", dir=folder)) / path.name
                 save_model(place, model)
-            except OSError:  # An OutputError is one too.
+            except OSError:  # Includes OutputError.
                 continue
             raise OutputError(
-                f"{error.cause} The model is in {place} instead.", "Move it to where it belongs."
+                f"{error.cause} The model is in {place} instead.", "Move it to its destination."
             ) from error
         raise
 
 
 def _folders() -> Iterator[Path]:
-    with suppress(OSError):  # None of those for temporary files can be written to.
+    with suppress(OSError):  # No folder for temporary files is writable.
         yield Path(tempfile.gettempdir())
-    with suppress(RuntimeError):  # There is no home.
+    with suppress(RuntimeError):  # There is no home folder.
         yield Path.home()

@@ -1,4 +1,4 @@
-"""The programs' first moment: Ctrl-C and SIGTERM are heard before anything else is imported."""
+"""Start of the programs: handlers for Ctrl-C and SIGTERM are installed before other imports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _started(name: str) -> int:
         if launched() is None:
             raise_on_signals()
         else:
-            # Until MPI has started, a launcher ends the job only if a rank dies of a signal.
+            # Until MPI has started, a launcher ends the job only if a rank is killed by a signal.
             die_of_signals()
         from mnn_gpu.cli import main as programs
 
@@ -38,5 +38,5 @@ def _started(name: str) -> int:
             os.write(2, b"Interrupted.\n")
         return getattr(stop, "exit_code", INTERRUPTED)
     finally:
-        # From here on a signal ends the process without a traceback.
+        # From here on, a signal ends the process without a traceback.
         die_of_signals()

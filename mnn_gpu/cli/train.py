@@ -1,4 +1,4 @@
-"""`train`: from data to a model file."""
+"""`train`: train a model on data and save it."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ examples:
 
 Progress goes to stderr, the result to stdout. Exit codes: 0 done, 2 usage,
 3 device not available, 4 bad data, model or output file, 5 diverged,
-130 Ctrl-C, 143 SIGTERM. After the last three the model is saved as trained so
-far."""
+130 Ctrl-C, 143 SIGTERM. After the last three the current parameters are
+saved."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train as the options say; return the exit code."""
+    """Train according to the options; return the exit code."""
     from dataclasses import replace
 
     from mnn_gpu import TrainingInterrupted
@@ -91,12 +91,12 @@ def run(args: argparse.Namespace) -> int:
         model, history = _trained(args, config, backend, training, held_out, classes)
     except TrainingInterrupted as stop:
         model, history, interrupted = stop.model, stop.history, stop.exit_code
-        say(f"Interrupted after iteration {history.iterations}; saving what was learnt.")
+        say(f"Interrupted after iteration {history.iterations}; saving the current parameters.")
         if args.checkpoint is not None:
-            say("The same command with --resume goes on from there.")
+            say("The same command with --resume continues from there.")
     if not ranks.is_first:
         return interrupted
-    # Without folders: a model that is passed on names no path of this computer.
+    # Without folders: a model that is shared should contain no paths of this computer.
     about = {"data": Path(training.source).name}
     model = replace(model, info={**model.info, **about, **_orientation(args)})
     with FinishStep() as late:
@@ -121,7 +121,7 @@ def _trained(
     held_out: Dataset,
     classes: npt.NDArray[Any],
 ) -> tuple[Model, History]:
-    """Train; where that fails, say what is left of it."""
+    """Train; if that fails, report what was saved."""
     from mnn_gpu import DeviceError, DivergedError, train
     from mnn_gpu.training.progress_terminal import Waiting, progress
 
@@ -146,12 +146,12 @@ def _trained(
         raise
     except DeviceError:
         if args.checkpoint is not None and any(Path(args.checkpoint).glob("checkpoint-*")):
-            say("The last checkpoint is kept: the same command with --resume goes on from there.")
+            say("The last checkpoint is kept: the same command with --resume continues from there.")
         raise
 
 
 def _orientation(args: argparse.Namespace) -> dict[str, bool]:
-    """Return what a model stores of how its data's images lie in their files."""
+    """Return the stored orientation of the images in the data files."""
     return {"transpose": True} if args.transpose else {}
 
 
@@ -162,10 +162,10 @@ def _save_last_good(args: argparse.Namespace, model: Model) -> None:
     from mnn_gpu.cli.save_fallback import save_somewhere
 
     iteration = model.info["iterations"]
-    say(f"Saving the parameters of iteration {iteration}, the last good ones, in {args.out}.")
+    say(f"Saving the parameters of iteration {iteration}, the last finite ones, in {args.out}.")
     try:
         save_somewhere(args.out, replace(model, info={**model.info, **_orientation(args)}))
-    except OutputError as error:  # That it diverged is the greater trouble.
+    except OutputError as error:  # The divergence is the more important error.
         say(error.cause)
 
 
@@ -197,7 +197,7 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
 
 
 def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset | Blocks, int | None]:
-    """Return the data, with labels, and how many rows of them to use (None: all)."""
+    """Return the labeled data, and the number of rows to use (None: all)."""
     from mnn_gpu.data import bundled_mnist, load_dataset, open_blocks
 
     if is_streamed(args, args.data):
@@ -222,14 +222,14 @@ def _split(
         return split(data, holdout, seed, rows)
     if rows is not None:
         raise UsageError(
-            "--rows takes some of data in memory, and these stay on the disk.",
+            "--rows selects from data in memory, but these stay on disk.",
             "Leave it out, or read them into memory with --no-stream.",
         )
     return split_blocks(data, holdout, seed)
 
 
 def _classes(data: Dataset | Blocks) -> npt.NDArray[Any]:
-    """Return all labels: a rare class may lie in the held-out rows alone."""
+    """Return all labels, since a rare class may occur in the held-out rows only."""
     import numpy as np
 
     from mnn_gpu import Blocks
@@ -280,7 +280,7 @@ def _text(report: dict[str, Any]) -> str:
         lines.append(f"pixels from 0 to {report['pixel_max']:g} (see --pixel-max)")
     if report["best"]:
         lines.append(
-            f"best held-out accuracy after iteration {report['best']['iteration']:,}: the "
-            "parameters of then"
+            f"best held-out accuracy after iteration {report['best']['iteration']:,}, whose "
+            "parameters are used"
         )
     return "\n".join([*lines, f"model saved to {report['model']}"])

@@ -1,1 +1,1 @@
-"""Executing a traced step fast: memory planned once, calls replayed, or a CUDA graph."""
+"""Fast execution of a traced step: memory planned once, then calls replayed or a CUDA graph."""

@@ -1,4 +1,4 @@
-"""Elementwise functions of long vectors, block by block, so that they stay in the cache."""
+"""Elementwise functions of long vectors, in blocks that fit in the cache."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Array: TypeAlias = Any
 Elementwise: TypeAlias = Callable[..., tuple[Array, ...]]
 
 MANY = 4
-"""So many blocks are worth waking another thread."""
+"""Number of blocks from which another thread is worth waking."""
 
 
 def blockwise(function: Elementwise, block: int, workers: int = 1) -> Elementwise:
-    """Return a function with the same results that works through long vectors in blocks.
+    """Return a function with the same results that processes long vectors in blocks.
 
     Parameters
     ----------
     function : callable
         Takes vectors of one length and scalars, elementwise; returns a tuple of vectors.
     block : int
-        How many bytes of each vector fit the cache, with all temporary results of the function.
-    lanes : int
-        In how many threads a traced function of very long vectors is to be replayed.
+        Number of bytes of each vector that fit in the cache with all temporary results.
+    workers : int
+        Number of threads that replay a traced function of very long vectors.
     """
 
     def in_blocks(*arguments: Array) -> tuple[Array, ...]:

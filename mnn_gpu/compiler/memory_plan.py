@@ -1,9 +1,9 @@
-"""Where each result of a tape lies: laid out once, so that a replay allocates nothing.
+"""Memory plan of a tape: where each result is stored, so that a replay allocates nothing.
 
-Three rules keep the memory small and the passes over it few. What is joined is
-written where it is going to be. An elementwise result overwrites an argument that nobody
-needs any more. The outputs overwrite the inputs that they follow on, where nobody reads
-the old value after that.
+Three rules keep memory use and passes over memory small. The parts of a concatenation are
+written directly to their place in its result. An elementwise result overwrites an argument
+that is no longer needed. Outputs overwrite the inputs they replace (the old state), unless
+the old value is read later.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class MemoryPlan:
     Parameters
     ----------
     calls : sequence of Call
-        As traced, each result in memory of its own.
+        As traced, each result in separate memory.
     outputs : sequence of array
-        Which results are wanted.
+        Results to keep.
     targets : sequence of array
-        Where each of them is to be written; these may be inputs of the calls.
+        Destination of each output; these may be inputs of the calls.
 
     Attributes
     ----------
     last_copies : list of callable
-        What is left to do when all calls are done.
+        Operations to run after all calls.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class MemoryPlan:
         self.last_use = self._last_uses(outputs)
         self.workers_using = self._workers_using()
         self.old_reads = self._reads_of(targets, outputs)
-        # Each result lies on a target, or inside another result at an offset, or in memory
-        # of its own: the place of its root.
+        # Each result is stored in a target, or inside another result at an offset, or in
+        # separate memory: the memory of its root.
         self.target: dict[int, NDArray] = {}
         self.inside: dict[int, tuple[int, int]] = {}
         self.place: dict[int, NDArray] = {}
@@ -63,19 +63,19 @@ class MemoryPlan:
         self.last_copies = self._copies(outputs, targets)
 
     def bound(self, call: Call) -> Operation:
-        """Return the call with its arguments and its result in the memory laid out."""
+        """Return the call with its arguments and its result in planned memory."""
         arguments = [self._moved(a) if isinstance(a, np.ndarray) else a for a in call.arguments]
         return into(self._moved(call.result), call.function, tuple(arguments), call.options)
 
     def is_in_place(self, call: Call) -> bool:
-        """Return whether all parts of a concatenation are written where they belong."""
+        """Return whether all parts of a concatenation are written directly to its result."""
         return call.function is DataMovement.CONCAT and all(
             self.inside.get(id(owner(part))) == (id(call.result), offset)
             and _is_all_of(part, owner(part))
             for part, offset in _parts(call)
         )
 
-    # ---- who reads what, and when ----------------------------------------------------
+    # ---- reads -----------------------------------------------------------------------
 
     def _last_uses(self, outputs: Sequence[NDArray]) -> dict[int, int]:
         last = {}
@@ -96,7 +96,7 @@ class MemoryPlan:
     def _reads_of(
         self, targets: Sequence[NDArray], outputs: Sequence[NDArray]
     ) -> dict[int, list[tuple[int, NDArray]]]:
-        """Return for each target which calls read what of its old value; outputs read last."""
+        """Return the calls that read each target's old value, and what; outputs read last."""
         reads: dict[int, list[tuple[int, NDArray]]] = {id(target): [] for target in targets}
         for i, call in enumerate(self.calls):
             for argument in _arrays(call)[1:]:
@@ -110,7 +110,7 @@ class MemoryPlan:
     def _may_write(self, result: NDArray, root: int, offset: int) -> bool:
         """Return whether a result may be written here, which may be a target's memory.
 
-        It may if nobody reads what was there before at a later time, or in another lane.
+        Allowed if the old contents are not read later, or by another worker.
         """
         if root not in self.target:
             return True
@@ -143,7 +143,7 @@ class MemoryPlan:
     def _put_parts_into_the_whole(self, call: Call) -> None:
         for part, offset in _parts(call):
             source = owner(part)
-            # The whole may be overwritten before a part that is needed longer.
+            # The whole may be overwritten before a part that is used longer.
             dies_here = self.last_use[id(source)] == self.index[id(call.result)]
             alike = part.dtype == call.result.dtype and _is_all_of(part, source)
             if self._is_free(source) and alike and dies_here:
@@ -166,14 +166,14 @@ class MemoryPlan:
                 return
 
     def _is_used_in(self, worker: int, name: int) -> bool:
-        """Return whether a result is no other lane's, which may still be working on it."""
+        """Return whether no other worker uses a result, or may still be reading it."""
         return (
             self.workers_using[name] <= {0, worker}
             and self.calls[self.index[name]].worker == worker
         )
 
     def _is_free(self, array: NDArray) -> bool:
-        """Return whether it is a whole result that has no place yet."""
+        """Return whether this is a complete result without a place so far."""
         name = id(array)
         return name in self.index and name not in self.inside and name not in self.target
 
@@ -185,17 +185,17 @@ class MemoryPlan:
         return allowed
 
     def _root(self, name: int) -> tuple[int, int]:
-        """Return in which result another one lies, and where in it."""
+        """Return the result that contains another one, and the offset in it."""
         offset = 0
         while name in self.inside:
             name, start = self.inside[name]
             offset += start
         return name, offset
 
-    # ---- the rest --------------------------------------------------------------------
+    # ---- allocation ------------------------------------------------------------------
 
     def _share_memory(self) -> None:
-        """Give every root that is on no target memory that is free while it is needed."""
+        """Assign memory to every root that is not a target, reusing memory that is free."""
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         for i, call in enumerate(self.calls):
@@ -219,11 +219,11 @@ class MemoryPlan:
                     self.place[root] = self.target[root]
                     continue
                 size = self.calls[self.index[root]].result.nbytes
-                # What a lane sets free, another may still be waiting to overwrite.
+                # Another worker may still have to overwrite memory freed by this one.
                 pool = free.get((call.worker, size)) or free.get((0, size))
                 self.place[root] = pool.pop() if pool else aligned((size,), np.uint8)
             for root in ends.get(i, []):
-                # What was made outside a lane, another lane may still be reading.
+                # Another worker may still be reading a result made outside the workers.
                 alone = workers[root] <= {0, call.worker}
                 if (
                     root not in self.target
@@ -234,10 +234,10 @@ class MemoryPlan:
                     free.setdefault((call.worker, memory.nbytes), []).append(memory)
 
     def _copies(self, outputs: Sequence[NDArray], targets: Sequence[NDArray]) -> list[Operation]:
-        """Return what brings those outputs to their targets that are not written there.
+        """Return the copies of outputs that are not written to their targets directly.
 
-        Outputs that are inputs go through memory of their own, since another output's
-        copy may overwrite them.
+        Outputs that are inputs are first copied to separate memory, since the copy of
+        another output may overwrite them.
         """
         first: list[Operation] = []
         then: list[Operation] = []
@@ -254,7 +254,7 @@ class MemoryPlan:
         return first + then
 
     def _moved(self, array: NDArray) -> NDArray:
-        """Return the same view in the memory laid out; what was there before stays."""
+        """Return the same view in planned memory; arrays that are no results are unchanged."""
         source = owner(array)
         if id(source) not in self.index:
             return array
@@ -270,7 +270,7 @@ def _arrays(call: Call) -> list[NDArray]:
 
 
 def _parts(join: Call) -> Iterator[tuple[NDArray, int]]:
-    """Yield what is joined, and at which offset in the result it belongs."""
+    """Yield the parts of a concatenation and their offsets in its result."""
     offset = 0
     for part in join.arguments:
         yield part, offset
@@ -278,7 +278,7 @@ def _parts(join: Call) -> Iterator[tuple[NDArray, int]]:
 
 
 def _bounds(array: NDArray) -> tuple[int, int]:
-    """Return the addresses of the first byte and of the one after the last."""
+    """Return the address of the first byte and the address after the last byte."""
     low, high = np.lib.array_utils.byte_bounds(array)
     return int(low), int(high)
 
@@ -288,5 +288,5 @@ def _is_elementwise(call: Call) -> bool:
 
 
 def _is_all_of(part: NDArray, whole: NDArray) -> bool:
-    """Return whether a view shows an array from beginning to end, in order of memory."""
+    """Return whether a view covers a whole array in memory order."""
     return part.nbytes == whole.nbytes and part.flags.c_contiguous and whole.flags.c_contiguous

@@ -1,7 +1,7 @@
-"""What a tape records besides NumPy's own functions, and how each is called the fastest.
+"""Recorded operations other than NumPy functions, and the fastest way to call each operation.
 
-A step of a small network is some sixty calls of a microsecond; how NumPy is called then
-matters as much as what it computes.
+A step of a small network is about sixty calls of a microsecond each. So the calling overhead
+of NumPy matters as much as the computation.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ REDUCTIONS = (np.add.reduce, np.maximum.reduce)
 
 
 class DataMovement(Enum):
-    """Operations that are no function of NumPy's with these arguments.
+    """Operations that have no single NumPy function with these arguments.
 
-    COPY copies in the order it finds, or row by row with ``order="C"``, as ``dtype`` if
-    given; TAKE picks entries along an axis; JOIN concatenates along the first axis.
+    COPY copies in the existing memory order, or row-major with ``order="C"``, as ``dtype`` if
+    given; TAKE selects entries along an axis; CONCAT concatenates along the first axis.
     """
 
     COPY = "copy"
@@ -37,7 +37,7 @@ class DataMovement(Enum):
 
 @dataclass(frozen=True)
 class ExternalCall:
-    """What is done outside of NumPy, ``function(arguments, out)``, with a result of this form."""
+    """A function that is not NumPy's, ``function(arguments, out)``, and the form of its result."""
 
     function: Callable[[Sequence[NDArray], NDArray], object]
     shape: tuple[int, ...]
@@ -48,7 +48,7 @@ class ExternalCall:
         self.function(given, out)
 
     def launch(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Do it with a device's arrays, see `graphs.device.Launcher`."""
+        """Call the function with device arrays, see `cuda_graphs.device.Launcher`."""
         self.function(inputs, outputs[0])
 
 
@@ -60,7 +60,7 @@ LINE = 64
 
 
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> NDArray:
-    """Return an array that begins with a cache line; to NumPy it is no array's view."""
+    """Return an array aligned to a cache line; NumPy does not regard it as a view."""
     dtype = np.dtype(dtype)
     memory = bytearray(prod(shape) * dtype.itemsize + LINE)
     address = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
@@ -70,7 +70,7 @@ def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> NDArray:
 def empty_result(
     function: Function, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> NDArray:
-    """Return memory for what a recorded function returns: its shape, dtype and order.
+    """Return memory for the result of a recorded function: its shape, dtype and order.
 
     Nothing is computed, so memory that is never used costs nothing.
     """
@@ -96,7 +96,7 @@ def empty_result(
 
 
 def _empty_elementwise(function: Callable[..., Any], arguments: tuple[Any, ...]) -> NDArray:
-    """Let NumPy's own iterator choose shape and order, as it does for the function."""
+    """Let NumPy's iterator choose shape and memory order, as it does for the function."""
     arrays = [argument for argument in arguments if _is_array(argument)]
     ones = (np.ones((), a.dtype) if _is_array(a) else a for a in arguments)
     reads: Any = ["readonly"]
@@ -136,15 +136,15 @@ def into(
 ) -> Operation:
     """Return the call of a recorded function that writes its result to ``out``.
 
-    Positional arguments and numbers that are arrays already save a third of the time of
-    a small call.
+    Positional arguments, and numbers converted to arrays ahead of time, make a small call a
+    third faster.
     """
     if isinstance(function, ExternalCall):
         return partial(function, *arguments, out)
     if function is DataMovement.COPY:
         return partial(np.copyto, out, arguments[0], "unsafe")
     if function is DataMovement.TAKE:
-        # The row numbers were made by this package; "clip" spares NumPy a buffer for `out`.
+        # This package made the indices, so they are valid; "clip" avoids a buffer for `out`.
         x, indices = arguments
         return partial(x.take, indices, options["axis"], out, "clip")
     if function is DataMovement.CONCAT:
@@ -154,13 +154,13 @@ def into(
         return partial(function, x, options["axis"], dtype, out, options["keepdims"])
     if function in PRODUCTS:
         return partial(function, *arguments, out)
-    if function in (np.maximum, np.minimum):  # NumPy deprecates their third argument.
+    if function in (np.maximum, np.minimum):  # NumPy deprecates a positional third argument.
         return partial(function, *_as_arrays(arguments), out=out)
     return partial(function, *_as_arrays(arguments), out)
 
 
 def _as_arrays(arguments: tuple[Any, ...]) -> list[Any]:
-    """Turn numbers into arrays where that changes no dtype."""
+    """Convert numbers to arrays where this changes no dtype."""
     dtypes = {argument.dtype for argument in arguments if _is_array(argument)}
     if len(dtypes) != 1:
         return list(arguments)
@@ -173,5 +173,5 @@ def _as_arrays(arguments: tuple[Any, ...]) -> list[Any]:
 def _as_array(number: Any, dtype: np.dtype[Any]) -> Any:
     try:
         return np.asarray(number, dtype) if np.result_type(dtype, number) == dtype else number
-    except OverflowError:  # Such as -1 where bytes are compared with it.
+    except OverflowError:  # For example -1 compared with bytes.
         return number

@@ -1,4 +1,4 @@
-"""Arrays in tuples and lists, as a step takes and returns them: its data, state and batch."""
+"""Trees of arrays: nested tuples and lists, such as a step's data, state and batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def leaves(tree: Tree) -> Iterator[Array]:
 
 
 def tree_map(function: Callable[[Array], Array], tree: Tree) -> Tree:
-    """Return the tree with a function of each of its arrays, in order, in their places."""
+    """Return the tree with a function applied to each of its arrays, in order."""
     if isinstance(tree, (tuple, list)):
         branches = [tree_map(function, branch) for branch in tree]
         return type(tree)(*branches) if hasattr(tree, "_fields") else tuple(branches)

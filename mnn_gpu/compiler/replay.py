@@ -1,9 +1,9 @@
-"""`compile` for NumPy: a pure step is traced once and from then on replayed into fixed memory.
+"""`compile` for NumPy: a pure step is traced once and then replayed in preallocated memory.
 
-NumPy's counterpart of a captured CUDA graph. The arithmetic is the same calls in the same
-order, with ``out=``: nothing is looked up or allocated, and memory is laid out once, see
-`layout.py`. (Only thin matrix products are done another way, see `thin.py`, and may round
-otherwise.) The state is updated where it lies.
+The counterpart of a captured CUDA graph. A replay makes the same NumPy calls in the same
+order, with ``out=``: no lookups, no allocation, and memory is planned once, see
+`memory_plan.py`. (Only matrix products with few rows are computed differently, see
+`small_matmul.py`, so their rounding may differ.) The state is updated in place.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ NDArray: TypeAlias = npt.NDArray[Any]
 
 
 class TornStepError(MemoryError):
-    """Memory ran out when the state had been written over in part."""
+    """Memory ran out after part of the state had been overwritten."""
 
 
 class Replay:
     """A compiled step: ``(state, batches) -> state``; see `Backend.compile`.
 
-    A state that it returned is overwritten by the next step; a state that comes from
-    elsewhere is copied and left alone.
+    A returned state is overwritten by the next step; a state from elsewhere is copied and
+    left unchanged.
     """
 
     def __init__(self, step: Step, data: Any) -> None:
@@ -63,18 +63,18 @@ class Replay:
         return self.state
 
     def _copy_in(self, state: Iterable[NDArray]) -> None:
-        """Copy what is not there already; one buffer may be wanted in the place of another."""
+        """Copy arrays that are not yet in place; a buffer may be the source of another one."""
         pairs = zip(state, self.buffers, strict=True)
         foreign = [(np.array(leaf), buffer) for leaf, buffer in pairs if leaf is not buffer]
         for leaf, buffer in foreign:
             if (leaf.shape, leaf.dtype) != (buffer.shape, buffer.dtype):
-                raise ValueError("a compiled step is given a state of another shape or dtype")
+                raise ValueError("a compiled step was given a state of another shape or dtype")
             buffer[...] = leaf
 
     def _program_for(
         self, state: Tree, batches: Tree, stacks: Sequence[NDArray]
     ) -> tuple[list[NDArray], Program]:
-        """Return the program for batches of this shape, and where it finds its batch."""
+        """Return the program for batches of this shape, and the buffers of its batch."""
         if not self.buffers:
             self.state = tree_map(_aligned_copy, state)
             self.buffers = list(leaves(self.state))
@@ -100,7 +100,7 @@ def _aligned_copy(array: NDArray) -> NDArray:
 
 
 class Program:
-    """The calls of a tape, bound to memory that is laid out once; made as a `Layout` is."""
+    """The calls of a tape, bound to planned memory; for the arguments see `MemoryPlan`."""
 
     def __init__(
         self, calls: Sequence[Call], outputs: Sequence[NDArray], targets: Sequence[NDArray]
@@ -122,12 +122,12 @@ class Program:
         self.operations += memory_plan.last_copies
 
     def run(self) -> None:
-        """Do everything once more."""
+        """Run all operations once."""
         _run_all(self.operations)
 
 
 def _needed(calls: Sequence[Call], outputs: Sequence[NDArray]) -> list[Call]:
-    """Leave out what no output depends on."""
+    """Drop calls that no output depends on."""
     wanted = {id(owner(output)) for output in outputs}
     kept = []
     for call in reversed(calls):
@@ -138,9 +138,9 @@ def _needed(calls: Sequence[Call], outputs: Sequence[NDArray]) -> list[Call]:
 
 
 class ParallelCalls:
-    """Lists of operations that threads do side by side; NumPy lets them run at once.
+    """Lists of operations that threads run in parallel; NumPy releases the GIL.
 
-    If there are matrix products among them, each is kept to its lane's thread.
+    If there are matrix products among them, each uses only its worker's thread.
     """
 
     def __init__(self, workers: Sequence[Sequence[Operation]], products: bool) -> None:
@@ -153,7 +153,7 @@ class ParallelCalls:
             return
         threads = _threads(len(self.others), os.getpid())
         with self.around():
-            # In copies of the context, which holds NumPy's ways with overflows.
+            # In copies of the context, which holds NumPy's error handling for overflows.
             waiting = [
                 threads.submit(copy_context().run, _run_all, worker) for worker in self.others
             ]
@@ -168,7 +168,7 @@ class ParallelCalls:
 
 @cache
 def _threads(count: int, _process: int) -> ThreadPoolExecutor:
-    """Return threads of this process: those of the one that forked it are not in it."""
+    """Return a thread pool of this process; a forked child does not inherit its parent's."""
     return ThreadPoolExecutor(count)
 
 

@@ -1,9 +1,9 @@
-"""Matrix products of few rows, which BLAS does badly: ten hidden units, ten classes.
+"""Matrix products with few rows, for which BLAS is slow: ten hidden units, ten classes.
 
-OpenBLAS packs both operands before it multiplies. With ten rows there is so little to
-multiply that packing the large operand takes most of the time. Two ways around it: in
-pieces so small that it does not pack at all (`has_small_kernels`), which makes one thread
-faster than two are with the whole; or transposed, which packs best.
+OpenBLAS packs both operands before multiplying. With ten rows there is so little to multiply
+that packing the large operand takes most of the time. There are two remedies: pieces so
+small that OpenBLAS does not pack at all (`has_small_kernels`), which makes one thread faster
+than two threads on the whole product; or the transposed product, which packs best.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from mnn_gpu.utils.blas import has_small_kernels
 
 NDArray: TypeAlias = npt.NDArray[Any]
 Do: TypeAlias = Callable[..., NDArray]
-"""`Tape.do`, handing back the plain array."""
+"""`Tape.do`, returning the plain array."""
 
 MOST_ROWS = 32
 LEAST_WIDTH = 128
 
 FEW = 12
-"""With more rows, two threads and packing are faster than one without."""
+"""With more rows, two threads with packing are faster than one thread without."""
 
 FEW_IN_WORKER = 24
-"""The same where the product has one thread anyway."""
+"""The same where the product has only one thread in any case."""
 
 SMALL = 750_000
-"""Multiplications: OpenBLAS packs beyond a million."""
+"""Number of multiplications; OpenBLAS packs from about a million."""
 
 SHORTEST = 32
-"""Shorter pieces gain nothing, and their products would need much memory."""
+"""Shorter pieces gain nothing, and their products would need too much memory."""
 
 SMALL_RESULT = 1200
-"""Elements: beyond, it packs where the second operand is transposed."""
+"""Elements of the result; beyond, OpenBLAS packs if the second operand is transposed."""
 
 
 def is_small(rows: int, inner: int, columns: int) -> bool:
-    """Return whether (rows, inner) times (inner, columns) is better done by `product`."""
+    """Return whether (rows, inner) times (inner, columns) is faster with `product`."""
     return rows <= MOST_ROWS and min(inner, columns) >= LEAST_WIDTH
 
 
 def product(do: Do, A: NDArray, B: NDArray, *, in_worker: bool) -> NDArray:
-    """Write down ``A @ B`` for an A of few rows; return it, in row-major order.
+    """Record ``A @ B`` for an A with few rows; return it, row-major.
 
     Parameters
     ----------
     do : callable
-        Writes an operation down.
+        Records an operation.
     A : (rows, inner)
     B : (inner, columns)
-    in_lane : bool
-        Whether several threads work side by side, each with products of its own.
+    in_worker : bool
+        Whether several threads run in parallel, each with its own products.
     """
     if has_small_kernels() and len(A) <= (FEW_IN_WORKER if in_worker else FEW):
         across = len(B) if B.flags.f_contiguous else B.shape[1]
@@ -80,7 +80,7 @@ def _along_columns(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
 
 
 def _along_inner(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
-    """Multiply some rows of B at a time and add the products up."""
+    """Multiply some rows of B at a time and sum the products."""
     (rows, inner), columns = A.shape, B.shape[1]
     size = _even(inner, most)
     whole = inner // size * size
@@ -97,5 +97,5 @@ def _along_inner(do: Do, A: NDArray, B: NDArray, most: int) -> NDArray:
 
 
 def _even(length: int, most: int) -> int:
-    """Return the size of even pieces of a length, none larger than ``most``."""
+    """Return the size of equal pieces of a length, at most ``most``."""
     return ceil(length / ceil(length / most))

@@ -1,8 +1,8 @@
-"""Writing down what a pure array-API function does with NumPy arrays.
+"""Tracing: record the operations of a pure array-API function on NumPy arrays.
 
-The function runs once on `Traced` arrays: of every operation the function, the arguments
-and memory for the result are put on a `Tape`, but nothing is computed. `replay.py` makes a
-program of the tape.
+The function runs once on `Traced` arrays: a `Tape` records the function, the arguments and
+memory for the result of each operation, but nothing is computed. `replay.py` turns the tape
+into a program.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LARGE = 1 << 16
 class Call(NamedTuple):
     """One operation: ``result = function(*arguments, **options)``.
 
-    Operations of different lanes of a group do not depend on each other; lane 0 is no lane.
+    Operations of different workers in a group are independent; worker 0 means no worker.
     """
 
     function: Function
@@ -38,13 +38,13 @@ class Call(NamedTuple):
 
 
 class Tape:
-    """The operations of one run, in order; also the array-API namespace of its arrays.
+    """The operations of one run, in order; also the array-API namespace of traced arrays.
 
     Parameters
     ----------
     for_host : bool
-        Whether NumPy itself is to do them, and thin products and numbers are written down in
-        the ways that are its fastest.
+        Whether NumPy executes the operations. If so, small matrix products and numbers are
+        recorded in the form that is fastest there.
     """
 
     __name__ = "mnn_gpu.compiler.trace"
@@ -59,7 +59,7 @@ class Tape:
 
     @property
     def worker(self) -> int:
-        """In which lane the next operations are, 0 for none."""
+        """The worker of the next operations, 0 for none."""
         return self._worker
 
     @worker.setter
@@ -68,11 +68,11 @@ class Tape:
         self._worker = worker
 
     def traced(self, array: npt.ArrayLike) -> Traced:
-        """Let an array that is there from the start take part."""
+        """Return an existing array as an input of the recorded operations."""
         return Traced(self, np.asarray(array))
 
     def do(self, function: Function, *arguments: Any, **options: Any) -> Traced:
-        """Write down an operation that makes a new array; once is enough."""
+        """Record an operation that makes a new array; an identical one is recorded once."""
         plain = tuple(_plain(argument) for argument in arguments)
         same = (function, *map(_identity, plain), *options.items())
         for worker in (0, self.worker):
@@ -83,10 +83,10 @@ class Tape:
         self.known[self.worker, same] = Traced(self, result)
         return self.known[self.worker, same]
 
-    # ---- the namespace: what a step may use ------------------------------------------
+    # ---- the namespace that a step may use -------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        """Serve the names of dtypes, and those operations that are NumPy's own."""
+        """Return dtypes, and functions that are the same as NumPy's."""
         if name in ("exp", "log", "log1p", "tanh", "abs", "sqrt", "floor", "isfinite"):
             return lambda x: self.do(getattr(np, name), x)
         if name in ("bool", "int32", "int64", "uint8", "float32", "float64"):
@@ -124,9 +124,9 @@ class Tape:
         return self.do(np.minimum, x, self._operand(x.array, y))
 
     def _operand(self, like: NDArray, value: Any) -> Any:
-        """Return a number as an array, with which NumPy is several times as fast.
+        """Return a number as an array, which makes NumPy several times faster.
 
-        Of a large array only a row, which stays in the cache.
+        For a large array only one row, which stays in the cache.
         """
         if isinstance(value, Traced) or not self.for_host:
             return value
@@ -150,7 +150,7 @@ class Tape:
         return self.do(DataMovement.TAKE, x, indices, axis=axis)
 
     def matmul(self, A: Any, B: Any) -> Traced:
-        """Multiply; a product of few rows another way, which may round otherwise."""
+        """Multiply; with few rows in another way, so that the rounding may differ."""
         A, B = np.asarray(_plain(A)), np.asarray(_plain(B))
         if not self.for_host or not small_matmul.is_small(len(A), *B.shape):
             return self.do(np.dot, A, B)
@@ -161,7 +161,7 @@ class Tape:
         return Traced(self, small_matmul.product(do, A, B, in_worker=self.worker > 0))
 
     def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Traced:
-        """Multiply operands that a device rounds to so many significant bits itself."""
+        """Multiply operands that the device itself rounds to ``bits`` significant bits."""
         return self.do(np.dot, A, B, bits=bits)
 
     def concat(self, arrays: Sequence[Traced]) -> Traced:
@@ -169,9 +169,9 @@ class Tape:
 
 
 class Traced:
-    """A NumPy array whose operations are written down on a tape."""
+    """A NumPy array whose operations are recorded on a tape."""
 
-    __array_ufunc__ = None  # NumPy arrays leave mixed operations to this class.
+    __array_ufunc__ = None  # NumPy arrays defer mixed operations to this class.
 
     def __init__(self, tape: Tape, array: NDArray) -> None:
         self.tape = tape
@@ -191,8 +191,8 @@ class Traced:
         if not all(
             one is None or one is ... or isinstance(one, slice | int | np.integer) for one in keys
         ):
-            raise TypeError("only views can be traced, not picked elements")
-        # With an ellipsis a single entry is a view, too: there may be no memory to read it from.
+            raise TypeError("only views can be traced, not selected elements")
+        # With an ellipsis, a single entry is also a view: there may be no memory to read.
         return Traced(self.tape, self.array[keys if ... in keys else (*keys, ...)])
 
     def __add__(self, other: Any) -> Traced:
@@ -243,7 +243,7 @@ class Traced:
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> bool:
-        raise TypeError("a step may not decide by what is in its arrays")
+        raise TypeError("a step must not branch on the values of its arrays")
 
 
 def _plain(argument: Any) -> Any:
@@ -251,8 +251,8 @@ def _plain(argument: Any) -> Any:
 
 
 def _identity(argument: Any) -> Any:
-    """Return what tells an argument from others; nothing on a tape is overwritten or freed."""
+    """Return the identity of an argument; nothing on a tape is overwritten or freed."""
     if not isinstance(argument, np.ndarray):
-        return type(argument), repr(argument)  # 0.0 and -0.0 are equal but not the same.
+        return type(argument), repr(argument)  # 0.0 and -0.0 are equal but not identical.
     address = argument.__array_interface__["data"][0]
     return address, argument.shape, argument.strides, argument.dtype

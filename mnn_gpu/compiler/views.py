@@ -1,4 +1,4 @@
-"""Which memory a NumPy array shows, and how: what the layouts of tapes reckon with."""
+"""Memory that NumPy arrays refer to: owner, address, layout."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ NDArray: TypeAlias = npt.NDArray[Any]
 
 
 def owner(array: NDArray) -> NDArray:
-    """Return the array whose memory a view shows."""
+    """Return the array that owns a view's memory."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
 
 
 def address(array: NDArray) -> int:
-    """Return where an array's first element lies."""
+    """Return the address of an array's first element."""
     return int(array.__array_interface__["data"][0])
 
 
 def span(array: Any) -> int:
-    """Return how many bytes it is from an array's first element to the end of its last."""
+    """Return the number of bytes from an array's first element to the end of its last."""
     steps = zip(array.shape, array.strides, strict=True)
     far: int = sum((n - 1) * stride for n, stride in steps)
     return max(far, 0) + int(array.dtype.itemsize)
 
 
 def form(array: NDArray) -> tuple[Any, ...]:
-    """Return what two arrays that lie at the same address must share to be one."""
+    """Return dtype, shape and strides: equal for two identical views of the same address."""
     return array.dtype, array.shape, array.strides
 
 
 def is_same(one: NDArray, other: NDArray) -> bool:
-    """Return whether two arrays show the same memory in the same way."""
+    """Return whether two arrays are the same view of the same memory."""
     return address(one) == address(other) and form(one) == form(other)
 
 
 def order(array: NDArray) -> list[int]:
-    """Return an array's axes in the order of its memory."""
+    """Return an array's axes in memory order."""
     return sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
 
 
 def row_major(whole: NDArray) -> NDArray:
-    """Return an array as it lies: its axes in the order of its memory."""
+    """Return an array with its axes transposed to memory order."""
     return whole.transpose(order(whole))
 
 
 def is_row_major(view: NDArray, whole: NDArray) -> bool:
-    """Return whether a view shows all of an array, row by row in the order of its memory."""
+    """Return whether a view covers all of an array, row by row in memory order."""
     alike = view.size == whole.size and view.dtype == whole.dtype
     return alike and view.flags.c_contiguous and address(view) == address(whole)
 
 
 def in_shape(array: NDArray, shape: tuple[int, ...]) -> NDArray | None:
-    """Return an array seen in another shape, None if it would have to be copied."""
+    """Return a view of an array in another shape, None if this would require a copy."""
     try:
         return np.reshape(array, shape, copy=False)
     except ValueError:
@@ -64,7 +64,7 @@ def in_shape(array: NDArray, shape: tuple[int, ...]) -> NDArray | None:
 
 
 def all_in_shape(arrays: list[NDArray], shape: tuple[int, ...]) -> list[NDArray] | None:
-    """Return arrays seen in another shape, None if one would have to be copied."""
+    """Return views of arrays in another shape, None if one would require a copy."""
     seen = [in_shape(array, shape) for array in arrays]
     found = [array for array in seen if array is not None]
     return found if len(found) == len(seen) else None

@@ -1,9 +1,9 @@
-"""Data on the host: the bundled MNIST, the readers, validation, the split.
+"""Data on the host: the bundled MNIST, file readers, validation and splitting.
 
-`load.py` is the way in; a reader a format (`idx.py`, `csv.py`, `npz.py`, `parquet.py`);
-`dataset.py` checks pixels and labels. Data larger than memory is written as a folder by
-`convert.py`, from the pieces of `streams.py`, and read some rows at a time through
-`blocks.py`. Nothing here knows devices.
+`load.py` is the entry point, with one reader per format (`idx.py`, `csv/`, `npz.py`,
+`parquet/`); `dataset.py` checks pixels and labels. Data larger than memory are converted by
+`convert.py`, which reads them through `stream_reader.py`, to a folder that `blocks.py` reads
+a few rows at a time. Nothing here depends on devices.
 """
 
 from mnn_gpu.data.block_split import split_blocks

@@ -1,6 +1,6 @@
-"""Zip archives: NumPy's .npz, and files of data that were zipped, as Kaggle sends them.
+"""Zip archives: NumPy's .npz, and zipped data files, as distributed by Kaggle.
 
-A file in an archive has a path that goes through it, such as ``digits.zip/train.csv``.
+A file in an archive is given by a path through it, such as ``digits.zip/train.csv``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mnn_gpu.data.untrusted_files import BOMB_CURE, explain_os_error, most_unpac
 from mnn_gpu.errors import DataError
 
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-"""The usual ones; the other methods can shrink data by a million."""
+"""The usual methods; others can compress data by a factor of a million."""
 ENCRYPTED = 1
 
 
@@ -30,13 +30,13 @@ def archive_of(path: Path) -> Path | None:
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
-    """Open an archive whose members can be read one by one, and all of them, without harm.
+    """Open an archive, after checking that it is safe to unpack.
 
     Raises
     ------
     DataError
-        If it is damaged or encrypted, two members share a name or their bytes, or they unpack
-        to far more than data do.
+        If it is damaged or encrypted, two members have the same name or overlap, or they
+        unpack to far more than data files do.
     """
     kind = ".zip" if is_archive(path) else ".npz"
     try:
@@ -44,9 +44,9 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     except OSError as error:
         raise explain_os_error(error, path) from error
     except Exception as error:
-        # A directory that is damaged leads zipfile to almost anything.
+        # zipfile raises almost any exception for a damaged directory.
         raise DataError(
-            f"{path} is not a whole {kind} file ({error}).", "Download or copy it again."
+            f"{path} is not a complete {kind} file ({error}).", "Download or copy it again."
         ) from error
     fault = _fault(archive.infolist(), path.stat().st_size, most_unpacked(path))
     if fault:
@@ -57,22 +57,22 @@ def open_archive(path: Path) -> zipfile.ZipFile:
 
 
 def _fault(members: list[zipfile.ZipInfo], size: int, most: int) -> str:
-    """Say what a directory claims that no archive of this size holds."""
+    """Return how an archive's directory is implausible, or an empty string."""
     if len({member.filename.removesuffix(".npy") for member in members}) < len(members):
-        return "holds two arrays or files of one name"
+        return "holds two arrays or files with the same name"
     if any(member.flag_bits & ENCRYPTED for member in members):
         return "is encrypted"
     if any(member.compress_type not in METHODS for member in members):
-        return "is compressed in another way than by deflate"
+        return "is compressed with another method than deflate"
     if sum(member.compress_size for member in members) > size:
-        return "promises more bytes than it has"
+        return "declares more bytes than it has"
     if sum(member.file_size for member in members) > most:
-        return f"promises over {most:,} bytes, far more than it holds"
+        return f"declares over {most:,} bytes, far more than it holds"
     return ""
 
 
 def members(path: Path) -> list[Path]:
-    """Return the paths of an archive's files, without those that systems hide.
+    """Return the paths of an archive's files, without hidden files of operating systems.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def members(path: Path) -> list[Path]:
 
 
 def member_size(path: Path) -> int:
-    """Return how many bytes a file in an archive takes there, compressed.
+    """Return the compressed size of a file in an archive, in bytes.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def member_size(path: Path) -> int:
 def open_member(path: Path) -> IO[bytes]:
     """Open a file in an archive.
 
-    Reading raises a ``zipfile.BadZipFile`` if it is damaged.
+    Reading raises a ``zipfile.BadZipFile`` if the file is damaged.
 
     Raises
     ------
@@ -109,18 +109,18 @@ def open_member(path: Path) -> IO[bytes]:
         If there is no such file, or its header is damaged.
     """
     archive, name = _parted(path)
-    # What is opened keeps the archive open as long as it needs it.
+    # The opened member keeps the archive open as long as needed.
     with open_archive(archive) as opened:
         info = _info(opened, name, path)
         try:
             return opened.open(info)
         except Exception as error:
-            # What a damaged header claims leads zipfile to almost anything.
+            # zipfile raises almost any exception for a damaged header.
             raise damaged(path, error) from error
 
 
 def damaged(path: Path, error: Exception) -> DataError:
-    """Return the error of a file in an archive that cannot be unpacked."""
+    """Return the error for a file in an archive that cannot be unpacked."""
     return DataError(f"{path} cannot be unpacked ({error}).", "Download or copy the archive again.")
 
 

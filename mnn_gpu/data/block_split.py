@@ -1,4 +1,4 @@
-"""Data that stay on the disk, without some rows that are held out of them."""
+"""Data on disk without the held-out rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Remaining(ChangedBlocks):
     ----------
     blocks : Blocks
     left_out : (rows,), int64, sorted
-        The numbers of those that are.
+        Indices of the held-out rows.
     """
 
     def __init__(self, blocks: Blocks, left_out: npt.NDArray[np.int64]) -> None:
@@ -37,7 +37,7 @@ class Remaining(ChangedBlocks):
         first, last = self.blocks.bounds[block : block + 2]
         begin, end = np.searchsorted(self.left_out, (first, last))
         gaps = self.left_out[begin:end] - first
-        # So many rows of the block are kept before each that is not.
+        # The number of rows of the block that are kept before each held-out one.
         kept = gaps - np.arange(len(gaps))
         at, until = (row + int(np.searchsorted(kept, row, "right")) for row in (start, stop - 1))
         for X, y in self.blocks.pieces(block, at, until + 1):
@@ -50,13 +50,13 @@ class Remaining(ChangedBlocks):
 
 
 def split_blocks(blocks: Blocks, holdout: int, seed: int = 0) -> tuple[Blocks, Dataset]:
-    """Hold out some rows, at random; see `dataset.split`.
+    """Hold out some rows at random; see `dataset.split`.
 
     Parameters
     ----------
     blocks : Blocks
     holdout : int
-        How many; they are read into memory.
+        Number of rows; they are read into memory.
     seed : int
 
     Returns
@@ -67,16 +67,16 @@ def split_blocks(blocks: Blocks, holdout: int, seed: int = 0) -> tuple[Blocks, D
     Raises
     ------
     UsageError
-        If that leaves no row to train on.
+        If no row is left for training.
     DataError
     """
     if holdout < 0:
         most = max(len(blocks) - 1, 0)
-        raise UsageError(f"holdout is {holdout}.", f"Take --holdout from 0 to {most}.")
+        raise UsageError(f"holdout is {holdout}.", f"Use --holdout from 0 to {most}.")
     if holdout >= len(blocks):
         raise UsageError(
             f"{holdout} of {len(blocks)} rows are to be held out, which leaves none to train on.",
-            f"Take --holdout from 0 to {max(len(blocks) - 1, 0)}.",
+            f"Use --holdout from 0 to {max(len(blocks) - 1, 0)}.",
         )
     chosen = generator(SPLIT, seed).choice(len(blocks), holdout, replace=False, shuffle=False)
     left_out = np.sort(chosen.astype(np.int64))
@@ -84,7 +84,7 @@ def split_blocks(blocks: Blocks, holdout: int, seed: int = 0) -> tuple[Blocks, D
 
 
 def _taken(blocks: Blocks, rows: npt.NDArray[np.int64]) -> Dataset:
-    """Read these rows, in this order, which is that of the data."""
+    """Read the given rows, in the order of the data."""
     X = np.empty((len(rows), blocks.features), blocks.dtype)
     y = np.empty(len(rows), np.int64)
     ends = np.searchsorted(rows, blocks.bounds)

@@ -1,4 +1,4 @@
-"""Data that stays on the disk, as what trains on it sees it."""
+"""The interface of data sets on disk that are read a few rows at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Piece: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[np.int64] | None]
 """Some rows: images (rows, features), uint8 or float32, and their labels (rows,), if any."""
 
 MOST_CLASSES = 1 << 16
-"""More distinct labels than that are numbers to regress on, or names of rows."""
+"""Labels with more distinct values are probably regression targets or row names."""
 
 
 class Blocks(ABC):
@@ -23,20 +23,20 @@ class Blocks(ABC):
     Attributes
     ----------
     source : str
-        Where it is, for messages.
+        Where it is stored, for messages.
     features : int
     dtype : dtype
         Of the images: uint8 (0 to 255) or float32 (0 to 1).
     image_shape : (height, width) or None
     feature_names : tuple of str or None
-        As those of a `Dataset`.
+        As in a `Dataset`.
     label_name : str or None
-        The column of the labels, where the file is a table.
+        The name of the label column, if the file is a table.
     labelled : bool
     digest : str
-        Tells this data from other data, hexadecimal, without reading all of it.
+        Identifies the data, in hexadecimal; computed without reading all of them.
     bounds : (blocks + 1,), int64
-        Block i holds the rows bounds[i] to bounds[i + 1] of the whole.
+        Block i holds rows bounds[i] to bounds[i + 1] of the data set.
     """
 
     source: str
@@ -54,13 +54,13 @@ class Blocks(ABC):
 
     @property
     def pixel_max(self) -> float:
-        """The scale of the pixels, see `pixels`; as far as is known without reading them."""
+        """The scale of the pixels, see `pixels`, as far as known without reading them."""
         return 255.0 if self.dtype == np.uint8 else 1.0
 
     @property
     @abstractmethod
     def classes(self) -> npt.NDArray[np.int64]:
-        """The distinct labels of all rows, sorted; empty where there are none.
+        """The distinct labels of all rows, sorted; empty without labels.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Blocks(ABC):
         ----------
         block : int
         start, stop : int
-            From the beginning of the block, 0 <= start <= stop <= its rows.
+            Counted from the beginning of the block, 0 <= start <= stop <= its rows.
 
         Yields
         ------
@@ -85,12 +85,13 @@ class Blocks(ABC):
         Raises
         ------
         DataError
-            If they are not what opening the data promised.
+            If the rows differ from what was found when the data were opened.
         """
 
     def read(self, block: int, start: int, stop: int) -> Piece:
-        """Read rows of one block at once: (stop - start, features) and (stop - start,); see
-        `pieces`.
+        """Read rows of one block at once, (stop - start, features) and (stop - start,).
+
+        See `pieces`.
         """
         X = np.empty((stop - start, self.features), self.dtype)
         y = np.empty(stop - start, np.int64) if self.labelled else None
@@ -104,12 +105,12 @@ class Blocks(ABC):
         return X, y
 
     def whole(self, which: Iterable[int] | None = None) -> Generator[tuple[int, Piece], None, None]:
-        """Yield all rows of some blocks, by default of all, a few megabytes at a time.
+        """Yield all rows of some blocks, a few megabytes at a time. Default: of all blocks.
 
         Yields
         ------
         first : int
-            Which row of the data the first one is.
+            The index of the first row of the piece in the data set.
         piece : Piece
         """
         for block in range(len(self.bounds) - 1) if which is None else which:
@@ -120,13 +121,13 @@ class Blocks(ABC):
 
 
 class ChangedBlocks(Blocks):
-    """Blocks that are read from others, changed; all but `pieces` is as there unless it is set.
+    """Blocks derived from others; everything but `pieces` is the same unless set.
 
     Parameters
     ----------
     blocks : Blocks
     change : str, optional
-        Tells these data from those in the digest. Default: the digest is the same.
+        Added to the digest, to distinguish the data. Default: the digest is the same.
     """
 
     def __init__(self, blocks: Blocks, change: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Which columns of a table are pixels, which one is the label, and which are left out."""
+"""Roles of the columns of a table: pixels, label, or left out."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ ROW_NAME = re.compile(
     r"|unnamed: \d+|__index_level_\d+__",
     re.IGNORECASE,
 )
-"""Names, the empty one included, of columns that number rows or folds."""
+"""Names, including the empty one, of columns that number rows or folds."""
 PIXEL_NAME = re.compile(r"(pixels?|pix|px|p)[_ .-]?\d+([_ x.,-]\d+)?|\d+x\d+", re.IGNORECASE)
 COUNTED = 8
-"""Rows that have to count up before a column of whole numbers is taken for an index."""
+"""Number of rows that must count up for a column of whole numbers to be taken as an index."""
 MANY = 256
-"""Rows that are looked at to find a label without a name."""
+"""Number of rows that are examined to find a label column without a name."""
 MANY_CLASSES = 50
 ONES = {"0.0": "0", "false": "0", "1.0": "1", "true": "1", "0": "0", "1": "1"}
-CURE = "Say where it is with --label-column first, last, N (from 0; -1 is the last) or NAME."
+CURE = "Specify it with --label-column first, last, N (from 0; -1 is the last) or NAME."
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Columns:
     Attributes
     ----------
     names : list of str
-        Of all columns.
+        The names of all columns.
     label_at : int or None
         Position of the label.
     pixels : list of int
@@ -48,14 +48,14 @@ class Columns:
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the pixels' columns; None where names only number all columns."""
+        """The names of the pixel columns; None if the names only number the columns."""
         if self.label_at is not None and are_numbers(tuple(self.names)):
             return None
         return text_names([self.names[i].strip() for i in self.pixels])
 
     @property
     def label_name(self) -> str | None:
-        """The name of the label's column."""
+        """The name of the label column."""
         return None if self.label_at is None else self.names[self.label_at]
 
     @property
@@ -74,7 +74,7 @@ def choose(
     keep: bool = False,
     index: Collection[str] = (),
 ) -> Columns:
-    """Leave out the columns that number rows, with a warning that names them.
+    """Leave out columns that number rows, with a warning that names them.
 
     Parameters
     ----------
@@ -83,13 +83,13 @@ def choose(
     source : str
         The file, for messages.
     counting : collection of int
-        Positions of columns whose whole numbers count up.
+        Positions of columns of whole numbers that count up.
     features : int, optional
-        How many pixels the model has: nothing is left out if all columns together are as many.
+        Number of the model's inputs: nothing is left out if this is the number of columns.
     keep : bool
-        Leave out nothing but ``index``.
+        Leave out only ``index``.
     index : collection of str
-        What the file's own description calls an index.
+        Names of the columns that the file's metadata declare as an index.
     """
     pixels = [i for i in range(len(names)) if i != label_at and names[i] not in index]
     if keep or len(pixels) == features:
@@ -115,14 +115,14 @@ def warn_of_left_out(source: str, names: Sequence[str], why: str) -> None:
 
 
 def _is_row_name(name: str, at: int) -> bool:
-    """Return whether a column of this name numbers rows; one without a name only if it is first."""
+    """Return whether a column's name says that it numbers rows; an empty name only if first."""
     return (name != "" or at == 0) and ROW_NAME.fullmatch(name) is not None
 
 
 def label_position(
     names: list[str], wanted: str | int | None, source: str, labelled: bool
 ) -> int | None:
-    """Return which column is the label, None if there is none and none is needed.
+    """Return the position of the label column, None if there is none and none is needed.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def label_position(
     Raises
     ------
     DataError
-        If the column asked for, or any that is needed, is missing.
+        If the requested column, or a required one, is missing.
     """
     if wanted is not None:
         found = [i for i, name in enumerate(names) if name == str(wanted)]
@@ -154,8 +154,8 @@ def label_position(
         shown = ", ".join(name[:40] for name in names[:4]) + (", ..." if len(names) > 4 else "")
         raise DataError(
             f"{source} has no label column {wanted or LABEL_NAMES[0]!r} (it has {shown}).",
-            "Name the column with --label-column NAME, first, last or N; a file without labels, "
-            "such as Kaggle's test.csv, is for predict, and for convert --unlabelled.",
+            "Name the column with --label-column NAME, first, last or N; files without labels, "
+            "such as Kaggle's test.csv, can be used with predict and convert --unlabelled.",
         )
     if found and wanted is not None:
         _question_pixel(names[found[0]], str(wanted), source)
@@ -167,23 +167,23 @@ def _is_label_name(name: str) -> bool:
 
 
 def _question_pixel(name: str, wanted: str, source: str) -> None:
-    """Refuse a label that is a pixel by its column's name; warn if it was given by that name."""
+    """Raise if the label column has the name of a pixel; warn if the user gave that name."""
     if PIXEL_NAME.fullmatch(name.strip()) is None:
         return
     if wanted != name:
         raise DataError(
-            f"{source}: the label column {wanted} is called {name!r}, as a pixel would be.",
+            f"{source}: the label column {wanted} is called {name!r}, which is a pixel's name.",
             f"If it holds the labels, give its name: --label-column {name}.",
         )
     warnings.warn(
-        f"{source}: the labels are taken from {name!r}, by its name a pixel.",
+        f"{source}: the labels are read from {name!r}, which is a pixel's name.",
         DataWarning,
         stacklevel=2,
     )
 
 
 def has_label_name(names: Sequence[str]) -> bool:
-    """Return whether a column is called as the label's column usually is."""
+    """Return whether a column has one of the usual names of a label column."""
     return any(map(_is_label_name, names))
 
 
@@ -196,10 +196,10 @@ def check_one_column(
     ----------
     names : sequence of str
     rows : sequence of rows
-        The first ones, as text.
+        The first rows, as text.
     source : str
     read : str
-        How pandas reads the file, for the cure.
+        How pandas reads the file, for the suggested code.
 
     Raises
     ------
@@ -211,14 +211,14 @@ def check_one_column(
         raise DataError(
             f"{source} has one-hot labels in its last {width} columns "
             f"({names[-width][:40]} to {names[-1][:40]}).",
-            f"Make them one column, here with pandas: `d = {read}; "
+            f"Convert them to one column, for example with pandas: `d = {read}; "
             f"d.insert(0, 'label', d.iloc[:, -{width}:].to_numpy().argmax(axis=1)); "
             f"d.iloc[:, :-{width}].to_csv('labelled.csv', index=False)`.",
         )
 
 
 def guessed_label(rows: Sequence[Sequence[str]], source: str) -> int:
-    """Return which column of a table without names is the label: the first, or the last.
+    """Return which column of a table without names is the label: the first or the last.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def guessed_label(rows: Sequence[Sequence[str]], source: str) -> int:
 
 def _last(rows: Sequence[Sequence[str]], source: str) -> int:
     warnings.warn(
-        f"{source} has no header; the last column is taken for the label.",
+        f"{source} has no header; the last column is used as the label.",
         DataWarning,
         stacklevel=3,
     )
@@ -258,7 +258,7 @@ def _last(rows: Sequence[Sequence[str]], source: str) -> int:
 
 
 def counting_columns(rows: Sequence[Sequence[str]]) -> list[int]:
-    """Return the columns whose whole numbers go up by 1 from row to row."""
+    """Return the columns whose whole numbers increase by 1 from row to row."""
     if len(rows) < COUNTED or any(len(row) != len(rows[0]) for row in rows):
         return []
     return [i for i in range(len(rows[0])) if _counts_up([row[i] for row in rows[:COUNTED]])]
@@ -271,13 +271,13 @@ def _counts_up(cells: list[str]) -> bool:
 
 
 def _is_class(cells: list[str]) -> bool:
-    """Whether there are several classes, and not too many for the rows."""
+    """Return whether there are several classes, but few compared with the number of rows."""
     distinct = len(set(cells))
     return distinct >= 2 and (distinct <= MANY_CLASSES or 2 * distinct <= len(cells))
 
 
 def _is_surely_class(cells: list[str]) -> bool:
-    """Whether, besides, classes repeat and are all the numbers from 0 or 1 up."""
+    """Return whether classes also repeat and are all the numbers from 0 or 1 up."""
     classes = set(cells)
     if not _is_class(cells) or not all(cell.isdecimal() for cell in classes):
         return False
@@ -287,7 +287,7 @@ def _is_surely_class(cells: list[str]) -> bool:
 
 
 def _one_hot(rows: Sequence[Sequence[str]]) -> int:
-    """Return how many columns at the end hold exactly one 1 a row and else 0, or 0."""
+    """Return the number of columns at the end that are one-hot in every row, or 0."""
     for width in range(2, min(len(rows[0]), MANY_CLASSES)):
         ends = [[ONES.get(cell.strip().lower(), cell) for cell in row[-width:]] for row in rows]
         if any(cell not in ("0", "1") for end in ends for cell in end):

@@ -1,4 +1,4 @@
-"""Any data set, once, into a folder that can be read from anywhere: larger than memory too."""
+"""Conversion of any data set, also larger than memory, to a folder for random access."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mnn_gpu.utils.validation import one_of, whole
 
 @dataclass(frozen=True)
 class Converted:
-    """What a conversion wrote.
+    """The result of a conversion.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Converted:
     index : Index
         Rows, type, classes and so on, as in the folder.
     size : int
-        Bytes of the files of images and labels.
+        Total size in bytes of the files of images and labels.
     """
 
     source: str
@@ -50,46 +50,46 @@ def convert(
     rows_per_file: int | None = None,
     on_rows: Callable[[int], None] | None = None,
 ) -> Converted:
-    """Write a data set as NumPy files that `open_blocks` and `load_dataset` read.
+    """Write a data set as NumPy files, to be read by `open_blocks` and `load_dataset`.
 
-    One pass over the data. CSV and Parquet files may be larger than memory; an .npz or IDX
-    file is read whole, as by `load_dataset`. In the folder are ``images-00000.npy``, (rows,
+    The data are read once. CSV and Parquet files may be larger than memory; .npz and IDX
+    files are read whole, as by `load_dataset`. The folder contains ``images-00000.npy``, (rows,
     features), ``labels-00000.npy``, (rows,) int64, and so on, and ``index.json``, which is
-    written last: without it the folder is no data.
+    written last: a folder without it is not read.
 
     Parameters
     ----------
     paths : path or sequence of two paths
-        As for `load_dataset`; a folder that this function wrote is cut anew.
+        As for `load_dataset`; a folder written by this function is divided into files anew.
     out : path
-        A folder that is not there yet, empty, or left by a conversion that was killed.
+        A folder that does not exist, is empty, or contains a conversion that was killed.
     part : {"train", "test"}
-        Which part to take where a folder or an .npz has both.
+        Which part to use if a folder or an .npz has both.
     label_column : str or int, optional
         As for `load_dataset`.
     keep_columns : bool
         Whether columns that number rows (an index, id, fold, whole numbers that count up)
         are pixels too. Default: they are left out, with a warning.
     labelled : bool
-        Whether there are to be labels; without, their absence is no error.
+        Whether labels are required.
     dtype : {"uint8", "float32"}, optional
-        Whether pixels are whole numbers from 0 to 255 or fractions from 0 to 1. They are
-        never scaled: where they are trained on, bytes are divided by 255, and on the disk
-        fractions take four times their room. Default: as the first rows are.
+        Whether pixels are whole numbers from 0 to 255 or fractions from 0 to 1. They are not
+        scaled here: integers are divided by 255 in training, and fractions take four times
+        the disk space. Default: the type of the first rows.
     rows_per_file : int, optional
-        Default: so many that a file of images has about 256 MB.
+        Default: the number for which a file of images has about 256 MB.
     on_rows : callable, optional
-        Told, now and then, how many rows are written.
+        Called from time to time with the number of rows written.
 
     Raises
     ------
     DataError
-        If anything about the data is wrong, naming file, row and column where there is one.
+        If the data are not valid; the message names file, row and column, if known.
     OutputError
-        If the folder holds something else or cannot be written to, or the disk is full.
+        If the folder contains other files or is not writable, or the disk is full.
     UsageError
 
-    In either case nothing of what was written is left.
+    In either case all files written are removed.
     """
     if dtype is not None:
         one_of("dtype", dtype, KINDS)

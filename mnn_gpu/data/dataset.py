@@ -16,23 +16,23 @@ from mnn_gpu.utils.random_streams import SPLIT, generator
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images and, where known, their labels.
+    """Images and their labels, if known.
 
     Attributes
     ----------
     X : (rows, features), uint8, uint16, float32 or float64
-        As `pixels.checked_pixels` returns them: nothing is scaled.
-    y : (rows,), int64 or str, or None where the file has no labels
+        As returned by `pixels.checked_pixels`: nothing is scaled.
+    y : (rows,), int64 or str, or None if the file has no labels
     source : str
-        Where it came from, for messages.
+        The origin of the data, for messages.
     image_shape : (height, width) or None
-        Of the images, where the file tells.
+        The shape of the images, if the file gives it.
     feature_names : tuple of str or None
-        The names of the columns of ``X``, where the file is a table that has names.
+        The names of the columns of ``X``, if the file is a table with names.
     label_name : str or None
-        The column of the labels, where the file is a table.
+        The name of the label column, if the file is a table.
     files : tuple of str or None
-        The file of each image, where each has its own.
+        The file of each image, if each is in a separate file.
     """
 
     X: npt.NDArray[Any]
@@ -47,7 +47,7 @@ class Dataset:
         return len(self.X)
 
     def labels(self) -> npt.NDArray[Any]:
-        """Return ``y``, or say that this data has none.
+        """Return ``y``, or raise if there are no labels.
 
         Raises
         ------
@@ -58,7 +58,7 @@ class Dataset:
         return self.y
 
     def take(self, rows: npt.NDArray[np.intp]) -> Dataset:
-        """Return these rows, in this order."""
+        """Return the given rows, in the given order."""
         y = None if self.y is None else self.y[rows]
         files = None if self.files is None else tuple(self.files[i] for i in rows.tolist())
         return replace(self, X=self.X[rows], y=y, files=files)
@@ -67,14 +67,14 @@ class Dataset:
 def labelled_arrays(
     X: npt.ArrayLike | Dataset, y: npt.ArrayLike | None
 ) -> tuple[npt.ArrayLike, npt.ArrayLike]:
-    """Return images and labels, which a Dataset brings itself.
+    """Return images and labels, from a Dataset or from two arguments.
 
     Raises
     ------
     DataError
         If there are no labels.
     UsageError
-        If a Dataset brings some, and y is given too.
+        If a Dataset has labels and y is given too.
     """
     if isinstance(X, Dataset):
         if X.y is None and y is not None:
@@ -87,20 +87,20 @@ def labelled_arrays(
 
 
 def check_labelled(source: str, labelled: bool, y: Any) -> None:
-    """Check that data bring their labels, and that no others are given.
+    """Check that data have labels, and that none are given separately.
 
     Raises
     ------
     DataError, UsageError
     """
     if y is not None:
-        raise UsageError(f"{source} brings its own labels, and y is given too.", "Leave y out.")
+        raise UsageError(f"{source} has labels, but y is given too.", "Leave y out.")
     if not labelled:
         raise no_labels(source)
 
 
 def no_labels(source: str) -> DataError:
-    """Return the error of data without labels where they are needed."""
+    """Return the error for missing labels."""
     return DataError(
         f"{source} has no labels.",
         "Training and evaluation need them: name the column with --label-column, "
@@ -117,11 +117,11 @@ def split(
     ----------
     data : Dataset
     holdout : int
-        How many rows to hold out, 0 or more.
+        Number of rows to hold out, 0 or more.
     seed : int
         The same seed gives the same split.
     rows : int, optional
-        Use only so many rows, the held-out ones included. Default: all.
+        Use only this number of rows, including the held-out ones. Default: all.
 
     Returns
     -------
@@ -130,40 +130,40 @@ def split(
     Raises
     ------
     UsageError
-        If that leaves no row to train on.
+        If no row is left for training.
     """
     available = len(data)
     used = available if rows is None else rows
     if used < 1:
-        raise UsageError(f"{used} rows are asked for.", "Take --rows 1 or more.")
+        raise UsageError(f"{used} rows are requested.", "Use --rows 1 or more.")
     if used > available:
         raise UsageError(
-            f"{used} rows are asked for, but {data.source} has {available}.",
-            f"Take --rows {available} or fewer.",
+            f"{used} rows are requested, but {data.source} has {available}.",
+            f"Use --rows {available} or fewer.",
         )
     if holdout < 0:
-        raise UsageError(f"holdout is {holdout}.", f"Take --holdout from 0 to {used - 1}.")
+        raise UsageError(f"holdout is {holdout}.", f"Use --holdout from 0 to {used - 1}.")
     if holdout >= used:
         raise UsageError(
             f"{holdout} of {used} rows are to be held out, which leaves none to train on.",
-            f"Take --holdout from 0 to {max(used - 1, 0)}.",
+            f"Use --holdout from 0 to {max(used - 1, 0)}.",
         )
     order = generator(SPLIT, seed).permutation(available)[:used]
     return data.take(order[holdout:]), data.take(order[:holdout])
 
 
 def default_holdout(rows: int, classes: int, most: int) -> int:
-    """Return how many rows to hold out where the user gives no number.
+    """Return the default number of rows to hold out.
 
-    A tenth, at least as many as there are classes, up to half of the rows and up to ``most``.
+    A tenth of the rows; at least the number of classes, at most half of the rows and ``most``.
     """
     return min(most, max(rows // 10, classes), rows // 2)
 
 
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Return height and width of images in an array of this shape, None if it has none.
+    """Return height and width of images in an array of this shape, or None.
 
-    A last axis of length 1, a channel, is left out.
+    A last axis of length 1, a channel, is ignored.
     """
     if len(shape) == 4 and shape[3] == 1:
         shape = shape[:3]
@@ -171,23 +171,23 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int] | None:
 
 
 def checked_labels(y: npt.ArrayLike, rows: int, source: str, first: int = 0) -> npt.NDArray[Any]:
-    """Return one class label a row, as int64, or as str if they are names of classes.
+    """Return one class label per row, as int64, or as str if they are class names.
 
     Parameters
     ----------
-    y : (rows,), integers, floats that are whole, booleans, or text
+    y : (rows,), integers, integral floats, booleans, or text
     rows : int
-        How many images there are.
+        Number of images.
     source : str
-        The file's name, for the message.
+        The file's name, for error messages.
     first : int
-        Which row of the file the first one is, for the message.
+        Index in the file of the first row, for error messages.
 
     Raises
     ------
     DataError
-        If there are more or fewer labels than rows, or a label is not a whole number
-        from 0 up.
+        If the number of labels is not the number of rows, or a label is not a non-negative
+        whole number.
     """
     y = plain_array(y, source)
     if y.ndim == 2 and y.shape[1] == 1:
@@ -208,7 +208,7 @@ def checked_labels(y: npt.ArrayLike, rows: int, source: str, first: int = 0) -> 
         raise DataError(
             f"{source} has labels of type {y.dtype}, which are not classes.", LABEL_CURE
         )
-    # A float64, not an int: NumPy would cast that to float16 and warn of an overflow.
+    # A float64, not an int: NumPy would cast it to float16, with an overflow warning.
     bad = ~((y >= 0) & (y < np.float64(2**53)) & (y == np.floor(y)))
     if bad.any():
         row = int(np.argmax(bad))
@@ -221,15 +221,15 @@ def checked_labels(y: npt.ArrayLike, rows: int, source: str, first: int = 0) -> 
 def several_classes(
     classes: npt.NDArray[Any], source: str, column: str | None = None
 ) -> npt.NDArray[Any]:
-    """Return the classes found in some labels, if there is more than one.
+    """Return the distinct labels, which must be more than one.
 
     Parameters
     ----------
     classes : (classes,)
     source : str
-        The file's name, for the message.
+        The file's name, for error messages.
     column : str, optional
-        The name of the labels' column.
+        The name of the label column.
 
     Raises
     ------
@@ -238,7 +238,7 @@ def several_classes(
     if len(classes) < 2:
         where = source if column is None else f"{source}, column {column!r}"
         raise DataError(
-            f"{where}: all labels are {classes[0]}, so there is nothing to tell apart.",
+            f"{where}: all labels are {classes[0]}, so there is nothing to learn.",
             "Train on images of at least two classes"
             + ("." if column is None else ", or name the right column with --label-column."),
         )
@@ -248,24 +248,24 @@ def several_classes(
 def class_index(
     classes: npt.NDArray[Any], y: npt.NDArray[Any], source: str, first: int = 0
 ) -> npt.NDArray[np.int32]:
-    """Return the position of each label among the classes, (rows,) int32.
+    """Return the index of each label in the classes, (rows,) int32.
 
     Parameters
     ----------
     classes : (classes,), sorted
     y : (rows,)
     source : str
-        The file's name, for the message.
+        The file's name, for error messages.
     first : int
-        Which row of the file the first one is, for the message.
+        Index in the file of the first row, for error messages.
 
     Raises
     ------
     DataError
-        If a label is none of the classes, naming its row.
+        If a label is not one of the classes; the message names its row.
     """
     if classes.dtype.kind == "U" and y.dtype.kind != "U":
-        y = y.astype(str)  # Of names such as 0 to 9 and A to F, some rows may have digits alone.
+        y = y.astype(str)  # If the class names are 0 to 9 and A to F, rows may be digits only.
     if classes.dtype.kind != "U" and y.dtype.kind == "U":
         classes = np.sort(classes.astype(str))  # None of these labels is a number.
     index = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
@@ -273,8 +273,8 @@ def class_index(
     if unknown.any():
         row = int(np.argmax(unknown))
         raise DataError(
-            f"{source}, row {first + row + 1}: the label {y[row]} is none of the {len(classes)} "
-            f"classes that the model knows ({classes[0]} to {classes[-1]}).",
-            "Train on data in which every class is present, or leave such rows out.",
+            f"{source}, row {first + row + 1}: the label {y[row]} is not one of the model's "
+            f"{len(classes)} classes ({classes[0]} to {classes[-1]}).",
+            "Train on data that contain every class, or leave such rows out.",
         )
     return index.astype(np.int32)

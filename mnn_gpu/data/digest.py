@@ -1,4 +1,4 @@
-"""A digest of data, to compare what several processes read."""
+"""A digest of data, to compare the data that several processes read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mnn_gpu.storage.safetensors_file import data_digest
 
 
 def digest_of_data(X: Any, *more: Any) -> str:
-    """Return a digest of images, labels and whatever else is not None."""
+    """Return a digest of images, labels and any further data that are not None."""
     rest = [array for array in more if array is not None]
     if isinstance(X, Dataset):
         return digest_of_data(X.X, X.y, *rest)

@@ -1,4 +1,4 @@
-"""The names of features: which tell them apart, and where each is in data in another order."""
+"""Matching the features of data to those of a model by their names."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mnn_gpu.errors import DataError, DataWarning
 Names = tuple[str, ...]
 
 MOST_TEXT = 1 << 22
-"""Characters of all names together that a model stores."""
+"""Total length in characters of the names that a model stores, at most."""
 MOST_SHOWN = 3
 NUMBER = re.compile(r"\d{1,9}")
 CURE = (
-    "Give the columns of the training data by the same names, in any order; --label-column "
+    "Use the same column names as in the training data, in any order; --label-column "
     "names the label, and --keep-columns keeps columns that number rows."
 )
 
 
 def text_names(names: Any) -> Names | None:
-    """Return names as a tuple if all of them are text, and not too long."""
+    """Return names as a tuple if all of them are text and they are not too long."""
     try:
         names = tuple(names)
     except TypeError:
@@ -37,12 +37,12 @@ def text_names(names: Any) -> Names | None:
 
 
 def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDArray[np.intp] | None:
-    """Return where each of the model's features is among the data's.
+    """Return the position in the data of each of the model's features.
 
-    Names may differ in upper and lower case. Features are taken by position where one side has
-    no names or the model has some twice, where the names on both sides only number the columns
-    in their order (``pixel0, pixel1, ...`` and ``1x1, 1x2, ...``), and, with a warning, where no
-    name is the same.
+    Names are compared without regard to case. Features are matched by position if one side has
+    no names, if the model's names are not unique, if the names on both sides only number the
+    columns in order (``pixel0, pixel1, ...`` and ``1x1, 1x2, ...``), and, with a warning, if no
+    name matches.
 
     Parameters
     ----------
@@ -54,12 +54,12 @@ def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDAr
     Returns
     -------
     (features,), int, or None
-        None: by position.
+        None: match by position.
 
     Raises
     ------
     DataError
-        If there are names on both sides, and some are missing or unknown.
+        If both sides have names, and some are missing or unknown.
 
     Warns
     -----
@@ -79,8 +79,8 @@ def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDAr
     if len(missing) == len(wanted):
         if len(names) == len(wanted):
             warnings.warn(
-                f"{source}: no column has the name of a column of the training data; columns are "
-                "taken by position.",
+                f"{source}: no column name matches the training data; columns are "
+                "matched by position.",
                 DataWarning,
                 stacklevel=2,
             )
@@ -92,7 +92,7 @@ def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDAr
     }
     faults = [f"{verb} {_listed(some)}" for verb, some in parts.items() if some]
     raise DataError(
-        f"{source} has other columns than the training data: it {' and '.join(faults)}.", CURE
+        f"{source} has different columns than the training data: it {' and '.join(faults)}.", CURE
     )
 
 
@@ -103,7 +103,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def are_numbers(names: Names) -> bool:
-    """Return whether names are one text with all numbers, or all pairs of numbers, in order."""
+    """Return whether the names are a common text with consecutive numbers or pairs of numbers."""
     texts = {NUMBER.sub("0", name) for name in names}
     if len(texts) > 1 or "0" not in next(iter(texts)):
         return False

@@ -1,4 +1,4 @@
-"""Data whose features are put in the order of a model, by their names."""
+"""Reordering the features of data to match a model, by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mnn_gpu.data.pixels import plain_array
 
 
 def names_of(X: Any) -> Names | None:
-    """Return the names of the features of a Dataset, Blocks or a data frame, if it has some."""
+    """Return the feature names of a Dataset, Blocks or a data frame, or None."""
     if isinstance(X, Dataset | Blocks):
         return X.feature_names
     return text_names(getattr(X, "columns", None))
@@ -46,7 +46,7 @@ def in_order(X: npt.ArrayLike | Dataset, wanted: Names | None, source: str) -> n
 
 
 def blocks_in_order(blocks: Blocks, wanted: Names | None) -> Blocks:
-    """Return data on the disk with the features in the order of a model; see `order_of`.
+    """Return data on disk with the features in the order of a model; see `order_of`.
 
     Raises
     ------
@@ -57,13 +57,13 @@ def blocks_in_order(blocks: Blocks, wanted: Names | None) -> Blocks:
 
 
 class OrderedBlocks(ChangedBlocks):
-    """Blocks whose features are put in another order as they are read.
+    """Blocks whose features are reordered when read.
 
     Parameters
     ----------
     blocks : Blocks
     order : (features,), int
-        Where each feature is among those of the blocks.
+        Position in the blocks of each feature.
     """
 
     def __init__(self, blocks: Blocks, order: npt.NDArray[np.intp]) -> None:

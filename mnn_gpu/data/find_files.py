@@ -1,4 +1,4 @@
-"""Which file of a folder, or of a zip archive, is meant."""
+"""Finding the data file in a folder or a zip archive."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mnn_gpu.data.archive import is_archive, members
 from mnn_gpu.data.mnist import Part
 from mnn_gpu.data.npy_folder.index import INDEX, is_converted
 from mnn_gpu.errors import DataError
-from mnn_gpu.storage.file_kind import is_picture
+from mnn_gpu.storage.file_kind import is_image
 
 PATTERNS = (
     *("*images*ubyte", "*images*ubyte.gz", "*.csv", "*.csv.gz", "*.tsv", "*.npz", "*.parquet"),
@@ -18,7 +18,7 @@ LABELS = ("*labels*ubyte", "*labels*ubyte.gz")
 CONVERTED = (INDEX, "images-*.npy", "labels-*.npy")
 PART_WORDS: dict[Part, tuple[str, ...]] = {"train": ("train",), "test": ("test", "t10k")}
 FOLDERS = ("MNIST", "FashionMNIST", "KMNIST", "QMNIST", "EMNIST", "raw")
-"""Folders below that are looked into: torchvision downloads into ``MNIST/raw`` and so on."""
+"""Subfolders that are searched: torchvision downloads into ``MNIST/raw`` and so on."""
 
 
 def find_in_folder(folder: Path, part: Part) -> Path:
@@ -27,15 +27,15 @@ def find_in_folder(folder: Path, part: Part) -> Path:
     Parameters
     ----------
     folder : Path
-        A folder that IDX files, CSV, npz or Parquet lie in, or one as torchvision makes it; or
-        a zip archive of such files, in any folders. A file beside its own compressed copy
-        is taken for both.
+        A folder of IDX, CSV, npz or Parquet files, or one created by torchvision; or
+        a zip archive of such files, in any folders. A file and its compressed copy count
+        as one.
     part : {"train", "test"}
 
     Raises
     ------
     DataError
-        If there is none, or it is not clear which.
+        If there is none, or more than one.
     """
     found = _data_in(folder)
     below = [] if found or is_archive(folder) else _folders_below(folder)
@@ -44,7 +44,7 @@ def find_in_folder(folder: Path, part: Part) -> Path:
     if is_archive(folder) and len(found) == 1:
         return found[0]
     fitting = [path for path in found if _part_of(path) == part]
-    # Where no name speaks of this part, a name that speaks of neither serves for both.
+    # If no name contains this part, a name that contains neither is used for both.
     candidates = fitting or [path for path in found if _part_of(path) is None]
     if len(candidates) == 1:
         return candidates[0]
@@ -53,30 +53,30 @@ def find_in_folder(folder: Path, part: Part) -> Path:
         names = ", ".join(str(path.relative_to(folder)) for path in candidates or below)
         raise DataError(
             f"{folder} has several {kind}: {names}.",
-            f"Name the one that is meant, such as {(candidates or below)[0]}.",
+            f"Give one of them, such as {(candidates or below)[0]}.",
         )
     if found:
         names = ", ".join(str(path.relative_to(folder)) for path in found)
-        raise DataError(f"{folder} has no {part} data, only {names}.", "Name the file itself.")
-    if is_archive(folder) and any(map(is_picture, members(folder))):
+        raise DataError(f"{folder} has no {part} data, only {names}.", "Give the path of a file.")
+    if is_archive(folder) and any(map(is_image, members(folder))):
         raise DataError(
-            f"{folder} holds pictures, which are read from folders only.",
-            "Unpack it and give the folder; for training, with a folder of images for each class.",
+            f"{folder} contains images, which can only be read from folders.",
+            "Unpack it and give the folder; for training, with a subfolder of images per class.",
         )
-    if not is_archive(folder) and any(map(is_picture, folder.iterdir())):
+    if not is_archive(folder) and any(map(is_image, folder.iterdir())):
         raise DataError(
-            f"{folder} holds pictures, and no labels for them.",
-            f"For answers name the pictures: mnn-gpu predict MODEL {folder}/*. For training and "
-            "evaluation put them into a folder for each class.",
+            f"{folder} contains images without labels.",
+            f"To predict, give the images: mnn-gpu predict MODEL {folder}/*. For training and "
+            "evaluation, put them into one folder per class.",
         )
     raise DataError(
-        f"{folder} holds no data.",
-        "It should hold IDX files (-ubyte or -ubyte.gz), a .csv, .npz or .parquet file.",
+        f"{folder} contains no data.",
+        "It should contain IDX files (-ubyte or -ubyte.gz), a .csv, .npz or .parquet file.",
     )
 
 
 def _data_in(folder: Path) -> list[Path]:
-    """Return what may be meant, without compressed copies, and the least deep of an archive."""
+    """Return candidate files, without compressed copies; of an archive the least nested."""
     paths = members(folder) if is_archive(folder) else [p for p in folder.iterdir() if p.is_file()]
     found = [path for pattern in PATTERNS for path in sorted(paths) if path.match(pattern)]
     found = [path for path in found if not path.name.startswith("sample_submission")]
@@ -87,7 +87,7 @@ def _data_in(folder: Path) -> list[Path]:
 
 
 def holds_data(folder: Path) -> bool:
-    """Return whether a folder has files of data, in it or where torchvision puts them."""
+    """Return whether a folder has data files, in it or where torchvision puts them."""
     return bool(_data_in(folder) or _folders_below(folder))
 
 
@@ -96,14 +96,14 @@ def _folders_below(folder: Path) -> list[Path]:
 
 
 def _holds(folder: Path) -> bool:
-    """Return whether a folder holds data, or one that torchvision made in it does."""
+    """Return whether a folder or a subfolder created by torchvision contains data."""
     return bool(_data_in(folder)) or any(
         (folder / name).is_dir() and _data_in(folder / name) for name in FOLDERS
     )
 
 
 def data_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that data may be read from.
+    """Return the data files in a folder.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def data_files(folder: Path) -> list[Path]:
 
 
 def _part_of(path: Path) -> Part | None:
-    """Return the part that a file's name speaks of; an .npz may hold both."""
+    """Return the part that a file's name contains; an .npz may contain both."""
     if path.suffix != ".npz":
         for part, words in PART_WORDS.items():
             if any(word in path.name for word in words):

@@ -28,7 +28,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     Parameters
     ----------
     path : Path
-        Compressed if it ends in .gz.
+        Compressed with gzip if it ends in .gz.
 
     Returns
     -------
@@ -39,17 +39,17 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     ------
     DataError
         If the file cannot be read, has a wrong magic number or another element type, or
-        holds fewer or more bytes than its header promises.
+        has fewer or more bytes than its header declares.
     """
     try:
         with open_binary(path) as file:
             shape = _read_shape(file, path)
             count = math.prod(shape)
             if count == 0:
-                raise DataError(f"{path} says that it holds nothing.", CURE)
+                raise DataError(f"{path} declares an empty array.", CURE)
             if count > most_bytes(path):
                 raise DataError(
-                    f"{path} promises {count} bytes in its header, far more than it holds.",
+                    f"{path} declares {count} bytes in its header, far more than it holds.",
                     "It is truncated or damaged; download or copy it again.",
                 )
             content = read_exactly(file, count, path)
@@ -90,14 +90,14 @@ def read_idx_pair(images: Path, labels: Path) -> Dataset:
     Raises
     ------
     DataError
-        If either cannot be used, or their row counts differ.
+        If a file is not valid, or their numbers of rows differ.
     """
     data = read_idx_images(images)
     return replace(data, y=checked_labels(read_idx(labels), len(data), str(labels)))
 
 
 def labels_beside(images: Path) -> Path | None:
-    """Return the label file that belongs to an image file by its name, if it is there."""
+    """Return the label file that matches an image file's name, if it exists."""
     name = images.name.replace("images", "labels").replace("idx3", "idx1")
     stem = name.removesuffix(".gz")
     for candidate in (

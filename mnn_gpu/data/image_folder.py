@@ -1,4 +1,4 @@
-"""A folder of class folders of images: ``digits/0/a.png``, or ``digits/train/0/a.png``."""
+"""A folder with a subfolder of images per class: ``digits/0/a.png``, ``digits/train/0/a.png``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PART_FOLDERS: dict[Part, tuple[str, ...]] = {
 
 
 def find_image_folder(folder: Path, part: Part) -> Path | None:
-    """Return the folder whose folders are the classes: this one, or the one of the part in it.
+    """Return the folder that contains the class folders: this one or its ``part`` subfolder.
 
     Raises
     ------
@@ -36,15 +36,15 @@ def find_image_folder(folder: Path, part: Part) -> Path | None:
 
 
 def read_image_folder(folder: Path) -> Dataset:
-    """Read all images in the folders of a folder, which are their classes.
+    """Read all images in the subfolders of a folder; each subfolder is a class.
 
-    The order is that of the names of classes and files, with the numbers in them as numbers:
+    Classes and files are sorted by name, with numbers in names compared as numbers:
     ``0/2.png`` comes before ``0/10.png``, and both before ``1/1.png``.
 
     Raises
     ------
     DataError
-        If an image cannot be read, or has another size than the first one.
+        If an image cannot be read, or its size differs from the first one's.
     """
     try:
         files = [(kind.name, file) for kind in _classes(folder) for file in _images(kind)]
@@ -70,7 +70,7 @@ def _row(file: Path) -> Any:
 
 
 def _classes(folder: Path) -> list[Path]:
-    """Return the folders in a folder that images lie in, in order."""
+    """Return the subfolders that contain images, in order."""
     if not folder.is_dir():
         return []
     return [
@@ -86,7 +86,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _order(path: Path) -> list[tuple[int, str]]:
-    """Return the parts of a name: text, and numbers, which come before text."""
+    """Return a name as text and numbers; numbers are sorted before text."""
     parts = re.split(r"(\d+)", path.name)
     numbered = [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
     return [*numbered, (-1, path.name)]

@@ -1,4 +1,4 @@
-"""Image files that are rows of a data set: greys as they are, colours turned into greys."""
+"""Image files as rows of a data set: gray levels unchanged, colors converted to gray."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
 )
 MOST_PIXELS = 1 << 22
-"""Of one image: a network of millions of inputs is not what is meant."""
+"""Pixels of one image, at most: a network with millions of inputs is not intended."""
 SIZE_CURE = "Scale all images to one size first."
 
 
@@ -40,7 +40,7 @@ def pillow(source: str) -> ModuleType:
 
 
 def decoded(content: bytes | IO[bytes], source: str) -> npt.NDArray[Any]:
-    """Return the greys of an image file, (height, width), uint8 or uint16.
+    """Return the gray levels of an image file, (height, width), uint8 or uint16.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def decoded(content: bytes | IO[bytes], source: str) -> npt.NDArray[Any]:
     Raises
     ------
     DataError
-        If it is no such image, damaged, transparent or too large.
+        If it is not such an image, or is damaged, transparent or too large.
     """
     images = pillow(source)
     file = io.BytesIO(content) if isinstance(content, bytes) else content
@@ -64,31 +64,31 @@ def decoded(content: bytes | IO[bytes], source: str) -> npt.NDArray[Any]:
                     raise DataError(
                         f"{source} has {image.width:,} x {image.height:,} pixels.", SIZE_CURE
                     )
-                return _greys(image, source)
+                return _gray_levels(image, source)
     except DataError:
         raise
-    except Exception as error:  # Pillow's decoders raise whatever damage leads them to.
+    except Exception as error:  # Pillow's decoders raise almost any exception for damaged files.
         raise DataError(
             f"{source} is not an image that can be read ({error or type(error).__name__}).",
             "Give PNG, JPEG, GIF, WebP, BMP, TIFF or PPM; download or copy it again.",
         ) from error
 
 
-def _greys(image: Any, source: str) -> npt.NDArray[Any]:
+def _gray_levels(image: Any, source: str) -> npt.NDArray[Any]:
     if image.mode.startswith("I"):
         wide = np.asarray(image)
         if wide.min() < 0 or wide.max() > np.iinfo(np.uint16).max:
-            raise DataError(f"{source} has greys of over 16 bits.", "Save it with 8 or 16 bits.")
+            raise DataError(f"{source} has over 16 bits per pixel.", "Save it with 8 or 16 bits.")
         return wide.astype(np.uint16)
     if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] < np.iinfo(np.uint8).max:
-            raise DataError(f"{source} is transparent in parts.", "Save it with a background.")
+            raise DataError(f"{source} is partly transparent.", "Save it with a background.")
     return np.asarray(image.convert("L"), np.uint8)
 
 
 def check_like(image: npt.NDArray[Any], first: npt.NDArray[Any], source: str) -> None:
-    """Check that an image has the size of the first one, and its bits a pixel.
+    """Check that an image has the size and the bits per pixel of the first one.
 
     Raises
     ------
@@ -97,9 +97,9 @@ def check_like(image: npt.NDArray[Any], first: npt.NDArray[Any], source: str) ->
     check_shape(image.shape, first.shape, source)
     if image.dtype != first.dtype:
         raise DataError(
-            f"{source} has {8 * image.itemsize} bits a pixel, the first image has "
+            f"{source} has {8 * image.itemsize} bits per pixel, the first image has "
             f"{8 * first.itemsize}.",
-            "Save all of them with the same.",
+            "Save all of them with the same number.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Labels as files and users give them: numbers, digits as text, booleans, class names."""
+"""Labels as found in files or given by users: numbers, digits as text, booleans, class names."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from mnn_gpu.errors import DataError
 
-LABEL_CURE = "Labels are whole numbers from 0 up, such as the digits 0 to 9, or names of classes."
+LABEL_CURE = "Labels are non-negative whole numbers, such as the digits 0 to 9, or class names."
 TEXT_CURE = (
     "Train on the file itself, in memory (without convert and --stream), or replace the names by "
-    "whole numbers from 0 up, as pandas.factorize does."
+    "non-negative whole numbers, as pandas.factorize does."
 )
 LONGEST = 100
 MOSTLY = 0.5
@@ -20,28 +20,28 @@ MISSING_CURE = "Give every row a label, or leave such rows out."
 
 
 def plain_labels(y: npt.NDArray[Any], source: str, first: int = 0) -> npt.NDArray[Any]:
-    """Return labels as numbers where they are numbers, else as text.
+    """Return labels as numbers if they are numbers, else as text.
 
     Parameters
     ----------
     y : (rows,), any dtype
-        Objects are looked at one by one: text, bytes, numbers or booleans.
+        Objects are examined one by one: text, bytes, numbers or booleans.
     source : str
-        The file's name, for the message.
+        The file's name, for error messages.
     first : int
-        Which row of the file the first one is, for the message.
+        Index in the file of the first row, for error messages.
 
     Returns
     -------
     (rows,), a numeric dtype, or str
-        Text becomes numbers if all of it spells numbers, or true and false. Blanks around
-        other text are removed.
+        Text becomes numbers if all of it represents numbers, or true and false. Whitespace
+        around other text is removed.
 
     Raises
     ------
     DataError
-        If a label is missing, some are text and others numbers, or a single one is a word
-        among numbers.
+        If a label is missing, some are text and others numbers, or a single one is not a
+        number.
     """
     if y.dtype.kind == "b":
         return y.astype(np.int64)
@@ -79,15 +79,15 @@ def plain_labels(y: npt.NDArray[Any], source: str, first: int = 0) -> npt.NDArra
 
 
 def text_labels(source: str) -> DataError:
-    """Return the error of names of classes where only numbers can be kept."""
+    """Return the error for class names in a format that supports only numbers."""
     return DataError(
-        f"{source} has names of classes as labels, which convert and streams cannot keep.",
+        f"{source} has class names as labels, which convert and streaming do not support.",
         TEXT_CURE,
     )
 
 
 def is_number(word: str) -> bool:
-    """Return whether a word spells a number, fractions and infinity included."""
+    """Return whether a word represents a number, including fractions and infinity."""
     try:
         float(word)
     except ValueError:
@@ -109,7 +109,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _numbers(cells: list[Any], source: str) -> npt.NDArray[Any]:
-    """Return numbers that are Python's or NumPy's objects as an array."""
+    """Return Python or NumPy number objects as an array."""
     try:
         y = np.asarray(cells)
     except (ValueError, TypeError, OverflowError):

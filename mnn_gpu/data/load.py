@@ -1,4 +1,4 @@
-"""One way in: a path of any known kind in, a `Dataset` out."""
+"""Loading data of any supported format into memory."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ def load_dataset(
     ----------
     paths : path or sequence of two paths
         A Kaggle CSV (.gz or not), a Keras ``.npz``, a Parquet file, an IDX file of
-        images (its labels are found beside it), a pair of IDX files (images, labels), a
-        folder or .zip archive that holds one of these, or a folder that ``mnn-gpu convert``
-        wrote. A file in an archive is given as ``digits.zip/train.csv``. A folder may also
-        hold a folder of images for each class.
+        images (the label file is searched next to it), a pair of IDX files (images, labels), a
+        folder or .zip archive that contains one of these, or a folder written by ``mnn-gpu
+        convert``. A file in an archive is given as ``digits.zip/train.csv``. A folder may also
+        contain one folder of images per class.
     part : {"train", "test"}
-        Which part to take where a folder, an archive or an ``.npz`` has both.
+        Which part to use if a folder, an archive or an ``.npz`` has both.
     label_column : str or int, optional
-        The label's column in a CSV or Parquet file: its name, first, last, or its position
-        from 0, negative from the end. Default: the one called label, class, target, digit
+        The label column in a CSV or Parquet file: its name, first, last, or its position
+        from 0, negative from the end. Default: the column named label, class, target, digit
         or y; in a CSV file without a header line, the first or the last, if the first rows
-        decide it.
+        determine it.
     keep_columns : bool
         Whether columns that number rows (an index, id, fold, whole numbers that count up)
         are pixels too. Default: they are left out, with a warning.
     labelled : bool
-        Whether labels are wanted; without, their absence is no error.
+        Whether labels are required.
     features : int, optional
-        How many pixels an image has, if known (for CSV files without a header line).
+        Number of pixels per image, if known (for CSV files without a header line).
 
     Returns
     -------
@@ -71,8 +71,8 @@ def load_dataset(
     Raises
     ------
     DataError
-        If anything about the files is wrong, naming file, row and column where there is
-        one, and the cure.
+        If the files are not valid; the message names file, row and column, if known, and the
+        cure.
     """
     if isinstance(paths, str | Path):
         paths = [paths]
@@ -95,7 +95,7 @@ def load_dataset(
     name = path.name.lower().removesuffix(".gz")
     if archive_of(path) is not None and name.endswith(UNPACKED):
         raise DataError(
-            f"{path} cannot be read within an archive.",
+            f"{path} cannot be read from within an archive.",
             "Unpack the archive and give the file.",
         )
     if name.endswith((".csv", ".tsv", ".txt")):
@@ -110,7 +110,7 @@ def load_dataset(
 
 
 def check_table(path: Path, label_column: str | int | None) -> None:
-    """Check that a label column is given for tables alone.
+    """Check that a label column is given for tables only.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def check_table(path: Path, label_column: str | int | None) -> None:
     is_table = path.name.lower().removesuffix(".gz").endswith(TABLES)
     if label_column is not None and not is_table:
         raise UsageError(
-            f"--label-column names a column of a table, which {path} is not.", "Leave it out."
+            f"--label-column names a column of a table, but {path} is not a table.", "Leave it out."
         )
 
 
@@ -129,7 +129,7 @@ def _check_pair(files: Sequence[Path]) -> None:
         name = file.name.lower().removesuffix(".gz")
         if name.endswith((*TABLES, ".npz", ".zip")) or file.is_dir():
             raise UsageError(
-                f"Two data files are given, and {file} is no IDX file.",
+                f"Two data files are given, and {file} is not an IDX file.",
                 "Give one file or folder, or a pair of IDX files: images, then labels.",
             )
 
@@ -140,23 +140,23 @@ def _foreign(path: Path) -> DataError:
         return DataError(
             f"{path} is a model file, not data.", "Give the model first, then the data."
         )
-    if kind == "a picture":
+    if kind == "an image":
         return DataError(
-            f"{path} is a picture, not a data set.",
-            "mnn-gpu predict reads pictures of digits; training needs many and their labels.",
+            f"{path} is an image, not a data set.",
+            "mnn-gpu predict reads images of digits; training needs many, with labels.",
         )
-    return DataError(f"{path} has an unknown file type, by its name.", f"Give {KINDS}.")
+    return DataError(f"The file type of {path} is unknown.", f"Give {KINDS}.")
 
 
 def data_file(path: Path, part: Part) -> Path:
-    """Return the file that is meant, or the folder of converted data or of class folders.
+    """Return the data file, or the folder of converted data or of class folders.
 
-    A file in a zip archive is meant by a path that goes through it, ``digits.zip/train.csv``.
+    A file in a zip archive is given by a path through it, ``digits.zip/train.csv``.
 
     Raises
     ------
     DataError
-        If there is none, or it is not clear which.
+        If there is none, or more than one.
     """
     if archive_of(path) is not None:
         return path
@@ -167,7 +167,7 @@ def data_file(path: Path, part: Part) -> Path:
     try:
         if is_unfinished(path):
             raise DataError(
-                f"{path} holds a conversion that was cut off.", "Convert the data again."
+                f"{path} contains an interrupted conversion.", "Convert the data again."
             )
         if not holds_data(path) and (images := find_image_folder(path, part)) is not None:
             return images
@@ -182,7 +182,7 @@ def _read_idx(images: Path, labelled: bool) -> Dataset:
         return read_idx_pair(images, labels)
     if labelled:
         raise DataError(
-            f"There is no file of labels beside {images}.",
+            f"There is no label file next to {images}.",
             "Give both: --data IMAGES LABELS.",
         )
     return read_idx_images(images)

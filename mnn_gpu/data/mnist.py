@@ -1,4 +1,4 @@
-"""The MNIST database, bundled with the package (see `mnist/README.md` for its licence)."""
+"""The MNIST database, included in the package (see `mnist/README.md` for its license)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Part = Literal["train", "test"]
 PREFIX = {"train": "train", "test": "t10k"}
 FOLDER = Path(__file__).parent / "mnist"
 
-# Of the uncompressed files.
+# SHA-256 of the uncompressed files.
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -37,7 +37,7 @@ def bundled_mnist(part: Part) -> Dataset:
     Raises
     ------
     DataError
-        If the installed files are missing or are not what was published.
+        If the installed files are missing or differ from the published ones.
     """
     images = _verified(f"{PREFIX[part]}-images-idx3-ubyte")
     labels = _verified(f"{PREFIX[part]}-labels-idx1-ubyte")
@@ -46,7 +46,7 @@ def bundled_mnist(part: Part) -> Dataset:
 
 
 def load_mnist() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """Return the bundled MNIST as Keras does.
+    """Return the bundled MNIST in the form that Keras returns it.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def load_mnist() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     Raises
     ------
     DataError
-        If the installed files are missing or are not what was published.
+        If the installed files are missing or differ from the published ones.
     """
     train, test = bundled_mnist("train"), bundled_mnist("test")
     return (

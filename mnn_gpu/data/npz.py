@@ -28,15 +28,15 @@ def read_npz(path: Path, part: Part, labelled: bool = True) -> Dataset:
     ----------
     path : Path
     part : {"train", "test"}
-        Which arrays to take: ``x_train, y_train`` or ``x_test, y_test``, else ``x, y``.
+        Which arrays to read: ``x_train, y_train`` or ``x_test, y_test``, else ``x, y``.
     labelled : bool
-        Whether labels are wanted; without, their absence is no error.
+        Whether labels are required.
 
     Raises
     ------
     DataError
-        If the archive is damaged, lacks the arrays, holds pickled objects, or promises
-        more data than the file can hold.
+        If the archive is damaged, lacks the arrays, contains pickled objects, or declares
+        more data than the file can contain.
     """
     with open_archive(path) as archive:
         images = _member(archive, IMAGE_NAMES[part], path)
@@ -66,12 +66,12 @@ def _member(archive: zipfile.ZipFile, names: tuple[str, ...], path: Path) -> npt
 
 
 def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> npt.NDArray[Any]:
-    """Read the array in a member of an archive, no more than it can hold and no pickle.
+    """Read the array in a member of an archive, with bounded memory and without unpickling.
 
     Raises
     ------
     DataError
-        If it is none.
+        If it is not a valid array.
     """
     info = archive.getinfo(name)
     try:
@@ -81,11 +81,11 @@ def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> npt.NDArray[
                 raise ValueError("it holds pickled Python objects, which may run code")
             size = count * dtype.itemsize
             if size > info.file_size:
-                raise ValueError(f"its header promises {size} bytes, more than it holds")
+                raise ValueError(f"its header declares {size} bytes, more than it holds")
             file.seek(start)
             array = np.lib.format.read_array(file, allow_pickle=False)
     except Exception as error:
-        # NumPy's header parser and the decompressors of zipfile raise almost anything.
+        # NumPy's header parser and zipfile's decompressors raise almost any exception.
         raise DataError(
             f"{path}, array {name}: {error}.",
             "Save it again with numpy.savez as plain numbers, or download it again.",
@@ -94,7 +94,7 @@ def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> npt.NDArray[
 
 
 def _claimed(file: Any) -> tuple[np.dtype[Any], int, int]:
-    """Return element type, element count and start of an open .npy member."""
+    """Return data type, element count and data offset of an open .npy member."""
     start = file.tell()
     version = np.lib.format.read_magic(file)
     if version == (1, 0):

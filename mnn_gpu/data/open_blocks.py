@@ -1,4 +1,4 @@
-"""One way in for data that is larger than memory: a path in, `Blocks` out."""
+"""Opening data that are larger than memory, as `Blocks`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Blocks", "open_blocks"]
 def open_blocks(
     path: str | Path, label_column: str | int | None = None, keep_columns: bool = False
 ) -> Blocks:
-    """Open a data set that is read some rows at a time.
+    """Open a data set to be read some rows at a time.
 
     Parameters
     ----------
     path : path
-        A folder that `mnn-gpu convert` wrote, or a Parquet file.
+        A folder written by `mnn-gpu convert`, or a Parquet file.
     label_column : str or int, optional
         As for `load_dataset`.
     keep_columns : bool
@@ -33,7 +33,7 @@ def open_blocks(
     Raises
     ------
     DataError
-        If it is neither, or anything about it is wrong.
+        If it is neither, or the data are not valid.
     """
     path = given_path(path)
     if not is_folder(path) and path.suffix.lower() in (".parquet", ".pq"):

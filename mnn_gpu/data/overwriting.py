@@ -1,4 +1,4 @@
-"""Whether writing a file would destroy an input."""
+"""Checking that an output would not overwrite an input."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def check_output(
     endings: Sequence[str],
     cure: str = "",
 ) -> None:
-    """Check, before any work, that an output can be written and harms no input.
+    """Check that an output can be written and overwrites no input, before a computation.
 
     Parameters
     ----------
     path : Path
     inputs : iterable of paths
-        Files, and folders that hold them; None is passed over.
+        Files, and folders that contain them; None is ignored.
     writes, endings, cure
         See `check_ending`.
 
     Raises
     ------
     UsageError
-        If it is an input, also through a symbolic or hard link, or has the ending of
+        If it is an input, possibly through a symbolic or hard link, or has the ending of
         another format.
     OutputError
         See `check_writable`.
@@ -44,13 +44,13 @@ def check_output(
 
 
 def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:
-    """Check that an output is none of the inputs, nor a file that a folder of data holds."""
+    """Check that an output is not an input, nor a file in an input folder."""
     with explained(path):
         if not path.exists():
             return
         for given in filter(None, map(_existing, inputs)):
             files = [given, *(data_files(given) if given.is_dir() else ())]
-            if any(path.samefile(file) for file in files) or _is_picture_below(path, given, files):
+            if any(path.samefile(file) for file in files) or _is_image_below(path, given, files):
                 within = "" if path.samefile(given) else ", a file of"
                 raise UsageError(
                     f"{path} is the input{within} {given}.", "Give the output another name."
@@ -58,7 +58,7 @@ def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:
 
 
 def _existing(given: str | Path | None) -> Path | None:
-    """Return an input that is there; reading one that is not reports that."""
+    """Return an input that exists; reading a missing one raises elsewhere."""
     try:
         path = None if given is None else archive_of(Path(given)) or Path(given)
         return path if path is not None and path.exists() else None
@@ -66,8 +66,8 @@ def _existing(given: str | Path | None) -> Path | None:
         return None
 
 
-def _is_picture_below(path: Path, folder: Path, files: Sequence[Path]) -> bool:
-    """Return whether a picture lies in a folder of folders of pictures, without other data."""
+def _is_image_below(path: Path, folder: Path, files: Sequence[Path]) -> bool:
+    """Return whether an image lies in a folder of class folders, without other data."""
     place, root = path.resolve(), folder.resolve()
     below = root in place.parents and place.parent != root
     return below and len(files) == 1 and path.suffix.lower() in PICTURES

@@ -1,4 +1,4 @@
-"""Pixels of a kind that is known: whole numbers as uint8, or fractions as float32."""
+"""Conversion of pixels to a known type: whole numbers as uint8, or fractions as float32."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy.typing as npt
 from mnn_gpu.errors import DataError
 
 KINDS = ("uint8", "float32")
-HINT = "`mnn-gpu convert --dtype uint8` or `float32` says which, where the first rows do not."
+HINT = "`mnn-gpu convert --dtype uint8` or `float32` sets the type if the first rows mislead."
 KIND_CURE = f"Pixels are whole numbers from 0 to 255, or all fractions from 0 to 1; {HINT}"
 
 
 def of_kind(X: npt.NDArray[Any], dtype: npt.DTypeLike, source: str, first: int = 0) -> Any:
-    """Return pixels as this type, if they are of its kind.
+    """Return pixels as the given type, if their values permit it.
 
     Parameters
     ----------
@@ -23,25 +23,25 @@ def of_kind(X: npt.NDArray[Any], dtype: npt.DTypeLike, source: str, first: int =
     dtype : uint8 or float32
         Whole numbers from 0 to 255, or fractions from 0 to 1: nothing is scaled.
     source : str
-        For the message.
+        For error messages.
     first : int
-        Which row of the source the first one is, for the message.
+        Index in the source of the first row, for error messages.
 
     Returns
     -------
     (rows, features), `dtype`
-        X itself where it is that.
+        X itself if it has this type.
 
     Raises
     ------
     DataError
-        Naming the first row and pixel that is of the other kind, or of neither.
+        If a pixel has another kind of value; the message names its row and column.
     """
     whole = np.dtype(dtype) == np.uint8
     if X.size == 0 or (whole and X.dtype == np.uint8):
         return X.astype(dtype, copy=False)
     most = 255 if whole else 1
-    # Both are false of NaN.
+    # Both comparisons are false for NaN.
     if not (X.min() >= 0 and X.max() <= most):
         raise _fault(X, (X >= 0) & ~(most < X), whole, source, first)
     if whole and X.dtype.kind == "f" and not (good := np.floor(X) == X).all():

@@ -1,4 +1,4 @@
-"""Data of any known kind, some rows at a time from the first to the last, once."""
+"""Data of any supported format in one pass, some rows at a time."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from mnn_gpu.data.parquet.blocks import ParquetBlocks
 from mnn_gpu.data.pixel_dtype import of_kind
 
 PIECE = 1 << 22
-"""Pixels that are looked at and handed on at a time."""
+"""Pixels per piece."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Rows that come once.
+    """Rows that can be read once.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Stream:
     image_shape : (height, width) or None
     feature_names : tuple of str or None
     pieces : iterator of (X, y)
-        X is always uint8 or always float32; the first piece has a row.
+        X is always uint8 or always float32; the first piece has at least one row.
     """
 
     source: str
@@ -53,21 +53,21 @@ def open_stream(
     dtype: npt.DTypeLike | None,
     keep_columns: bool = False,
 ) -> Stream:
-    """Open data: CSV and Parquet of any size, other kinds of what memory holds.
+    """Open data: CSV and Parquet of any size, other formats if they fit in memory.
 
     Parameters
     ----------
     paths, part, label_column, keep_columns
         As for `load_dataset`.
     labelled : bool
-        Whether there are to be labels; without, a CSV file without a header line has none.
+        Whether labels are required; if not, a CSV file without a header line has no label.
     dtype : uint8, float32 or None
-        Of the pixels; None: as the first rows are.
+        The type of the pixels; None: determined from the first rows.
 
     Raises
     ------
     DataError
-        Here and from the pieces.
+        Here, and when the pieces are read.
     """
     path = paths[0] if len(paths) > 1 else data_file(paths[0], part)
     name = path.name.lower().removesuffix(".gz")
@@ -110,7 +110,7 @@ def _read_on(blocks: Blocks, dtype: npt.DTypeLike) -> Iterator[Piece]:
 
 
 def _cut(data: Dataset, dtype: npt.DTypeLike | None) -> Iterator[Piece]:
-    """Yield the rows of what is in memory, which has been looked at as a whole."""
+    """Yield the rows of data in memory; their type is determined from all of them."""
     if data.y is not None and data.y.dtype.kind == "U":
         raise text_labels(data.source)
     if dtype is None:

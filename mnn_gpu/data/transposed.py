@@ -1,4 +1,4 @@
-"""Images whose lines and columns are exchanged in the file, as EMNIST's are."""
+"""Transposing images that are stored with rows and columns exchanged, as in EMNIST."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ D = TypeVar("D", Dataset, Blocks)
 
 
 def transposed(data: D) -> D:
-    """Return the same data with each image's lines and columns exchanged.
+    """Return the same data with the rows and columns of each image exchanged.
 
     Parameters
     ----------
     data : Dataset or Blocks
-        If its ``image_shape`` is not known, the images are square.
+        If its ``image_shape`` is not known, the images are assumed to be square.
 
     Raises
     ------
     DataError
-        If that cannot be.
+        If the number of pixels is not a square.
     """
     if isinstance(data, Blocks):
         return cast("D", TransposedBlocks(data))
@@ -40,7 +40,7 @@ def transposed(data: D) -> D:
 
 
 class TransposedBlocks(ChangedBlocks):
-    """Blocks whose images are transposed as they are read; see `transposed`.
+    """Blocks whose images are transposed when read; see `transposed`.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _shape(known: Shape | None, features: int, source: str) -> Shape:
     side = math.isqrt(features)
     if known is None and side * side != features:
         raise DataError(
-            f"The images of {source} have {features} pixels, which are no square.",
+            f"The images of {source} have {features} pixels, which is not a square number.",
             "Transpose them before they are saved.",
         )
     return known or (side, side)

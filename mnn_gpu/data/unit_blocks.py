@@ -1,4 +1,4 @@
-"""Data that stay on the disk, with pixels that are scaled as they are read."""
+"""Data on disk with pixels that are scaled when read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mnn_gpu.errors import DataError
 
 
 def in_unit_range(blocks: Blocks, pixel_max: float) -> Blocks:
-    """Return the same data, as bytes from 0 to 255 or as floats from 0 to 1.
+    """Return the same data, as uint8 from 0 to 255 or as floats from 0 to 1.
 
     Parameters
     ----------
     blocks : Blocks
     pixel_max : float
-        What is to become 1.
+        The value that is scaled to 1.
     """
     is_bytes = blocks.dtype == np.uint8
     if pixel_max == (BYTES if is_bytes else 1):
@@ -27,7 +27,7 @@ def in_unit_range(blocks: Blocks, pixel_max: float) -> Blocks:
 
 
 class UnitBlocks(ChangedBlocks):
-    """Blocks whose pixels are divided by the largest one that they can be.
+    """Blocks whose pixels are divided by their largest possible value.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class UnitBlocks(ChangedBlocks):
 
     @property
     def pixel_max(self) -> float:
-        """The scale of the pixels, which are divided already."""
+        """The scale of the pixels after the division."""
         return 1.0
 
     def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
@@ -50,7 +50,7 @@ class UnitBlocks(ChangedBlocks):
         Raises
         ------
         DataError
-            Also if a pixel exceeds the largest one that was given.
+            Also if a pixel exceeds the given largest value.
         """
         for X, y in self.blocks.pieces(block, start, stop):
             if X.size and X.max() > self.divisor:

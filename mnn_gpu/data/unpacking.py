@@ -1,4 +1,4 @@
-"""Opening a file of data as it is, or unpacked on the fly, and never more than it can hold."""
+"""Opening data files, decompressed on the fly if needed, with a bound on their size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_LINE = 1 << 22
 
 
 def exists(path: Path) -> bool:
-    """Return whether there is such a file, in a folder or in a zip archive."""
+    """Return whether a file exists, in a folder or in a zip archive."""
     if archive_of(path) is None:
         return path.is_file()
     try:
@@ -29,9 +29,9 @@ def exists(path: Path) -> bool:
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    """Open a file, in a folder or in a zip archive, unpacked if its name ends in .gz.
+    """Open a file, in a folder or in a zip archive, decompressed if its name ends in .gz.
 
-    Reading raises a DataError where there is more than `most_bytes`.
+    Reading raises a DataError after more than `most_bytes`.
     """
     in_archive = archive_of(path) is not None
     if not in_archive and is_folder(path):
@@ -42,7 +42,7 @@ def open_binary(path: Path) -> IO[bytes]:
 
 
 class _Unpacked(io.RawIOBase):
-    """What a file in a zip archive, or a gzip file, or both, holds, up to a bound."""
+    """The content of a file in a zip archive, of a gzip file, or of both, up to a bound."""
 
     def __init__(self, path: Path, in_archive: bool) -> None:
         self._path, self._left = path, most_bytes(path)
@@ -70,12 +70,12 @@ class _Unpacked(io.RawIOBase):
 
 
 def open_text(path: Path) -> IO[str]:
-    """Open a UTF-8 text file as `csv` wants it, unpacked like `open_binary`."""
+    """Open a UTF-8 text file as `csv` requires it, decompressed like `open_binary`."""
     return io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="")
 
 
 def lines(file: IO[str], path: Path) -> Iterator[str]:
-    """Yield the lines of a CSV file, or raise a DataError where one has no end."""
+    """Yield the lines of a CSV file, or raise a DataError if a line is too long."""
     while line := file.readline(MOST_LINE):
         if len(line) == MOST_LINE:
             raise DataError(f"{path} has a line of over {MOST_LINE:,} characters.", KIND_CURE)
@@ -83,7 +83,7 @@ def lines(file: IO[str], path: Path) -> Iterator[str]:
 
 
 def most_bytes(path: Path) -> int:
-    """Return the most bytes that are read of a file, which may be compressed."""
+    """Return the largest number of bytes to read from a file, which may be compressed."""
     if archive_of(path) is not None:
         return most_of_packed(member_size(path))
     size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""Reading files without trusting what they say of themselves."""
+"""Reading files without trusting their headers."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ CHUNK = 1 << 20
 KIND_CURE = "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending."
 FREE = 1 << 25
 MOST_RATIO = 200
-"""Images shrink by 2 to 100 when they are compressed, a bomb by 1,000 and more: what unpacks
-to more than FREE bytes, and to more than MOST_RATIO times its size, is not unpacked."""
+"""Compression shrinks images by 2 to 100, a decompression bomb by 1,000 or more: a file that
+unpacks to more than FREE bytes and to more than MOST_RATIO times its size is rejected."""
 BOMB_CURE = "If you trust it, save it uncompressed (gunzip, numpy.savez) and give that."
 
 
 def given_path(path: str | Path) -> Path:
-    """Return where data are, as a person gave it.
+    """Return the path of data given by the user.
 
     Raises
     ------
     DataError
-        If it is empty, as a variable that is not set: `Path` would take the current folder.
+        If it is empty, as from an unset variable: `Path` would use the current folder.
     """
     if not str(path):
         raise DataError(
             "The path of the data is empty.", "Give a file or folder; . is the current one."
         )
     if re.match(r"[a-z]+://", str(path)):
-        raise DataError(f"{path} is an address; only files are read.", "Download it first.")
+        raise DataError(f"{path} is a URL; only files are read.", "Download it first.")
     return Path(path)
 
 
 def is_folder(path: Path) -> bool:
-    """Tell a folder from a file.
+    """Return whether a path is a folder rather than a file.
 
     Raises
     ------
     DataError
-        If there is neither, or a pipe or a device, which may have no end.
+        If it does not exist, or is a pipe or a device, which may have no end.
     """
     try:
         mode = path.stat().st_mode
@@ -57,60 +57,60 @@ def is_folder(path: Path) -> bool:
 
 
 def most_unpacked(path: Path) -> int:
-    """Return to how many bytes, or values, a compressed file may unpack."""
+    """Return the largest number of bytes, or values, to which a compressed file may unpack."""
     return most_of_packed(path.stat().st_size)
 
 
 def most_of_packed(size: int) -> int:
-    """Return to how many bytes, or values, compressed bytes may unpack."""
+    """Return the largest number of bytes, or values, to which compressed bytes may unpack."""
     return max(FREE, MOST_RATIO * size)
 
 
 def read_exactly(file: IO[bytes], count: int, path: Path) -> bytearray:
-    """Read ``count`` bytes and see that the file ends there.
+    """Read ``count`` bytes and check that the file ends there.
 
-    Memory grows with what the file really holds, not with ``count``.
+    Memory use depends on the file's actual size, not on ``count``.
 
     Raises
     ------
     DataError
-        If the file holds fewer bytes, or more.
+        If the file has fewer or more bytes.
     """
     content = bytearray()
     while len(content) < count and (chunk := file.read(min(CHUNK, count - len(content)))):
         content += chunk
     if len(content) < count:
         raise DataError(
-            f"{path} is truncated: it should hold {count} more bytes after its header, "
+            f"{path} is truncated: it should have {count} more bytes after its header, "
             f"but has {len(content)}.",
             "Download or copy it again.",
         )
     if file.read(1):
         raise DataError(
-            f"{path} goes on after the {count} bytes that its header promises.",
+            f"{path} has more than the {count} bytes that its header declares.",
             "It is damaged or another format; download or copy it again.",
         )
     return content
 
 
 def explain_os_error(error: BaseException, path: Path) -> DataError:
-    """Say what an error while reading ``path`` means."""
+    """Return a DataError that explains an error from reading ``path``."""
     if isinstance(error, IsADirectoryError):
-        return DataError(f"{path} is a directory, not a file.", "Name a file in it.")
+        return DataError(f"{path} is a directory, not a file.", "Give a file in it.")
     if isinstance(error, NotADirectoryError):
         return DataError(
-            f"{path} cannot be read: it is named as in a folder, and lies in a file.",
+            f"{path} cannot be read: a parent of it is a file, not a folder.",
             "Check the path; unpack an archive first.",
         )
     if isinstance(error, PermissionError):
-        return DataError(f"{path} may not be read.", "Check its permissions.")
+        return DataError(f"{path} cannot be read: permission denied.", "Check its permissions.")
     if isinstance(error, gzip.BadGzipFile | zlib.error | EOFError):
         return DataError(
-            f"{path} is not a whole gzip file ({error}).",
+            f"{path} is not a complete gzip file ({error}).",
             "Download or copy it again; if it is not compressed, remove .gz from its name.",
         )
     return DataError(f"{path} cannot be read: {error}.", "Check the disk and the path.")
 
 
 READ_ERRORS = (OSError, EOFError, zlib.error)
-"""What opening and reading a file, gzip or not, can raise."""
+"""Exceptions that opening and reading a file, gzip or not, can raise."""

@@ -1,1 +1,1 @@
-"""Training on many ranks: MPI between processes, NCCL between GPUs. No lone run imports it."""
+"""Training on several ranks: MPI between processes, NCCL between GPUs. Not imported by one."""

@@ -1,4 +1,4 @@
-"""Whether all ranks were given the same: compared before they exchange anything else."""
+"""Check that all ranks have the same arguments before they exchange anything else."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from mnn_gpu.errors import UsageError
 from mnn_gpu.version import __version__
 
 MOST_SHOWN = 5
-"""Differences that one message names."""
+"""Maximum number of differences in a message."""
 LONGEST = 60
-"""Characters of a value in a message."""
+"""Maximum number of characters of a value in a message."""
 
 
 def check_same(ranks: ProcessGroup, call: str, values: Mapping[str, object] | None = None) -> None:
-    """Compare what the ranks were given, and refuse to continue if it differs.
+    """Compare the arguments of all ranks; raise an error if they differ.
 
-    The first exchange of every call that ranks make together, so that two calls are not mixed.
+    This is the first exchange of every collective call, so that two calls are not mixed.
 
     Parameters
     ----------
     ranks : ProcessGroup
     call : str
-        What is called, such as "train".
+        Name of the call, such as "train".
     values : mapping of name to value, optional
         Compared by their ``repr``.
 
     Raises
     ------
     UsageError
-        On all ranks. It names what differs, and which ranks have which value.
+        On all ranks, with the differing values and the ranks that have them.
     """
     if ranks.size == 1:
         return
@@ -54,7 +54,7 @@ def check_same(ranks: ProcessGroup, call: str, values: Mapping[str, object] | No
 
 
 def _difference(name: str, values: Sequence[str]) -> str:
-    """Return ``name: value on rank 0, another one on ranks 1-3``."""
+    """Return ``name: value on rank 0, another value on ranks 1-3``."""
     parts = []
     for value in dict.fromkeys(values):
         having = [rank for rank, other in enumerate(values) if other == value]
@@ -63,7 +63,7 @@ def _difference(name: str, values: Sequence[str]) -> str:
 
 
 def _named(ranks: Sequence[int]) -> str:
-    """Return ``rank 1``, or ``ranks 0, 2-3`` of several."""
+    """Return ``rank 1``, or ``ranks 0, 2-3`` for several."""
     runs = [
         [rank for _, rank in run]
         for _, run in groupby(enumerate(ranks), lambda place: place[1] - place[0])

@@ -1,7 +1,8 @@
-"""How the ranks' sums come together: each adds up a part of the vector, then all get all parts.
+"""All-reduce of the ranks' sums: reduce-scatter, then all-gather.
 
-These are the two halves of an all-reduce, which moves as little as any can, with an order of
-adding of our own between them: that of the tree of shards.
+Each rank sums one part of the vector; then all ranks gather all parts. This is the all-reduce
+with the least communication, with a fixed order of summation between its two halves: that of
+the tree of shards.
 
 References
 ----------
@@ -30,17 +31,17 @@ Array: TypeAlias = Any
 NDArray: TypeAlias = npt.NDArray[Any]
 
 BLOCK = 16384
-"""Numbers that are added up at a time, so that they stay in the cache."""
+"""Number of elements that are summed at a time, so that they stay in the cache."""
 
 
 class PartwiseAllReduce(ABC):
-    """An `engine.AllReduce`, whichever way numbers travel.
+    """An `execution.AllReduce`, independent of the transport.
 
     Parameters
     ----------
     sharding : BatchSharding
     dtype : str
-        In which the sums of branches travel.
+        Of the transferred sums.
     """
 
     def __init__(self, sharding: BatchSharding, dtype: str) -> None:
@@ -51,8 +52,8 @@ class PartwiseAllReduce(ABC):
         self.counts = [len(of_rank) for of_rank in branches]
         self.branches = [branch for of_rank in branches for branch in of_rank]
         if len(self.branches) == 2 and self.dtype == np.float32:
-            # The sum of two float32 numbers, rounded to float64 and then to float32, is the one
-            # that is rounded to float32 at once (Figueroa, SIGNUM Newsletter 30, 1995).
+            # The sum of two float32 numbers, rounded to float64 and then to float32, equals the
+            # sum rounded directly to float32 (Figueroa, SIGNUM Newsletter 30, 1995).
             self.wide = self.dtype
 
     def __call__(self, own: Sequence[Array], out: Array) -> None:
@@ -67,20 +68,20 @@ class PartwiseAllReduce(ABC):
 
     @abstractmethod
     def scattered(self, packed: Array) -> Array:
-        """Give every rank its part of this rank's branches, (ranks, branches, part).
+        """Send each rank its part of this rank's branches, (ranks, branches, part).
 
         Returns
         -------
         (branches of all ranks, part)
-            This rank's part of theirs.
+            This rank's part of all branches.
         """
 
     @abstractmethod
     def gather(self, out: Array) -> None:
-        """Let every rank have everyone's part of a vector, of which this rank's is there."""
+        """Gather all ranks' parts of a vector in place; this rank's part is already there."""
 
     def add_up(self, rows: Array, out: Array) -> None:
-        """Write the sum of everyone's branches, (branches, numbers), to ``out``, (numbers,)."""
+        """Write the sum of all ranks' branches, (branches, numbers), to ``out``, (numbers,)."""
         out[...] = tree_sum(self.branches, rows, self._add)
 
     def _packed(self, own: Sequence[Array], part: int) -> Array:
@@ -96,7 +97,7 @@ class PartwiseAllReduce(ABC):
 
 
 class HostAllReduce(PartwiseAllReduce):
-    """The exchange of arrays in the host's memory over MPI.
+    """All-reduce of arrays in host memory over MPI.
 
     Parameters
     ----------
@@ -135,12 +136,12 @@ class HostAllReduce(PartwiseAllReduce):
 
 
 class StagedAllReduce:
-    """The exchange of a device's arrays by way of the host.
+    """All-reduce of device arrays through host memory.
 
     Parameters
     ----------
     exchange : AllReduce
-        Of arrays in the host's memory.
+        Of arrays in host memory.
     backend : Backend
     """
 

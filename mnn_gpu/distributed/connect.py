@@ -1,4 +1,4 @@
-"""The ranks of a communicator."""
+"""The process group of a communicator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mnn_gpu.distributed.process_group import ProcessGroup
 
 
 def ranks_of(comm: Any) -> ProcessGroup:
-    """Return the ranks of a communicator of mpi4py's, this process alone if it is None."""
+    """Return the process group of an mpi4py communicator; this process alone for None."""
     if comm is None:
         return ProcessGroup()
     if isinstance(comm, ProcessGroup):

@@ -1,6 +1,6 @@
-"""Whether a launcher such as mpiexec or srun started this process, as one of how many ranks.
+"""Detection of a launcher such as mpiexec or srun, and of this process's rank.
 
-Only the environment is looked at: a lone run imports no MPI.
+Only the environment is read: a single process imports no MPI.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 SIGNS = ("PMI_SIZE", "PMI_RANK", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK")
-"""Set by MPICH's and Intel MPI's mpiexec and Slurm's PMI; by Open MPI's mpirun; by PMIx."""
+"""Set by the mpiexec of MPICH and Intel MPI and by Slurm's PMI; by Open MPI's mpirun; by PMIx."""
 
 SLURM_SIZE = "SLURM_STEP_NUM_TASKS"
-"""Set by srun; unlike SLURM_NTASKS, which a lone process in a batch script sees too."""
+"""Set by srun; unlike SLURM_NTASKS, which is also set for a single process in a batch script."""
 
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", SLURM_SIZE)
 RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
 
 
 class Launch(NamedTuple):
-    """What a launcher says of this process.
+    """A launcher's information about this process.
 
     Attributes
     ----------
     rank : int
-        0 where it does not say.
+        0 if unknown.
     size : int or None
-        How many ranks there are, None where it does not say.
+        Number of ranks, None if unknown.
     """
 
     rank: int
@@ -35,7 +35,7 @@ class Launch(NamedTuple):
 
 
 def launched(environment: Mapping[str, str] | None = None) -> Launch | None:
-    """Return what a launcher says of this process, None if there was none."""
+    """Return the launcher's information about this process, None without a launcher."""
     environment = os.environ if environment is None else environment
     size = _first_number(SIZES, environment)
     slurm = _first_number((SLURM_SIZE,), environment) or 0

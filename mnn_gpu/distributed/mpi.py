@@ -1,4 +1,4 @@
-"""The ranks of an MPI program, through mpi4py."""
+"""The process group of an MPI program, through mpi4py."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 DEFAULT_SHARDS = 8
 ABORT_SECONDS = 5.0
-"""In which `MPI_Abort` ends this process; it may wait for a lock that another thread has."""
+"""Time limit for `MPI_Abort` to end this process; it may wait for another thread's lock."""
 
 
 class MpiGroup(ProcessGroup):
-    """The ranks of a communicator; all of them make one at the same time.
+    """The ranks of a communicator; created by all of them at the same time.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class MpiGroup(ProcessGroup):
         from mpi4py import MPI
 
         self.rank, self.size = comm.rank, comm.size
-        # A method of this object would keep it alive, and its watchdog too.
+        # A method of this object would keep it and its watchdog alive.
         this = weakref.ref(self)
         self.comm = WatchedComm(
             comm,
@@ -46,7 +46,7 @@ class MpiGroup(ProcessGroup):
             lambda text: _say(this(), text),
         )
         self._maximum = MPI.MAX
-        self.allgather(None)  # What follows is not watched; all ranks are there from here on.
+        self.allgather(None)  # What follows is not watched; now all ranks have arrived.
         self.local_rank, self.processes_per_node = on_this_machine(comm)
 
     def allgather(self, value: T) -> list[T]:
@@ -79,7 +79,7 @@ class MpiGroup(ProcessGroup):
         return result
 
     def default_shards(self) -> int:
-        """Return 8, so that up to 8 ranks come to the same bits; beyond, the next power of 2."""
+        """Return 8, so that up to 8 ranks are bit-identical; beyond, the next power of 2."""
         return max(DEFAULT_SHARDS, 1 << (self.size - 1).bit_length())
 
     def exchange(self, sharding: BatchSharding, dtype: str, backend: Backend) -> AllReduce | None:
@@ -97,18 +97,18 @@ class MpiGroup(ProcessGroup):
         return self.comm.heard.all()
 
     def abort(self, code: int) -> None:
-        """End all ranks at once."""
+        """Terminate all ranks immediately."""
         end_all(self.comm.comm, code)
 
 
 def end_all(comm: Any, code: int) -> None:
-    """End all ranks of a communicator at once, from any thread."""
-    # A launcher drops what it has not read of a rank that aborts: its error message.
+    """Terminate all ranks of a communicator immediately, from any thread."""
+    # A launcher drops unread output of a rank that aborts, including its error message.
     wait_until_read(1)
     wait_until_read(2)
     with killed_after(ABORT_SECONDS):
         comm.Abort(code)
-        os._exit(code)  # Where Abort should come back.
+        os._exit(code)  # If Abort returns.
 
 
 def _give_up(ranks: ProcessGroup | None, why: str, number: int | None) -> None:
@@ -123,7 +123,7 @@ def _say(ranks: ProcessGroup | None, text: str) -> None:
 
 
 def _told(error: Exception) -> tuple[str, str, int]:
-    """Return what other ranks are to know of an error: cause, cure and exit code."""
+    """Return what other ranks need to report an error: cause, cure and exit code."""
     if isinstance(error, MnnGpuError):
         return error.cause, error.cure, error.exit_code
-    return f"{type(error).__name__}: {error}", "See what that rank says.", MnnGpuError.exit_code
+    return f"{type(error).__name__}: {error}", "See that rank's output.", MnnGpuError.exit_code

@@ -1,4 +1,4 @@
-"""MPI as a launcher started it, found whole, before NumPy is loaded and takes all processors."""
+"""Start of MPI under a launcher, with checks, before NumPy is loaded and uses all processors."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from mnn_gpu.utils.threads import usable_cores, wanted_threads
 
 
 def world(launch: Launch) -> Any:
-    """Return the communicator of all ranks that a launcher started; see that they are all there.
+    """Return the communicator of all ranks started by a launcher, after checking their number.
 
-    If NumPy is not loaded yet, its threads are divided among the ranks of the machine.
+    If NumPy is not loaded yet, the machine's threads are divided among its ranks.
 
     Raises
     ------
     LaunchError
-        If there is no MPI, or one that does not know this launcher's ranks: they would all
-        do the same and overwrite each other's files.
+        If MPI is missing, or does not know this launcher's ranks: each would do all the work,
+        and they would overwrite each other's files.
     """
     try:
         with warnings.catch_warnings():
-            # Of a launcher and a library that do not belong together: seen, with a cure, below.
+            # If launcher and library do not match, the check below reports it with a cure.
             warnings.simplefilter("ignore", RuntimeWarning)
             # MPI_Init waits for all ranks, and holds the GIL.
             with killed_after(patience()):
                 from mpi4py import MPI
     except ImportError as error:
         raise LaunchError(
-            f"A launcher started this process as one of {launch.size or 'several'} ranks, and "
+            f"A launcher started this process as one of {launch.size or 'several'} ranks, but "
             f"mpi4py cannot be imported ({error}).",
-            'Run pip install "mnn_gpu[mpi]" where there is an MPI library, else '
-            '"mnn_gpu[mpi-local]", which brings one.',
+            'Run pip install "mnn_gpu[mpi]" if there is an MPI library, else '
+            '"mnn_gpu[mpi-local]", which includes one.',
         ) from error
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
@@ -46,11 +46,11 @@ def world(launch: Launch) -> Any:
         ) from error
     if launch.size is not None and launch.size != MPI.COMM_WORLD.size:
         raise LaunchError(
-            f"The launcher started {launch.size} ranks, and MPI knows of {MPI.COMM_WORLD.size}.",
+            f"The launcher started {launch.size} ranks, but MPI has {MPI.COMM_WORLD.size}.",
             "Start them with the mpiexec that belongs to mpi4py's MPI library (python -m mpi4py "
             "--mpi-lib-version names it), or with srun --mpi=pmix or --mpi=pmi2.",
         )
-    # All ranks ask, whatever each has loaded.
+    # A collective call: all ranks take part, whatever each has loaded.
     _, processes_per_node = on_this_machine(MPI.COMM_WORLD)
     if "numpy" not in sys.modules:
         os.environ.setdefault("OMP_NUM_THREADS", str(wanted_threads(processes_per_node)))
@@ -58,7 +58,7 @@ def world(launch: Launch) -> Any:
 
 
 def on_this_machine(comm: Any) -> tuple[int, int]:
-    """Return which rank of its machine this is, and how many of them share its processors."""
+    """Return this rank's index on its machine, and how many ranks share its processors."""
     from mpi4py import MPI
 
     machine = comm.Split_type(MPI.COMM_TYPE_SHARED)

@@ -1,7 +1,7 @@
-"""The exchange between GPUs over NCCL; MPI only brings the ranks together.
+"""All-reduce between GPUs over NCCL; MPI only connects the ranks.
 
-A thin layer over `distributed.exchange`, whose arithmetic the tests hold to the plain one.
-`cupy.cuda.nccl` is used itself, since ``cupyx.distributed`` needs an MPI of its own.
+A thin layer over `all_reduce`, whose arithmetic the tests compare with the serial sum.
+`cupy.cuda.nccl` is used directly, since ``cupyx.distributed`` starts its own process group.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Array: TypeAlias = Any
 
 
 def nccl_of(cupy: Any) -> Any:
-    """Return CuPy's NCCL, None where the library is missing."""
+    """Return CuPy's NCCL, None if the library is missing."""
     try:
         nccl = importlib.import_module(f"{cupy.__name__}.cuda.nccl")
         nccl.get_version()
@@ -40,7 +40,7 @@ def nccl_of(cupy: Any) -> Any:
 
 
 def can_all_use(cupy: Any, index: int, ranks: ProcessGroup) -> bool:
-    """Return whether every rank has NCCL and a GPU of its own, as NCCL wants it."""
+    """Return whether every rank has NCCL and a separate GPU, as NCCL requires."""
     uuid = bytes(cupy.cuda.runtime.getDeviceProperties(index)["uuid"])
     mine = (platform.node(), uuid)
     everyones = ranks.allgather((nccl_of(cupy) is not None, mine))
@@ -51,15 +51,15 @@ def can_all_use(cupy: Any, index: int, ranks: ProcessGroup) -> bool:
 def between_gpus(
     backend: Backend, ranks: ProcessGroup, sharding: BatchSharding, dtype: str
 ) -> NcclAllReduce | None:
-    """Return the exchange over NCCL if every rank has it and a GPU of its own, else None."""
+    """Return the all-reduce over NCCL if every rank has it and a separate GPU, else None."""
     if not isinstance(backend, CupyBackend):
         return None
     if can_all_use(backend.cupy, backend.index, ranks):
         return NcclAllReduce(backend.cupy, ranks, sharding, dtype)
     if ranks.is_first:
         warnings.warn(
-            "Not every rank has NCCL and a GPU of its own: gradients go by way of the host. "
-            "Install nvidia-nccl-cu12 or -cu13, and start one rank a GPU.",
+            "Not every rank has NCCL and a separate GPU: gradients are exchanged through the "
+            "host. Install nvidia-nccl-cu12 or -cu13, and start one rank per GPU.",
             TrainingWarning,
             stacklevel=2,
         )
@@ -67,7 +67,7 @@ def between_gpus(
 
 
 class NcclAllReduce(PartwiseAllReduce):
-    """The exchange of arrays on GPUs; made by all ranks at the same time.
+    """All-reduce of arrays on GPUs; created by all ranks at the same time.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class NcclAllReduce(PartwiseAllReduce):
         self.comm = self.nccl.NcclCommunicator(ranks.size, ranks.broadcast(name), ranks.rank)
         self.events: deque[tuple[int, Any]] = deque()
         self.count = 0
-        # The watchdog keeps no exchange alive, and ends with its own.
+        # The watchdog does not keep this object alive, and ends with it.
         this = weakref.ref(self)
         watchdog = Watchdog(
             lambda: _waiting_for(this()),
@@ -139,10 +139,10 @@ class NcclAllReduce(PartwiseAllReduce):
 
 
 def _waiting_for(exchange: NcclAllReduce | None) -> object:
-    """Return the number of the oldest exchange that the GPU has not done, None without one."""
+    """Return the number of the oldest unfinished exchange on the GPU, None if there is none."""
     if exchange is None:
         return None
-    # In a thread of its own, whose current device would be GPU 0.
+    # In a separate thread, whose current device would be GPU 0.
     with current(exchange.cupy, exchange.device):
         exchange.comm.check_async_error()
         events = list(exchange.events)

@@ -1,4 +1,4 @@
-"""How long a rank waits for the others before it ends the job."""
+"""How long a rank waits for the others before it terminates the job."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mnn_gpu.errors import LaunchError
 
 VARIABLE = "MNN_RANK_TIMEOUT"
 DEFAULT = 600.0
-"""Seconds. A rank may be reading its data, writing a checkpoint or compiling its kernels."""
+"""Seconds. A rank may be reading data, writing a checkpoint or compiling kernels."""
 
 
 def patience() -> float:
-    """Return the number of seconds; infinite if the variable is 0.
+    """Return the number of seconds; infinity if the variable is 0.
 
     Raises
     ------
     LaunchError
-        If the variable is no number of seconds.
+        If the variable is not a number of seconds.
     """
     given = os.environ.get(VARIABLE) or DEFAULT
     try:
@@ -29,16 +29,16 @@ def patience() -> float:
     except ValueError:
         seconds = math.nan
     if not seconds >= 0:
-        raise LaunchError(f"{VARIABLE} is {given!r}.", "Give seconds, such as 600, or 0 for ever.")
+        raise LaunchError(f"{VARIABLE} is {given!r}.", "Set seconds, such as 600, or 0 for ever.")
     return seconds or math.inf
 
 
 @contextmanager
 def killed_after(seconds: float) -> Iterator[None]:
-    """Let the system kill this process (SIGALRM) if something takes longer.
+    """Terminate this process (SIGALRM) if the block takes longer.
 
-    For calls to MPI's library during which no Python code can run, in any thread. A program
-    with its own handler of SIGALRM is left alone.
+    For calls to the MPI library during which no Python code can run, in any thread. Has no
+    effect in a program with its own SIGALRM handler.
     """
     usable = hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
     if not usable or math.isinf(seconds):
@@ -52,18 +52,18 @@ def killed_after(seconds: float) -> Iterator[None]:
 
 
 def last_words(why: str, number: int | None) -> tuple[str, int]:
-    """Return what to say when the patience is over, and the exit code.
+    """Return the message and the exit code when the time is over.
 
     Parameters
     ----------
     why : str
     number : int or None
-        Of the signal that interrupts.
+        The signal, if one interrupted.
     """
     if number is not None:
         return why, 128 + number
     text = (
-        f"error: {why}\ncure: Find out what the other ranks do; {VARIABLE} sets the seconds to "
-        "wait, 0 for ever."
+        f"error: {why}\ncure: Check the other ranks; {VARIABLE} sets the seconds to wait, "
+        "0 for ever."
     )
     return text, LaunchError.exit_code

@@ -1,4 +1,4 @@
-"""What a rank wrote last: its launcher drops what it has not read when the job is aborted."""
+"""Flush a rank's last output: a launcher drops unread output when the job is aborted."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import sys
 import time
 
 SECONDS = 2.0
-"""For which a launcher that does not read is waited for."""
+"""Maximum wait for a launcher that does not read."""
 
 
 def wait_until_read(descriptor: int, seconds: float = SECONDS) -> None:
-    """Wait until the reader of a pipe has taken all of it; anything but a pipe is left alone.
+    """Wait until a pipe has been read completely; returns at once for anything but a pipe.
 
     Parameters
     ----------
     descriptor : int
-        Of the end that is written to.
+        The write end.
     seconds : float
-        The longest wait.
+        Maximum wait.
     """
     if sys.platform == "win32":
         return
@@ -28,12 +28,12 @@ def wait_until_read(descriptor: int, seconds: float = SECONDS) -> None:
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             while _unread(descriptor) and time.monotonic() < until:
                 time.sleep(0.001)
-    except OSError:  # Closed, or a system that does not say.
+    except OSError:  # Closed, or not supported by the system.
         return
 
 
 def _unread(descriptor: int) -> int:
-    """Return how many bytes of a pipe nobody has read yet."""
+    """Return the number of unread bytes in a pipe."""
     from fcntl import ioctl
     from termios import FIONREAD
 

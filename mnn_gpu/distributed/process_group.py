@@ -1,4 +1,4 @@
-"""The processes that train together: what a training asks of them, and the lone one."""
+"""The group of processes that train together, and the group of a single process."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ T = TypeVar("T")
 
 
 class ProcessGroup:
-    """One process alone; `distributed.mpi.MpiGroup` are many.
+    """A group of one process; `distributed.mpi.MpiGroup` is a group of several.
 
-    All ranks make the same calls in the same order. Each attribute is what the process itself
-    is among them.
+    All ranks make the same calls in the same order.
 
     Attributes
     ----------
     rank, size : int
-        Which of how many processes this is; the first one is 0.
+        This process's index, from 0, and the number of processes.
     local_rank : int
-        Which of those of this machine.
+        Its index on this machine.
     processes_per_node : int
-        How many of those of this machine may run on the processors that this one may.
+        Number of processes on this machine that may use this one's processors.
     """
 
     rank = 0
@@ -38,58 +37,58 @@ class ProcessGroup:
 
     @property
     def is_first(self) -> bool:
-        """Whether it is this process that speaks and writes."""
+        """Whether this is rank 0, which prints and writes files."""
         return self.rank == 0
 
     def allgather(self, value: T) -> list[T]:
-        """Return everyone's value, in the order of the ranks."""
+        """Return all ranks' values, in the order of the ranks."""
         return [value]
 
     def broadcast(self, value: T) -> T:
-        """Return the value of the first rank."""
+        """Return rank 0's value."""
         return value
 
     def max(self, number: int) -> int:
-        """Return the largest of everyone's numbers."""
+        """Return the maximum of all ranks' numbers."""
         return number
 
     def on_rank0(self, work: Callable[[], T]) -> T | None:
-        """Let the first rank do something; if that fails it fails on all.
+        """Call a function on rank 0; if it fails, all ranks raise an error.
 
         Returns
         -------
-        The result on the first rank, None elsewhere.
+        The result on rank 0, None on the others.
         """
         return work()
 
     def on_all_ranks(self, work: Callable[[], T]) -> T:
-        """Do something that may fail on any rank; if it does, it fails on all."""
+        """Call a function on all ranks; if it fails on any, all ranks raise an error."""
         return work()
 
     def backend(self, device: str | None = None) -> Backend:
-        """Return a device's backend for this rank's share of the machine."""
+        """Return a device's backend for this rank's part of the machine."""
         return select_backend(
             device, local_rank=self.local_rank, processes_per_node=self.processes_per_node
         )
 
     def default_shards(self) -> int | None:
-        """Return into how many shards a batch is cut if nobody has said; None: as it suits."""
+        """Return the default number of shards per batch; None for no fixed number."""
         return None
 
     def abort(self, code: int) -> None:
-        """End all other ranks at once; this one ends by itself."""
+        """Terminate all other ranks immediately; this one ends by itself."""
 
     def signals(self) -> Sequence[int]:
-        """Return the numbers of the signals that came to end the program, from any thread."""
+        """Return the termination signals received so far; may be called from any thread."""
         return ()
 
     def say(self, text: str) -> None:
-        """Say something on stderr, on the first rank, from any thread."""
+        """Print to stderr on rank 0; may be called from any thread."""
         if self.is_first:
             print(text, file=sys.__stderr__, flush=True)
 
     def give_up(self, message: str, code: int = LaunchError.exit_code) -> None:
-        """Say something and end all ranks with an exit code, from whichever thread."""
+        """Print a message and terminate all ranks with an exit code, from any thread."""
         print(f"rank {self.rank}: {message}", file=sys.__stderr__, flush=True)
         self.abort(code)
         os._exit(code)
@@ -100,36 +99,36 @@ class ProcessGroup:
         dtype: str,  # noqa: ARG002
         backend: Backend,  # noqa: ARG002
     ) -> AllReduce | None:
-        """Return how the sums of all ranks are added up, None if there is nothing to add.
+        """Return the all-reduce of the ranks' sums, None if there is only one rank.
 
         Parameters
         ----------
         sharding : BatchSharding
         dtype : str
-            In which they travel.
+            Of the transferred sums.
         backend : Backend
         """
         return None
 
 
 def checked_shards(wanted: int | None, ranks: ProcessGroup, backend: Backend) -> int | None:
-    """Return into how many shards the ranks cut a batch, None if as it suits.
+    """Return the number of shards per batch, None if it need not be fixed.
 
     Raises
     ------
     UsageError
-        If there is nothing for some of them to do, or the backend cannot.
+        If some ranks would have no shard, or the backend does not support several ranks.
     """
     shards = ranks.default_shards() if wanted is None else wanted
     if shards is None:
         return None
     if shards < ranks.size:
         raise UsageError(
-            f"{ranks.size} ranks are to share {shards} shards.",
+            f"{ranks.size} ranks cannot share {shards} shards.",
             f"Give --shards {ranks.size} or more, or start fewer ranks.",
         )
     if ranks.size > 1 and not backend.is_distributed:
         raise UsageError(
-            "The JAX backend trains in one process.", "Leave out --backend, or start one process."
+            "The JAX backend trains in one process.", "Omit --backend, or start one process."
         )
     return shards

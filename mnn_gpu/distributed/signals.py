@@ -1,4 +1,4 @@
-"""Signals that come while the main thread is in MPI's library, where Python runs no handler."""
+"""Signals received while the main thread is in the MPI library, where no Python handler runs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mnn_gpu.utils.signals import SIGNALS, FinishStep, terminate
 
 
 class HeardSignals:
-    """Ctrl-C and SIGTERM, for another thread, as numbers in a pipe (`signal.set_wakeup_fd`).
+    """Ctrl-C and SIGTERM for another thread, as numbers in a pipe (`signal.set_wakeup_fd`).
 
-    Outside the main thread, and where the program has such a pipe already (as asyncio's loops may
-    have), none is heard. Signals that the program ignores or handles itself do not count.
+    Receives none outside the main thread, or if the program already has such a pipe (as with
+    asyncio). Signals that the program ignores or handles itself do not count.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class HeardSignals:
         weakref.finalize(self, _close, self.reader, writer, is_set)
 
     def all(self) -> list[int]:
-        """Return the numbers of all that have come, in any thread."""
+        """Return the numbers of all signals received so far; may be called from any thread."""
         with suppress(BlockingIOError):
             came = os.read(self.reader, 1024)
             self.came += [number for number in came if number in SIGNALS and _ends(number)]
@@ -34,14 +34,14 @@ class HeardSignals:
 
 
 def _ends(number: int) -> bool:
-    """Return whether a signal is to end the program."""
+    """Return whether a signal terminates the program."""
     handler = signal.getsignal(number)
     ours = isinstance(getattr(handler, "__self__", None), FinishStep)
     return ours or handler in (signal.default_int_handler, terminate)
 
 
 def _wake(descriptor: int) -> bool:
-    """Let signals be written to a pipe, if there is none yet; return whether they are."""
+    """Have signals written to a pipe, unless there is one already; return whether they are."""
     try:
         before = signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
     except ValueError:  # Not the main thread.
@@ -57,7 +57,7 @@ def _close(reader: int, writer: int, is_set: bool) -> None:
         try:
             now = signal.set_wakeup_fd(-1)
         except ValueError:
-            return  # Not the main thread, which alone may change it.
+            return  # Only the main thread may change it.
         if now not in (writer, -1):
             signal.set_wakeup_fd(now)
     os.close(reader)

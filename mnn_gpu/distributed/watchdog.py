@@ -1,7 +1,7 @@
-"""A thread that sees when nothing comes back from the other ranks any more.
+"""A thread that detects when the other ranks no longer respond.
 
-MPI ends a job of which a rank dies. NCCL does not: its kernels wait on the GPU for ever, and
-so does whoever waits for the GPU.
+MPI terminates a job when a rank dies. NCCL does not: its kernels wait on the GPU for ever, and
+so does any thread that waits for the GPU.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from collections.abc import Callable, Sequence
 
 INTERVAL = 1.0
 HURRIED = 10.0
-"""Seconds for which something is waited for after an interrupt: a rank may be saving."""
+"""Seconds to wait after an interrupt: a rank may be saving."""
 
 
 class Watchdog(threading.Thread):
-    """Calls ``give_up`` once something has been waited for too long, or has failed.
+    """Calls ``give_up`` when a wait takes too long, or fails.
 
     Parameters
     ----------
     waiting_for : callable
-        Returns what is waited for now, something that is another one each time, or None;
-        raises what it failed of.
+        Returns an identifier of the current wait, different for each, or None; raises the
+        error of a failed one.
     patience : float
-        Seconds for which it may be the same.
+        Maximum seconds of one wait.
     give_up : callable
-        Takes the reason and the number of the signal that interrupts, or None; does not return.
+        Takes the reason and the number of the interrupting signal, or None; does not return.
     interval : float
-        Seconds between two looks.
+        Seconds between two checks.
     signals : callable
-        Returns the numbers of all signals so far: after the first one the patience is `HURRIED`,
-        and the second ends it.
+        Returns the numbers of all signals so far: after the first one the limit is `HURRIED`,
+        and the second ends the wait.
     say : callable
-        Takes what to say of the first one.
+        Takes the message about the first signal.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Watchdog(threading.Thread):
                 )
 
     def _hears_first(self) -> bool:
-        """Take note of new signals; return whether the first one is among them."""
+        """Process new signals; return whether the first one is among them."""
         before, self.came = self.came, self.signals()
         is_first = bool(self.came) and not before
         if is_first:
@@ -90,8 +90,8 @@ class Watchdog(threading.Thread):
     def _why(self) -> str:
         if self.came:
             return "Interrupted while waiting for the other ranks."
-        return f"Nothing has come from the other ranks for {self.patience:g} seconds."
+        return f"The other ranks have not responded for {self.patience:g} seconds."
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self.over.set()

@@ -1,4 +1,4 @@
-"""A communicator whose calls a watchdog observes: a stopped rank would hold the job for ever."""
+"""A communicator watched by a watchdog: a stopped rank would block the job for ever."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mnn_gpu.distributed.watchdog import Watchdog
 
 
 class WatchedComm:
-    """The collectives of a communicator of mpi4py's that this package uses.
+    """The collectives of an mpi4py communicator that this package uses.
 
-    mpi4py releases the GIL during a call, so the watchdog's thread runs meanwhile.
+    mpi4py releases the GIL during a call, so the watchdog's thread keeps running.
 
     Parameters
     ----------
     comm : mpi4py.MPI.Intracomm
     patience : float
-        Seconds for which a call may wait for the other ranks.
+        Maximum seconds that a call may wait for the other ranks.
     give_up, say : callable
         See `Watchdog`.
     """
@@ -32,8 +32,8 @@ class WatchedComm:
         say: Callable[[str], object],
     ) -> None:
         self.comm = comm
-        self.count = 0  # Of calls begun and ended: odd within one.
-        # The watchdog keeps no communicator alive, and ends with it.
+        self.count = 0  # Calls begun and ended: odd during a call.
+        # The watchdog does not keep the communicator alive, and ends with it.
         this = weakref.ref(self)
         self.heard = HeardSignals()
         heard = weakref.ref(self.heard)

@@ -1,4 +1,4 @@
-"""Pictures of handwritten digits, made into what a network trained on MNIST knows.
+"""Images of handwritten digits, preprocessed like MNIST for a network trained on it.
 
 Needs the extra ``images``.
 """

@@ -1,4 +1,4 @@
-"""A picture of one digit, prepared as MNIST's makers prepared theirs."""
+"""Preprocessing of an image of one digit, as for MNIST."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.errors import DataError
-from mnn_gpu.handwriting.decode import Picture, colours, opened, pillow
+from mnn_gpu.handwriting.decode import ImageInput, colors, opened, pillow
 from mnn_gpu.handwriting.ink import ink_of, otsu, with_margin
 from mnn_gpu.handwriting.pieces import digit_of
 from mnn_gpu.handwriting.surroundings import without_surroundings
@@ -16,29 +16,30 @@ from mnn_gpu.handwriting.surroundings import without_surroundings
 Array: TypeAlias = "npt.NDArray[Any]"
 
 SIDE, BOX = 28, 20
-"""MNIST's images, and the box in them that a digit is scaled into."""
+"""The size of MNIST's images, and of the box into which a digit is scaled."""
 
 MIDDLE = 14
-"""Row and column, from 0, of a digit's centre of mass in MNIST's files: their mean is 14.0."""
+"""Row and column, from 0, of a digit's center of mass in MNIST's files: their mean is 14.0."""
 
 LEAST_PEN = 0.11
-"""A thinner line, in parts of the digit's longer side, is widened: it would vanish in 20 pixels."""
+"""Thinner lines, relative to the digit's longer side, are widened: in 20 pixels they would vanish.
+"""
 
 
-def prepare_digit(image: Picture) -> npt.NDArray[np.uint8]:
-    """Prepare a picture of one handwritten digit as MNIST's makers prepared theirs.
+def prepare_digit(image: ImageInput) -> npt.NDArray[np.uint8]:
+    """Preprocess an image of one handwritten digit as MNIST was preprocessed.
 
-    The ink is found, whether dark on light or light on dark, on transparent, unevenly lit
-    or ruled paper. A table around the paper, a printed box, circle or underline, a
-    screenshot's rim and what else lies along the border are left out; a digit may reach the
-    picture's edges. It is cropped, scaled into 20 x 20 pixels with its proportions kept, and
-    placed in 28 x 28 with its centre of mass in the middle. Lines too thin to be seen at
-    that size are widened, which MNIST's makers had no need to do.
+    The ink is detected, whether dark on light or light on dark, on transparent, unevenly lit
+    or ruled paper. A table around the paper, a printed box, circle or underline, the rim of a
+    screenshot and anything else along the border are removed; a digit may touch the edges of the
+    image. It is cropped, scaled to 20 x 20 pixels keeping its proportions, and placed in
+    28 x 28 with its center of mass in the middle. Lines too thin to be visible at that size
+    are widened, which was not needed for MNIST.
 
     Parameters
     ----------
     image : path, array or PIL.Image.Image
-        A file that Pillow reads (PNG, JPEG, GIF, WebP, BMP, TIFF); or grey, RGB or RGBA,
+        A file that Pillow reads (PNG, JPEG, GIF, WebP, BMP, TIFF); or gray, RGB or RGBA,
         (height, width[, 3 or 4]), as uint8 from 0 to 255 or floats from 0 to 1. One digit.
 
     Returns
@@ -49,8 +50,8 @@ def prepare_digit(image: Picture) -> npt.NDArray[np.uint8]:
     Raises
     ------
     DataError
-        If it is no picture, a damaged one, one above 80 million pixels (in a file that is no
-        JPEG 50), or nothing is drawn.
+        If it is not an image, is damaged, has more than 80 million pixels (50 million in files
+        other than JPEG), or nothing is drawn.
     UsageError
         If the extra ``images`` is not installed.
 
@@ -58,33 +59,33 @@ def prepare_digit(image: Picture) -> npt.NDArray[np.uint8]:
     ----------
     Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
     """
-    picture, source = opened(image)
-    paper = without_surroundings(colours(picture))
+    decoded, source = opened(image)
+    paper = without_surroundings(colors(decoded))
     ink = ink_of(paper)
     if ink is None and (padded := with_margin(paper)) is not None:
         ink = ink_of(padded)
     marked = None if ink is None else digit_of(ink > otsu(np.clip(ink, 0, 1)))
     if ink is None or marked is None:
         raise DataError(
-            f"There is nothing drawn in {source}.",
-            "Give a picture of one digit that stands out clearly from its background.",
+            f"{source} contains no drawing.",
+            "Give an image of one digit that is clearly distinct from its background.",
         )
-    return _centred(_scaled(*_cropped(ink, marked)))
+    return _centered(_scaled(*_cropped(ink, marked)))
 
 
 def _cropped(ink: Array, marked: Array) -> tuple[Array, Array]:
-    """Cut out the marked ink, with its soft edges: (height, width) of ink and of marks."""
+    """Crop to the marked ink with its soft edges; return ink and marks, (height, width)."""
     rows, columns = (np.flatnonzero(marked.any(axis=axis)) for axis in (1, 0))
     part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     return ink[part], marked[part]
 
 
 def _scaled(ink: Array, marked: Array) -> Array:
-    """Scale ink into 20 x 20 pixels, averaging; (height, width), 0 to 1."""
+    """Scale ink to 20 x 20 pixels by averaging; (height, width), 0 to 1."""
     from scipy.ndimage import binary_dilation, distance_transform_edt
 
     longest = max(ink.shape)
-    # Across a stroke the mean distance to its edge is a quarter of its width.
+    # The mean distance to the edge, across a stroke, is a quarter of its width.
     pen = 4 * float(distance_transform_edt(np.pad(marked, 1))[1:-1, 1:-1][marked].mean()) - 1
     edge = binary_dilation(marked, np.ones((3, 3)))
     soft = np.clip(ink, 0, 1) * edge
@@ -100,13 +101,13 @@ def _scaled(ink: Array, marked: Array) -> Array:
 
 
 def _widened(soft: Array, more: float) -> Array:
-    """Draw again with a pen wider by ``more`` pixels on either side."""
+    """Redraw with a pen wider by ``more`` pixels on either side."""
     from scipy.ndimage import maximum_filter1d
 
     reach = int(np.ceil(more))
     padded = np.pad(soft, reach)
     wide = padded.copy()
-    # A disc is made of lines: far fewer steps than its area.
+    # A disc is composed of lines, which takes far fewer steps than its area.
     for row in range(reach + 1):
         half = int(np.sqrt(max((more + 0.25) ** 2 - row**2, -1))) if row <= more + 0.25 else -1
         if half >= 0:
@@ -116,8 +117,8 @@ def _widened(soft: Array, more: float) -> Array:
     return wide
 
 
-def _centred(digit: Array) -> npt.NDArray[np.uint8]:
-    """Place a digit in 28 x 28 with its centre of mass in the middle, as far as it fits."""
+def _centered(digit: Array) -> npt.NDArray[np.uint8]:
+    """Place a digit in 28 x 28 with its center of mass in the middle, as far as it fits."""
     image = np.zeros((SIDE, SIDE), np.uint8)
     weight = digit.sum()
     height, width = digit.shape

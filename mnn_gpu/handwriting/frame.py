@@ -1,4 +1,4 @@
-"""A printed box that a digit touches: its lines are erased."""
+"""Erasing the lines of a printed box that touches the digit."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mnn_gpu.handwriting.surroundings import is_rectangle
 Array: TypeAlias = "npt.NDArray[Any]"
 
 THIN = 0.06
-"""How thick a box's lines are, at most, in parts of its longer side."""
+"""Largest thickness of a box's lines, relative to its longer side."""
 LEAST_INSIDE = 0.3
-"""How large a digit is, at least, in parts of its box's longer side; else the box is the digit."""
+"""Smallest size of a digit, relative to its box's longer side; otherwise the box is the digit."""
 
 
 def without_frame(ink: Array) -> Array:
-    """Return a piece of ink without the box around it, if it has one: (height, width) of bool."""
+    """Return a piece of ink without the box around it, if there is one: (height, width) of bool."""
     from scipy.ndimage import binary_fill_holes, find_objects, label
 
     filled = binary_fill_holes(ink)
@@ -38,7 +38,7 @@ def without_frame(ink: Array) -> Array:
 
 
 def _upper_line(ink: Array) -> Array | None:
-    """Return the uppermost ink of each column as deep as it is in most; None if that is deep."""
+    """Return the uppermost ink of each column, with the depth of most columns; None if too deep."""
     rows = np.arange(len(ink))[:, None]
     first = ink.argmax(axis=0)
     end = np.where(~ink & (rows > first), rows, len(ink)).min(axis=0)

@@ -1,4 +1,4 @@
-"""Which pieces of ink are the digit: no specks, borders, frames or underlines."""
+"""Selecting the connected pieces of ink that form the digit: no specks, borders or underlines."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from mnn_gpu.handwriting.frame import without_frame
 Array: TypeAlias = "npt.NDArray[Any]"
 
 LEAST_PART = 0.04
-"""Ink apart from the largest piece is a speck if it is less than this part of it."""
+"""A piece smaller than this fraction of the largest one is a speck."""
 LARGEST = 24
-"""The number of pieces that are considered; the rest are specks."""
+"""Number of pieces that are considered; the rest are specks."""
 LINE = 0.1
-"""How wide a line is, at most, in parts of its length."""
+"""Largest width of a line, relative to its length."""
 
 
 class Piece(NamedTuple):
-    """A connected piece of ink: its number, its pixels and where it lies."""
+    """A connected piece of ink: its number, its pixels and its bounding box."""
 
     number: int
     size: int
     contact: int
-    """Pixels at the picture's border."""
+    """Pixels at the border of the image."""
     top: int
     bottom: int
     left: int
@@ -38,18 +38,18 @@ class Piece(NamedTuple):
 
     @property
     def is_line(self) -> bool:
-        """Whether it is a line down or across."""
+        """Whether it is a vertical or horizontal line."""
         height, width = self.bottom - self.top, self.right - self.left
         return min(height, width) <= LINE * max(height, width)
 
     @property
     def is_level(self) -> bool:
-        """Whether it is a line from left to right."""
+        """Whether it is a horizontal line."""
         return self.bottom - self.top <= LINE * (self.right - self.left)
 
     @property
     def box(self) -> tuple[slice, slice]:
-        """Its box, as indices."""
+        """Its box, as index slices."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
@@ -97,10 +97,10 @@ def _large(pieces: list[Piece]) -> list[Piece]:
 
 
 def _inner(pieces: list[Piece]) -> list[Piece]:
-    """Leave out what comes from beyond the picture, unless nothing else is as large.
+    """Remove pieces that extend beyond the image, unless no other piece is as large.
 
-    A table's edge or a shadow lies along the border, and a ruling leads to it. A digit that
-    is cut at the border or fills the picture touches it at few pixels.
+    The edge of a table or a shadow runs along the border, and ruled lines lead to it. A digit
+    that is cut at the border or fills the image touches it at few pixels.
     """
     inside = [piece for piece in pieces if not piece.contact]
     size = max((piece.size for piece in inside), default=0)
@@ -115,7 +115,7 @@ def _inner(pieces: list[Piece]) -> list[Piece]:
 
 
 def _encloses(piece: Piece, pieces: list[Piece], numbers: Array) -> bool:
-    """Return whether another large piece lies inside this one, as a digit in a box or circle."""
+    """Return whether another large piece is inside this one, as a digit in a box or circle."""
     return any(
         other.longest >= 0.3 * piece.longest
         and piece.left < other.left

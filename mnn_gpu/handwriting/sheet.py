@@ -1,4 +1,4 @@
-"""A sheet of pictures: each as it came, as the network saw it, and the answer."""
+"""A sheet of images: each original, the network's input, and the prediction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TILE, GAP, LINE = 140, 12, 22
 ACROSS = 4
-"""Pictures in a row of the sheet, each beside what the network saw of it."""
+"""Images per row of the sheet, each next to the network's input."""
 
 
 def sheet(
@@ -29,9 +29,9 @@ def sheet(
 
     Parameters
     ----------
-    paths : the pictures' files
-    digits : (pictures, 28, 28) uint8, see `prepare_digit`
-    answers : a line of text for each
+    paths : paths of the image files
+    digits : (images, 28, 28) uint8, see `prepare_digit`
+    answers : a line of text for each image
     """
     images = pillow()
     across = min(ACROSS, len(paths))
@@ -47,15 +47,15 @@ def sheet(
 
 
 def _cell(path: Path, digit: npt.NDArray[np.uint8], answer: str) -> Image:
-    """Draw a picture, what the network saw of it, the answer and the name."""
+    """Draw an image, the network's input, the prediction and the file name."""
     from PIL import ImageDraw, ImageFont
 
     images = pillow()
     cell: Image = images.new("RGB", (2 * TILE + GAP // 2, TILE + 2 * LINE), "white")
-    picture = opened(path)[0].convert("RGBA")
-    picture.thumbnail((TILE, TILE))
+    image = opened(path)[0].convert("RGBA")
+    image.thumbnail((TILE, TILE))
     behind = images.new("RGBA", (TILE, TILE), "#dddddd")
-    behind.alpha_composite(picture, ((TILE - picture.width) // 2, (TILE - picture.height) // 2))
+    behind.alpha_composite(image, ((TILE - image.width) // 2, (TILE - image.height) // 2))
     cell.paste(behind, (0, 0))
     seen = images.fromarray(digit).resize((TILE, TILE), images.Resampling.NEAREST)
     cell.paste(seen, (TILE + GAP // 2, 0))
@@ -66,6 +66,6 @@ def _cell(path: Path, digit: npt.NDArray[np.uint8], answer: str) -> Image:
 
 
 def _shortened(name: str, most: int = 42) -> str:
-    """Shorten a name in its middle; what the built-in font cannot show becomes a question mark."""
+    """Shorten a name in its middle; characters that the font lacks become question marks."""
     shown = name.encode("latin-1", "replace").decode("latin-1")
     return shown if len(shown) <= most else f"{shown[: most // 2]}...{shown[-most // 2 + 3 :]}"

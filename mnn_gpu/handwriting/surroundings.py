@@ -1,7 +1,7 @@
-"""What surrounds the paper in a picture is removed: tables, printed boxes, rims.
+"""Removing what surrounds the paper in an image: tables, printed boxes, rims.
 
-The picture is divided into dark and light. A connected piece of one of the two that is
-nearly a rectangle, with pieces of the other inside it, is paper with ink on it.
+The image is divided into dark and light. A connected piece of one of them that is
+nearly a rectangle and contains pieces of the other is paper with ink on it.
 """
 
 from __future__ import annotations
@@ -16,59 +16,59 @@ from mnn_gpu.handwriting.ink import otsu
 Array: TypeAlias = "npt.NDArray[Any]"
 
 LEAST_PAPER = 0.015
-"""Of the picture's area: smaller rectangles are the digit's own, or a ruling's."""
+"""Fraction of the image's area: smaller rectangles belong to the digit or to ruled lines."""
 MOST_INK = 0.5
-"""Of the paper's area: a ring that is more hollow is a box, or a zero."""
+"""Fraction of the paper's area: a piece with a larger hole is a box, or a zero."""
 LEAST_SIDE = 10
-"""Of paper, in pixels."""
+"""Size of paper, in pixels."""
 LEAST_RECTANGLE = 0.85
-"""How much of the smallest rectangle around it a sheet fills; an ellipse fills 0.785."""
+"""Fraction of its smallest bounding rectangle that paper fills; an ellipse fills 0.785."""
 LEAST_INK = 0.1
-"""How large ink is, in parts of the paper's shorter side."""
+"""Size of ink, relative to the paper's shorter side."""
 MUCH_INK = 0.3
 """The same for ink that touches the paper's edge."""
 WHOLE = 0.75
-"""How much of what is enclosed such paper is."""
+"""Fraction of the enclosed area that such paper must be."""
 LEAST_BARE = 0.12
-"""The radius of the largest disc of such paper, in parts of its longer side."""
+"""Radius of the largest disc in such paper, relative to its longer side."""
 LEAST_STEP = 0.12
-"""How much darker or lighter it is beyond the paper's edge, of white to black."""
+"""Step in brightness at the paper's edge, of white to black."""
 EDGE = 0.012
-"""So much of the paper along its edge, in parts of its longer side, is taken off too."""
+"""Width of the strip along the paper's edge that is removed, relative to its longer side."""
 MOST_SHEETS = 4
 
 
 class Paper(NamedTuple):
-    """Where paper lies, what of it is bare, and how long the largest piece of ink on it is."""
+    """The area of paper, its part without ink, and the length of its largest piece of ink."""
 
     area: Array
     bare: Array
     ink: int
 
 
-def without_surroundings(colours: Array) -> Array:
-    """Return the part of a picture with the innermost paper, (height, width, 3).
+def without_surroundings(colors: Array) -> Array:
+    """Return the part of an image with the innermost paper, (height, width, 3).
 
     Parameters
     ----------
-    colours : (height, width, 3) float, 0 to 1
+    colors : (height, width, 3) float, 0 to 1
     """
     for _ in range(MOST_SHEETS):
-        paper = _paper_of(colours.mean(axis=2))
+        paper = _paper_of(colors.mean(axis=2))
         if paper is None:
-            return colours
-        colours = _cut_out(colours, paper)
-    return colours
+            return colors
+        colors = _cut_out(colors, paper)
+    return colors
 
 
-def _paper_of(grey: Array) -> Paper | None:
-    """Return the paper with the largest ink on it, None if it is the whole picture."""
-    dark = grey <= otsu(grey)
-    found = [paper for part in (dark, ~dark) for paper in _papers(part, grey)]
+def _paper_of(gray: Array) -> Paper | None:
+    """Return the paper with the largest ink, None if it is the whole image."""
+    dark = gray <= otsu(gray)
+    found = [paper for part in (dark, ~dark) for paper in _papers(part, gray)]
     return max(found, key=lambda paper: paper.ink, default=None)
 
 
-def _papers(part: Array, grey: Array) -> list[Paper]:
+def _papers(part: Array, gray: Array) -> list[Paper]:
     from scipy.ndimage import find_objects, label
 
     pieces, count = label(part)
@@ -91,16 +91,16 @@ def _papers(part: Array, grey: Array) -> list[Paper]:
         ink = _longest(area & ~bare)
         paper = Paper(np.zeros_like(part), np.zeros_like(part), ink)
         paper.area[boxes[i]], paper.bare[boxes[i]] = area, bare
-        if _ends_sharply(paper.area, grey):
+        if _ends_sharply(paper.area, gray):
             found.append(paper)
     return found
 
 
 def _area(bare: Array, is_whole: bool) -> Array | None:
-    """Return bare paper with the ink on it; None if there is none.
+    """Return ink-free paper and the ink on it; None if there is none.
 
-    Ink may touch the edge of paper that is whole. Where it parts the paper, or at the
-    picture's border, and on paper that is narrow everywhere, it is a part of a digit.
+    Ink may touch the edge of complete paper. If it divides the paper, at the border of the
+    image, and on paper that is narrow everywhere, the paper is part of a digit.
     """
     from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
@@ -115,7 +115,7 @@ def _area(bare: Array, is_whole: bool) -> Array | None:
 
 
 def _with_bays(piece: Array) -> Array:
-    """Fill what lies between two parts of a row or of a column."""
+    """Fill the gaps between two parts in the same row or column."""
     rows, columns = (
         np.logical_or.accumulate(piece, axis=axis)
         & np.flip(np.logical_or.accumulate(np.flip(piece, axis), axis=axis), axis)
@@ -133,7 +133,7 @@ def _longest(ink: Array) -> int:
 
 
 def is_rectangle(area: Array) -> bool:
-    """Return whether a filled piece is nearly a rectangle, however it is turned."""
+    """Return whether a filled piece is nearly a rectangle, at any angle."""
     rows = np.flatnonzero(area.any(axis=1))
     first, last = area[rows].argmax(axis=1), area.shape[1] - area[rows, ::-1].argmax(axis=1)
     y = np.concatenate([rows, rows, rows + 1, rows + 1])
@@ -144,24 +144,24 @@ def is_rectangle(area: Array) -> bool:
     return bool(area.sum() >= LEAST_RECTANGLE * smallest)
 
 
-def _ends_sharply(area: Array, grey: Array) -> bool:
-    """Return whether there is a step at the edge of the paper, not the slope of a shadow."""
+def _ends_sharply(area: Array, gray: Array) -> bool:
+    """Return whether brightness has a step at the paper's edge, unlike the slope of a shadow."""
     from scipy.ndimage import binary_dilation, binary_erosion
 
     reach = 1 + max(area.shape) // 150
-    within = np.median(grey[area & ~binary_erosion(area, iterations=reach, border_value=1)])
-    # A box's line may be thin: each distance by itself.
+    within = np.median(gray[area & ~binary_erosion(area, iterations=reach, border_value=1)])
+    # A box's line may be thin: each distance is checked separately.
     for _ in range(reach):
         wider = binary_dilation(area)
         beyond = wider & ~area
-        if beyond.any() and abs(np.median(grey[beyond]) - within) >= LEAST_STEP:
+        if beyond.any() and abs(np.median(gray[beyond]) - within) >= LEAST_STEP:
             return True
         area = wider
     return False
 
 
-def _cut_out(colours: Array, paper: Paper) -> Array:
-    """Crop to a paper; what is beyond becomes as the nearest bare paper is."""
+def _cut_out(colors: Array, paper: Paper) -> Array:
+    """Crop to the paper; pixels beyond it are replaced by the nearest ink-free paper."""
     from scipy.ndimage import binary_erosion, distance_transform_edt
 
     edge = 1 + int(EDGE * max(paper.area.shape))
@@ -170,5 +170,5 @@ def _cut_out(colours: Array, paper: Paper) -> Array:
     part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     inner, bare = inner[part], (inner & paper.bare)[part]
     nearest = distance_transform_edt(~bare, return_distances=False, return_indices=True)
-    cut: Array = np.where(inner[..., None], colours[part], colours[part][tuple(nearest)])
+    cut: Array = np.where(inner[..., None], colors[part], colors[part][tuple(nearest)])
     return cut

@@ -1,7 +1,7 @@
-"""Models for other programs, and weights that other programs trained.
+"""Models for other programs, and weights trained by other programs.
 
-`export.py` and `load.py` are the ways out and in, by a file's ending; a module a format or
-library. `layers.py` sees that what comes in is a network of this package.
+`export.py` and `import_weights.py` choose the format by a file's ending; there is one module per
+format or library. `layers.py` checks that imported layers are a network of this package.
 """
 
 from mnn_gpu.interop.export import export_model

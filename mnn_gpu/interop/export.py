@@ -1,4 +1,4 @@
-"""The way out: a model as a file for another program, chosen by the file's ending."""
+"""Writing a model for another program, in the format given by the file's ending."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mnn_gpu.storage.atomic_write import explained
 
 
 class Writer(Protocol):
-    """Writes a model to a file, its parameters stored as ``dtype`` (default: as they are)."""
+    """Writes a model to a file, with parameters stored as ``dtype`` (default: unchanged)."""
 
     def __call__(self, path: str | Path, model: Model, *, dtype: str | None = None) -> None: ...
 
 
-# A format more is a line more here, and one in the help of `mnn_gpu.cli.export`.
+# To add a format, add a line here and one in the help of `mnn_gpu.cli.export`.
 WRITERS: dict[str, Writer] = {
     ".html": write_page,
     ".npz": write_npz,
@@ -34,9 +34,9 @@ MARKS = (
     b"layer_sizes.npy",  # .npz
     b"Draw a digit and watch a neural network read it.",  # .html
 )
-"""What the files of these writers contain, near their beginning or their end."""
+"""Byte strings near the beginning or the end of every file written by these writers."""
 END = 1 << 17
-"""Bytes of a file, at its beginning and at its end, in which a mark is looked for."""
+"""Number of bytes at the beginning and at the end of a file that are searched for a mark."""
 
 
 def export_model(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
@@ -45,20 +45,20 @@ def export_model(path: str | Path, model: Model, *, dtype: str | None = None) ->
     Parameters
     ----------
     path : path
-        Its ending decides the format: .html for a page to draw digits on (see
+        The ending determines the format: .html for a page to draw digits on (see
         `mnn_gpu.interop.web_page`), .npz for NumPy (see `mnn_gpu.interop.npz`), .onnx for
-        onnxruntime and its like (see `mnn_gpu.interop.onnx`), .safetensors for PyTorch and this
+        onnxruntime and others (see `mnn_gpu.interop.onnx`), .safetensors for PyTorch and this
         package (see `save_model`).
     model : Model
     dtype : {"float16", "float32", "float64"}, optional
-        What to store the parameters as. Default: as they are, in .onnx float32, in .html
+        Data type of the stored parameters. Default: the model's; in .onnx float32, in .html
         float16.
 
     Raises
     ------
     UsageError
-        If the ending is none of these, the package for it is not installed, the format does
-        not suit the model or the dtype, or the parameters are not finite as ``dtype``.
+        If the ending is not one of these, a required package is not installed, the format does
+        not support the model or the dtype, or the parameters are not finite as ``dtype``.
     OutputError
         If the file cannot be written.
     """
@@ -66,23 +66,23 @@ def export_model(path: str | Path, model: Model, *, dtype: str | None = None) ->
 
 
 def writer_for(path: str | Path) -> Writer:
-    """Return what writes files of this ending, or raise a UsageError."""
+    """Return the writer for a file's ending, or raise a UsageError."""
     ending = Path(path).suffix.lower()
     if ending not in WRITERS:
         raise UsageError(
-            f"{path} ends in none of the formats that a model is exported to.",
+            f"{path} does not end in an export format.",
             f"Give a file that ends in {', '.join(WRITERS)}.",
         )
     return WRITERS[ending]
 
 
 def check_replaceable(path: Path, force: bool) -> None:
-    """Check that a file that exists is a model, as this package writes them, or empty.
+    """Check that an existing file is empty or a model written by this package.
 
     Parameters
     ----------
     path : Path
-        One that `mnn_gpu.data.overwriting.check_output` allows.
+        A path accepted by `mnn_gpu.data.overwriting.check_output`.
     force : bool
         Whether any file may be replaced.
 
@@ -93,7 +93,7 @@ def check_replaceable(path: Path, force: bool) -> None:
     if force or not path.is_file() or is_export(path):
         return
     raise OutputError(
-        f"{path} exists and is not a model that mnn_gpu wrote.",
+        f"{path} exists and is not a model written by mnn_gpu.",
         "Give another name, or replace it with --force.",
     )
 
@@ -103,5 +103,5 @@ def is_export(path: Path) -> bool:
     with explained(path), path.open("rb") as file:
         ends = file.read(END)
         file.seek(max(0, path.stat().st_size - END))
-        ends += file.read(END)  # A .npz lists its arrays at its end.
+        ends += file.read(END)  # A .npz has its directory at its end.
     return not ends or any(mark in ends for mark in MARKS)

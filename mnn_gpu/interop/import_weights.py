@@ -1,4 +1,4 @@
-"""The way in: weights that another program trained, from a file without code in it."""
+"""Importing weights trained by another program, from a file that contains no code."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def import_model(
     mean: npt.ArrayLike = 0.0,
     std: npt.ArrayLike = 1.0,
 ) -> Model:
-    """Read a network that another program trained: ReLU between Linear layers.
+    """Read a network trained by another program: Linear layers with ReLU between them.
 
-    A file of weights does not tell what is computed between them: it is taken for ReLU,
-    and for softmax at the end.
+    A file of weights does not record the activations: ReLU between the layers and softmax at
+    the end are assumed.
 
     Parameters
     ----------
     path : path
-        .safetensors with the names of a PyTorch ``state_dict``, or .npz with these or with
-        the formulas' names ``W1, b1, W2, ...``. The layers are ordered by the numbers in
+        .safetensors with the names of a PyTorch ``state_dict``, or .npz with these names or
+        those of the formulas, ``W1, b1, W2, ...``. The layers are ordered by the numbers in
         the names; weights are (outputs, inputs).
     classes : (outputs,), integer, optional
-        The label that each output stands for. Default: what the file says, else 0, 1, 2, ...
+        The label of each output. Default: as given in the file, else 0, 1, 2, ...
     mean, std : float or (features,)
         The network was trained on ``(X - mean) / std`` of pixels X from 0 to 1, such as
-        torchvision's Normalize; they become part of the first layer. For one that was
-        trained on 0 to 255 the std is 1/255.
+        torchvision's Normalize; they are folded into the first layer. If it was trained on
+        pixels from 0 to 255, std is 1/255.
 
     Returns
     -------
@@ -51,9 +51,9 @@ def import_model(
     Raises
     ------
     UsageError
-        If the ending is another, or classes, mean or std do not fit.
+        If the ending is another, or classes, mean or std do not match the network.
     ModelFileError
-        If the file is missing or damaged, or is no such network.
+        If the file is missing or damaged, or is not such a network.
     """
     path = Path(path)
     readers = {".npz": read_npz, ".safetensors": _read_safetensors}
@@ -87,12 +87,12 @@ def _read_safetensors(path: Path) -> Weights:
             tensors = {}
             for name in file.keys():  # noqa: SIM118
                 if file.get_slice(name).get_dtype() == "BF16":
-                    raise TypeError(f"{name} holds bfloat16, which NumPy lacks")
+                    raise TypeError(f"{name} is bfloat16, which NumPy does not support")
                 tensors[name] = file.get_tensor(name)
     except ModelFileError:
         raise
     except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
-        # The last three: other element types and shapes that NumPy does not know.
+        # The last three: data types and shapes that NumPy does not support.
         raise ModelFileError(
             f"{path} cannot be read as safetensors ({error}).", SAVE_CURE
         ) from error

@@ -1,4 +1,4 @@
-"""NumPy archives: arrays with the names and shapes of the formulas, no pickle."""
+"""NumPy archives: arrays with the names and shapes of the formulas, without pickle."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from mnn_gpu.storage.atomic_write import write_atomically
 from mnn_gpu.version import __version__
 
 ABOUT = ("layer_sizes", "classes", "info", "pixel_max", "version")
-"""What an archive holds besides the parameters."""
+"""Arrays of an archive other than parameters."""
 CURE = "Save the parameters as W1, b1, W2, b2, ... or by PyTorch's names, with numpy.savez."
 
 
 def write_npz(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
     """Write a model as a NumPy archive, for ``numpy.load(path, allow_pickle=False)``.
 
-    The arrays are those of the formulas: ``W1`` (outputs, inputs), ``b1`` (outputs, 1),
-    ``W2``, ``b2``, ...; besides ``layer_sizes`` and ``classes``, int64 or str, ``info``, a text
-    that holds JSON, ``pixel_max`` and ``version``. Two hidden layers, on pixels divided by
-    ``pixel_max`` whose columns are images, ``X`` (features, m), are three lines::
+    The parameters are those of the formulas: ``W1`` (outputs, inputs), ``b1`` (outputs, 1),
+    ``W2``, ``b2``, ...; further arrays are ``layer_sizes`` and ``classes``, int64 or str,
+    ``info``, JSON text, ``pixel_max`` and ``version``. For pixels ``X`` (features, m), divided
+    by ``pixel_max``, with one image per column, prediction with two hidden layers is::
 
         A1 = np.maximum(model["W1"] @ X + model["b1"], 0)
         A2 = np.maximum(model["W2"] @ A1 + model["b2"], 0)
@@ -44,12 +44,12 @@ def write_npz(path: str | Path, model: Model, *, dtype: str | None = None) -> No
     path : path
     model : Model
     dtype : {"float16", "float32", "float64"}, optional
-        What to store the parameters as. Default: as they are.
+        Data type of the stored parameters. Default: the model's.
 
     Raises
     ------
     UsageError
-        If the dtype is none of these, or the parameters are not finite in it.
+        If the dtype is not one of these, or the parameters are not finite in it.
     OutputError
         If the file cannot be written.
     """
@@ -69,12 +69,12 @@ def write_npz(path: str | Path, model: Model, *, dtype: str | None = None) -> No
 
 
 def read_npz(path: Path) -> Weights:
-    """Read what `write_npz` wrote, or parameters that others saved by PyTorch's names.
+    """Read a file written by `write_npz`, or parameters saved with PyTorch's names.
 
     Raises
     ------
     ModelFileError
-        If the archive is damaged, holds pickled objects, or is no network of this package.
+        If the archive is damaged, contains pickled objects, or is not a network of this package.
     """
     try:
         with open_archive(path) as archive:
@@ -88,24 +88,24 @@ def read_npz(path: Path) -> Weights:
     layers = layers_by_name(arrays, str(path))
     classes = about.get("classes")
     if classes is not None and not usable_classes(classes, len(layers[-1][1])):
-        raise ModelFileError(f"{path}: its classes do not fit its last layer.", CURE)
+        raise ModelFileError(f"{path}: its classes do not match its last layer.", CURE)
     return Weights(layers, classes, _info(about.get("info"), path), _pixel_max(about, path))
 
 
 def _pixel_max(about: Mapping[str, npt.NDArray[Any]], path: Path) -> float:
-    """Return the largest value of a pixel; 255 in files of others and of earlier versions."""
+    """Return the largest pixel value; 255 in files of other programs and of earlier versions."""
     value = about.get("pixel_max", np.array(255.0))
     if value.shape != () or value.dtype.kind != "f" or not 0 < value < math.inf:
-        raise ModelFileError(f"{path}: its pixel_max is no positive number.", CURE)
+        raise ModelFileError(f"{path}: its pixel_max is not a positive number.", CURE)
     return float(value)
 
 
 def _info(text: npt.NDArray[Any] | None, path: Path) -> dict[str, Any]:
-    """Return the mapping that a JSON text holds; an empty one where there is none."""
+    """Return the mapping in a JSON text; an empty one without text."""
     try:
         info = {} if text is None else json.loads(str(text[()]))
         if not isinstance(info, dict):
-            raise TypeError("it is no mapping")
+            raise TypeError("it is not a mapping")
     except (ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path}: its info is not JSON ({error}).", CURE) from error
     return info

@@ -20,30 +20,31 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET, IR_VERSION = 13, 7
-"""Of ONNX 1.8 (2020). The first opset whose Softmax works along one axis, so that it means
-the same to every runtime. Nothing here needs a later one, which older runtimes would refuse."""
+"""From ONNX 1.8 (2020). The first opset whose Softmax acts along a single axis, so that it is
+unambiguous for every runtime. No later opset is needed, which older runtimes would reject."""
 LARGEST, ROOM = 2**31 - 1, 2**20
-"""Bytes that a protobuf message, which an ONNX file is, can have; kept for all but parameters."""
+"""Largest size in bytes of a protobuf message, such as an ONNX file, less a reserve for all but
+the parameters."""
 FEEDING = (
-    "pixels: (N, {features}) float32 from 0 to 1 (values / {pixel_max:g}), an image a row, its "
-    "lines end to end. probabilities: (N, classes). label: (N,), the most probable class."
+    "pixels: (N, {features}) float32 from 0 to 1 (values / {pixel_max:g}), one image per row, "
+    "row by row. probabilities: (N, classes). label: (N,), the most probable class."
 )
 
 
 def write_onnx(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
     """Write a model as ONNX: pixels in, probabilities and labels out.
 
-    Input: ``pixels`` (N, features), float32, 0 to 1; N is free. Outputs: ``probabilities``
-    (N, classes), float32, and ``label`` (N,), int64 or string, the most probable of the model's own
-    classes. The file's metadata tell how to feed it and how it came about.
+    Input: ``pixels`` (N, features), float32, 0 to 1; N is variable. Outputs: ``probabilities``
+    (N, classes), float32, and ``label`` (N,), int64 or string, the most probable of the model's
+    classes. The file's metadata describe its input and its training.
 
     Parameters
     ----------
     path : path
     model : Model
     dtype : {"float16", "float32", "float64"}, optional
-        What to store the parameters as. Default: float32, in which a file of float16 is
-        computed too. A file of float64 is computed in it, which few runtimes can.
+        Data type of the stored parameters. Default: float32. Files with float16 are computed
+        in float32, files with float64 in float64, which few runtimes support.
 
     Raises
     ------
@@ -57,14 +58,14 @@ def write_onnx(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     one_of("dtype", dtype, FLOATS)
     if model.theta.size * np.dtype(dtype).itemsize > LARGEST - ROOM:
         raise UsageError(
-            "The model is too large for ONNX, whose files end at 2 GB.",
+            "The model is too large for ONNX, whose files are limited to 2 GB.",
             "Store it as float16, or export it as .npz or .safetensors.",
         )
     write_atomically(path, to_onnx(model, dtype).SerializeToString())
 
 
 def to_onnx(model: Model, dtype: str) -> onnx.ModelProto:
-    """Return what `write_onnx` writes."""
+    """Return the model that `write_onnx` writes."""
     try:
         from onnx import TensorProto, helper, numpy_helper
     except ImportError as error:
@@ -98,7 +99,7 @@ def to_onnx(model: Model, dtype: str) -> onnx.ModelProto:
 
 
 def _nodes(depth: int, dtype: np.dtype[Any]) -> Iterator[onnx.NodeProto]:
-    """Yield the formulas: rows are samples here, so ``Z[l] = A[l-1] W[l]^T + b[l]``."""
+    """Yield the nodes of the formulas; rows are samples: ``Z[l] = A[l-1] W[l]^T + b[l]``."""
     from onnx import TensorProto
     from onnx.helper import make_node
 

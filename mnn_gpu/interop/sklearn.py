@@ -1,4 +1,4 @@
-"""Networks that scikit-learn trained. scikit-learn itself is not imported."""
+"""Importing networks from scikit-learn, without importing scikit-learn."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ CURE = 'Train an MLPClassifier(activation="relu") on one column of labels.'
 
 
 def from_sklearn(classifier: Any, *, mean: npt.ArrayLike = 0.0, std: npt.ArrayLike = 1.0) -> Model:
-    """Make a model of a fitted ``sklearn.neural_network.MLPClassifier``.
+    """Convert a fitted ``sklearn.neural_network.MLPClassifier`` to a model.
 
-    The logistic output of a classifier of two classes becomes two outputs with a softmax,
-    of the same probabilities: sigmoid(z) = softmax(0, z).
+    The logistic output of a classifier of two classes is converted to two outputs with a softmax
+    and equal probabilities: sigmoid(z) = softmax(0, z).
 
     Parameters
     ----------
     classifier : MLPClassifier
-        Fitted, with ReLU. Of a class with the attributes ``coefs_``, ``intercepts_``,
+        Fitted, with ReLU. Any class with the attributes ``coefs_``, ``intercepts_``,
         ``classes_``, ``activation`` and ``out_activation_``.
     mean, std : float or (features,)
-        See `import_model`; ``mean_`` and ``scale_`` of a StandardScaler that came before.
+        See `import_model`; ``mean_`` and ``scale_`` of a preceding StandardScaler.
 
     Returns
     -------
@@ -37,9 +37,9 @@ def from_sklearn(classifier: Any, *, mean: npt.ArrayLike = 0.0, std: npt.ArrayLi
     Raises
     ------
     UsageError
-        If it is not fitted, or mean or std do not fit.
+        If it is not fitted, or mean or std do not match the inputs.
     ModelFileError
-        If it is a regressor, tells several labels at once, has another activation, or
+        If it is a regressor or a multilabel classifier, has another activation, or has
         labels that are not whole numbers.
     """
     source = f"the {type(classifier).__name__}"
@@ -65,7 +65,7 @@ def from_sklearn(classifier: Any, *, mean: npt.ArrayLike = 0.0, std: npt.ArrayLi
 
 
 def _with_softmax(layers: Layers, out_activation: str, source: str) -> list[Layer]:
-    """Return the layers that give with a softmax what these give with their own output."""
+    """Return layers with a softmax output that are equivalent to these with their own output."""
     W, b = layers[-1]
     if out_activation == "softmax":
         return list(layers)

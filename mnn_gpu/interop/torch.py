@@ -1,4 +1,4 @@
-"""Networks that PyTorch trained, from memory. PyTorch itself is not imported."""
+"""Importing networks from PyTorch objects in memory, without importing PyTorch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mnn_gpu.interop.tensor_names import layers_by_name
 from mnn_gpu.models.model import Model
 
 IDLE = {"Dropout", "Flatten", "Identity"}
-"""Modules that change nothing when predicting."""
+"""Modules that have no effect in prediction."""
 CHAIN = re.compile(r"Linear( ReLU Linear)*( Softmax| LogSoftmax)?")
 
 
@@ -26,15 +26,15 @@ def from_torch(
     mean: npt.ArrayLike = 0.0,
     std: npt.ArrayLike = 1.0,
 ) -> Model:
-    """Make a model of a network that PyTorch trained: Linear layers with ReLU between.
+    """Convert a PyTorch network to a model: Linear layers with ReLU between them.
 
     Parameters
     ----------
     network : torch.nn.Sequential, another torch.nn.Module, or a state_dict
-        A Sequential's modules are looked at: Linear and ReLU in turn, Dropout, Flatten and
-        Identity anywhere, Softmax or LogSoftmax at the end. Other modules and state_dicts do
-        not tell what they compute between their Linear layers: it is taken for ReLU. Layers
-        are ordered by the numbers in their names.
+        The modules of a Sequential are checked: alternating Linear and ReLU, Dropout, Flatten
+        and Identity anywhere, Softmax or LogSoftmax at the end. For other modules and
+        state_dicts, ReLU between the Linear layers is assumed. Layers are ordered by the
+        numbers in their names.
     classes, mean, std
         See `import_model`.
 
@@ -46,9 +46,9 @@ def from_torch(
     Raises
     ------
     ModelFileError
-        If it is no such network.
+        If it is not such a network.
     UsageError
-        If classes, mean or std do not fit, or ``network`` is none of these.
+        If classes, mean or std do not match it, or ``network`` is not one of these types.
     """
     source, tensors = f"the {type(network).__name__}", network
     if hasattr(network, "modules") and not isinstance(network, type):
@@ -63,7 +63,7 @@ def from_torch(
 
 
 def _check_modules(network: Any, source: str) -> None:
-    """Raise a ModelFileError if the modules are seen to compute something else."""
+    """Raise a ModelFileError if the modules are known to compute something else."""
     modules = _in_turn(network) if _is_chain(network) else network.modules()
     names = [type(module).__name__ for module in modules if next(module.children(), None) is None]
     computing = [name for name in names if name not in IDLE]
@@ -73,7 +73,7 @@ def _check_modules(network: Any, source: str) -> None:
 
 
 def _parameters(network: Any) -> dict[str, Any]:
-    """Return the state_dict; that of nested Sequentials as if they were one."""
+    """Return the state_dict; nested Sequentials are flattened."""
     if not _is_chain(network):
         return dict(network.state_dict())
     return {
@@ -84,12 +84,12 @@ def _parameters(network: Any) -> dict[str, Any]:
 
 
 def _is_chain(module: Any) -> bool:
-    """Whether a module is known to run its modules one after the other."""
+    """Return whether a module is known to apply its modules in sequence."""
     return type(module).__name__ == "Sequential"
 
 
 def _in_turn(module: Any) -> Iterator[Any]:
-    """Yield the modules of nested Sequentials as they run, repeated ones each time."""
+    """Yield the modules of nested Sequentials in order of execution, including repetitions."""
     if not _is_chain(module):
         yield module
         return
@@ -101,7 +101,7 @@ def _on_host(tensor: Any, name: str) -> npt.NDArray[Any]:
     try:
         if hasattr(tensor, "detach"):
             tensor = tensor.detach().cpu()
-            # NumPy has no bfloat16; float32 holds every one of its values.
+            # NumPy has no bfloat16; float32 represents all of its values.
             tensor = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
         return np.asarray(tensor)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -1,1 +1,1 @@
-"""Models: their file format, prediction, evaluation, and the model that the package contains."""
+"""Models: file format, prediction, evaluation, and the model that is included in the package."""

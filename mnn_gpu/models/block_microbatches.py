@@ -1,4 +1,4 @@
-"""Data that stay on the disk, gone through once: read while the device is at work on others."""
+"""One pass over data on disk, read ahead while the device computes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mnn_gpu.step.microbatches import Microbatch, slices
 from mnn_gpu.utils.prefetch import prefetch
 
 PREFETCH_PIECES = 2
-"""So many pieces of a few megabytes may lie ready."""
+"""Number of pieces, of a few megabytes each, that are read ahead."""
 
 
 @dataclass(frozen=True)
 class BlockMicrobatches:
-    """The rows of some blocks in shards, for scores; read anew whenever they are gone through.
+    """The rows of some blocks in shards, for evaluation; read again in each iteration over them.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class BlockMicrobatches:
         With labels.
     classes : (classes,), int64 or str
     which : iterable of int
-        The numbers of the blocks.
+        Indices of the blocks.
     rows : int
-        In a shard, at most.
+        Rows per shard, at most.
     backend : Backend
     """
 
@@ -56,5 +56,5 @@ class BlockMicrobatches:
 def prefetch_blocks(
     blocks: Blocks, which: Iterable[int]
 ) -> Generator[tuple[int, Piece], None, None]:
-    """Yield the rows of some blocks, see `Blocks.whole`; a thread reads a little in advance."""
+    """Yield the rows of some blocks, see `Blocks.whole`; a thread reads them ahead."""
     return prefetch(blocks.whole(which), PREFETCH_PIECES)

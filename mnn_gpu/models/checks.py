@@ -1,4 +1,4 @@
-"""Checks of the images that a model is given, and of what the ranks of a job were given."""
+"""Checks of the images passed to a model, and that all ranks were given the same data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mnn_gpu.models.model import Model
 
 
 def checked_images(model: Model, X: npt.ArrayLike | Dataset, source: str) -> npt.NDArray[Any]:
-    """Return images as bytes from 0 to 255 or as floats from 0 to 1, as the model takes them."""
+    """Return images as uint8 from 0 to 255 or floats from 0 to 1, in the model's feature order."""
     source = X.source if isinstance(X, Dataset) else source
     X = checked_pixels(in_order(X, model.feature_names, source), source)
     _check_features(model, X.shape[1], source, X.size)
@@ -28,7 +28,7 @@ def checked_images(model: Model, X: npt.ArrayLike | Dataset, source: str) -> npt
 
 
 def checked_blocks(model: Model, blocks: Blocks) -> Blocks:
-    """Return blocks with the model's features in its order, scaled as it was trained."""
+    """Return blocks with the model's features in its order, scaled as in its training."""
     blocks = blocks_in_order(blocks, model.feature_names)
     _check_features(model, blocks.features, blocks.source)
     scale = chosen_scale(blocks.pixel_max, blocks.dtype, model.pixel_max, blocks.source)

@@ -1,4 +1,4 @@
-"""The accuracy and the loss of a model on labelled images."""
+"""The accuracy and the loss of a model on labeled images."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from mnn_gpu.utils import html
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a model does on labelled images.
+    """The result of a model on labeled images.
 
     Attributes
     ----------
     rows : int
     errors : int
-        How many labels it misses.
+        Number of wrong predictions.
     accuracy : float
         From 0 to 1.
     loss : float
@@ -74,26 +74,26 @@ def evaluate(
     source: str = "the data",
     comm: Any = None,
 ) -> Evaluation:
-    """Hold a model's answers against the labels.
+    """Compare a model's predictions with the labels.
 
     Parameters
     ----------
     model : Model
     X : see `predict_proba`
-        Or what `open_blocks` returns, which is read while the device is at work.
+        Or the result of `open_blocks`, which is read while the device computes.
     y : (rows,), the labels
-        To be left out of data that bring their own.
+        Leave out if the data have labels.
     backend : Backend, optional
         Default: `select_backend()`.
     source : str
         What to call the data in an error message.
     comm : mpi4py.MPI.Comm, optional
-        See `train`: each rank evaluates some of the rows; all return the whole evaluation.
+        See `train`: each rank evaluates part of the rows; all return the full evaluation.
 
     Raises
     ------
     DataError
-        If pixels or labels are not such, or a label is none of the model's.
+        If pixels or labels are not valid, or a label is not one of the model's classes.
     """
     ranks = ranks_of(comm)
     check_same(ranks, "evaluate")
@@ -101,12 +101,12 @@ def evaluate(
     backend = ranks.on_all_ranks(
         lambda: ranks.backend() if given is None else checked_backend(given)
     )
-    # The ranks share out the shards, so these have the same rows on all, whatever the device.
+    # The ranks divide the shards, so all ranks use the same shard size, whatever the device.
     rows = -ranks.max(-backend.shard_rows)
     shards = ranks.on_all_ranks(lambda: _own_shards(model, X, y, source, backend, rows, ranks))
     check_same_call(ranks, "evaluate", model, backend, X, y)
     with backend.translate_errors():
-        # What lies on the disk may fail one rank alone.
+        # Reading from disk may fail on one rank only.
         scores = ranks.on_all_ranks(lambda: score_shards(backend, _layers(model, backend), shards))
         return evaluation(np.concatenate(ranks.allgather(scores)))
 
@@ -120,7 +120,7 @@ def _own_shards(
     shard_rows: int,
     ranks: ProcessGroup,
 ) -> Iterable[Microbatch]:
-    """Check images and labels, and return this rank's shards of them."""
+    """Check images and labels, and return this rank's shards."""
     if isinstance(X, Blocks):
         check_labelled(X.source, X.labelled, y)
         X = checked_blocks(model, X)
@@ -138,7 +138,7 @@ def _own_shards(
 def score_shards(
     backend: Backend, layers: Sequence[Layer], shards: Iterable[Microbatch]
 ) -> npt.NDArray[np.float64]:
-    """Hold a network's answers against the labels; all on the device, one look at the end.
+    """Evaluate a network on shards on the device; results are transferred once, at the end.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def score_shards(
     Returns
     -------
     (shards, 3), float64
-        Of each shard the rows, the right answers and the sum of the losses.
+        For each shard: rows, correct predictions and the sum of the losses.
     """
     dtype = layers[0][0].dtype
     xp = array_namespace(layers[0][0])
@@ -159,7 +159,7 @@ def score_shards(
         Z, _ = network.forward(layers, network.scale_pixels(X, dtype))
         Y = network.one_hot(labels, Z[-1].shape[0], dtype)
         loss, _ = cross_entropy(Z[-1], Y)
-        # `cross_entropy` counts a tie as right, `predict` takes the first class.
+        # `cross_entropy` counts a tie as correct, `predict` returns the first class.
         right = xp.astype(network.predict(Z[-1]) == labels, xp.int32)
         rows.append(X.shape[1])
         losses.append(loss)
@@ -183,6 +183,6 @@ def _layers(model: Model, backend: Backend) -> list[Layer]:
 def _shards(
     X: npt.NDArray[Any], index: npt.NDArray[np.int32], runs: Sequence[slice], backend: Backend
 ) -> Iterator[Microbatch]:
-    """Bring runs of host rows to the device, one at a time."""
+    """Transfer slices of host rows to the device, one at a time."""
     for rows in runs:
         yield backend.asarray(X[rows]).T, backend.asarray(index[rows])

@@ -1,4 +1,4 @@
-"""A trained network: its parameters on the host and what is needed to use them."""
+"""A trained network: its parameters on the host and the data needed to use them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Model:
     theta : (parameters,), float32 or float64
         All weights and biases: ``W[1], b[1], W[2], b[2], ...``
     layer_sizes : tuple of int
-        Features, hidden units layer by layer, classes.
+        Number of features, of units in each hidden layer, and of classes.
     classes : (classes,), int64 or str, sorted
-        The label that each output stands for.
+        The label of each output.
     info : mapping
-        How it came about: recipe, seed, accuracies, package version, the training's curve;
-        besides ``feature_names``, the names of the columns of its training data.
+        How it was trained: recipe, seed, accuracies, package version, learning curve;
+        also ``feature_names``, the column names of the training data.
     pixel_max : float
-        The scale of its training data: what stands for 1 among the pixels, such as 255.
+        The pixel value in the training data that is scaled to 1, such as 255.
     """
 
     theta: npt.NDArray[Any]
@@ -45,12 +45,12 @@ class Model:
 
     @property
     def features(self) -> int:
-        """How many inputs a sample has."""
+        """The number of inputs."""
         return self.layer_sizes[0]
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the inputs, if the training data had some; else None."""
+        """The names of the inputs, or None if the training data had none."""
         names = self.info.get("feature_names")
         if isinstance(names, (list, tuple)) and len(names) == self.features:
             return text_names(names)
@@ -61,7 +61,7 @@ class Model:
 
 
 def _as_html(model: Model) -> str:
-    """Return a model's layers, labels and how it came about."""
+    """Return a model's layers, labels and training as an HTML table."""
     info = model.info
     rows = [
         ("layers", "-".join(map(str, model.layer_sizes))),

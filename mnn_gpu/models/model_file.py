@@ -25,21 +25,21 @@ from mnn_gpu.storage.safetensors_file import check_header, tensor_file
 from mnn_gpu.utils.validation import one_of
 
 FLOATS = ("float16", "float32", "float64")
-"""What parameters are stored as."""
+"""Data types in which parameters can be stored."""
 SHIPPED = {"record": Path(__file__).parent / "record.safetensors"}
-"""Models that come with the package, by name."""
+"""Models included in the package, by name."""
 
 
 def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
-    """Write a model: tensors named as PyTorch names them, its description as metadata.
+    """Write a model: tensors named as in PyTorch, its description as metadata.
 
     ``0.weight`` (outputs, inputs), ``0.bias`` (outputs,), ``2.weight``, ... are the
     parameters of ``net = torch.nn.Sequential(Linear, ReLU, Linear, ReLU, Linear)``, so that
-    ``net.load_state_dict(safetensors.torch.load_file(path))`` fills it; what it returns
-    is the last layer's Z, before the softmax.
+    ``net.load_state_dict(safetensors.torch.load_file(path))`` loads it; the network returns
+    the last layer's Z, before the softmax.
 
-    The file appears whole or not at all: it is written beside its place, flushed to the
-    disk and renamed.
+    The file is written atomically: to a temporary file in the same folder, which is flushed
+    to disk and renamed.
 
     Parameters
     ----------
@@ -47,15 +47,15 @@ def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> N
         Ends in .safetensors by convention. An existing file is replaced.
     model : Model
     dtype : {"float16", "float32", "float64"}, optional
-        What to store the parameters as. Default: as they are. Half the size, float16
-        keeps three digits of each; `load_model` makes float32 of them.
+        Data type of the stored parameters. Default: the model's. float16 halves the size and
+        keeps three digits of each parameter; `load_model` converts it to float32.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     UsageError
-        If the dtype is none of these, or the parameters are not finite in it, or the name
+        If the dtype is not one of these, the parameters are not finite in it, or the name
         has the ending of another format, such as .npz.
     """
     check_model_name(path)
@@ -67,7 +67,7 @@ def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> N
 
 
 def check_model_name(path: str | Path) -> None:
-    """Check that a file's name does not promise another format than safetensors.
+    """Check that a file's name does not have the ending of another format.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def check_model_name(path: str | Path) -> None:
 
 
 def stored_layers(model: Model, dtype: str | None) -> list[Layer]:
-    """Return ``[(W[1], b[1]), ...]`` as the floats that a file is to hold; see `save_model`."""
+    """Return ``[(W[1], b[1]), ...]`` in the data type to be stored; see `save_model`."""
     if dtype is not None:
         one_of("dtype", dtype, FLOATS)
     with np.errstate(over="ignore"):
@@ -99,22 +99,22 @@ def stored_layers(model: Model, dtype: str | None) -> list[Layer]:
 
 
 def located(path: str | Path) -> str | Path:
-    """Return the file of a shipped model that is given by its name, or else the path itself."""
+    """Return the path of an included model if given its name, else the path itself."""
     return SHIPPED[str(path)] if str(path) in SHIPPED and not Path(path).is_file() else path
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model that `save_model` wrote, of this version or of an earlier one.
+    """Read a model written by `save_model`, of this version or an earlier one.
 
     Parameters
     ----------
     path : path
-        Or ``"record"``, if there is no such file: the model that comes with the package.
+        Or ``"record"``, if no such file exists: the model included in the package.
 
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, of another program, or does not fit together.
+        If the file is missing, damaged, inconsistent or from another program.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -136,7 +136,7 @@ def load_model(path: str | Path) -> Model:
     except ModelFileError:
         raise
     except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
-        # The last three: element types and shapes that NumPy does not know.
+        # The last three: data types and shapes that NumPy does not support.
         kind = kind_of(Path(path))
         if kind not in (None, "a model file"):
             raise ModelFileError(
@@ -144,7 +144,7 @@ def load_model(path: str | Path) -> Model:
                 "Give the model first, then the data; mnn-gpu import reads other programs' models.",
             ) from error
         raise ModelFileError(
-            f"{path} is not a whole model file ({error}).", FOREIGN_CURE
+            f"{path} is not a complete model file ({error}).", FOREIGN_CURE
         ) from error
     theta = checked_theta(tensors, sizes, metadata["format"], path)
     return Model(theta, sizes, classes, info, pixel_max)

@@ -1,4 +1,4 @@
-"""The format of model files: what the tensors are called, and the description beside them."""
+"""The format of model files: names of the tensors, and the metadata."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ FOREIGN_CURE = "Give a model that train or save_model wrote (.safetensors)."
 
 
 def tensor_names(l: int, file_format: str) -> tuple[str, str]:
-    """Return what the weights and the biases of layer l are called, counted from 1."""
+    """Return the names of the weights and the biases of layer l, counted from 1."""
     if file_format == FORMER_FORMAT:
         return f"W{l}", f"b{l}"
-    # In a torch.nn.Sequential every other module is a ReLU.
+    # In torch.nn.Sequential every second module is a ReLU.
     return f"{2 * l - 2}.weight", f"{2 * l - 2}.bias"
 
 
 def description(model: Model) -> dict[str, str]:
-    """Return what a file tells of a model besides its parameters: text, most of it JSON."""
+    """Return a model's metadata in a file, without its parameters: text, mostly JSON."""
     return {
         "version": __version__,
         "layer_sizes": json.dumps(list(model.layer_sizes)),
@@ -67,16 +67,16 @@ def checked_description(
         ):
             raise ValueError("its description has values of the wrong kind")
         if not isinstance(pixel_max, int | float) or not 0 < pixel_max < math.inf:
-            raise ValueError("its pixel_max is no positive number")
+            raise ValueError("its pixel_max is not a positive number")
         if sizes[-1] != len(classes) or sorted(set(classes)) != classes:
-            raise ValueError("its classes do not fit its last layer")
+            raise ValueError("its classes do not match its last layer")
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"{path} is damaged: {error}.", FOREIGN_CURE) from error
     return tuple(sizes), np.asarray(classes), info, float(pixel_max)
 
 
 def _are_labels(classes: list[Any]) -> bool:
-    """Return whether all are whole numbers from 0 up, or all are names."""
+    """Return whether all are non-negative integers, or all are names."""
     numbers = all(type(label) is int and 0 <= label < 2**53 for label in classes)
     return numbers or all(type(label) is str and 0 < len(label) <= LONGEST for label in classes)
 
@@ -87,7 +87,7 @@ def checked_theta(
     file_format: str,
     path: str | Path,
 ) -> npt.NDArray[Any]:
-    """Join the tensors after seeing that each has the shape the sizes demand.
+    """Join the tensors, after checking that each has the shape given by the sizes.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def checked_theta(
     sizes : tuple of int
     file_format : {FORMAT, FORMER_FORMAT}
     path : path
-        For the messages.
+        For error messages.
 
     Returns
     -------

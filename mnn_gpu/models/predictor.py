@@ -1,4 +1,4 @@
-"""Using a trained model: probabilities, predictions, accuracy; in shards, on any device."""
+"""Applying a trained model: probabilities and predictions, in shards, on any device."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mnn_gpu.step.microbatches import joined, microbatch_slices, part_of
 Array: TypeAlias = Any
 
 MOST_PROGRAMS = 8
-"""For so many numbers of images a predictor is compiled; each keeps memory of its own."""
+"""Number of batch sizes for which a predictor is compiled; each needs its own memory."""
 
 
 class _Images(NamedTuple):
@@ -40,7 +40,7 @@ class _Images(NamedTuple):
 
 
 class Predictor:
-    """A model ready to answer again and again: on its device, compiled.
+    """A model on a device, compiled for repeated prediction.
 
     Parameters
     ----------
@@ -50,10 +50,10 @@ class Predictor:
 
     Notes
     -----
-    Images are worked on in shards. A number of images that comes a second time is
-    compiled for, see `Backend.compile`, from when on the last bits may be others. Threads may share
-    a predictor: while one of them uses the compiled program, the others' images are computed
-    without it. A predictor cannot be pickled, since its backend cannot; its model can.
+    Images are processed in shards. The second time a batch size occurs, the predictor is
+    compiled for it, see `Backend.compile`; from then on the last bits may differ. Threads may share
+    a predictor: while one of them uses the compiled program, images of the others are computed
+    without it. A predictor cannot be pickled, because its backend cannot; its model can.
     """
 
     def __init__(self, model: Model, backend: Backend | None = None) -> None:
@@ -63,7 +63,7 @@ class Predictor:
             self._theta = self.backend.asarray(model.theta)
         self._seen: set[int] = set()
         self._compiled: dict[int, tuple[Run, Array]] = {}
-        # A compiled program works in memory of its own, its result included.
+        # A compiled program reuses its memory, including that of its result.
         self._lock = Lock()
 
     def predict(
@@ -71,20 +71,20 @@ class Predictor:
     ) -> npt.NDArray[Any]:
         """Return the most probable label of every image, (rows,); see `predict_proba`.
 
-        Of what `load_dataset` and `open_blocks` return too, whose labels, if any, are not used;
-        the latter is read while the device is at work.
+        X may also be the result of `load_dataset` or `open_blocks`, whose labels, if any, are
+        not used; the latter is read while the device computes.
         """
         if isinstance(X, Blocks):
             return self.predict_blocks(X, range(len(X.bounds) - 1))
         return self.labels(checked_images(self.model, X, source))
 
     def labels(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the label of every image, of bytes from 0 to 255 or floats from 0 to 1."""
+        """Return the label of every image, given as uint8 from 0 to 255 or floats from 0 to 1."""
         labels: npt.NDArray[Any] = self.model.classes[self._scores(pixels).argmax(axis=1)]
         return labels
 
     def predict_blocks(self, blocks: Blocks, which: range) -> npt.NDArray[Any]:
-        """Return the most probable label of every image of some blocks in a row, (rows,)."""
+        """Return the most probable label of every image of consecutive blocks, (rows,)."""
         blocks = checked_blocks(self.model, blocks)
         begin, end = blocks.bounds[[which.start, which.stop]]
         labels = np.empty(end - begin, self.model.classes.dtype)
@@ -112,7 +112,7 @@ class Predictor:
         Raises
         ------
         DataError
-            If the pixels are not such, or their number or names are not the model's.
+            If the pixels are not valid, or their number or names differ from the model's.
         """
         probabilities: npt.NDArray[Any] = softmax(
             self._scores(checked_images(self.model, X, source)).T
@@ -120,9 +120,9 @@ class Predictor:
         return probabilities
 
     def _scores(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the last layer's Z, (rows, classes), of `checked_images`, on the host."""
+        """Return the last layer's Z on the host, (rows, classes), given `checked_images`."""
         scores = np.empty((len(pixels), self.model.layer_sizes[-1]), self.model.theta.dtype)
-        # Not waited for: the holder may be this thread, interrupted, or the parent of a fork.
+        # Does not wait: the holder may be this thread, interrupted, or the parent of a fork.
         is_held = self._lock.acquire(blocking=False)
         compute = self._device_scores if is_held else self._plain_scores
         try:
@@ -138,12 +138,12 @@ class Predictor:
         return scores
 
     def _plain_scores(self, X: Array) -> Array:
-        """Return Z of (rows, features), in its own memory."""
+        """Return Z of (rows, features), in newly allocated memory."""
         (Z,) = self._step(self._theta, None, _Images(X))
         return Z
 
     def _device_scores(self, X: Array) -> Array:
-        """Return Z of (rows, features), compiled if there have been as many rows before."""
+        """Return Z of (rows, features), compiled if this number of rows occurred before."""
         rows = X.shape[0]
         if rows in self._compiled:
             run, Z = self._compiled[rows]
@@ -158,7 +158,7 @@ class Predictor:
         return Z
 
     def _step(self, theta: Array, _: Any, batch: _Images) -> tuple[Array]:
-        """Return Z of a batch of images, in the form that `Backend.compile` takes."""
+        """Return Z of a batch of images, in the form that `Backend.compile` requires."""
         X = batch.X
         shards = microbatch_slices(X.shape[0], self.backend.shard_rows, self.backend.workers)
 

@@ -1,6 +1,6 @@
-"""The functions of single layers and their derivatives, over any array library.
+"""Activation functions and their derivatives, for any array library.
 
-``A = function(Z)``; a derivative is given both, since most follow from ``A`` at once.
+``A = function(Z)``. A derivative receives both ``Z`` and ``A``, since most are simplest in ``A``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def relu_grad(Z: Array) -> Array:
 def softmax(Z: Array) -> Array:
     """Return ``exp(Z) / sum exp(Z)`` over axis 0 (the classes).
 
-    The largest ``Z`` of each sample is taken off first, which changes nothing in the
-    quotient and keeps ``exp`` from overflowing.
+    The maximum ``Z`` of each sample is subtracted first. This does not change the quotient
+    and keeps ``exp`` from overflowing.
     """
     xp = array_namespace(Z)
     E = xp.exp(Z - xp.max(Z, axis=0, keepdims=True))
@@ -42,9 +42,9 @@ def tanh(Z: Array) -> Array:
 
 
 def logistic(Z: Array) -> Array:
-    """Return ``1 / (1 + exp(-Z))``, elementwise: exactly too where it is nearly 0.
+    """Return ``1 / (1 + exp(-Z))``, elementwise, also accurate where it is close to 0.
 
-    Written with ``exp`` of what is not positive, which does not overflow.
+    Computed from ``exp`` of non-positive values only, so that it does not overflow.
     """
     xp = array_namespace(Z)
     return xp.exp(xp.minimum(Z, 0)) / (1 + xp.exp(0 - xp.abs(Z)))
@@ -61,7 +61,7 @@ def exp(Z: Array) -> Array:
 
 
 class Activation(NamedTuple):
-    """What hidden layers do.
+    """An activation function of the hidden layers and its derivative.
 
     Attributes
     ----------

@@ -1,16 +1,16 @@
-"""Random deformation of images: rotation, scaling, shear, shift and elastic fields.
+"""Random deformation of images: rotation, scaling, shear, shift and elastic deformation.
 
-Written over any array library, for a batch at a time. A deformed image fetches each of
-its pixels from somewhere in the original. Row and column of that place, seen as pictures,
-are sums of a few fixed ones: a constant (shift), the pixel's own row and column (any
-affine map), and smooth waves (elastic). So a batch's displacements are one matrix product
-of random coefficients, its *warps*, with that fixed *basis*; the rest is bilinear
-interpolation.
+Works on a batch at a time, with any array library. Each pixel of a deformed image is
+sampled from a position in the original. The row and the column of that position, as
+functions of the pixel, are linear combinations of a few fixed *basis fields*: a constant
+(shift), the pixel's own row and column (any affine map), and smooth waves (elastic). So a
+batch's displacements are one matrix product of random coefficients and this basis; the
+rest is bilinear interpolation.
 
 Simard's elastic field is white noise smoothed by a Gaussian of ``sigma`` pixels, which has
-the covariance ``exp(-d^2 / (4 sigma^2)) / (4 pi sigma^2)`` at distance ``d``. It is the
-product of one for rows and one for columns, and of low rank on an image, so its largest
-eigenvectors carry it all (the Karhunen-Loeve expansion), 26 of them for 28 x 28.
+the covariance ``exp(-d^2 / (4 sigma^2)) / (4 pi sigma^2)`` at distance ``d``. This is a
+product of a function of the rows and one of the columns, and has low rank on an image. So
+its leading eigenvectors (the Karhunen-Loeve expansion) are enough: 26 for 28 x 28.
 
 References
 ----------
@@ -33,10 +33,10 @@ from mnn_gpu.utils.validation import number_in, several, whole
 Array: TypeAlias = Any
 
 AFFINE_FIELDS = 3
-"""Pictures of the basis that come before the waves: constant, row, column."""
+"""Basis fields that come before the waves: constant, row, column."""
 
 UNIFORMS = 6
-"""Random numbers an affine map is made of: rotation, shear, two scalings, two shifts."""
+"""Random numbers per affine map: rotation, shear, two scalings, two shifts."""
 
 LIMITS = {
     "rotation": 181.0,
@@ -46,28 +46,28 @@ LIMITS = {
     "alpha": 1e6,
     "sigma": 1e4,
 }
-"""Below which an augmentation's numbers must be."""
+"""Upper bounds (exclusive) of the parameters of an `Augmentation`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How far images are deformed; each draws from the whole range, evenly.
+    """Ranges of random deformations; each value is drawn uniformly from its range.
 
     Attributes
     ----------
     rotation, shear : float
-        Degrees, either way.
+        Maximum angle in degrees, in either direction.
     scaling : float
-        Share of the size, either way, for height and width separately.
+        Maximum relative change of the height and of the width, independently.
     shift : float
-        Pixels, either way, in both directions.
+        Maximum shift in pixels, in either direction and along both axes.
     alpha : float
-        Pixels: how strong the elastic field is, in Simard's measure: the factor of
+        Strength of the elastic field in pixels, as Simard defines it: the factor applied to
         noise between -1 and 1 after smoothing.
     sigma : float
-        Pixels: how smooth it is; 1 or more.
+        Smoothness of the elastic field: standard deviation of the Gaussian in pixels, 1 or more.
     half_turned : tuple of int
-        Labels that are rotated and sheared half as far: 1 and 7 in MNIST (Ciresan 2010).
+        Labels that are rotated and sheared by half as much: 1 and 7 in MNIST (Ciresan 2010).
     """
 
     rotation: float = 15.0
@@ -80,7 +80,7 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name, most in LIMITS.items():
-            # Below a pixel the sum over the grid is no Gaussian's any more.
+            # Below one pixel, a sum over the grid no longer approximates a Gaussian.
             least = 1.0 if name == "sigma" else 0.0
             range_ = f"from {least:g} up to below {most:g}"
             value = number_in(name, getattr(self, name), range_, _is_in(least, most))
@@ -97,17 +97,17 @@ def _is_in(least: float, most: float) -> Callable[[float], bool]:
 def deformation_basis(
     augmentation: Augmentation, shape: tuple[int, int], xp: Any, captured: float = 0.999
 ) -> Array:
-    """Return the pictures that displacements are made of, (3 + waves, height * width).
+    """Return the basis fields of the displacements, (3 + waves, height * width).
 
     Parameters
     ----------
     augmentation : Augmentation
     shape : (height, width)
     xp : module
-        The namespace of the result, with ``linalg``; the host's, so that all devices get
-        the same waves.
+        The namespace of the result, with ``linalg``. Use the host's, so that all devices
+        get the same waves.
     captured : float
-        How much of the field's variance the waves carry, of 1.
+        Fraction of the field's variance that the waves must explain.
     """
     height, width = shape
     y = xp.arange(height, dtype=xp.float64) - (height - 1) / 2
@@ -119,7 +119,7 @@ def deformation_basis(
 
 
 def _waves(y: Array, x: Array, augmentation: Augmentation, xp: Any, captured: float) -> list[Array]:
-    """Return the strongest modes of the elastic field, each times its standard deviation."""
+    """Return the leading modes of the elastic field, each times its standard deviation."""
     rows, columns = (_modes(axis, augmentation.sigma, xp) for axis in (y, x))
     variances = sorted(
         ((p * q, i, j) for i, p in enumerate(rows[0]) for j, q in enumerate(columns[0])),
@@ -139,10 +139,10 @@ def _waves(y: Array, x: Array, augmentation: Augmentation, xp: Any, captured: fl
 
 
 def _modes(axis: Array, sigma: float, xp: Any) -> tuple[list[float], Array]:
-    """Return variances and eigenvectors of smoothed noise along one axis."""
+    """Return the variances and eigenvectors of smoothed noise along one axis."""
     distance = axis[:, None] - axis[None, :]
     variances, vectors = xp.linalg.eigh(xp.exp(-(distance**2) / (4 * sigma**2)))
-    # Which of two signs an eigenvector has is the library's whim.
+    # The sign of an eigenvector depends on the library.
     vectors = vectors * xp.where(vectors[:1, :] < 0, -1.0, 1.0)
     return [max(float(variance), 0.0) for variance in variances], vectors
 
@@ -154,22 +154,22 @@ def displacements(
     shape: tuple[int, int],
     rotation_factor: Array,
 ) -> Array:
-    """Turn random numbers into the coefficients of a batch's displacements.
+    """Convert random numbers to the coefficients of a batch's displacements.
 
     Parameters
     ----------
     uniforms : (m, 6), floating, -1 to 1
     normals : (m, 2, waves), floating
-        Of mean 0 and variance 1.
+        With mean 0 and variance 1.
     augmentation : Augmentation
     shape : (height, width)
-    turn : (m,), floating
-        How far each image is rotated and sheared, of 1.
+    rotation_factor : (m,), floating
+        Multiplies the rotation and the shear of each image, 0 to 1.
 
     Returns
     -------
     (m, 2, 3 + waves)
-        Coefficients of the source's row and of its column.
+        Coefficients of the source row and of the source column.
     """
     xp = array_namespace(uniforms)
     angle = uniforms[:, 0] * rotation_factor * radians(augmentation.rotation)
@@ -186,13 +186,13 @@ def displacements(
 
 
 def deform(X: Array, warp: Array, basis: Array, shape: tuple[int, int]) -> Array:
-    """Deform images; what comes from beyond an image's border is its nearest pixel.
+    """Deform images; positions outside an image take its nearest pixel.
 
     Parameters
     ----------
     X : (m, height * width), floating
-    warp : (m, 2, pictures), the dtype of ``X``
-    basis : (pictures, height * width), the dtype of ``X``
+    warp : (m, 2, fields), the dtype of ``X``
+    basis : (fields, height * width), the dtype of ``X``
     shape : (height, width), at least 2 by 2
 
     Returns
@@ -217,7 +217,7 @@ def deform(X: Array, warp: Array, basis: Array, shape: tuple[int, int]) -> Array
 
 
 def _cell(position: Array, length: int) -> tuple[Array, Array]:
-    """Return the pixel before each position along an axis, and how far it is from there."""
+    """Return the pixel before each position along an axis, and the distance from it."""
     xp = array_namespace(position)
     position = xp.minimum(xp.maximum(position, 0), length - 1)
     pixel = xp.minimum(xp.floor(position), length - 2)

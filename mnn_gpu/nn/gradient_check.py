@@ -1,4 +1,4 @@
-"""Holding the formulas' gradient against the definition of a derivative."""
+"""Compare the analytic gradient with central differences."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ TOLERANCE = 1e-6
 MOST = 10**6
 
 ROUNDING = 1e-9
-"""What rounding alone may do to a central difference: some 2e-16 of the loss over 2 h."""
+"""Possible effect of rounding on a central difference: about 2e-16 of the loss, over 2 h."""
 
 Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """How one array's analytic gradient compares with central differences.
+    """Comparison of one array's analytic gradient with central differences.
 
     Attributes
     ----------
     name : str
-        Such as ``"dW[1]"``.
+        For example ``"dW[1]"``.
     entries : int
-        How many of its entries were compared.
+        Number of entries compared.
     left_out : int
-        Entries whose step crosses the kink of a ReLU, where there is no derivative.
+        Number of entries skipped because the step crosses the kink of a ReLU, where there
+        is no derivative.
     relative_error : float
         ``|analytic - numeric| / (|analytic| + |numeric|)``, in Euclidean norms.
     largest_error : float
-        Of a single entry, absolute.
+        Largest absolute error of an entry.
     is_zero : bool
-        Whether the gradient is 0 throughout, as it is behind units that never fire.
+        Whether the gradient is 0 everywhere, as it is for units that are never active.
     """
 
     name: str
@@ -58,7 +59,7 @@ class GradientCheck:
 
     @property
     def digits(self) -> float:
-        """To how many decimal digits the two agree, at most 16."""
+        """Number of decimal digits to which the two agree, at most 16."""
         return 16.0 if self.relative_error <= 1e-16 else -math.log10(self.relative_error)
 
     @property
@@ -86,7 +87,7 @@ def check_gradients(
     samples : int
         Random samples in the batch, pixels uniform from 0 to 1.
     entries : int
-        Compare at most so many randomly chosen entries of each array.
+        Maximum number of randomly chosen entries compared in each array.
     seed : int
 
     Returns
@@ -97,7 +98,7 @@ def check_gradients(
     Raises
     ------
     UsageError
-        If a size or number is below 1 or above a million, or the seed negative.
+        If a size or a number is below 1 or above a million, or the seed is negative.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""What a last layer can be: a function, and the loss that belongs to it.
+"""Output functions of the last layer, each with its loss.
 
-Each is the canonical pair of a generalized linear model, so that the derivative of the
-loss with respect to ``Z[L]`` is ``A[L] - Y``, see `network.backward`.
+Each pair is the canonical one of a generalized linear model. So the derivative of the loss
+with respect to ``Z[L]`` is ``A[L] - Y``; see `network.backward`.
 
 References
 ----------
@@ -23,13 +23,13 @@ Array: TypeAlias = Any
 
 
 class Output(NamedTuple):
-    """A last layer's function and loss.
+    """Function and loss of the last layer.
 
     Attributes
     ----------
     function : callable ``Z -> A``
     loss : callable ``(Z, Y, weights, clip) -> (loss, correct)``
-        As `losses.cross_entropy`, both summed over the samples.
+        Like `cross_entropy`; both results are summed over the samples.
     """
 
     function: Callable[[Array], Array]
@@ -37,7 +37,7 @@ class Output(NamedTuple):
 
 
 def targets_of(labels: Array, outputs: int, dtype: Any) -> Array:
-    """Return ``Y``, (outputs, m), of class indices, (m,), or of rows of it, (m, outputs)."""
+    """Return ``Y``, (outputs, m), from class indices, (m,), or from its rows, (m, outputs)."""
     if labels.ndim == 1:
         return one_hot(labels, outputs, dtype)
     return array_namespace(labels).astype(labels.T, dtype)
@@ -48,11 +48,11 @@ def binary_cross_entropy(
 ) -> tuple[Array, Array]:
     """Return the binary cross-entropy of independent outputs, ``Y`` 0 or 1; see `cross_entropy`.
 
-    ``-log`` of the logistic function and of 1 less it, ``max(Z, 0) - Z Y + log(1 +
-    exp(-|Z|))``, summed over the outputs. A sample is right if all of its outputs are.
+    ``-log A`` or ``-log(1 - A)`` for the logistic function ``A``, as ``max(Z, 0) - Z Y + log(1 +
+    exp(-|Z|))``, summed over the outputs. A sample is correct if all of its outputs are.
     """
     xp = array_namespace(Z)
-    if clip:  # Not by `losses.clipped`: here 1 - A is rounded as there.
+    if clip:  # Not `losses.clipped`: 1 - A must be rounded as it is there.
         A = xp.minimum(xp.maximum(activations.logistic(Z), clip), 1 - clip)
         losses = 0 - Y * xp.log(A) - (1 - Y) * xp.log(1 - A)
     else:
@@ -65,7 +65,7 @@ def binary_cross_entropy(
 def squared_error(
     Z: Array, Y: Array, weights: Array | None = None, _clip: float = 0.0
 ) -> tuple[Array, Array]:
-    """Return half the squared error, summed over the outputs; no number is right or wrong."""
+    """Return half the squared error, summed over the outputs; correct is always 0."""
     difference = Z - Y
     return _summed(difference * difference * 0.5, weights), _none_right(Z)
 
@@ -78,7 +78,7 @@ def poisson_deviance(
     ``Y log(Y / A) - Y + A``, with ``A = exp(Z)`` and ``0 log 0 = 0``.
     """
     xp = array_namespace(Z)
-    at_least = xp.maximum(Y, xp.astype(Y <= 0, Y.dtype))  # log(1) where there is no log.
+    at_least = xp.maximum(Y, xp.astype(Y <= 0, Y.dtype))  # log(1) = 0 where Y is 0.
     return _summed(Y * (xp.log(at_least) - Z) - Y + xp.exp(Z), weights), _none_right(Z)
 
 
@@ -94,19 +94,19 @@ def _none_right(Z: Array) -> Array:
 def cross_entropy(
     Z: Array, Y: Array, weights: Array | None = None, clip: float = 0.0
 ) -> tuple[Array, Array]:
-    """Return the cross-entropy and the number of right answers, summed over the samples.
+    """Return the cross-entropy and the number of correct predictions, summed over the samples.
 
-    ``-log softmax(Z)[label] = log sum exp(Z) - Z[label]``, with the largest ``Z`` taken
-    off first, so that it is finite wherever ``Z`` is. A sample counts as right if no
-    other class has a larger ``Z`` than its label.
+    ``-log softmax(Z)[label] = log sum exp(Z) - Z[label]``. The maximum ``Z`` is subtracted
+    first, so that the result is finite whenever ``Z`` is. A sample is correct if no other
+    class has a larger ``Z`` than its label.
 
     Parameters
     ----------
     Z : (classes, m)
-        The last layer's, before the softmax.
+        Of the last layer, before the softmax.
     Y : (classes, m), one-hot
     weights : (1, m), optional
-        How much the loss of each sample counts. Default: 1.
+        Weight of each sample's loss. Default: 1.
     clip : float
         See `clipped`.
 
@@ -125,7 +125,7 @@ def cross_entropy(
 
 
 def clipped(losses: Array, clip: float) -> Array:
-    """Return ``-log p`` of probabilities that are kept from ``clip`` to ``1 - clip``; 0: as is."""
+    """Return ``-log p`` with ``p`` limited to ``clip`` to ``1 - clip``; 0: no limit."""
     if not clip:
         return losses
     xp = array_namespace(losses)

@@ -1,8 +1,8 @@
-"""Matrix products of numbers that are rounded before, over any array library.
+"""Matrix products with rounded operands, for any array library.
 
-A GPU's tensor cores multiply float32 numbers several times as fast if these have fewer digits:
-they round both operands and add the products up in float32. What that does to a training can
-be seen anywhere: here the operands are rounded and then multiplied as always.
+Tensor cores multiply float32 numbers several times faster with fewer significant bits: they
+round both operands and accumulate the products in float32. The effect on training can be
+measured on any device: here the operands are rounded and then multiplied as usual.
 
 References
 ----------
@@ -18,20 +18,20 @@ Array: TypeAlias = Any
 
 FULL = "full"
 SIGNIFICANT_BITS = {"tf32": 11, "bf16": 8}
-"""Of 24 that float32 has."""
+"""Of the 24 significant bits of float32."""
 
 
 def rounded(x: Array, bits: int) -> Array:
-    """Return float32 numbers rounded to so many significant bits.
+    """Return float32 numbers rounded to ``bits`` significant bits.
 
-    To nearest; only just below a power of two, up, or to nearest with one bit less. By sums
-    with a multiple that is a power of two, and so is exact: it does not matter whether a
-    compiler makes one operation of product and sum.
+    Rounds to nearest. Just below a power of two it rounds up, or to nearest with one bit less.
+    Implemented by adding and subtracting a power-of-two multiple, which is exact. So it does
+    not matter whether a compiler fuses the product and the sum.
     """
     multiple = x * 2.0 ** (24 - bits)
     return (x + multiple) - multiple
 
 
 def low_precision_matmul(A: Array, B: Array, bits: int) -> Array:
-    """Return ``A @ B`` of operands rounded to so many significant bits, added up in float32."""
+    """Return ``A @ B`` with operands rounded to ``bits`` significant bits, summed in float32."""
     return rounded(A, bits) @ rounded(B, bits)

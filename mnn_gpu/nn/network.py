@@ -9,9 +9,9 @@
     dZ[l] = W[l+1]^T dZ[l+1] * relu'(Z[l]) db[l] = 1/m sum of dZ[l] over the samples
     W[l] := W[l] - alpha dW[l]             b[l] := b[l] - alpha db[l]
 
-Nothing here knows a library or a device: the namespace follows the arrays. All functions
-are pure. The parameters of all layers live in one flat vector ``theta``, of which the
-matrices are views, so that an update is one operation.
+Nothing here depends on a library or a device: the namespace follows the arrays. All
+functions are pure. The parameters of all layers are stored in one flat vector ``theta``,
+and the matrices are views of it, so that an update is one operation.
 
 References
 ----------
@@ -34,10 +34,10 @@ Array: TypeAlias = Any
 """An array of any library that follows the Python array API standard."""
 
 Product: TypeAlias = Callable[[Array, Array], Array]
-"""``A @ B``, or nearly so: see `precision`."""
+"""``A @ B``, possibly with rounded operands: see `matmul_precision`."""
 
 
-# ---- pieces ----------------------------------------------------------------------------
+# ---- preprocessing ---------------------------------------------------------------------
 
 
 def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
@@ -46,9 +46,9 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     Parameters
     ----------
     labels : (m,), integer
-        Class indices from 0 to ``classes - 1``; others give a column of zeros.
+        Class indices from 0 to ``classes - 1``; other values give a column of zeros.
     classes : int
-        The number of rows, whichever labels happen to be present.
+        Number of rows, whether or not every label occurs.
     dtype : dtype of the namespace of ``labels``
     """
     xp = array_namespace(labels)
@@ -57,9 +57,9 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
 
 
 def scale_pixels(X: Array, dtype: Any, scale: float = 1.0) -> Array:
-    """Bring pixels to 0..scale: integers are divided by 255, floats taken as they are.
+    """Scale pixels to 0..scale: integers are divided by 255, floats are taken as they are.
 
-    (As a product, which is several times as fast as the quotient.)
+    (Multiplies by the reciprocal, which is several times faster than dividing.)
     """
     xp = array_namespace(X)
     if xp.isdtype(X.dtype, "integral"):
@@ -86,8 +86,8 @@ def forward(
     layers : sequence of (W, b)
     X : (features, m), floating, 0 to 1
     masks : sequence of (units, m), floating
-        What the hidden layers' ``A`` are multiplied with on their way to the next layer,
-        for dropout; one each, or none.
+        Factors of the hidden layers' ``A`` before the next layer, for dropout: one mask per
+        hidden layer, or none.
     hidden : Activation
         Of the hidden layers.
     output : callable ``Z -> A``
@@ -119,23 +119,24 @@ def backward(
     hidden: Activation = RELU,
     product: Product = matmul,
 ) -> list[Layer]:
-    """Return ``m share dW[l], m share db[l]`` of every layer: the sums over the samples.
+    """Return ``m w dW[l], m w db[l]`` for each layer (``w``: sample_weight): sums over the samples.
 
-    For every output and its loss of which ``dZ[L] = A[L] - Y``, see `outputs`. The
-    formulas' ``1/m`` is the caller's ``share``, because a batch may come in several
-    shards, whose sums are added up. It scales ``dZ[L]``, the smallest factor of all.
+    Valid for every output whose loss has ``dZ[L] = A[L] - Y``; see `losses`. The formulas'
+    ``1/m`` is passed as ``sample_weight``, because a batch may be split into microbatches
+    whose results are summed. It scales ``dZ[L]``, the smallest of the factors.
 
     Parameters
     ----------
     layers : sequence of (W, b)
     Z, A : sequences of (units, m)
-        What `forward` returned for ``X``.
+        The result of `forward` for ``X``.
     X : (features, m), floating
-    Y : (classes, m), each column's sum 1 (one-hot, say), the dtype of ``X``
-    share : float, or (1, m)
-        How much a sample weighs: ``1/m`` for the mean of a batch, 1 for the sums.
+    Y : (classes, m), the dtype of ``X``
+        Each column sums to 1 (for example one-hot).
+    sample_weight : float, or (1, m)
+        Weight of a sample: ``1/m`` for the mean of a batch, 1 for the sum.
     masks, hidden, product
-        Those that `forward` was given.
+        As given to `forward`.
 
     Returns
     -------

@@ -1,12 +1,12 @@
-"""The updates of one flat parameter vector.
+"""Optimizers: updates of one flat parameter vector.
 
-An update is elementwise over vectors of one length, so a backend may fuse it or work
-through it in blocks. It names no array library. What depends on the step alone (the
-learning rate, Adam's bias corrections) is plain arithmetic on Python floats, done on the
-host ahead of time, so that the device reads a few numbers a step and no counter.
+An update is elementwise over vectors of one length, so a backend may fuse it or process it
+in blocks. It uses no array library directly. Values that depend only on the step number
+(the learning rate, Adam's bias corrections) are computed as Python floats on the host ahead
+of time. So the device reads a few numbers per step and needs no counter.
 
-`GradientDescent`, `Momentum` and `Adam` follow the gradient; `WeightDecay` and `EMA` are
-put around one of them, in any combination.
+`GradientDescent`, `Momentum` and `Adam` follow the gradient; `WeightDecay` and `EMA` wrap
+one of them, in any combination.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ Updated: TypeAlias = tuple[Array, tuple[Array, ...]]
 
 
 class Optimizer(Protocol):
-    """One way to follow the gradient.
+    """An update rule.
 
     Attributes
     ----------
     state_size : int
-        Number of vectors, as long as theta and 0 at first, that it keeps between steps.
+        Number of state vectors kept between steps, each as long as theta and initially 0.
     """
 
     @property
     def state_size(self) -> int: ...
 
     def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
-        """Return the numbers that step ``t``, counted from 1, needs."""
+        """Return the scalars that step ``t``, counted from 1, needs."""
 
     def update(
         self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, state: Arrays
     ) -> Updated:
-        """Return ``theta`` and the state after one step, elementwise.
+        """Return ``theta`` and the state vectors after one step, elementwise.
 
-        ``is_weight`` is 1 where theta holds a weight and 0 where it holds a bias; only
-        `WeightDecay` asks for it, others may be given None.
+        ``is_weight`` is 1 where theta holds a weight and 0 where it holds a bias. Only
+        `WeightDecay` needs it; other optimizers accept None.
         """
 
 
-# ---- following the gradient ------------------------------------------------------------
+# ---- update rules ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class GradientDescent:
 
 @dataclass(frozen=True)
 class Momentum:
-    """``v := mu v + g``, ``theta := theta - alpha v`` (Polyak 1964; torch's and optax's form).
+    """``v := mu v + g``, ``theta := theta - alpha v`` (Polyak 1964; as in torch and optax).
 
-    With ``nesterov`` the step is ``alpha (g + mu v)``, the gradient's as if it were taken
-    where the momentum leads (Nesterov 1983, in the form of Sutskever et al. 2013).
+    With ``nesterov`` the step is ``alpha (g + mu v)``, which approximates the gradient at
+    the position that the momentum leads to (Nesterov 1983, as in Sutskever et al. 2013).
     """
 
     momentum: float = 0.9
@@ -95,10 +95,10 @@ class Momentum:
 
 @dataclass(frozen=True)
 class SGDMomentum:
-    """``v := mu v - alpha g``, ``theta := theta + v``: momentum in which alpha is remembered.
+    """``v := mu v - alpha g``, ``theta := theta + v``: the learning rate is part of the velocity.
 
-    The form of Sutskever et al. (2013), and scikit-learn's; the same as `Momentum` as long
-    as alpha stays. With ``nesterov`` the step is ``mu v - alpha g`` with the new ``v``.
+    As in Sutskever et al. (2013) and scikit-learn. Identical to `Momentum` while alpha is
+    constant. With ``nesterov`` the step is ``mu v - alpha g`` with the new ``v``.
     """
 
     momentum: float = 0.9
@@ -118,19 +118,19 @@ class SGDMomentum:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam, on sums that leave the factors ``1 - beta`` of its means to the scalars.
+    """Adam on unnormalized sums: the factors ``1 - beta`` of the means are part of the scalars.
 
     ``m := beta1 m + g``, ``v := beta2 v + g^2``,
-    ``theta := theta - alpha_t m / (sqrt(v) + epsilon_t)``, a pass over memory less for
-    each mean. The paper's algorithm 1 has ``(1 - beta1) m`` and ``(1 - beta2) v`` for its
-    means and divides them by ``1 - beta1^t`` and ``1 - beta2^t``, so with
-    ``c = (1 - beta2^t) / (1 - beta2)`` it is the same for
+    ``theta := theta - alpha_t m / (sqrt(v) + epsilon_t)``, which saves one pass over memory
+    for each mean. Algorithm 1 of the paper has ``(1 - beta1) m`` and ``(1 - beta2) v`` as
+    means and divides them by ``1 - beta1^t`` and ``1 - beta2^t``. With
+    ``c = (1 - beta2^t) / (1 - beta2)`` this is equivalent to
     ``alpha_t = alpha sqrt(c) (1 - beta1) / (1 - beta1^t)`` and
     ``epsilon_t = epsilon sqrt(c)``.
 
-    With ``epsilon_hat`` it is the paper's other form, at the end of section 2, in which
-    epsilon is added before the correction of ``v``: ``epsilon_t = epsilon / sqrt(1 - beta2)``
-    (TensorFlow's and scikit-learn's).
+    ``epsilon_hat`` selects the paper's other form, at the end of section 2, which adds
+    epsilon before the correction of ``v``: ``epsilon_t = epsilon / sqrt(1 - beta2)``
+    (as in TensorFlow and scikit-learn).
 
     References
     ----------
@@ -159,16 +159,16 @@ class Adam:
         return theta - rate * (m / (xp.sqrt(v) + epsilon)), (m, v)
 
 
-# ---- around another optimizer ----------------------------------------------------------
+# ---- wrappers --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class WeightDecay:
-    """Pull the weights towards 0, and leave the biases alone.
+    """Weight decay: shrink the weights, not the biases.
 
-    Decoupled, as in AdamW: ``theta := theta - alpha decay theta`` beside the optimizer's
-    own step. Otherwise the gradient of ``decay / 2 |theta|^2`` is added to the gradient,
-    as in torch's ``SGD`` and ``Adam``; for plain gradient descent both are the same.
+    Decoupled, as in AdamW: ``theta := theta - alpha decay theta`` in addition to the
+    optimizer's step. Otherwise the gradient of ``decay / 2 |theta|^2`` is added to the
+    gradient, as in torch's ``SGD`` and ``Adam``. Both are the same for gradient descent.
 
     References
     ----------
@@ -199,14 +199,10 @@ class WeightDecay:
 
 @dataclass(frozen=True)
 class EMA:
-    """Keep an exponential moving average of theta, in the last vector of the state.
+    """Exponential moving average of theta, in the last state vector (Polyak and Juditsky 1992).
 
-    ``average := average + (1 - d_t) (theta - average)``, ``d_t = min(decay, (t - 1) /
-    (t + 9))``: short at first, so that the beginning is soon forgotten.
-
-    References
-    ----------
-    Polyak, Juditsky: Acceleration of Stochastic Approximation by Averaging, 1992.
+    ``average := average + (1 - d_t) (theta - average)`` with ``d_t = min(decay, (t - 1) /
+    (t + 9))``: a short memory at first, so that the first steps soon lose their influence.
     """
 
     inner: Optimizer
@@ -230,12 +226,12 @@ class EMA:
 
 
 def moved_average(theta: Array, average: Array, weight: Array) -> Array:
-    """Return an average that a new theta has its share in."""
+    """Return the moving average after including a new theta with the given weight."""
     return average + weight * (theta - average)
 
 
 ADAMW_DECAY = 0.01
-"""The weight decay of torch's ``AdamW``, where none is given."""
+"""The weight decay of torch's ``AdamW``, used by default."""
 
 
 def make_optimizer(
@@ -247,19 +243,20 @@ def make_optimizer(
     weight_decay: float = 0.0,
     ema_decay: float = 0.0,
 ) -> Optimizer:
-    """Return an optimizer by its name, one of `choices.OPTIMIZERS`.
+    """Return an optimizer by name.
 
     Parameters
     ----------
     name : str
+        One of `OPTIMIZERS`.
     momentum : float
-        Of "momentum" and "nesterov".
+        For "momentum" and "nesterov".
     beta1, beta2 : float
-        Of "adam" and "adamw".
+        For "adam" and "adamw".
     weight_decay : float
         See `WeightDecay`; decoupled with "adamw".
     ema_decay : float
-        See `EMA`; 0 for none.
+        See `EMA`; 0 disables it.
     """
     optimizer: Optimizer = GradientDescent()
     if name in ("momentum", "nesterov"):
@@ -274,5 +271,5 @@ def make_optimizer(
 def step_scalars(
     optimizer: Optimizer, schedule: Schedule, learning_rate: float, steps: Sequence[int], total: int
 ) -> list[tuple[float, ...]]:
-    """Return the scalars of these steps, counted from 0, of ``total``."""
+    """Return the scalars of the given steps, counted from 0, of ``total`` steps."""
     return [optimizer.scalars(step + 1, learning_rate * schedule(step, total)) for step in steps]

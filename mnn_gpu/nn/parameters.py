@@ -1,4 +1,4 @@
-"""The parameters of all layers: one flat vector ``theta``, of which the matrices are views."""
+"""The parameters of all layers: one flat vector ``theta``; the matrices are views of it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def parameter_count(layer_sizes: Sequence[int]) -> int:
 
 
 def init_parameters(layer_sizes: Sequence[int], rng: Any, init: str = "notebook") -> list[Layer]:
-    """Draw the first parameters.
+    """Draw the initial parameters.
 
     "notebook": ``W[1] ~ N(0, 1/features)``, ``W[l] ~ N(0, 1/(inputs + outputs))``, hidden
     ``b[l] ~ N(0, 1/outputs)``, ``b[L] ~ N(0, 1/features)``: for 784-10-10-10 that is
     1/784, 1/20, 1/20 and 1/10, 1/10, 1/784. "he": ``W ~ N(0, 2/inputs)``. "glorot":
-    ``W ~ N(0, 2/(inputs + outputs))``. The last two begin with ``b = 0``.
+    ``W ~ N(0, 2/(inputs + outputs))``. The last two start with ``b = 0``.
 
     Parameters
     ----------
     layer_sizes : sequence of int
         Features, hidden units layer by layer, classes.
     rng : numpy.random.Generator
-        Where the numbers come from; every device gets the same ones.
+        Source of the random numbers, on the host, so that all devices get the same values.
     init : str
         One of `choices.INITS`.
 
@@ -63,14 +63,14 @@ def init_parameters(layer_sizes: Sequence[int], rng: Any, init: str = "notebook"
 
 
 def flatten(layers: Iterable[Layer]) -> Array:
-    """Lay ``W[1], b[1], W[2], b[2], ...`` end to end in one vector, (parameters,)."""
+    """Concatenate ``W[1], b[1], W[2], b[2], ...`` to one vector, (parameters,)."""
     arrays = [array for layer in layers for array in layer]
     xp = array_namespace(*arrays)
     return xp.concat([xp.reshape(array, (-1,)) for array in arrays])
 
 
 def unflatten(theta: Array, layer_sizes: Sequence[int]) -> list[Layer]:
-    """Cut ``theta`` into ``[(W[1], b[1]), ...]``: views where the library has views."""
+    """Split ``theta`` into ``[(W[1], b[1]), ...]``, as views where the library supports them."""
     xp = array_namespace(theta)
     layers, start = [], 0
     for inputs, outputs in pairwise(layer_sizes):
@@ -91,6 +91,6 @@ def weight_mask(theta: Array, layer_sizes: Sequence[int]) -> Array:
 
 
 def fold_input_scale(theta: Array, layer_sizes: Sequence[int], scale: float) -> Array:
-    """Return the parameters that do with inputs what ``theta`` does with ``scale`` times them."""
+    """Return parameters that give for inputs ``X`` what ``theta`` gives for ``scale * X``."""
     (W, b), *rest = unflatten(theta, layer_sizes)
     return flatten([(W * scale, b), *rest])

@@ -1,8 +1,8 @@
-"""What keeps a network from learning its samples by heart, over any array library.
+"""Regularization: dropout, label smoothing, gradient clipping and max-norm, any array library.
 
-Dropout masks and smoothed labels go into the gradient, the clipped norm into the update,
-the maximal norm comes after it. Weight decay is an optimizer's, see `optimizers`; the
-deformation of images has a file of its own, `augmentation`.
+Dropout masks and smoothed labels enter the gradient, the clipped norm enters the update,
+and the maximum norm is enforced after it. For weight decay see `optimizers`, for
+deformations of images see `augmentation`.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from mnn_gpu.nn.parameters import Layer, flatten, unflatten
 Array: TypeAlias = Any
 
 LEVELS = 256
-"""Noise is bytes, so shares are whole numbers of 256ths."""
+"""Dropout noise is bytes, so rates are multiples of 1/256."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Regularization:
-    """What is done besides following the gradient of the loss.
+    """Regularization in addition to the loss.
 
     Attributes
     ----------
     dropout, input_dropout : float
-        Share of the hidden units, and of the inputs, that a sample does without; 0 to 1,
-        rounded to whole 256ths.
+        Fraction of the hidden units, and of the inputs, that is dropped for each sample; 0
+        to 1, rounded to multiples of 1/256.
     label_smoothing : float
-        Share of a label that is spread over all classes.
+        Fraction of a label that is spread over all classes.
     max_norm : float or None
-        The longest that a hidden unit's vector of weights may be.
+        Maximum norm of a hidden unit's weight vector.
     clip_norm : float or None
-        The longest that a batch's mean gradient may be.
+        Maximum norm of a batch's mean gradient.
     """
 
     dropout: float = 0.0
@@ -45,7 +45,7 @@ class Regularization:
     clip_norm: float | None = None
 
     def noise_sizes(self, layer_sizes: Sequence[int]) -> tuple[int, int]:
-        """Return how many random bytes a sample needs: for its inputs, for hidden units."""
+        """Return the number of random bytes per sample: for inputs, and for hidden units."""
         features, *hidden = layer_sizes[:-1]
         return (
             features if threshold(self.input_dropout) else 0,
@@ -57,20 +57,20 @@ NONE = Regularization()
 
 
 def threshold(rate: float) -> int:
-    """Return the number of the 256 values of a byte that mean: left out."""
+    """Return how many of a byte's 256 values mean that a unit is dropped."""
     return round(rate * LEVELS)
 
 
 def keep_mask(noise: Array, rate: float, dtype: Any) -> Array:
-    """Return 0 for what is left out and ``1 / (1 - share)`` for the rest.
+    """Return 0 for dropped units and ``1 / (1 - rate)`` for the rest.
 
-    So the mean of what is multiplied with it stays, and nothing has to be scaled once
-    the network is used ("inverted" dropout).
+    This keeps the mean of the masked values, so that nothing needs to be scaled at
+    inference ("inverted" dropout).
 
     Parameters
     ----------
-    noise : uint8, of any shape, evenly distributed
-    share : float, 0 to 1
+    noise : uint8, of any shape, uniformly distributed
+    rate : float, 0 to 1
     dtype : floating dtype of the result
 
     References
@@ -84,7 +84,7 @@ def keep_mask(noise: Array, rate: float, dtype: Any) -> Array:
 
 
 def hidden_masks(noise: Array, layer_sizes: Sequence[int], rate: float, dtype: Any) -> list[Array]:
-    """Return a `keep_mask` for every hidden layer, (units, m).
+    """Return a `keep_mask` for each hidden layer, (units, m).
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def hidden_masks(noise: Array, layer_sizes: Sequence[int], rate: float, dtype: A
 
 
 def smooth_labels(Y: Array, rate: float) -> Array:
-    """Spread a share of each label evenly over all classes, (classes, m).
+    """Spread a fraction of each label evenly over all classes, (classes, m).
 
     References
     ----------
@@ -108,7 +108,7 @@ def smooth_labels(Y: Array, rate: float) -> Array:
 
 
 def clipping_factor(gradient: Array, longest: float) -> Array:
-    """Return what a gradient is to be multiplied with to be no longer than that, ().
+    """Return the factor, (), that limits a gradient's norm to ``longest``.
 
     References
     ----------
@@ -121,10 +121,10 @@ def clipping_factor(gradient: Array, longest: float) -> Array:
 
 
 def max_norm_factors(theta: Array, layer_sizes: Sequence[int], longest: float) -> Array:
-    """Return what each parameter is to be multiplied with, (parameters,).
+    """Return the factor of each parameter that enforces the max-norm, (parameters,).
 
-    It is 1, or less for the weights of a hidden unit whose vector is longer than
-    ``longest`` ("max-norm", Srivastava et al. 2014, section 5.1).
+    It is less than 1 for the weights of a hidden unit whose norm exceeds ``longest``, and 1
+    otherwise ("max-norm", Srivastava et al. 2014, section 5.1).
     """
     *hidden, (W, b) = unflatten(theta, layer_sizes)
     xp = array_namespace(theta)

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: plain functions of the step's number, computed on the host."""
+"""Learning-rate schedules: functions of the step number, computed on the host."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from math import cos, pi
 from typing import TypeAlias
 
 Schedule: TypeAlias = Callable[[int, int], float]
-"""Takes the step, from 0, and the number of steps; returns a factor of the learning rate."""
+"""Takes the step, from 0, and the number of steps; returns a factor for the learning rate."""
 
 
 def constant(step: int, steps: int) -> float:
-    """Return 1: the learning rate stays as it is."""
+    """Return 1: a constant learning rate."""
     return 1.0
 
 
 def step_decay(step: int, steps: int) -> float:
-    """Fall to a tenth after one third of the steps, and again after two."""
+    """Drop to a tenth after one third of the steps, and again after two thirds."""
     return 0.1 ** (3 * step // steps)
 
 
 def linear(step: int, steps: int) -> float:
-    """Fall from 1 to 0 in a straight line."""
+    """Decay linearly from 1 to 0."""
     return 1 - step / steps
 
 
 def cosine(step: int, steps: int) -> float:
-    """Fall from 1 to 0 along half a cosine (Loshchilov and Hutter 2017)."""
+    """Decay from 1 to 0 along half a cosine (Loshchilov and Hutter 2017)."""
     return (1 + cos(pi * step / steps)) / 2
 
 
 def one_cycle(step: int, steps: int) -> float:
-    """Rise from 1/25 to 1 in 30 % of the steps, then fall to 1/250,000, along cosines.
+    """Rise from 1/25 to 1 in 30% of the steps, then fall to 1/250,000, both along cosines.
 
     References
     ----------
-    Smith, Topin: Super-Convergence, 2018; the figures are those of torch's ``OneCycleLR``.
+    Smith, Topin: Super-Convergence, 2018; the values are those of torch's ``OneCycleLR``.
     """
     rise = 0.3 * steps - 1
     if step <= rise:
@@ -48,7 +48,7 @@ def _along_cosine(start: float, end: float, fraction: float) -> float:
 
 
 def with_warmup(schedule: Schedule, fraction: float) -> Schedule:
-    """Let a schedule begin after a straight rise from 0, which takes a share of the steps."""
+    """Precede a schedule by a linear warm-up from 0 for a fraction of the steps."""
 
     def warmed(step: int, steps: int) -> float:
         rise = round(fraction * steps)

@@ -1,15 +1,15 @@
-"""The notebook's own functions, on any array library and device.
+"""The functions of the notebook, for any array library and device.
 
-Same names, arguments and orientation as the cells of the "MNIST from scratch" notebook:
-``X`` is (784, m) with values from 0 to 1, labels are (m,). The arrays decide the device,
-so ``X_train = cupy.asarray(X_train)`` is all it takes to run on a GPU; NumPy, CuPy, torch,
-JAX and array_api_strict arrays keep their dtype and device. The mathematics is
-`mnn_gpu.nn.network`'s. Other shapes, dtypes and (where a function is called once) values raise
-a `UsageError` that says what to write instead; pandas objects are taken as arrays.
+Same names, arguments and orientation as in the cells of the "MNIST from scratch" notebook:
+``X`` is (784, m) with values from 0 to 1, labels are (m,). The arrays determine the device,
+so ``X_train = cupy.asarray(X_train)`` is enough to run on a GPU; NumPy, CuPy, torch, JAX and
+array_api_strict arrays keep their dtype and device. The mathematics is that of
+`mnn_gpu.nn.network`. Wrong shapes, dtypes and (where a function is called once) values raise
+a `UsageError` that says what to write instead; pandas objects are converted to arrays.
 
-Four slips of the original are fixed: ``db`` holds one value per unit instead of one sum
-over all units, softmax does not overflow, ``one_hot`` does not depend on the largest label
-present, and the initial parameters are seeded.
+Four bugs of the original are fixed: ``db`` has one value per unit instead of one sum over
+all units, softmax does not overflow, ``one_hot`` does not depend on the largest label that
+occurs, and the initial parameters are seeded.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def init_params(like: Array | None = None, *, seed: int = 0) -> Six:
     Parameters
     ----------
     like : array, optional
-        Make them of this array's library, dtype and device. Default: NumPy, float64.
+        Use this array's library, dtype and device. Default: NumPy, float64.
     seed : int
-        The same on every device.
+        Gives the same parameters on every device.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def deriv_ReLU(Z: Array) -> Array:
 def one_hot(Y: Array, classes: int = 10, dtype: Any = None) -> Array:
     """Return labels (m,), from 0 to classes - 1, as columns (classes, m) of 0 and 1.
 
-    The dtype is by default float64. A UsageError is raised for other labels.
+    The default dtype is float64. Raises a UsageError for other labels.
     """
     Y = notebook_inputs.labels("Y", notebook_inputs.array("Y", Y))
     notebook_inputs.within(Y, classes)
@@ -110,8 +110,8 @@ def forward_prop(W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Arra
     Raises
     ------
     UsageError
-        If X is not (features, m), as W1 has (units, features), or the parameters do not
-        follow each other.
+        If the shape of X is not (features, m), where W1 is (units, features), or if the shapes
+        of the parameters do not match.
     """
     X = notebook_inputs.inputs(X, W1, b1)
     notebook_shapes.network((W1, W2, W3), (b1, b2, b3), X)
@@ -136,7 +136,7 @@ def back_prop(
 
     Parameters
     ----------
-    Z1, A1, Z2, A2, Z3, A3 : what `forward_prop` returned
+    Z1, A1, Z2, A2, Z3, A3 : the results of `forward_prop`
     W1, W2, W3 : the weights
     X : (784, m)
     Y : (m,), integer labels
@@ -149,15 +149,15 @@ def back_prop(
     Raises
     ------
     UsageError
-        If Y is not (m,) of numbers, or the other shapes do not belong together. The values of
-        Y are not read: see `one_hot`.
+        If Y is not (m,) and numeric, or the other shapes do not match. The values of Y are
+        not checked: see `one_hot`.
     """
     X = notebook_inputs.inputs(X, W1, Z1)
     notebook_shapes.batch((Z1, Z2, Z3), (A1, A2, A3), (W1, W2, W3), X)
     m = X.shape[1]
     Y = notebook_inputs.labels("Y", notebook_inputs.like("Y", Y, A3), m)
     Y = network.one_hot(Y, A3.shape[0], A3.dtype)
-    # The gradient does not depend on the biases, so they may stay unnamed here.
+    # The gradient does not depend on the biases, so they are not arguments.
     layers = [(W1, None), (W2, None), (W3, None)]
     sums = network.backward(layers, [Z1, Z2, Z3], [A1, A2, A3], X, Y)
     return tuple(array / m for layer in sums for array in layer)
@@ -183,7 +183,7 @@ def update_params(
     Raises
     ------
     UsageError
-        If a gradient has neither its parameter's shape nor a single value, or alpha is no
+        If a gradient has neither its parameter's shape nor a single value, or alpha is not a
         finite number.
     """
     alpha = notebook_inputs.rate(alpha)
@@ -194,18 +194,18 @@ def update_params(
 
 
 def get_predictions(A3: Array) -> Array:
-    """Return the most probable class of every sample, (m,), of probabilities (classes, m)."""
+    """Return the most probable class of each sample, (m,), from probabilities (classes, m)."""
     A3 = notebook_inputs.array("A3", A3)
     if A3.ndim not in (1, 2):
         raise UsageError(
             f"A3 has shape {tuple(A3.shape)}, not (classes, m).",
-            "Give the last of what forward_prop returns: forward_prop(...)[-1].",
+            "Pass the last result of forward_prop: forward_prop(...)[-1].",
         )
     return network.predict(A3)
 
 
 def get_accuracy(predictions: Array, Y: Array) -> float:
-    """Return the share of right predictions, from 0 to 1: their number divided by m.
+    """Return the fraction of correct predictions, from 0 to 1.
 
     Parameters
     ----------
@@ -215,8 +215,7 @@ def get_accuracy(predictions: Array, Y: Array) -> float:
     Raises
     ------
     UsageError
-        If one of them is text, one-hot, probabilities or fractions, or they are not equally
-        many.
+        If one of them is text, one-hot, probabilities or fractions, or their lengths differ.
     """
     predictions = notebook_inputs.labels(
         "predictions", notebook_inputs.array("predictions", predictions)
@@ -224,7 +223,7 @@ def get_accuracy(predictions: Array, Y: Array) -> float:
     m: int = predictions.shape[0]
     Y = notebook_inputs.labels("Y", notebook_inputs.like("Y", Y, predictions), m)
     if m == 0:
-        raise UsageError("There are no predictions.", "Give at least one.")
+        raise UsageError("There are no predictions.", "Pass at least one.")
     notebook_inputs.classes("predictions", predictions)
     notebook_inputs.classes("Y", Y)
     xp = array_namespace(Y)
@@ -236,7 +235,7 @@ def get_accuracy(predictions: Array, Y: Array) -> float:
 def make_predictions(
     X: Array, W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Array
 ) -> Array:
-    """Return the most probable class of every column of X, (m,).
+    """Return the most probable class of each column of X, (m,).
 
     Raises
     ------
@@ -244,18 +243,18 @@ def make_predictions(
         If X is not (features, m), or, for the notebook's network, not from 0 to 1.
     """
     *_, A3 = forward_prop(W1, b1, W2, b2, W3, b3, X)
-    if W1.shape == LAYER_SIZES[1::-1]:  # Others may have been trained on any range.
+    if W1.shape == LAYER_SIZES[1::-1]:  # Other networks may have been trained on any range.
         notebook_inputs.scaled(notebook_inputs.array("X", X))
     return get_predictions(A3)
 
 
 def gradient_descent(X: Array, Y: Array, iterations: int, alpha: float, *, seed: int = 0) -> Six:
-    """Train from fresh parameters with full batches, printing the accuracy every 100.
+    """Train from new parameters on full batches; print the accuracy every 100 iterations.
 
     Parameters
     ----------
     X : (784, m), floating, 0 to 1
-        Decides dtype and device.
+        Determines dtype and device.
     Y : (m,), integer labels on the same device
     iterations : int
     alpha : float

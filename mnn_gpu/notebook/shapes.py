@@ -1,7 +1,7 @@
-"""Shapes of what the notebook's functions are given; other ones would broadcast to nonsense.
+"""Shape checks of the notebook's functions; wrong shapes could broadcast without an error.
 
-Shapes are known without a look at the device. A bias and its gradient may also be a single
-value: the notebook's own ``db`` is one.
+Reading a shape does not access the device. A bias and its gradient may also be a single
+value, like the ``db`` of the original notebook.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def network(weights: Sequence[Array], biases: Sequence[Array], X: Array) -> None
         units = _units(f"W{l}", W, inputs)
         column = (units, 1)[: X.ndim]
         if shape(b) not in (column, ONE):
-            _refuse(f"b{l}", b, column, f"Give W1, b1, W2, b2, W3, b3, such as b{l}[:, None].")
+            _refuse(f"b{l}", b, column, f"Pass W1, b1, W2, b2, W3, b3, such as b{l}[:, None].")
         inputs = units
 
 
 def batch(Z: Sequence[Array], A: Sequence[Array], weights: Sequence[Array], X: Array) -> None:
     """Check Z[l] and A[l], (units, m), and W[l], (units, inputs), for X, (features, m)."""
-    cure = "Give what forward_prop returned of this X, then W1, W2, W3, X and Y."
+    cure = "Pass the results of forward_prop for this X, then W1, W2, W3, X and Y."
     inputs = X.shape[0]
     for l, (z, a, W) in enumerate(zip(Z, A, weights, strict=True), start=1):
         units = _units(f"W{l}", W, inputs)
@@ -45,20 +45,20 @@ def gradients(parameters: Sequence[Array], steps: Sequence[Array]) -> None:
     """Check that each gradient has the shape of its parameter, or is a single value."""
     for name, parameter, step in zip(PARAMETERS, parameters, steps, strict=True):
         if shape(step) not in (shape(parameter), ONE):
-            cure = f"Give six parameters, then six gradients, both as {', '.join(PARAMETERS)}"
+            cure = f"Pass six parameters, then six gradients, both as {', '.join(PARAMETERS)}"
             if name[0] == "b":
                 cure += "; sum db with keepdims=True"
             _refuse(f"d{name}", step, shape(parameter), f"{cure}.")
 
 
 def shape(value: Any) -> Shape:
-    """Return an array's shape, () of a number."""
+    """Return an array's shape, () for a number."""
     return tuple(getattr(value, "shape", ONE))
 
 
 def _units(name: str, W: Array, inputs: int) -> int:
     if len(shape(W)) != 2 or W.shape[1] != inputs:
-        cure = "Give the layers in their order: W1 (units, features), W2 (units, units of W1)."
+        cure = "Pass the layers in order: W1 (units, features), W2 (units, units of W1)."
         raise UsageError(f"{name} has shape {shape(W)}, not (units, {inputs}).", cure)
     return int(W.shape[0])
 

@@ -1,8 +1,8 @@
-"""Pictures of models and their trainings, as Matplotlib figures.
+"""Plots of models and training runs, as Matplotlib figures.
 
-Each function returns a `matplotlib.figure.Figure`, made without pyplot, so nothing is kept or
-shown by itself: a notebook shows what its cell ends with, a script saves it with `save`.
-Needs the extra ``plots``.
+Each function returns a `matplotlib.figure.Figure`, created without pyplot, so no figure is kept
+open or shown automatically: a notebook shows the value of its last expression, a script saves it
+with `save`. Needs the extra ``plots``.
 """
 
 from mnn_gpu.plots.augmentation import augmentation

@@ -1,4 +1,4 @@
-"""Images beside their deformed copies, as a recipe trains on them."""
+"""Images with deformed copies, as used in training with a recipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mnn_gpu.nn.augmentation import (
     deformation_basis,
     displacements,
 )
-from mnn_gpu.plots.figure import PLAIN, Picture, bare, colours, picture
+from mnn_gpu.plots.figure import PLAIN, NotebookFigure, colormap, new_figure, style_image_axis
 from mnn_gpu.plots.predictions import recipe_of, shape_of_images
 from mnn_gpu.plots.theme import Theme, theme_named
 from mnn_gpu.plots.tiles import GAP, Grid
@@ -44,36 +44,36 @@ def augmentation(
     image_shape: tuple[int, int] | None = None,
     seed: int = 0,
     theme: str = "light",
-) -> Picture:
-    """Draw an image of each class, and below it deformed copies of it.
+) -> NotebookFigure:
+    """Draw one image of each class, and deformed copies below it.
 
     Parameters
     ----------
     how : Model or Augmentation
-        Of a model: its recipe's augmentation, or, where it was trained without, that of the
+        For a model: its recipe's augmentation or, if it was trained without one, that of the
         recipe ``accurate``.
     X : (rows, features), or (rows, height, width); see `predict_proba`
     y : (rows,), the labels
-        Of more than ten classes, ten are drawn.
+        If there are more than ten classes, ten are drawn.
     copies : int
-        How many of each, from 1 to 40.
+        Number of copies of each image, from 1 to 40.
     image_shape : (height, width), optional
         Default: the recipe's, else that of ``X``, else square.
     seed : int
-        Another one gives other deformations.
+        Seed of the random deformations.
     theme : {"light", "dark"}
 
     Returns
     -------
     matplotlib.figure.Figure
-        Axes row by row: the originals, then their copies.
+        The axes are in row order: the originals, then their copies.
 
     Raises
     ------
     DataError
-        If pixels or labels are not such.
+        If pixels or labels are not valid.
     UsageError
-        If the inputs are no images, Matplotlib is missing or an option cannot be meant.
+        If the inputs are not images, Matplotlib is missing or an option is not valid.
     """
     look = theme_named(theme)
     copies, seed = whole("copies", copies, 1, MOST_COPIES), whole("seed", seed, 0)
@@ -93,29 +93,29 @@ def augmentation(
     sheet = np.concatenate([originals[None], changed]).reshape(copies + 1, -1, *shape)
     columns = max(len(rows), FEWEST_COLUMNS)
     grid = Grid(shape, len(sheet) * columns, columns, GAP, left=0.25)
-    figure = picture(look, grid.height, title, _told(used), layout="none")
+    figure = new_figure(look, grid.height, title, _settings(used), layout="none")
     _draw(figure, grid, sheet, look)
     return figure
 
 
 def _augmentation_of(how: Model | Augmentation) -> tuple[Augmentation, str]:
-    """Return what to deform by, and a title that says where it comes from."""
+    """Return the augmentation to use, and a title that states its origin."""
     if isinstance(how, Augmentation):
-        return how, "Deformed, anew every time"
+        return how, "Random deformations"
     found = recipe_of(how).get("augmentation")
     if found is None:
         used = ACCURATE.config.augmentation or Augmentation()
-        return used, "Deformed as recipe accurate does; this model saw no deformed images"
+        return used, "Deformations of the recipe accurate; this model was trained without any"
     try:
-        return Augmentation(**dict(found)), "Deformed as this model's recipe does, anew every time"
+        return Augmentation(**dict(found)), "Random deformations of this model's recipe"
     except (TypeError, ValueError) as error:
         raise UsageError(
-            f"The model's recipe has an augmentation that is none ({error}).",
-            "Give a model that train wrote.",
+            f"The model's recipe contains an invalid augmentation ({error}).",
+            "Give a model written by train.",
         ) from error
 
 
-def _told(used: Augmentation) -> str:
+def _settings(used: Augmentation) -> str:
     return (
         f"rotation ±{used.rotation:g}°, shear ±{used.shear:g}°, size ±{used.scaling * 100:g}%, "
         f"shift ±{used.shift:g} pixels, elastic {used.alpha:g}"
@@ -123,7 +123,7 @@ def _told(used: Augmentation) -> str:
 
 
 def one_of_each(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
-    """Return a row of each class, of ten classes at most: the fourth one, if there are four."""
+    """Return one row of each class, for up to ten classes: the fourth one, if there are four."""
     classes = np.unique(labels)
     some = classes[np.linspace(0, len(classes) - 1, min(len(classes), MOST_CLASSES)).astype(int)]
     rows = [np.flatnonzero(labels == label)[:4][-1] for label in some]
@@ -138,7 +138,7 @@ def deformed(
     copies: int,
     seed: int = 0,
 ) -> Images:
-    """Return deformed copies of images, drawn as a training draws them.
+    """Return deformed copies of images, drawn at random as in training.
 
     Parameters
     ----------
@@ -159,12 +159,12 @@ def deformed(
     return changed.reshape(copies, *images.shape)
 
 
-def _draw(figure: Picture, grid: Grid, sheet: Images, theme: Theme) -> None:
-    of_images = {"cmap": colours(*theme.image), "vmin": 0, "vmax": 1, "interpolation": "nearest"}
+def _draw(figure: NotebookFigure, grid: Grid, sheet: Images, theme: Theme) -> None:
+    of_images = {"cmap": colormap(*theme.image), "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     for row, column in np.ndindex(sheet.shape[:2]):
         axis = grid.axis(figure, row * grid.columns + column)
         axis.imshow(sheet[row, column], aspect="auto", **of_images)
-        bare(axis, theme, None if row else theme.blue)
+        style_image_axis(axis, theme, None if row else theme.blue)
         if column == 0 and row < 2:
-            colour, words = (theme.muted, "deformed") if row else (theme.blue, "original")
-            axis.set_ylabel(words, color=colour, fontsize=PLAIN)
+            color, words = (theme.muted, "deformed") if row else (theme.blue, "original")
+            axis.set_ylabel(words, color=color, fontsize=PLAIN)

@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it says: the reliability diagram.
+"""Whether a model's confidence matches its accuracy: the reliability diagram.
 
 References
 ----------
@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.models.model import Model
-from mnn_gpu.plots.figure import SMALL, Picture, dress, picture
-from mnn_gpu.plots.predictions import Answers, answers
+from mnn_gpu.plots.figure import SMALL, NotebookFigure, new_figure, style_axis
+from mnn_gpu.plots.predictions import Predictions, compute_predictions
 from mnn_gpu.plots.theme import Theme, theme_named
 from mnn_gpu.utils.validation import whole
 
@@ -26,14 +26,14 @@ Floats = npt.NDArray[np.float64]
 
 
 class Bins(NamedTuple):
-    """Answers by their confidence, in equal steps from 0 to 1.
+    """Predictions grouped by confidence, in equal intervals from 0 to 1.
 
     Attributes
     ----------
     edges : (bins + 1,)
     counts : (bins,), int64
     confidence, accuracy : (bins,)
-        Means; NaN where there is no answer.
+        Means; NaN for empty bins.
     """
 
     edges: Floats
@@ -43,7 +43,7 @@ class Bins(NamedTuple):
 
     @property
     def expected_error(self) -> float:
-        """The expected calibration error: |accuracy - confidence|, mean over the answers."""
+        """The expected calibration error: the mean of |accuracy - confidence| over predictions."""
         gaps = np.abs(self.accuracy - self.confidence)
         return float(np.nansum(self.counts * gaps) / self.counts.sum())
 
@@ -57,8 +57,8 @@ def calibration(
     bins: int = BINS,
     theme: str = "light",
     source: str = "the data",
-) -> Picture:
-    """Draw how often a model is right, over how sure it is.
+) -> NotebookFigure:
+    """Draw the accuracy of a model over its confidence.
 
     Parameters
     ----------
@@ -68,10 +68,10 @@ def calibration(
     backend : Backend, optional
         Default: `select_backend()`.
     bins : int
-        Into how many equal steps of confidence to sort the answers.
+        Number of equal intervals of confidence.
     theme : {"light", "dark"}
     source : str
-        What to call the data.
+        The name of the data in the title.
 
     Returns
     -------
@@ -82,39 +82,39 @@ def calibration(
     Raises
     ------
     DataError
-        If pixels or labels are not such, or a label is none of the model's.
+        If pixels or labels are not valid, or a label is not one of the model's classes.
     UsageError
-        If Matplotlib is missing or an option cannot be meant.
+        If Matplotlib is missing or an option is not valid.
     """
     look = theme_named(theme)
     bins = whole("bins", bins, 1, 1000)
-    found = answers(model, X, y, backend, source)
+    found = compute_predictions(model, X, y, backend, source)
     binned = calibration_bins(found, bins)
     confidence = found.confidence.astype(np.float64).mean()
-    right = (found.truth == found.said).mean()
+    right = (found.truth == found.predicted).mean()
     title = f"{source}: expected calibration error {binned.expected_error:.2%}"
-    note = f"On average {confidence:.2%} sure, and {right:.2%} right"
-    figure = picture(look, 5.4, title, note)
+    note = f"Mean confidence {confidence:.2%}, accuracy {right:.2%}"
+    figure = new_figure(look, 5.4, title, note)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     _draw_reliability(upper, binned, look)
     _draw_counts(lower, binned, look)
     return figure
 
 
-def calibration_bins(found: Answers, bins: int = BINS) -> Bins:
-    """Sort answers by their confidence; a bin holds its upper edge, not its lower."""
+def calibration_bins(found: Predictions, bins: int = BINS) -> Bins:
+    """Group predictions by confidence; a bin includes its upper edge, not its lower."""
     edges = np.linspace(0, 1, bins + 1)
     confidence = found.confidence.astype(np.float64)
     place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     counts = np.bincount(place, minlength=bins)
     with np.errstate(invalid="ignore"):
         mean = np.bincount(place, confidence, bins) / counts
-        accuracy = np.bincount(place, found.truth == found.said, bins) / counts
+        accuracy = np.bincount(place, found.truth == found.predicted, bins) / counts
     return Bins(edges, counts, mean, accuracy)
 
 
 def wilson(share: Any, rows: Any) -> tuple[Any, Any]:
-    """Return Wilson's 95 % interval of a share that was seen in so many rows."""
+    """Return Wilson's 95% confidence interval of a fraction observed in ``rows`` rows."""
     middle = share + Z95**2 / (2 * rows)
     half = Z95 * np.sqrt(share * (1 - share) / rows + Z95**2 / (4 * rows**2))
     scale = 1 + Z95**2 / rows
@@ -128,9 +128,9 @@ def _draw_reliability(axis: Any, binned: Bins, theme: Theme) -> None:
     )
     low, high = wilson(accuracy, rows)
     sure = {"color": theme.muted, "linestyle": (0, (4, 3)), "linewidth": 1.2}
-    axis.plot([0, 1], [0, 1], label="as right as sure", **sure)
+    axis.plot([0, 1], [0, 1], label="accuracy equal to confidence", **sure)
     gap = {"color": theme.orange, "linewidth": 5, "alpha": 0.45}
-    axis.vlines(confidence, accuracy, confidence, label="gap to the confidence", **gap)
+    axis.vlines(confidence, accuracy, confidence, label="gap to confidence", **gap)
     axis.errorbar(
         confidence,
         accuracy,
@@ -143,8 +143,8 @@ def _draw_reliability(axis: Any, binned: Bins, theme: Theme) -> None:
         linestyle="none",
         label="accuracy, 95% interval",
     )
-    axis.set(ylabel="share that is right", ylim=(-0.03, 1.04), xlim=(0, 1.01))
-    dress(axis, theme, grid="both")
+    axis.set(ylabel="fraction correct", ylim=(-0.03, 1.04), xlim=(0, 1.01))
+    style_axis(axis, theme, grid="both")
     axis.yaxis.set_major_formatter("{x:.0%}")
     axis.legend(frameon=False, fontsize=SMALL, labelcolor=theme.ink, loc="upper left")
 
@@ -161,11 +161,11 @@ def _draw_counts(axis: Any, binned: Bins, theme: Theme) -> None:
         fontsize=SMALL,
         padding=2,
     )
-    axis.set(xlabel="confidence: the answer's probability", ylabel="images, log scale")
+    axis.set(xlabel="confidence: probability of the prediction", ylabel="images, log scale")
     axis.set_yscale("log")
     axis.set_ylim(0.5, binned.counts.max() * 6)
     axis.set_yticks([])
     axis.minorticks_off()
     axis.spines["left"].set_visible(False)
-    dress(axis, theme)
+    style_axis(axis, theme)
     axis.xaxis.set_major_formatter("{x:.0%}")

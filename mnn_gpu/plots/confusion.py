@@ -1,4 +1,4 @@
-"""The confusion matrix, with the pairs that are confused most."""
+"""The confusion matrix, with the most confused pairs of classes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,27 @@ import numpy.typing as npt
 from mnn_gpu.backends import Backend
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
-from mnn_gpu.plots.figure import PLAIN, SMALL, Picture, bare, colours, dress, is_light, picture
-from mnn_gpu.plots.predictions import Answers, answers, class_name
+from mnn_gpu.plots.figure import (
+    PLAIN,
+    SMALL,
+    NotebookFigure,
+    colormap,
+    is_light,
+    new_figure,
+    style_axis,
+    style_image_axis,
+)
+from mnn_gpu.plots.predictions import Predictions, class_name, compute_predictions
 from mnn_gpu.plots.theme import Theme, theme_named
 
 WORST = 10
 MOST_WRITTEN = 20
-"""Beyond so many classes, cells have colours but no numbers."""
+"""Number of classes above which cells have colors but no numbers."""
 HEIGHT = 5.2
 MOST_CLASSES = 2000
 GAMMA = 0.7
-"""Below 1, so that rare mistakes are seen beside one that is common."""
-NOTE = "Blue is right; the stronger the orange, the larger the share of a class that is misread so"
+"""An exponent below 1, which makes rare mistakes visible next to a common one."""
+NOTE = "Correct predictions are blue; a stronger orange is a larger fraction of a class's rows"
 
 Counts = npt.NDArray[np.int64]
 
@@ -35,8 +44,8 @@ def confusion(
     shares: bool = False,
     theme: str = "light",
     source: str = "the data",
-) -> Picture:
-    """Draw which class is taken for which, and the pairs that are confused most.
+) -> NotebookFigure:
+    """Draw the confusion matrix, and the most confused pairs of classes.
 
     Parameters
     ----------
@@ -46,29 +55,29 @@ def confusion(
     backend : Backend, optional
         Default: `select_backend()`.
     shares : bool
-        Whether to write shares of each class, in percent, instead of counts.
+        Whether to show percentages of each class instead of counts.
     theme : {"light", "dark"}
     source : str
-        What to call the data.
+        The name of the data in the title.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The first axis is the matrix, one row a truth and one column an answer; the second
-        the worst pairs, and how many more there are.
+        The first axis is the matrix, with a row per true class and a column per predicted
+        class; the second shows the worst pairs, and the number of further ones.
 
     Raises
     ------
     DataError
-        If pixels or labels are not such, or a label is none of the model's.
+        If pixels or labels are not valid, or a label is not one of the model's classes.
     UsageError
         If Matplotlib is missing, there is no such theme, or there are more than 2,000 classes.
     """
     look = theme_named(theme)
     _check_classes(len(model.classes))
-    found = answers(model, X, y, backend, source)
+    found = compute_predictions(model, X, y, backend, source)
     counts = confusion_counts(found, len(model.classes))
-    figure = picture(look, HEIGHT, f"{source}: {found.score}", NOTE)
+    figure = new_figure(look, HEIGHT, f"{source}: {found.score}", NOTE)
     matrix, worst = figure.subplots(1, 2, width_ratios=[3.2, 1])
     _draw_matrix(matrix, counts, model.classes, shares, look)
     _draw_worst(worst, counts, model.classes, look)
@@ -78,19 +87,19 @@ def confusion(
 def _check_classes(classes: int) -> None:
     if classes > MOST_CLASSES:
         raise UsageError(
-            f"A matrix of {classes:,} classes has more cells than a picture can show.",
-            f"Up to {MOST_CLASSES:,} can be drawn.",
+            f"A matrix of {classes:,} classes has more cells than a figure can show.",
+            f"Up to {MOST_CLASSES:,} classes can be drawn.",
         )
 
 
-def confusion_counts(found: Answers, classes: int) -> Counts:
-    """Return how often each truth (row) got each answer (column), (classes, classes)."""
-    pairs = found.truth.astype(np.int64) * classes + found.said
+def confusion_counts(found: Predictions, classes: int) -> Counts:
+    """Return the counts of true class (row) and predicted class (column), (classes, classes)."""
+    pairs = found.truth.astype(np.int64) * classes + found.predicted
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def worst_pairs(counts: Counts, most: int = WORST) -> list[tuple[int, int, int]]:
-    """Return truth, answer and count of the commonest mistakes, the worst first."""
+    """Return true class, predicted class and count of the most common mistakes, worst first."""
     off = counts * ~np.eye(len(counts), dtype=bool)
     order = np.argsort(-off, axis=None, kind="stable")[:most]
     cells = (divmod(int(cell), len(counts)) for cell in order)
@@ -98,7 +107,7 @@ def worst_pairs(counts: Counts, most: int = WORST) -> list[tuple[int, int, int]]
 
 
 def _shares(counts: Counts) -> npt.NDArray[Any]:
-    """Return each cell's share of its row; 0 where a class has no row."""
+    """Return each cell's fraction of its row; 0 for a class without rows."""
     part: npt.NDArray[Any] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     return part
 
@@ -106,12 +115,12 @@ def _shares(counts: Counts) -> npt.NDArray[Any]:
 def _draw_matrix(
     axis: Any, counts: Counts, classes: npt.NDArray[Any], shares: bool, theme: Theme
 ) -> None:
-    """Colour mistakes by their share of the class, and right answers evenly."""
+    """Color mistakes by their fraction of the class, and correct predictions uniformly."""
     n, part = len(counts), _shares(counts)
     off = np.where(np.eye(n, dtype=bool), 0, part)
-    mistakes = colours(theme.cell, theme.orange)
+    mistakes = colormap(theme.cell, theme.orange)
     image = mistakes((off / (off.max() or 1)) ** GAMMA)
-    right = colours(theme.cell, theme.blue)(0.3)
+    right = colormap(theme.cell, theme.blue)(0.3)
     image[np.eye(n, dtype=bool)] = right
     axis.imshow(image, interpolation="nearest")
     if n <= MOST_WRITTEN:
@@ -121,8 +130,8 @@ def _draw_matrix(
                 text = f"{part[i, j] * 100:.3g}" if shares else f"{count}"
                 ink = "#000000" if is_light(image[i, j]) else "#ffffff"
                 axis.text(j, i, text, ha="center", va="center", color=ink, fontsize=size)
-    dress(axis, theme)
-    bare(axis, theme)
+    style_axis(axis, theme)
+    style_image_axis(axis, theme)
     step = -(-n // MOST_WRITTEN)
     places = range(0, n, step)
     names = [class_name(label) for label in classes[::step]]
@@ -135,8 +144,8 @@ def _draw_matrix(
 
 def _draw_worst(axis: Any, counts: Counts, classes: npt.NDArray[Any], theme: Theme) -> None:
     pairs = worst_pairs(counts)
-    dress(axis, theme)
-    axis.set_title("truth → answer", loc="left", color=theme.ink, fontsize=PLAIN)
+    style_axis(axis, theme)
+    axis.set_title("true class → prediction", loc="left", color=theme.ink, fontsize=PLAIN)
     axis.spines[["left", "bottom"]].set_visible(False)
     axis.set_xticks([])
     axis.set_ylim(WORST - 0.1, -0.6)

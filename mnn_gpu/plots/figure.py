@@ -1,4 +1,4 @@
-"""A figure that shows itself in a notebook, and the looks that all of them share."""
+"""Figures that display themselves in a notebook, and their common style."""
 
 from __future__ import annotations
 
@@ -20,36 +20,39 @@ try:
     from PIL import Image
 except ImportError as error:
     raise UsageError(
-        f"Pictures need Matplotlib, which cannot be imported ({error}).",
+        f"Plots need Matplotlib, which cannot be imported ({error}).",
         'Install it: pip install "mnn_gpu[plots]" (in a checkout: pip install -e ".[plots]").',
     ) from error
 
 WIDTH = 8.0
-"""Inches: 1600 dots across, for a page that shows 800."""
+"""Inches: 1600 dots wide, for a page that shows 800."""
 LEFT = 0.012
-"""Where words begin, as a share of the width."""
+"""Left edge of text, as a fraction of the width."""
 DPI = 200
 SMALL, PLAIN, LARGE = 8.5, 10.0, 12.0
 """Font sizes in points."""
 SEEN, SEEN_SHARE = 8, 1e-3
-"""Colours may be off by so much, of 255, and more in so many of the dots, edges of letters."""
+"""Allowed color errors of 256-color PNGs, of 255, and the fraction of dots (the edges of letters)
+that may exceed them."""
 ENDINGS = (".png", ".svg", ".pdf")
 
 
-class Picture(Figure):  # type: ignore[misc]
-    """A Matplotlib figure without pyplot; a notebook shows it by itself."""
+class NotebookFigure(Figure):  # type: ignore[misc]
+    """A Matplotlib figure without pyplot that a notebook displays."""
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         width, height = (int(inches * DPI / 2) for inches in self.get_size_inches())
         return _bytes(self, "png"), {"width": width, "height": height}
 
 
-def picture(
+def new_figure(
     theme: Theme, height: float, title: str, note: str = "", layout: str = "constrained"
-) -> Picture:
-    """Return an empty figure with its heading; ``height`` in inches without it."""
-    whole = height + heading_of(note)
-    figure = Picture(figsize=(WIDTH, whole), dpi=DPI, layout=layout, facecolor=theme.background)
+) -> NotebookFigure:
+    """Return an empty figure with its heading; ``height`` in inches without the heading."""
+    whole = height + heading_height(note)
+    figure = NotebookFigure(
+        figsize=(WIDTH, whole), dpi=DPI, layout=layout, facecolor=theme.background
+    )
     if layout == "constrained":
         free = (0.005, 0.01, 0.99, height / whole - 0.01)
         figure.get_layout_engine().set(rect=free, w_pad=0.06, h_pad=0.06)
@@ -63,17 +66,17 @@ def picture(
 
 
 def _fitting(size: float, text: str, letters: int) -> float:
-    """Return a font's size, smaller where there are more letters than fit; a path may be long."""
+    """Return a font size at which a text fits; it may be long if it contains a path."""
     return size * min(1, letters / len(text))
 
 
-def heading_of(note: str) -> float:
-    """Return the height in inches of a heading with such a note."""
+def heading_height(note: str) -> float:
+    """Return the height in inches of a heading with the given note."""
     return 0.6 if note else 0.36
 
 
-def dress(axis: Any, theme: Theme, *, grid: str = "") -> None:
-    """Colour an axis; ``grid`` is "", "x", "y" or "both"."""
+def style_axis(axis: Any, theme: Theme, *, grid: str = "") -> None:
+    """Set the colors of an axis; ``grid`` is "", "x", "y" or "both"."""
     axis.set_facecolor(theme.background)
     axis.spines[["top", "right"]].set_visible(False)
     for side in axis.spines.values():
@@ -86,55 +89,55 @@ def dress(axis: Any, theme: Theme, *, grid: str = "") -> None:
         axis.set_axisbelow(True)
 
 
-def bare(axis: Any, theme: Theme, edge: str | None = None) -> None:
-    """Take everything but a thin frame from an axis that holds an image."""
+def style_image_axis(axis: Any, theme: Theme, edge: str | None = None) -> None:
+    """Remove everything but a thin frame from an axis that shows an image."""
     axis.set(xticks=[], yticks=[])
     for side in axis.spines.values():
         side.set(color=edge or theme.faint, linewidth=1.4 if edge else 0.6)
 
 
-def colours(*stops: str) -> Colormap:
-    """Return the colours between some."""
+def colormap(*stops: str) -> Colormap:
+    """Return a colormap that interpolates between some colors."""
     return LinearSegmentedColormap.from_list("between", stops)
 
 
-def is_light(colour: Sequence[float]) -> bool:
-    """Tell whether black is better read on a colour, red, green, blue from 0 to 1, than white."""
-    red, green, blue = colour[:3]
+def is_light(color: Sequence[float]) -> bool:
+    """Return whether black is more legible than white on a color, RGB from 0 to 1."""
+    red, green, blue = color[:3]
     return 0.299 * red + 0.587 * green + 0.114 * blue > 0.55
 
 
-def check_picture_file(path: str | Path) -> None:
-    """See, before any work, that a picture can be written there.
+def check_plot_file(path: str | Path) -> None:
+    """Check that a plot can be written to a path, before a computation.
 
     Raises
     ------
     UsageError
-        If its ending is none of .png, .svg, .pdf.
+        If its ending is not .png, .svg or .pdf.
     OutputError
     """
     if Path(path).suffix.lower() not in ENDINGS:
         raise UsageError(
-            f"{path} does not end as a picture.", f"Give a name in {', '.join(ENDINGS)}."
+            f"{path} does not have the ending of a plot.", f"Give a name in {', '.join(ENDINGS)}."
         )
     check_writable(path)
 
 
 def save(path: str | Path, figure: Figure) -> None:
-    """Write a figure, whole or not at all; equal figures make equal files.
+    """Write a figure atomically; equal figures give equal files.
 
     Parameters
     ----------
     path : path
-        Its ending, .png, .svg or .pdf, says as what.
+        The ending, .png, .svg or .pdf, determines the format.
     figure : matplotlib.figure.Figure
 
     Raises
     ------
     UsageError, OutputError
-        See `check_picture_file`.
+        See `check_plot_file`.
     """
-    check_picture_file(path)
+    check_plot_file(path)
     write_atomically(path, _bytes(figure, Path(path).suffix.lower()[1:]))
 
 
@@ -148,7 +151,7 @@ def _bytes(figure: Figure, kind: str) -> bytes:
 
 
 def _small(png: io.BytesIO) -> bytes:
-    """Return a PNG in 256 colours, less than half the bytes, where that does not show."""
+    """Return a PNG with 256 colors, less than half the size, if the difference is not visible."""
     image = Image.open(png).convert("RGB")
     few = image.quantize(256, dither=Image.Dither.NONE)
     off = np.abs(np.asarray(image, np.int16) - np.asarray(few.convert("RGB"))).max(axis=2)

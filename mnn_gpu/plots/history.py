@@ -1,4 +1,4 @@
-"""Loss and accuracy over a training."""
+"""Loss and accuracy during a training run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
-from mnn_gpu.plots.figure import SMALL, Picture, dress, picture
+from mnn_gpu.plots.figure import SMALL, NotebookFigure, new_figure, style_axis
 from mnn_gpu.plots.predictions import recipe_of
 from mnn_gpu.plots.theme import Theme, theme_named
 from mnn_gpu.training.history import History
@@ -18,42 +18,42 @@ from mnn_gpu.training.learning_curve import CURVES, checked_columns, columns, x_
 
 TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9999)
 MORE_TICKS = (0.6, 0.7, 0.85, 0.93, 0.97, 0.985, 0.993, 0.997, 0.9985, 0.9995)
-"""Accuracies that may be written at the axis; the second where there are few of the first."""
+"""Possible tick labels of the accuracy axis; the second tuple is used if few of the first apply."""
 FEW = 4
 STRETCHED = 0.9
-"""An accuracy above this is drawn by the logarithm of what is missing to 1."""
+"""Accuracies above this are drawn on a logarithmic scale of 1 - accuracy."""
 WIDE = 20
-"""The loss is drawn by its logarithm if its largest value is so many times its smallest."""
+"""The loss axis is logarithmic if the ratio of largest to smallest loss is at least this."""
 COLORS = ("orange", "blue")
 """Of the curves."""
 
 
-def history(source: Model | History | Mapping[str, Any], *, theme: str = "light") -> Picture:
-    """Draw loss and accuracy over the epochs, or the iterations, of a training.
+def history(source: Model | History | Mapping[str, Any], *, theme: str = "light") -> NotebookFigure:
+    """Draw loss and accuracy over the epochs, or iterations, of a training run.
 
     Parameters
     ----------
     source : Model, History or mapping
-        A model keeps its training's curve in ``info["history"]``, see `curve.columns`; such
-        columns may also be given themselves.
+        A model stores its learning curve in ``info["history"]``, see
+        `learning_curve.columns`; such columns may also be passed directly.
     theme : {"light", "dark"}
 
     Returns
     -------
     matplotlib.figure.Figure
-        Loss on the first axis, accuracy on the second; on each a line for training and,
-        with held-out rows, one for them.
+        Loss on the first axis, accuracy on the second; each with a line for training and,
+        if rows were held out, one for them.
 
     Raises
     ------
     UsageError
-        If the model keeps no history, or there is no record in it; if Matplotlib is missing
+        If the model has no history, or the history has no record; if Matplotlib is missing
         or there is no such theme.
     """
     look = theme_named(theme)
     found = _columns(source)
     axis_name, x = x_axis(found)
-    figure = picture(look, 3.3, _title(found), _note(source))
+    figure = new_figure(look, 3.3, _title(found), _note(source))
     loss, accuracy = figure.subplots(1, 2)
     for axis, name in ((loss, "loss"), (accuracy, "accuracy")):
         axis.set(xlabel=axis_name, title="cross-entropy, nats" if name == "loss" else name)
@@ -61,7 +61,7 @@ def history(source: Model | History | Mapping[str, Any], *, theme: str = "light"
         axis.title.set_x(0)
         _draw_lines(axis, name, x, found, look)
         axis.xaxis.get_major_locator().set_params(integer=True)
-        dress(axis, look, grid="y")
+        style_axis(axis, look, grid="y")
     if _wide([found[key] for key in ("loss", "validation_loss") if key in found]):
         loss.set_yscale("log")
         loss.yaxis.set_major_formatter("{x:g}")
@@ -77,7 +77,7 @@ def _columns(source: Model | History | Mapping[str, Any]) -> dict[str, Any]:
         return checked_columns(source)
     if "history" not in source.info:
         raise UsageError(
-            "This model keeps no history of its training: it was made before models did, or "
+            "This model has no training history: it was written by an earlier version, or "
             "without one.",
             "Train it again with this version, or draw the History that mnn_gpu.train returns.",
         )
@@ -96,7 +96,7 @@ def _title(found: Mapping[str, Any]) -> str:
 
 
 def _best(found: Mapping[str, Any]) -> int | None:
-    """Return the place of early stopping's best record."""
+    """Return the index of early stopping's best record."""
     iterations, best = found.get("iteration", ()), found.get("best")
     return iterations.index(best) if best in iterations else None
 
@@ -104,17 +104,17 @@ def _best(found: Mapping[str, Any]) -> int | None:
 def _note(source: Any) -> str:
     deformed = isinstance(source, Model) and recipe_of(source).get("augmentation")
     kind = "deformed images" if deformed else "batches"
-    return f"Training is measured on the {kind} as they come, before each update"
+    return f"Training values are computed on {kind} during training, before each update"
 
 
 def _draw_lines(
     axis: Any, name: str, x: Sequence[float], found: Mapping[str, Any], theme: Theme
 ) -> None:
     marker = "o" if len(x) < 3 else ""
-    for (label, prefix), colour in zip(CURVES, COLORS, strict=True):
+    for (label, prefix), color in zip(CURVES, COLORS, strict=True):
         values = found.get(prefix + name)
         if values is not None:
-            shade = getattr(theme, colour)
+            shade = getattr(theme, color)
             axis.plot(x, values, color=shade, linewidth=1.8, marker=marker, label=label)
     best = _best(found)
     if best is not None:
@@ -129,14 +129,14 @@ def _wide(lines: Sequence[Sequence[float]]) -> bool:
 
 
 def _scale_accuracy(axis: Any, found: Mapping[str, Any]) -> None:
-    """Spread what is near 1, where good models differ."""
+    """Expand the scale near 1, where good models differ."""
     keys = ("accuracy", "validation_accuracy")
     values = np.array([value for key in keys for value in found.get(key, ())])
     if not values.max() > STRETCHED or values.min() == 1:
         axis.yaxis.set_major_formatter("{x:.0%}")
         return
     missing = 1 - values
-    # An accuracy of 1 is infinitely far up; it is drawn at half the smallest error.
+    # An accuracy of 1 would be infinitely high; it is drawn at half the smallest error.
     least = missing[missing > 0].min(initial=1) / (2 if (missing <= 0).any() else 1)
 
     def forward(accuracy: npt.NDArray[Any]) -> npt.NDArray[Any]:

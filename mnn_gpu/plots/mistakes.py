@@ -1,4 +1,4 @@
-"""The images that a model misreads."""
+"""The images that a model misclassifies."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mnn_gpu.data.feature_order import in_order
 from mnn_gpu.data.pixels import checked_pixels, fitting_scale, unit_pixels
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
-from mnn_gpu.plots.figure import Picture, colours, picture
-from mnn_gpu.plots.predictions import answers, class_name, shape_of_images
+from mnn_gpu.plots.figure import NotebookFigure, colormap, new_figure
+from mnn_gpu.plots.predictions import class_name, compute_predictions, shape_of_images
 from mnn_gpu.plots.theme import theme_named
 from mnn_gpu.plots.tiles import MOST, Grid, Tile, draw_tiles
 from mnn_gpu.utils.validation import whole
 
-EXAMPLE = "truth → answer, and the probability that the model gives it"
+EXAMPLE = "true class → prediction and its probability"
 
 
 def mistakes(
@@ -29,8 +29,8 @@ def mistakes(
     backend: Backend | None = None,
     theme: str = "light",
     source: str = "the data",
-) -> Picture:
-    """Draw the images that a model misreads, those first of which it is most certain.
+) -> NotebookFigure:
+    """Draw the images that a model misclassifies, the most confident predictions first.
 
     Parameters
     ----------
@@ -38,49 +38,49 @@ def mistakes(
     X : (rows, features), or (rows, height, width); see `predict_proba`
     y : (rows,), the labels
     most : int
-        How many to draw, from 1 to 400.
+        Maximum number of images to draw, from 1 to 400.
     image_shape : (height, width), optional
         Default: the recipe's, else that of ``X``, else square.
     backend : Backend, optional
         Default: `select_backend()`.
     theme : {"light", "dark"}
     source : str
-        What to call the data.
+        The name of the data in the title.
 
     Returns
     -------
     matplotlib.figure.Figure
-        An axis an image, row by row, titled with truth, answer and probability; none where
-        nothing is misread.
+        One axis per image, in row order, titled with true class, prediction and probability;
+        none if all predictions are correct.
 
     Raises
     ------
     DataError
-        If pixels or labels are not such, or a label is none of the model's.
+        If pixels or labels are not valid, or a label is not one of the model's classes.
     UsageError
-        If the inputs are no images, Matplotlib is missing or an option cannot be meant.
+        If the inputs are not images, Matplotlib is missing or an option is not valid.
     """
     look = theme_named(theme)
     most = whole("most", most, 1, MOST)
     shape = shape_of_images(model.features, image_shape, model, X)
-    found = answers(model, X, y, backend, source)
+    found = compute_predictions(model, X, y, backend, source)
     rows = found.wrong[:most]
     images = checked_pixels(in_order(X, model.feature_names, source), source)
     images = unit_pixels(images, fitting_scale(images, model.pixel_max, source))
     pixels = network.scale_pixels(images[rows], np.dtype(np.float32))
-    classes = model.classes
+    names = [class_name(label) for label in model.classes]
     tiles = [
         Tile(
             image.reshape(shape),
-            f"{class_name(classes[found.truth[row]])} → {class_name(classes[found.said[row]])}",
+            f"{names[found.truth[row]]} → {names[found.predicted[row]]}",
             _sure(float(found.confidence[row])),
         )
         for image, row in zip(pixels, rows, strict=True)
     ]
     note = _note(len(rows), len(found.wrong))
     grid = Grid(shape, len(tiles))
-    figure = picture(look, grid.height, f"{source}: {found.score}", note, layout="none")
-    draw_tiles(figure, grid, tiles, look, {"cmap": colours(*look.image), "vmin": 0, "vmax": 1})
+    figure = new_figure(look, grid.height, f"{source}: {found.score}", note, layout="none")
+    draw_tiles(figure, grid, tiles, look, {"cmap": colormap(*look.image), "vmin": 0, "vmax": 1})
     return figure
 
 
@@ -90,6 +90,6 @@ def _sure(probability: float) -> str:
 
 def _note(drawn: int, wrong: int) -> str:
     if not wrong:
-        return "Nothing is misread."
-    which = "All of them" if drawn == wrong else f"The {drawn} of which it is most certain"
+        return "All predictions are correct."
+    which = "All of them" if drawn == wrong else f"The {drawn} with the highest confidence"
     return f"{which}: {EXAMPLE}"

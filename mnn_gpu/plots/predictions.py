@@ -1,4 +1,4 @@
-"""A model's answers held against the labels, for the pictures of them."""
+"""A model's predictions and the true labels, for plots."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ from mnn_gpu.models.predictor import predict_proba
 from mnn_gpu.utils.validation import several, whole
 
 SHOWN = 16
-"""Characters of a class's name that are drawn."""
+"""Characters of a class name that are drawn, at most."""
 
 Ints = npt.NDArray[np.intp]
 
 
-class Answers(NamedTuple):
-    """What is true and what a model says, sample by sample.
+class Predictions(NamedTuple):
+    """True and predicted classes, per sample.
 
     Attributes
     ----------
-    truth, said : (rows,)
+    truth, predicted : (rows,)
         Class indices.
     confidence : (rows,), floating
-        The probability of what is said.
+        The probability of the predicted class.
     """
 
     truth: npt.NDArray[np.int32]
-    said: Ints
+    predicted: Ints
     confidence: npt.NDArray[Any]
 
     @property
     def wrong(self) -> Ints:
-        """The rows that are misread, the most confident first."""
-        rows = np.flatnonzero(self.truth != self.said)
+        """The misclassified rows, the most confident first."""
+        rows = np.flatnonzero(self.truth != self.predicted)
         return rows[np.argsort(-self.confidence[rows], kind="stable")]
 
     @property
     def score(self) -> str:
-        """How many are right, in words."""
+        """The accuracy and the number of errors, as text."""
         rows, wrong = len(self.truth), len(self.wrong)
-        return f"{1 - wrong / rows:.2%} right, {wrong:,} of {rows:,} wrong"
+        return f"{1 - wrong / rows:.2%} correct, {wrong:,} of {rows:,} wrong"
 
 
 def class_name(label: Any) -> str:
-    """Return what a class is called in a picture; Matplotlib would set $...$ as a formula."""
+    """Return a class name for a plot; Matplotlib would typeset $...$ as a formula."""
     name = str(label)
     return (name if len(name) <= SHOWN else name[: SHOWN - 1] + "…").replace("$", r"\$")
 
 
-def answers(
+def compute_predictions(
     model: Model, X: npt.ArrayLike, y: npt.ArrayLike, backend: Backend | None, source: str
-) -> Answers:
-    """Ask a model; the parameters are those of `evaluate`."""
+) -> Predictions:
+    """Compute a model's predictions; parameters as for `evaluate`."""
     probabilities = predict_proba(model, X, backend, source=source)
     labels = checked_labels(y, len(probabilities), source)
-    said = probabilities.argmax(axis=1)
-    confidence = probabilities[np.arange(len(said)), said]
-    return Answers(class_index(model.classes, labels, source), said, confidence)
+    predicted = probabilities.argmax(axis=1)
+    confidence = probabilities[np.arange(len(predicted)), predicted]
+    return Predictions(class_index(model.classes, labels, source), predicted, confidence)
 
 
 def recipe_of(model: Model) -> Mapping[str, Any]:
-    """Return what a model says of its training; empty if it says nothing."""
+    """Return the recipe in a model's info; empty if there is none."""
     recipe = model.info.get("recipe")
     return recipe if isinstance(recipe, Mapping) else {}
 
@@ -76,12 +76,12 @@ def recipe_of(model: Model) -> Mapping[str, Any]:
 def shape_of_images(
     features: int, given: object, model: Model | None = None, X: npt.ArrayLike | None = None
 ) -> tuple[int, int]:
-    """Return height and width: as given, else of the recipe, else of the data, else square.
+    """Return height and width: as given, or from the recipe, or from the data, or square.
 
     Raises
     ------
     UsageError
-        If none of these is there, or the one that is has not as many pixels.
+        If none of these applies, or the number of pixels differs.
     """
     recipe = recipe_of(model).get("image_shape") if model is not None else None
     shape = given or recipe or (None if X is None else image_shape(np.shape(X)))
@@ -89,9 +89,9 @@ def shape_of_images(
         side = math.isqrt(features)
         if side * side != features or side < 2:
             raise UsageError(
-                f"{features} inputs are no square image, and nothing tells height and width.",
+                f"{features} inputs are not a square image, and height and width are not known.",
                 "Give them with --image-shape HEIGHT WIDTH or image_shape=(height, width); "
-                "a table's columns are no image at all.",
+                "the columns of a table are not an image.",
             )
         return side, side
     sides = several(shape)
@@ -101,6 +101,6 @@ def shape_of_images(
     if height * width != features:
         raise UsageError(
             f"Images of {height} x {width} do not have {features} pixels.",
-            "Give height and width as they are, with --image-shape or image_shape.",
+            "Give the actual height and width with --image-shape or image_shape.",
         )
     return height, width

@@ -1,4 +1,4 @@
-"""Colours of pictures, on light and on dark: told apart by the colour-blind.
+"""Colors of plots on light and dark backgrounds, distinguishable with color blindness.
 
 References
 ----------
@@ -14,18 +14,18 @@ from mnn_gpu.utils.validation import one_of
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of a picture.
+    """The colors of a plot.
 
     Attributes
     ----------
     background, ink, muted, faint : str
-        Of the paper; of words; of words that matter less; of lines that hardly matter.
+        Background; text; secondary text; lines of little importance.
     cell : str
-        Of a matrix's empty cell, and of weights that are 0.
+        An empty cell of a matrix, and weights that are 0.
     blue, orange : str
-        What is right, or of the training; what is wrong, or held out.
+        Correct, or training; wrong, or held out.
     image : (str, str)
-        Of an image's zeros and of its ones.
+        The values 0 and 1 in an image.
     """
 
     background: str
@@ -48,7 +48,7 @@ LIGHT = Theme(
     orange="#d55e00",
     image=("#ffffff", "#000000"),
 )
-# GitHub's dark page, and the lighter of the two blues and oranges.
+# The background of GitHub's dark theme, and lighter variants of blue and orange.
 DARK = Theme(
     background="#0d1117",
     ink="#f0f6fc",

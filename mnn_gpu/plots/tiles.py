@@ -1,4 +1,4 @@
-"""Images side by side, each with a line of words; placed by hand, as layouts are slow at it."""
+"""A grid of images with a line of text each, positioned directly: layout engines are slow."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from mnn_gpu.plots.figure import LEFT, SMALL, WIDTH, Picture, bare
+from mnn_gpu.plots.figure import LEFT, SMALL, WIDTH, NotebookFigure, style_image_axis
 from mnn_gpu.plots.theme import Theme
 
 MOST = 400
 COLUMNS = 8
 ALL_IN_ONE_ROW = (9, 10)
 LINE = 0.22
-"""Inches between two rows of images, a line of words included."""
+"""Inches between two rows of images, including a line of text."""
 GAP = 0.12
-"""Inches between two images of a row."""
+"""Inches between two images in a row."""
 TALLEST = 3.0
-"""Times its width; images that are higher, or as much wider, are stretched to fit."""
+"""Largest ratio of height to width, and of width to height; other images are stretched."""
 LETTERS = 12.0
-"""An inch of an image; where more are to stand above it, they are smaller."""
+"""Characters of text per inch of image; with more characters the font is smaller."""
 
 
 class Tile(NamedTuple):
-    """An image, (height, width), and what is written above it: in ink, and paler."""
+    """An image, (height, width), and the text above it: a normal and a paler part."""
 
     image: npt.NDArray[Any]
     words: str = ""
@@ -32,20 +32,20 @@ class Tile(NamedTuple):
 
 
 class Grid:
-    """Where the images of a sheet lie.
+    """The positions of a grid of images.
 
     Parameters
     ----------
     shape : (height, width)
         Of an image, in pixels.
     count : int
-        How many images.
+        Number of images.
     columns : int, optional
-        Default: 8, or as many as there are if that leaves no second row of one or two.
+        Default: 8, or all of them in one row if the second row would have only one or two.
     line : float
         Inches above each row.
     left : float
-        Inches before each row.
+        Inches to the left of each row.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Grid:
         self.letters = LETTERS * self.width
         self.height = self.rows * (self.tall + line) + 0.08
 
-    def axis(self, figure: Picture, place: int, below: float = 0.0) -> Any:
-        """Return the axis of an image; ``below`` inches are free under the last row."""
+    def axis(self, figure: NotebookFigure, place: int, below: float = 0.0) -> Any:
+        """Return the axis of an image, with ``below`` inches left free under the last row."""
         row, column = divmod(place, self.columns)
         across, up = figure.get_size_inches()
         x = self.left + column * (self.width + GAP)
@@ -77,19 +77,19 @@ class Grid:
 
 
 def draw_tiles(
-    figure: Picture,
+    figure: NotebookFigure,
     grid: Grid,
     tiles: Sequence[Tile],
     theme: Theme,
     look: Mapping[str, Any],
     below: float = 0.0,
 ) -> Any:
-    """Draw images row by row; return what Matplotlib made of the last."""
+    """Draw images in row order; return the Matplotlib image of the last one."""
     drawn = None
     for place, tile in enumerate(tiles):
         axis = grid.axis(figure, place, below)
         drawn = axis.imshow(tile.image, interpolation="nearest", aspect="auto", **look)
-        bare(axis, theme)
+        style_image_axis(axis, theme)
         size = SMALL * min(1, grid.letters / max(len(tile.words + tile.more), 1))
         axis.set_title(tile.words, fontsize=size, color=theme.ink, pad=3, loc="left")
         axis.set_title(tile.more, fontsize=size, color=theme.muted, pad=3, loc="right")

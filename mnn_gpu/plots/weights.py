@@ -1,4 +1,4 @@
-"""What the first layer's units look for."""
+"""The weights of the first layer as images."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from mnn_gpu.models.model import Model
-from mnn_gpu.plots.figure import SMALL, Picture, colours, picture
+from mnn_gpu.plots.figure import SMALL, NotebookFigure, colormap, new_figure
 from mnn_gpu.plots.predictions import class_name, shape_of_images
 from mnn_gpu.plots.theme import Theme, theme_named
 from mnn_gpu.plots.tiles import MOST, Grid, Tile, draw_tiles
 from mnn_gpu.utils.validation import whole
 
 STRONGEST = 99.5
-"""Percent of the weights that lie within the map's range; the few beyond are cut."""
+"""Percentage of the weights within the color range; the others are clipped."""
 BAR = 0.5
-"""Inches for the bar that tells what the colours mean."""
+"""Height in inches of the color bar."""
 
 
 def weights(
@@ -25,15 +25,15 @@ def weights(
     most: int = 40,
     image_shape: tuple[int, int] | None = None,
     theme: str = "light",
-) -> Picture:
-    """Draw rows of W[1] as images: what makes a unit of the first layer fire, and what not.
+) -> NotebookFigure:
+    """Draw rows of W[1] as images: which pixels excite or inhibit a unit of the first layer.
 
     Parameters
     ----------
     model : Model
     most : int
-        How many to draw, from 1 to 400: those of the largest norm, the largest first.
-        Without hidden layers the rows are the classes and stay in their order.
+        Maximum number of units to draw, from 1 to 400: those with the largest norm, in
+        descending order. Without hidden layers the rows are the classes, in their order.
     image_shape : (height, width), optional
         Default: the recipe's, else square.
     theme : {"light", "dark"}
@@ -41,13 +41,13 @@ def weights(
     Returns
     -------
     matplotlib.figure.Figure
-        An axis a unit, row by row, titled with its number, counted from 0, and its norm;
-        then that of the colours.
+        One axis per unit, in row order, titled with its index, counted from 0, and its norm;
+        then that of the color bar.
 
     Raises
     ------
     UsageError
-        If the inputs are no images, Matplotlib is missing or an option cannot be meant.
+        If the inputs are not images, Matplotlib is missing or an option is not valid.
     """
     look = theme_named(theme)
     most = whole("most", most, 1, MOST)
@@ -61,15 +61,15 @@ def weights(
     kind = "class" if of_classes else "unit"
     which = "" if len(rows) == len(W) else f": the {len(rows)} of {len(W):,} with the largest norm"
     grid = Grid(shape, len(tiles))
-    figure = picture(
+    figure = new_figure(
         look,
         grid.height + BAR,
-        f"First layer's weights{which}",
-        f"Each {kind} with its number and norm: orange pixels excite it, blue ones hold it back",
+        f"First-layer weights{which}",
+        f"Each {kind} with its index and norm: orange pixels excite it, blue ones inhibit it",
         layout="none",
     )
     bound = float(np.percentile(np.abs(W[rows]), STRONGEST)) or 1.0
-    diverging = colours(look.blue, look.background, look.orange)
+    diverging = colormap(look.blue, look.background, look.orange)
     options = {"cmap": diverging, "vmin": -bound, "vmax": bound}
     last = draw_tiles(figure, grid, tiles, look, options, below=BAR)
     _draw_bar(figure, last, look)
@@ -80,8 +80,8 @@ def _three_digits(number: float) -> str:
     return f"{number:#.3g}".rstrip(".")
 
 
-def _draw_bar(figure: Picture, image: Any, theme: Theme) -> None:
-    """Draw what the colours mean below the images."""
+def _draw_bar(figure: NotebookFigure, image: Any, theme: Theme) -> None:
+    """Draw the color bar below the images."""
     _, up = figure.get_size_inches()
     axis = figure.add_axes((0.25, (BAR - 0.17) / up, 0.5, 0.1 / up))
     bar = figure.colorbar(image, cax=axis, orientation="horizontal", extend="both")

@@ -1,4 +1,4 @@
-"""The samples that a step sees: which, how they are deformed, what is left out of them."""
+"""The inputs of a step: which samples, how they are deformed, which units are dropped."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ Array: TypeAlias = Any
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """What the steps of a training have in common.
+    """Settings shared by all steps of a run.
 
     Attributes
     ----------
     layer_sizes : sequence of int
     regularization : Regularization
     image_shape : (height, width) or None
-        Of the images, if they are to be deformed.
+        Shape of the images, if they are to be deformed.
     input_scale : float
-        What the inputs, 0 to 1, are multiplied with.
+        Factor of the inputs, which are 0 to 1.
     activation : str
         Of the hidden layers, one of `activations.ACTIVATIONS`.
     output : str
-        Of the last layer, with its loss; one of `outputs.OUTPUTS`.
+        Of the last layer, with its loss; one of `losses.OUTPUTS`.
     matmul_precision : str
         Of the network's products, one of `choices.MATMUL_PRECISIONS`.
     clip : float
-        The least probability, and the least from 1, that a loss is told of; see
+        Probabilities are limited to ``clip`` to ``1 - clip`` in the loss; see
         `losses.clipped`.
     """
 
@@ -53,21 +53,21 @@ class NetworkSpec:
 
 
 class StepData(NamedTuple):
-    """What every step sees and none changes; all on the device.
+    """Constant inputs of every step; all on the device.
 
     Attributes
     ----------
     X : (rows, features), uint8 or floating
     labels : (rows,), int32, or (rows, outputs)
-        Class indices, or what the outputs are to be.
+        Class indices, or target outputs.
     shards : sequence of (X, labels)
-        All rows, cut for steps that use them all.
+        All rows as microbatches, for steps that use all of them.
     is_weight : (parameters,) or None
         See `Optimizer.update`.
-    basis : (pictures, features) or None
-        Of deformations, see `augmentation`.
+    basis : (fields, features) or None
+        Basis fields of deformations, see `augmentation`.
     weights : (rows,), floating, or None
-        How much each sample counts; only for steps that name their rows.
+        Weight of each sample; only for steps that select rows.
     """
 
     X: Array
@@ -79,28 +79,28 @@ class StepData(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a step is given; all on the device.
+    """Inputs of one step; all on the device.
 
     Attributes
     ----------
     scalars : (scalars,), floating
-        The optimizer's.
+        Of the optimizer.
     rows : (m,), integer, or None
-        Which samples to use; None: all of them, as they are.
-    displacements : (m, 2, pictures), floating, or None
-        How to deform each, see `augmentation`.
+        Indices of the samples; None: all samples, in order.
+    displacements : (m, 2, fields), floating, or None
+        Coefficients of each sample's deformation, see `augmentation`.
     noise : (bytes,), uint8, or None
-        For dropout: (m, features) for the inputs, then (hidden units, m), each if wanted.
+        For dropout: (m, features) for the inputs, then (hidden units, m), each if used.
     sample_weight : (), floating, or None
-        What a sample weighs in the mean of the batch, where these are only some of its
-        samples; None: one by their number.
+        Weight of a sample in the batch's mean, if these are only part of its samples; None:
+        1 divided by their number.
     X : (m, features) or None
-        The samples themselves, where the data do not have them.
+        The samples, if they are not part of the data.
     labels : (m,) or None
-        Theirs.
+        Their labels.
     scale : (), floating, or None
-        What the samples' weights are multiplied with, where these are only some of its
-        samples; None: what makes them 1 in the mean.
+        Factor of the samples' weights, if these are only part of the batch's samples; None:
+        the one that makes their mean 1.
     """
 
     scalars: Array
@@ -114,17 +114,17 @@ class Batch(NamedTuple):
 
 
 class MicrobatchInputs(NamedTuple):
-    """A shard with what is random about it.
+    """A microbatch with its random numbers.
 
     Attributes
     ----------
     X : (features, m), uint8 or floating
     labels : (m,), int32, or (m, outputs)
-    displacements : (m, 2, pictures) or None
+    displacements : (m, 2, fields) or None
     input_noise : (m, features), uint8, or None
     hidden_noise : (hidden units, m), uint8, or None
     weights : (1, m), floating, or None
-        How much each counts; 1 in the mean of its batch.
+        Weight of each sample; their mean over the batch is 1.
     """
 
     X: Array
@@ -138,29 +138,29 @@ class MicrobatchInputs(NamedTuple):
 def batch_samples(
     data: StepData, batch: Batch, task: NetworkSpec, shard_rows: int, workers: int = 1
 ) -> list[MicrobatchInputs]:
-    """Return the shards of a batch; see `shards.microbatch_slices`."""
+    """Return the microbatches of a batch; see `microbatches.microbatch_slices`."""
     return _cut(data, batch, task, lambda m: microbatch_slices(m, shard_rows, workers))
 
 
 def shard_samples(
-    data: StepData, batch: Batch, task: NetworkSpec, leaves: int, shard_rows: int
+    data: StepData, batch: Batch, task: NetworkSpec, shards: int, shard_rows: int
 ) -> list[list[MicrobatchInputs]]:
-    """Return the shards of a batch, leaf by leaf; see `shards.shard_slices`."""
+    """Return the microbatches of each shard of a batch; see `microbatches.shard_slices`."""
     sizes: list[int] = []
 
     def runs(m: int) -> list[slice]:
-        by_leaf = shard_slices(m, leaves, shard_rows)
-        sizes.extend(map(len, by_leaf))
-        return [run for leaf in by_leaf for run in leaf]
+        by_shard = shard_slices(m, shards, shard_rows)
+        sizes.extend(map(len, by_shard))
+        return [run for shard in by_shard for run in shard]
 
-    shards = iter(_cut(data, batch, task, runs))
-    return [list(islice(shards, size)) for size in sizes]
+    microbatches = iter(_cut(data, batch, task, runs))
+    return [list(islice(microbatches, size)) for size in sizes]
 
 
 def _cut(
     data: StepData, batch: Batch, task: NetworkSpec, runs: Callable[[int], Sequence[slice]]
 ) -> list[MicrobatchInputs]:
-    """Return the samples of a batch, cut as ``runs`` says of their number."""
+    """Return a batch's samples, split at the slices that ``runs`` returns for their number."""
     if batch.rows is None and batch.X is None:
         shards = [MicrobatchInputs(*shard) for shard in data.shards]
         runs(sum(samples.X.shape[1] for samples in shards))
@@ -199,9 +199,9 @@ def inputs_of(
     dtype: Any,
     execution: Execution = SERIAL,
 ) -> Array:
-    """Return what the network sees of the samples: (features, m), floating.
+    """Return the network's inputs: (features, m), floating.
 
-    Images are deformed a few at a time, so that what lies between stays in the cache.
+    Images are deformed a few at a time, so that intermediate results stay in the cache.
     """
     X = samples.X
     if samples.displacements is None or task.image_shape is None:

@@ -1,4 +1,4 @@
-"""How a step is spread over a device, as far as the mathematics is told."""
+"""The interface between the mathematics of a step and the device that runs it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Array: TypeAlias = Any
 PartFunction: TypeAlias = Callable[[Array, Sequence[Any]], Any]
 Update: TypeAlias = Callable[..., tuple[Array, ...]]
 AllReduce: TypeAlias = Callable[[Sequence[Array], Array], None]
-"""Takes the sums of this rank's branches and writes the sum of everyone's to an array."""
+"""Writes the sum of all ranks' branches to an array, given the sums of this rank's branches."""
 LowPrecisionMatmul: TypeAlias = Callable[[Array, Array, int], Array]
-"""See `precision.low_precision_matmul`."""
+"""See `matmul_precision.low_precision_matmul`."""
 
 
 Step: TypeAlias = Callable[[Any, Any, Any], Any]
 Run: TypeAlias = Callable[[Any, Any], Any]
 AllGather: TypeAlias = Callable[[Any], list[Any]]
-"""Returns the values of all ranks that run a step together, see `ProcessGroup.allgather`."""
+"""Returns the values of all ranks that run a step together; see `ProcessGroup.allgather`."""
 
 
 class Execution(Protocol):
-    """How a step is spread over a device; every `Backend` is one, and `SerialExecution`."""
+    """How a step runs on a device; implemented by every `Backend` and by `SerialExecution`."""
 
     @property
     def shard_rows(self) -> int: ...
@@ -44,7 +44,7 @@ class Execution(Protocol):
 
 @dataclass(frozen=True)
 class SerialExecution:
-    """Everything at once, in the order in which it is written."""
+    """Runs everything at once, in program order."""
 
     shard_rows: int = 2**31
     cached: int = 2**31
@@ -53,7 +53,7 @@ class SerialExecution:
 
     @classmethod
     def within(cls, execution: Execution) -> SerialExecution:
-        """Return how a part of a step is done that an engine has spread."""
+        """Return the serial execution of one part of a step that ``execution`` has divided."""
         return cls(cached=execution.cached, low_precision_matmul=execution.low_precision_matmul)
 
     def fuse(self, update: Update) -> Update:
@@ -67,19 +67,19 @@ class SerialExecution:
 
 
 def all_reduce(exchange: AllReduce, own: Sequence[Array], dtype: Any) -> Array:
-    """Return, in a new array of this dtype, what an exchange makes of this rank's sums."""
+    """Return the result of an exchange of this rank's sums, in a new array of this dtype."""
     result = array_namespace(own[0]).empty_like(own[0], dtype=dtype)
     exchange(own, result)
     return result
 
 
 def single_rank(value: Any) -> list[Any]:
-    """Return the value of the only rank."""
+    """Return the value of the only rank, as `AllGather` does."""
     return [value]
 
 
 def entries(batches: Any) -> Iterator[Any]:
-    """Take a named tuple of stacked arrays (or None) apart along their first axis."""
+    """Split a named tuple of stacked arrays (or None) along their first axis."""
     for i in range(batches[0].shape[0]):
         yield type(batches)(*(None if stack is None else stack[i, ...] for stack in batches))
 

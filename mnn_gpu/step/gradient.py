@@ -1,4 +1,4 @@
-"""The gradient of a batch, shard by shard: sums over samples, divided once."""
+"""The gradient of a batch: microbatch by microbatch, already divided by the batch size."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ Array: TypeAlias = Any
 
 
 class LossAndGradient(NamedTuple):
-    """Sums over samples: of the gradient, each sample's share; of the rest, all.
+    """Loss, gradient and correct predictions, summed over samples.
 
-    Where samples have weights, gradient and loss are weighted.
+    The gradient is scaled by ``sample_weight``; the loss and the count are not. If samples
+    have weights, gradient and loss are weighted.
 
     Attributes
     ----------
@@ -46,7 +47,7 @@ def microbatch_sums(
     basis: Array | None = None,
     execution: Execution = SERIAL,
 ) -> LossAndGradient:
-    """Return one shard's part of the mean gradient, its loss and its right answers."""
+    """Return one microbatch's part of the mean gradient, its loss and correct predictions."""
     X = inputs_of(samples, task, basis, theta.dtype, execution)
     return sums_of_inputs(theta, task, sample_weight, X, samples, execution)
 
@@ -59,9 +60,9 @@ def sums_of_inputs(
     samples: MicrobatchInputs,
     execution: Execution = SERIAL,
 ) -> LossAndGradient:
-    """Return the same where the network's inputs, (features, m), are there already.
+    """Return the same as `microbatch_sums` for given network inputs, (features, m).
 
-    They may be a SciPy sparse matrix: only products are made with them.
+    ``X`` may be a SciPy sparse matrix: it is only used in matrix products.
     """
     sizes, regularization = task.layer_sizes, task.regularization
     layers = unflatten(theta, sizes)
@@ -74,10 +75,10 @@ def sums_of_inputs(
     hidden, output = ACTIVATIONS[task.activation], OUTPUTS[task.output]
     product = _product(task, execution)
     Z, A = network.forward(layers, X, masks, hidden, output.function, product)
-    wanted = (
+    targets = (
         smooth_labels(Y, regularization.label_smoothing) if regularization.label_smoothing else Y
     )
-    gradient = network.backward(layers, Z, A, X, wanted, of_each, masks, hidden, product)
+    gradient = network.backward(layers, Z, A, X, targets, of_each, masks, hidden, product)
     return LossAndGradient(flatten(gradient), *output.loss(Z[-1], Y, weights, task.clip))
 
 
@@ -95,16 +96,16 @@ def batch_sums(
     basis: Array | None = None,
     execution: Execution = SERIAL,
 ) -> LossAndGradient:
-    """Return a batch's mean gradient, its loss and its right answers.
+    """Return a batch's mean gradient, its loss and its correct predictions.
 
-    The gradients of several shards are added up in float64: then the order of adding
-    hardly matters, so neither does the shards' number. (Where a library has no float64,
-    as JAX by default, in the widest float it has.)
+    The gradients of several microbatches are summed in float64, so that their number and
+    the order of summation have almost no effect. (Where a library has no float64, as JAX by
+    default, in its widest floating-point type.)
     """
     sample_weight = 1 / sum(samples.X.shape[1] for samples in shards)
     if len(shards) == 1:
         return microbatch_sums(theta, task, sample_weight, shards[0], basis, execution)
-    # Within a lane there are no more lanes.
+    # Workers are not nested.
     alone = SerialExecution.within(execution)
 
     def part_sums(theta: Array, part: Sequence[MicrobatchInputs]) -> LossAndGradient:
@@ -121,12 +122,12 @@ def _upcast(sums: LossAndGradient) -> LossAndGradient:
 
 
 def upcast(array: Array) -> Array:
-    """Return an array as float64, or in the widest float that its library has."""
+    """Return an array as float64, or in the library's widest floating-point type."""
     xp = array_namespace(array)
     wide = xp.__array_namespace_info__().default_dtypes()["real floating"]
     return xp.astype(array, xp.result_type(array.dtype, wide), copy=False)
 
 
 def sum_gradients(several: Iterable[LossAndGradient]) -> LossAndGradient:
-    """Add up one by one, so that a long batch's gradients need not be kept."""
+    """Sum one by one, so that not all gradients of a large batch are in memory at once."""
     return reduce(lambda total, more: LossAndGradient(*map(add, total, more)), several)

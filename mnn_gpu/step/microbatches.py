@@ -1,8 +1,8 @@
-"""Cutting a batch into shards: fixed runs of samples that are worked on one by one.
+"""Splitting a batch into microbatches, which are processed one by one.
 
-A shard is ``(X, labels)`` on the device, X as (features, m) and labels as (m,). The
-gradient sums of a batch's shards are added up and divided once, so a full batch stays
-in the cache of a CPU and within the memory of a GPU.
+A microbatch is ``(X, labels)`` on the device, X as (features, m) and labels as (m,). Its
+gradient is added to those of the batch's other microbatches, so a full batch fits in the
+cache of a CPU and in the memory of a GPU.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ Microbatch: TypeAlias = tuple[Array, Array]
 
 
 def slices(length: int, size: int) -> list[slice]:
-    """Cut 0..length into runs of ``size``; the last may be shorter."""
+    """Split 0..length into slices of length ``size``; the last may be shorter."""
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def microbatch_slices(m: int, shard_rows: int, workers: int = 1) -> list[slice]:
-    """Cut m samples into shards as even as can be, of ``shard_rows`` at most.
+    """Split m samples into microbatches of nearly equal size, of at most ``shard_rows`` rows.
 
-    If more than one is needed they make whole rounds of ``workers``, that is of shards
-    that are worked on side by side.
+    If more than one is needed, their number is a multiple of ``workers``, which process
+    them in parallel.
     """
     if m > shard_rows:
         rounds = ceil(m / (shard_rows * workers))
@@ -39,25 +39,25 @@ def microbatch_slices(m: int, shard_rows: int, workers: int = 1) -> list[slice]:
 
 
 def even_start(m: int, parts: int, i: int) -> int:
-    """Return where part ``i`` begins if m samples are cut as evenly as can be, larger parts first.
+    """Return the start of part ``i`` if m samples are split evenly, larger parts first.
 
-    Some of the parts in a row are cut like this themselves.
+    A consecutive range of these parts is split evenly by the same rule.
     """
     size, longer = divmod(m, parts)
     return i * size + min(i, longer)
 
 
 def part_of(count: int, part: int, parts: int) -> range:
-    """Return which of so many things belong to one of several parts in a row."""
+    """Return the items, of ``count``, that belong to one of several consecutive parts."""
     return range(count * part // parts, count * (part + 1) // parts)
 
 
-def shard_slices(m: int, leaves: int, shard_rows: int) -> list[list[slice]]:
-    """Cut m samples into a number of leaves, and each of these into runs of ``shard_rows`` at most.
+def shard_slices(m: int, shards: int, shard_rows: int) -> list[list[slice]]:
+    """Split m samples into shards, and each shard into slices of at most ``shard_rows``.
 
-    A leaf may be empty; then it has no runs.
+    A shard may be empty; then it has no slices.
     """
-    starts = [even_start(m, leaves, i) for i in range(leaves + 1)]
+    starts = [even_start(m, shards, i) for i in range(shards + 1)]
     return [
         [
             slice(first + s.start, first + s.stop)
@@ -68,25 +68,25 @@ def shard_slices(m: int, leaves: int, shard_rows: int) -> list[list[slice]]:
 
 
 def split_rows(X: Array, labels: Array, shard_rows: int, workers: int = 1) -> list[Microbatch]:
-    """Cut (m, features) and (m,) into shards; X turns to (features, m), a view."""
+    """Split (m, features) and (m,) into microbatches; X becomes (features, m), a view."""
     return split_at(X, labels, microbatch_slices(X.shape[0], shard_rows, workers))
 
 
 def split_at(X: Array, labels: Array, runs: Sequence[slice]) -> list[Microbatch]:
-    """Return the shards that are these runs of (m, features) and (m,)."""
+    """Return the microbatches at the given slices of (m, features) and (m,)."""
     return [(X[rows, :].T, labels[rows, ...]) for rows in runs]
 
 
 def joined(parts: Sequence[Array]) -> Array:
-    """Join along the first axis; one part needs no copy."""
+    """Concatenate along the first axis; a single part is not copied."""
     return array_namespace(*parts).concat(parts) if len(parts) > 1 else parts[0]
 
 
 def scaled(shards: Sequence[Microbatch], dtype: Any, free: int | None) -> list[Microbatch]:
-    """Scale the pixels of all shards once, if the device has the memory to keep them.
+    """Scale the pixels of all microbatches once, if the device has enough memory.
 
-    Otherwise they stay as they are, and each step scales the shard in hand: the result
-    is the same, only slower.
+    Otherwise they are left unchanged, and each step scales its current microbatch: the
+    result is the same, only slower.
 
     Parameters
     ----------
@@ -98,5 +98,5 @@ def scaled(shards: Sequence[Microbatch], dtype: Any, free: int | None) -> list[M
     samples = sum(X.shape[0] * X.shape[1] for X, _ in shards)
     if free is not None and samples * 8 > free // 2:
         return list(shards)
-    # Sample by sample, as they lie: not all libraries keep the order of a transposed array.
+    # In row-major order: not all libraries keep the order of a transposed array.
     return [(network.scale_pixels(X.T, dtype).T, labels) for X, labels in shards]

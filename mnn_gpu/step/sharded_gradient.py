@@ -1,9 +1,9 @@
-"""The gradient of a batch whose shards are shared out: added up in a fixed binary tree.
+"""The gradient of a batch whose shards are distributed over ranks, summed in a fixed tree.
 
-Gradient, loss and right answers of a shard are one vector, so that one exchange a step
-serves all. Each shard is worked on alone, in the same way wherever it is, and the sums are
-added up in an order that hangs on nothing but the number of shards, see `tree`: any number
-of ranks comes to the same bits.
+Gradient, loss and number of correct predictions of a shard are one vector, so that one
+exchange per step is enough. Each shard is processed alone and in the same way on any rank.
+The order of summation depends only on the number of shards, see `tree_sum`. So the result
+is bit-identical for any number of ranks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mnn_gpu.step.tree_sum import Branch, leaves, reduce_siblings, roots, tree_s
 
 Array: TypeAlias = Any
 METRICS = 2
-"""Numbers behind the gradient: loss and right answers."""
+"""Entries that follow the gradient: loss and correct predictions."""
 
 
 def sharded_sums(
@@ -34,18 +34,18 @@ def sharded_sums(
     basis: Array | None = None,
     execution: Execution = SERIAL,
 ) -> LossAndGradient:
-    """Return a batch's mean gradient, its loss and its right answers, those of all ranks.
+    """Return a batch's mean gradient, loss and correct predictions, summed over all ranks.
 
     Parameters
     ----------
     theta : (parameters,)
     task : NetworkSpec
     shards : sequence of sequences of MicrobatchInputs
-        Of each of this rank's shards the samples, some at a time; of an empty one none.
-    share : (), floating
-        1 by the number of samples in the batch.
+        The microbatches of each of this rank's shards; an empty shard has none.
+    sample_weight : (), floating
+        1 divided by the number of samples in the batch.
     sharding : BatchSharding
-    basis : (pictures, features) or None
+    basis : (fields, features) or None
     execution : Execution
 
     Returns
@@ -53,13 +53,13 @@ def sharded_sums(
     LossAndGradient
         In theta's dtype.
     """
-    # Within a lane there are no more lanes.
+    # Workers are not nested.
     alone = SerialExecution.within(execution)
     of_samples = partial(microbatch_sums, theta, task, sample_weight, basis=basis, execution=alone)
 
     numbers = theta.shape[0] + METRICS
 
-    def of_lane(theta: Array, part: Sequence[Sequence[MicrobatchInputs]]) -> list[Array]:
+    def of_worker(theta: Array, part: Sequence[Sequence[MicrobatchInputs]]) -> list[Array]:
         return [
             _vector(
                 [of_samples(samples) for samples in shard],
@@ -74,9 +74,13 @@ def sharded_sums(
     branches: dict[Branch, Array] = {}
     for group in sharding.groups():
         own = shards[group.start - sharding.mine.start : group.stop - sharding.mine.start]
-        vectors = [v for lane in execution.parallel_map(of_lane, theta, own) for v in lane]
-        branches |= _grown(leaves(group.start, group.stop), vectors, sharding, execution)
-    branches = _grown(list(branches), list(branches.values()), sharding, execution)
+        vectors = [
+            v
+            for group_vectors in execution.parallel_map(of_worker, theta, own)
+            for v in group_vectors
+        ]
+        branches |= _reduce(leaves(group.start, group.stop), vectors, sharding, execution)
+    branches = _reduce(list(branches), list(branches.values()), sharding, execution)
     return _sums(theta, _whole(theta, branches, sharding, execution))
 
 
@@ -87,10 +91,10 @@ def _vector(
     dtype: Any,
     sharding: BatchSharding,
 ) -> Array:
-    """Return a shard's gradient, loss and right answers as one vector."""
+    """Return a shard's gradient, loss and correct predictions as one vector."""
     xp, length = array_namespace(sample_weight), sharding.length(numbers)
     if not parts:
-        # Of all numbers -0.0 alone leaves every other one as it is, 0.0 and -0.0 too.
+        # Adding -0.0, unlike 0.0, leaves every number unchanged, including -0.0.
         return xp.zeros((length,), dtype=dtype, device=device(sample_weight)) * -0.0
     if len(parts) > 1 and sharding.is_wide:
         parts = [part._replace(gradient=upcast(part.gradient)) for part in parts]
@@ -103,7 +107,7 @@ def _vector(
     return xp.concat(pieces)
 
 
-def _grown(
+def _reduce(
     branches: Sequence[Branch],
     vectors: Sequence[Array],
     sharding: BatchSharding,
@@ -113,30 +117,30 @@ def _grown(
     if len(left) == len(branches):
         return dict(zip(branches, vectors, strict=True))
 
-    def add_up(*vectors: Array) -> tuple[Array, ...]:
-        return tuple(reduce_siblings(branches, vectors, _adding(sharding)).values())
+    def add_all(*vectors: Array) -> tuple[Array, ...]:
+        return tuple(reduce_siblings(branches, vectors, _adder(sharding)).values())
 
-    return dict(zip(left, execution.fuse(add_up)(*vectors), strict=True))
+    return dict(zip(left, execution.fuse(add_all)(*vectors), strict=True))
 
 
 def _whole(
     theta: Array, branches: dict[Branch, Array], sharding: BatchSharding, execution: Execution
 ) -> Array:
-    """Return the sum of all branches, other ranks' too, in theta's dtype."""
+    """Return the sum of all branches, including other ranks', in theta's dtype."""
     vectors = list(branches.values())
     if sharding.exchange is not None:
         return execution.all_reduce(sharding.exchange, vectors, theta.dtype)
 
-    def add_up(*vectors: Array) -> tuple[Array]:
-        whole = tree_sum(branches, vectors, _adding(sharding))
+    def add_all(*vectors: Array) -> tuple[Array]:
+        whole = tree_sum(branches, vectors, _adder(sharding))
         return (array_namespace(whole).astype(whole, theta.dtype, copy=False),)
 
-    (whole,) = execution.fuse(add_up)(*vectors)
+    (whole,) = execution.fuse(add_all)(*vectors)
     return whole
 
 
-def _adding(sharding: BatchSharding) -> Callable[[Array, Array], Array]:
-    """Return how two sums are added up."""
+def _adder(sharding: BatchSharding) -> Callable[[Array, Array], Array]:
+    """Return the function that adds two sums."""
     if not sharding.is_wide:
         return lambda left, right: left + right
     return lambda left, right: upcast(left) + upcast(right)

@@ -1,8 +1,8 @@
 """One training step, a pure function ``(data, state, batch) -> state`` over the namespace.
 
-It goes through `Backend.compile`; nothing in it reads a value back to the host. The data
-stay where they are: a batch only names the rows it is made of, and brings the random
-numbers that they are deformed and thinned out with.
+Compiled by `Backend.compile`; it never reads a value back to the host. The data stay on the
+device: a batch only gives the indices of its rows and the random numbers for deformation
+and dropout.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Array: TypeAlias = Any
 
 
 class State(NamedTuple):
-    """What a step changes; all on the device.
+    """The state that a step updates; all on the device.
 
     Attributes
     ----------
@@ -32,11 +32,11 @@ class State(NamedTuple):
     optimizer_state : tuple of (parameters,)
         The vectors that the optimizer keeps.
     loss : (), floating
-        Cross-entropy summed over the samples seen since it was last set to 0.
+        Cross-entropy summed over the samples since it was last reset to 0.
     correct : (), int32
-        How many of them were answered rightly.
+        Number of correct predictions among them.
     finite_steps : (), int32
-        How many steps had a finite loss: the first one that had not is the next.
+        Number of steps with a finite loss, so the index of the first step without one.
     """
 
     theta: Array
@@ -58,7 +58,7 @@ def first_state(
     dtype : str
         Of theta and the optimizer's state on the device.
     asarray : callable
-        `Backend.asarray`. Each array is made anew, since a compiled step may take it over.
+        `Backend.asarray`. Each array is a new one, since a compiled step may reuse its memory.
     """
     return State(
         theta=asarray(theta, dtype=dtype),
@@ -79,7 +79,7 @@ def training_step(
     shard_rows: int | None = None,
     sharding: BatchSharding | None = None,
 ) -> Step:
-    """Return a step ``(data, state, batch) -> state`` that follows the gradient.
+    """Return a training step ``(data, state, batch) -> state``.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def training_step(
     execution : Execution
         Usually the `Backend`.
     shard_rows : int, optional
-        See `batch_samples`. Default: what the engine likes.
+        See `batch_samples`. Default: that of ``execution``.
     sharding : BatchSharding, optional
-        How each batch is cut, and what of it is this rank's. Default: all, as the engine likes.
+        How each batch is split over ranks. Default: this process has all of it.
     """
     update = parameter_update(task, optimizer, execution)
 

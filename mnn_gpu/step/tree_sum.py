@@ -1,10 +1,10 @@
-"""Adding up in a fixed binary tree: the same bits, whoever adds up which of its branches.
+"""Summation in a fixed binary tree: bit-identical, whichever rank adds which branches.
 
-The sum of floating-point numbers hangs on the order of adding. Here that order hangs on the
-number of leaves alone: two branches are added when they are siblings, that is, of one size,
-beside each other, the left one beginning at an even multiple of that size. Whoever holds
-some of the leaves adds up what is complete among them; what remains, in order, is added up
-by whoever has got all of it.
+A floating-point sum depends on the order of the additions. Here that order depends only on
+the number of leaves: two branches are added when they are siblings, that is, adjacent, of
+equal size, and the left one starts at an even multiple of that size. A rank that holds some
+of the leaves adds all sibling pairs among them. The remaining branches, in order, are added
+by a rank that has all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Add: TypeAlias = Callable[[Array, Array], Array]
 
 
 class Branch(NamedTuple):
-    """The leaves ``first`` to ``first + size``, of which ``size``, a power of 2, divides ``first``.
+    """The leaves ``first`` to ``first + size``; ``size`` is a power of 2 that divides ``first``.
 
     The last branches of a tree may have fewer leaves than their size.
     """
@@ -31,19 +31,19 @@ class Branch(NamedTuple):
 
 
 def leaves(first: int, stop: int) -> list[Branch]:
-    """Return the leaves of a run, each a branch of its own."""
+    """Return the leaves of a range, each as a branch."""
     return [Branch(leaf, 1) for leaf in range(first, stop)]
 
 
 def reduce_siblings(
     branches: Iterable[Branch], values: Iterable[Array], add: Add
 ) -> dict[Branch, Array]:
-    """Add up siblings until there are none; return what is left, in order.
+    """Add siblings until none are left; return the remaining branches, in order.
 
     Parameters
     ----------
     branches : iterable of Branch
-        One after the other, without gaps.
+        Consecutive, without gaps.
     values : iterable of arrays
         The sum of each branch.
     add : callable
@@ -59,7 +59,7 @@ def reduce_siblings(
 
 
 def tree_sum(branches: Iterable[Branch], values: Iterable[Array], add: Add) -> Array:
-    """Add up the branches of a whole tree; see `reduce_siblings`."""
+    """Sum the branches of a complete tree; see `reduce_siblings`."""
     *others, whole = reduce_siblings(branches, values, add).values()
     for value in reversed(others):
         whole = add(value, whole)
@@ -67,7 +67,7 @@ def tree_sum(branches: Iterable[Branch], values: Iterable[Array], add: Add) -> A
 
 
 def roots(branches: Sequence[Branch]) -> list[Branch]:
-    """Return the branches that `reduce_siblings` leaves of these."""
+    """Return the branches that `reduce_siblings` leaves."""
     return list(reduce_siblings(branches, branches, lambda *_: None))
 
 

@@ -1,4 +1,4 @@
-"""Writing files so that nothing is lost: whole or not at all."""
+"""Atomic writing of files: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from mnn_gpu.errors import OutputError
 from mnn_gpu.storage.descriptor import descriptor_of
 
 GZIP = 31
-"""To zlib: a gzip file, whose header has no time, so that equal content gives equal bytes."""
+"""The zlib format gzip. Its header has no time stamp, so equal content gives equal bytes."""
 CURE = "Make the folder, free some space, or choose another place."
 
 
 def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
-    """See, before hours of work, that a file can be written at ``path``.
+    """Check that a file can be written at ``path``, before a long computation.
 
     Parameters
     ----------
     path : path
     make_folder : bool
-        Whether to make the folder it is in if that is missing.
+        Whether to create the parent folder if it is missing.
 
     Raises
     ------
     OutputError
-        If its folder is missing or cannot be written to, or the path is a folder, a file
-        that is read-only, or no possible name.
+        If the parent folder is missing or not writable, or if the path is a folder, a
+        read-only file or not a valid name.
     """
     with explained(path):
         if (descriptor := descriptor_of(path)) is not None:
@@ -46,7 +46,7 @@ def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
             return
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
-        path.exists()  # A name that is too long is an error here; the temporary one is shorter.
+        path.exists()  # Raises if the name is too long; the temporary name is shorter.
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_prefix(path)):
             pass
 
@@ -54,7 +54,7 @@ def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
 def write_atomically(
     path: str | Path, content: bytes | Iterable[bytes], *, follow: bool = True
 ) -> None:
-    """Write a file beside its place, flush it to the disk, rename it, flush the folder.
+    """Write a temporary file next to ``path``, flush it to disk, rename it, flush the folder.
 
     An existing file keeps its permissions.
 
@@ -62,15 +62,15 @@ def write_atomically(
     ----------
     path : path
     content : bytes, or iterable of bytes
-        All of it, or one part after the other.
+        The whole content, or its parts in order.
     follow : bool
-        Whether a symbolic link is followed, a device, pipe or open descriptor written to, and
-        a read-only file refused. Otherwise whatever has the name is replaced by a new file.
+        If true, symbolic links are followed, devices, pipes and open descriptors are written
+        to, and a read-only file is an error. If false, ``path`` is replaced by a new file.
 
     Raises
     ------
     OutputError
-        If it cannot be written; what was there before is then still there.
+        If the file cannot be written; the previous content is then unchanged.
     """
     parts = (content,) if isinstance(content, bytes) else content
     with explained(path):
@@ -96,7 +96,7 @@ def write_atomically(
 
 
 def packed_for(path: str | Path, parts: Iterable[bytes]) -> Iterable[bytes]:
-    """Return the parts of a file as its name asks for: compressed by gzip if it ends in .gz."""
+    """Return the parts of a file, compressed with gzip if its name ends in .gz."""
     return _gzipped(parts) if Path(path).suffix.lower() == ".gz" else parts
 
 
@@ -108,7 +108,7 @@ def _gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def explained(path: str | Path) -> Iterator[None]:
-    """Turn what writing to a file or folder raises into an OutputError."""
+    """Turn an error from writing to a file or folder into an OutputError."""
     try:
         yield
     except OutputError:
@@ -117,7 +117,7 @@ def explained(path: str | Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         if isinstance(error, NotADirectoryError):
             raise OutputError(
-                f"{path} cannot be written: {Path(path).parent} is no folder.",
+                f"{path} cannot be written: {Path(path).parent} is not a folder.",
                 "Choose another place.",
             ) from error
         raise OutputError(f"{path} cannot be written: {reason}.", CURE) from error
@@ -128,13 +128,13 @@ def explained(path: str | Path) -> Iterator[None]:
 
 
 def check_space(folder: Path, need: int) -> None:
-    """See, before hours of work, that a disk has room.
+    """Check that a disk has enough free space, before a long computation.
 
     Parameters
     ----------
     folder : Path
     need : int
-        Bytes.
+        Required space in bytes.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def check_space(folder: Path, need: int) -> None:
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
-        return  # Not every file system tells.
+        return  # Some file systems do not report it.
     if free < need:
         raise OutputError(
             f"{folder} has room for {free / 1e6:,.1f} MB, and {need / 1e6:,.1f} MB are needed.",
@@ -152,7 +152,7 @@ def check_space(folder: Path, need: int) -> None:
 
 
 def _target(path: str | Path) -> Path:
-    """Return where a path leads; a link that leads nowhere yet is followed too."""
+    """Return the path with symbolic links resolved, also those whose target does not exist."""
     return Path(os.path.realpath(path))
 
 
@@ -165,7 +165,7 @@ def _written_beside(path: Path, parts: Iterable[bytes]) -> Path:
     temporary = path.parent / f"{_prefix(path)}{secrets.token_hex(8)}"
 
     def create(name: str, flags: int) -> int:
-        # The system subtracts the umask, which other threads would see changed if it were read.
+        # The system applies the umask. Reading it would change it briefly for other threads.
         return os.open(name, flags, 0o666 if mode is None else mode)
 
     with open(temporary, "xb", opener=create) as file:
@@ -182,12 +182,12 @@ def _written_beside(path: Path, parts: Iterable[bytes]) -> Path:
 
 
 def _flush_folder(folder: Path) -> None:
-    """See that a new name outlives a power failure, where folders can be flushed."""
+    """Make a new name survive a power failure, where the system can flush folders."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        # Some network file systems refuse; the file itself is on the disk all the same.
+        # Some network file systems refuse; the file itself is on disk anyway.
         with suppress(OSError):
             os.fsync(descriptor)
     finally:
@@ -195,17 +195,17 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _prefix(path: Path) -> str:
-    """Return how a temporary file's name begins; it may not be longer than a name can be."""
+    """Return the prefix of a temporary file's name, short enough for any file system."""
     return f".{path.name[:40]}."
 
 
 def _check_not_read_only(path: Path) -> None:
-    """See that a file may be written to: the folder alone decides whether it can be replaced."""
+    """Raise if a file is read-only: replacing it would need write access to its folder only."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return
-    # Everything is writable to the superuser.
+    # The superuser may write to every file.
     if not mode & 0o222 or not os.access(path, os.W_OK):
         raise OutputError(
             f"{path} is read-only.", "Make it writable (chmod u+w), or give another name."

@@ -1,7 +1,7 @@
-"""The last two snapshots of something long, in a folder of their own.
+"""A folder with the last two snapshots of a long computation.
 
-Each is a file named after a number, whole or not there; the older one stays until the newer
-is on the disk.
+Each snapshot is a numbered file, written atomically; the older one is kept until the newer
+one is on disk.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ KEPT = 2
 
 
 class SnapshotFolder:
-    """A folder of snapshots, held against other runs while it is open.
+    """A folder of snapshots, locked against other runs while it is open.
 
     Parameters
     ----------
     folder : path
-        Made if it is missing.
+        Created if it is missing.
 
     Raises
     ------
     OutputError
         If the folder cannot be written to.
     UsageError
-        If another run holds it.
+        If another run has locked it.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -46,7 +46,7 @@ class SnapshotFolder:
         self.failed = False
         check_writable(self.folder / "checkpoint", make_folder=True)
         self.lock = FolderLock(self.folder)
-        for torn in self.folder.glob(f".{PATTERN}.*"):  # Of a run that was killed.
+        for torn in self.folder.glob(f".{PATTERN}.*"):  # Left by a run that was killed.
             _remove(torn)
 
     def __enter__(self: S) -> S:
@@ -56,12 +56,12 @@ class SnapshotFolder:
         self.lock.close()
 
     def paths(self) -> list[Path]:
-        """Return the snapshots in the folder, the newest first; other files are left alone."""
+        """Return the snapshots in the folder, newest first; other files are ignored."""
         named = [path for path in self.folder.glob(PATTERN) if number_of(path) is not None]
         return sorted(named, key=lambda path: number_of(path) or 0, reverse=True)
 
     def check_free(self, how_to_resume: str) -> None:
-        """See that there is nothing that would be lost by beginning anew.
+        """Check that the folder holds no snapshot that starting over would lose.
 
         Raises
         ------
@@ -69,12 +69,12 @@ class SnapshotFolder:
         """
         if paths := self.paths():
             raise UsageError(
-                f"{paths[0]} is there already.",
-                f"Go on from it with {how_to_resume}, or remove it to start anew.",
+                f"{paths[0]} already exists.",
+                f"Resume from it with {how_to_resume}, or remove it to start over.",
             )
 
     def check_space(self, size: int) -> None:
-        """See that the disk holds as many snapshots of so many bytes as there ever are.
+        """Check that the disk has space for all snapshots kept, of ``size`` bytes each.
 
         Raises
         ------
@@ -84,11 +84,11 @@ class SnapshotFolder:
         check_space(self.folder, (KEPT + 1) * size - there)
 
     def write(self, number: int, content: bytes) -> None:
-        """Write a snapshot and forget all older ones but one.
+        """Write a snapshot and remove all older ones but one.
 
-        (One with a higher number was damaged; it stays, to be looked at.) A disk that is
-        full ends no training: then what was there before stays, and a `TrainingWarning`
-        says so, once. A link or a pipe of the snapshot's name is replaced, not followed.
+        A snapshot with a higher number was damaged; it is kept for inspection. A full disk
+        does not end the run: the earlier snapshots stay, and a `TrainingWarning` is issued
+        once. A link or a pipe with the snapshot's name is replaced, not followed.
         """
         try:
             path = self.folder / f"checkpoint-{number:09d}.safetensors"
@@ -101,24 +101,24 @@ class SnapshotFolder:
             if not self.failed:
                 cause = error.cause if isinstance(error, OutputError) else f"{error}."
                 warnings.warn(
-                    f"{cause} The training goes on, with the checkpoint of before.",
+                    f"{cause} Training continues; the previous checkpoint is kept.",
                     TrainingWarning,
                     stacklevel=3,
                 )
             self.failed = True
 
     def newest(self, read: Callable[[Path], T]) -> T | None:
-        """Return what is read from the newest file that is whole, None if there is no file.
+        """Return what ``read`` returns for the newest intact file, or None without any file.
 
         Parameters
         ----------
         read : callable
-            Raises a plain ValueError if a file is not whole.
+            Raises a plain ValueError if a file is damaged.
 
         Raises
         ------
         ModelFileError
-            If all that is there is damaged.
+            If all files are damaged.
         """
         paths = self.paths()
         faults = []
@@ -128,21 +128,21 @@ class SnapshotFolder:
             except (UsageError, ModelFileError):
                 raise
             except ValueError as error:
-                faults.append(f"{path} is not a whole checkpoint ({error}).")
+                faults.append(f"{path} is not a complete checkpoint ({error}).")
                 if path != paths[-1]:
-                    warnings.warn(f"{faults[-1]} Taking the one before.", TrainingWarning, 3)
+                    warnings.warn(f"{faults[-1]} Using the previous one.", TrainingWarning, 3)
         if faults:
-            raise ModelFileError(faults[0], "Remove it to start anew.")
+            raise ModelFileError(faults[0], "Remove it to start over.")
         return None
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, unless it is gone already or a folder, which is left alone."""
+    """Remove a file, unless it no longer exists or is a folder."""
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
 
 
 def number_of(path: Path) -> int | None:
-    """Return the number that a snapshot is named after, None of another file."""
+    """Return the number in a snapshot's name, or None for any other file."""
     found = re.fullmatch(r"checkpoint-(\d{9,18})\.safetensors", path.name)
     return int(found[1]) if found else None

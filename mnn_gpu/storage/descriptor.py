@@ -1,4 +1,4 @@
-"""Names of files that are open already: /dev/stdout, /dev/fd/3, /proc/self/fd/3."""
+"""Names of files that are already open: /dev/stdout, /dev/fd/3, /proc/self/fd/3."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ NAME = re.compile(r"/dev/(stdin|stdout|stderr)|/(?:dev|proc/self)/fd/([0-9]{1,9}
 
 
 def descriptor_of(path: str | Path) -> int | None:
-    """Return the descriptor that a name stands for, None of any other name.
+    """Return the file descriptor that a name refers to, or None for any other name.
 
     To write to it, duplicate it: opening the name truncates a file that the shell appends to,
-    and replacing what the name leads to loses it.
+    and replacing the file loses the open one.
     """
     found = NAME.fullmatch(str(path))
     if found is None:

@@ -1,4 +1,4 @@
-"""The ending of a file name, which says what the file holds."""
+"""The ending of a file name, which states the format."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ ENDINGS = frozenset(
         *(".pdf", ".svg", *PICTURES),
     }
 )
-"""Endings of known formats; any other is taken for a part of the name, as in mnist-0.1."""
+"""Endings of known formats; any other is taken as part of the name, as in mnist-0.1."""
 
 
 def check_ending(path: Path, *, writes: str, endings: Sequence[str], cure: str = "") -> None:
-    """Check that a name does not promise another format.
+    """Check that the ending of a name is not that of another format.
 
     Parameters
     ----------
     path : Path
     writes : str
-        What is written, for the message.
+        The rest of the message: what is written.
     endings : sequence of str
-        Those that such a file may have, the usual one first. Unknown ones are allowed too.
+        Valid endings for such a file, the usual one first. Unknown endings are allowed too.
     cure : str
-        Continues the sentence that names the usual ending.
+        Appended to the sentence that suggests the usual ending.
 
     Raises
     ------

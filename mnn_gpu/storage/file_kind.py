@@ -1,4 +1,4 @@
-"""What a file is by its first bytes and its name, for errors that name it."""
+"""The kind of a file, from its first bytes and its name, for error messages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from mnn_gpu.storage.regular_file import open_regular
 
 MAGIC = (
     (b"PAR1", "a Parquet file"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
     (b"\0\0\x08\x03", "an IDX file of images"),
     (b"\0\0\x08\x01", "an IDX file of labels"),
     (b"PK\x03\x04", "a .zip or .npz file"),
@@ -21,7 +21,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def kind_of(path: Path) -> str | None:
-    """Return what a file is, such as "a CSV file", None if that is not known."""
+    """Return the kind of a file, such as "a CSV file", or None if it is unknown."""
     try:
         if path.is_dir():
             return "a folder"
@@ -37,6 +37,6 @@ def kind_of(path: Path) -> str | None:
     return ENDINGS.get(path.suffix.lower())
 
 
-def is_picture(path: Path) -> bool:
-    """Return whether a file is named like a picture."""
+def is_image(path: Path) -> bool:
+    """Return whether a file has the name of an image file."""
     return path.suffix.lower() in PICTURES

@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""A lock that allows one process at a time to use a folder."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mnn_gpu.storage.regular_file import open_own
 
 try:
     import fcntl
-except ImportError:  # Windows: there nothing is held, and nothing is refused.
+except ImportError:  # Windows: folders are not locked there.
     fcntl = None  # type: ignore[assignment]
 
 NAME = ".lock"
 
 
 class FolderLock:
-    """A folder that is held while this is open; given free even by a process that is killed.
+    """A lock on a folder; the system releases it even if the process is killed.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ class FolderLock:
     Raises
     ------
     UsageError
-        If another run holds it.
+        If another run has locked the folder.
     OutputError
-        If it cannot be written to, or the lock is a link or a special file.
+        If the folder is not writable, or the lock file is a link or a special file.
 
     Warns
     -----
     TrainingWarning
-        If the file system refuses locks: then nothing is held.
+        If the file system does not support locks; the folder is then not locked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +54,7 @@ class FolderLock:
             self.file.close()
             raise UsageError(
                 f"Another run is using the folder {folder}.",
-                "Wait until it has ended, or take another folder.",
+                "Wait until it has ended, or use another folder.",
             ) from error
         except OSError as error:  # A network file system without locks.
             warnings.warn(
@@ -65,6 +65,6 @@ class FolderLock:
             )
 
     def close(self) -> None:
-        """Give the folder free."""
+        """Release the lock."""
         with suppress(OSError):
             self.file.close()

@@ -1,4 +1,4 @@
-"""Opening what lies in a folder: regular files only, so that nothing blocks or has no end."""
+"""Opening regular files only: pipes and devices could block or never end."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import IO, Any
 
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
-"""A pipe that takes the place of a file between the check and the opening does not block."""
+"""If a pipe replaces the file between the check and the opening, opening it does not block."""
 NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0)
 
 
 def check_regular(path: Path) -> os.stat_result:
-    """Return the status of a regular file, without opening it; links to one are followed.
+    """Return the status of a regular file without opening it; links are followed.
 
     Raises
     ------
     OSError
-        If there is none, or the path leads to a folder, a pipe, a device or a socket, or is
-        no possible name.
+        If the file does not exist, the path is a folder, a pipe, a device or a socket, or
+        the name is not valid.
     """
     try:
         status = path.stat()
@@ -34,18 +34,18 @@ def check_regular(path: Path) -> os.stat_result:
 
 
 def open_regular(path: Path, buffering: int = -1) -> IO[Any]:
-    """Open a regular file for reading bytes; see `check_regular` for what is raised."""
+    """Open a regular file for reading in binary mode; raises as `check_regular` does."""
     check_regular(path)
     return open(path, "rb", buffering, opener=_opened)
 
 
 def open_own(path: Path) -> IO[bytes]:
-    """Open a regular file for appending, made if missing, without following a link.
+    """Open a regular file for appending, creating it if missing; links are not followed.
 
     Raises
     ------
     OSError
-        Also if the name is that of a link, a pipe or another special file.
+        Also if the path is a link, a pipe or another special file.
     """
     if path.is_symlink():
         raise OSError(errno.ELOOP, "It is a link", str(path))

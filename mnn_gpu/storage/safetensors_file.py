@@ -1,4 +1,4 @@
-"""Safetensors files as bytes: the same for the same arrays and texts, sealed if need be."""
+"""Safetensors files with reproducible bytes: equal arrays and metadata give equal files."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import numpy.typing as npt
 from mnn_gpu.storage.regular_file import open_regular
 
 HEADER_LENGTH = 8
-"""Bytes, little-endian, in front of the JSON header."""
+"""Bytes of the little-endian integer before the JSON header."""
 MOST_HEADER = 1 << 24
-"""Bytes of JSON that a file may begin with: their objects take fifty times as many."""
+"""Largest accepted JSON header in bytes: parsed, it takes fifty times as much memory."""
 DAMAGE = (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
-"""What a file that is not whole can raise."""
+"""Exceptions that reading an incomplete file can raise."""
 
 
 def tensor_file(arrays: Mapping[str, npt.ArrayLike], metadata: Mapping[str, str]) -> bytes:
     """Return the content of a safetensors file.
 
-    The library writes the metadata in an order that changes from process to process; here
-    the header is sorted by name.
+    The library's order of the metadata differs between processes; here the header is
+    sorted by name.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def tensor_file(arrays: Mapping[str, npt.ArrayLike], metadata: Mapping[str, str]
     end = HEADER_LENGTH + int.from_bytes(content[:HEADER_LENGTH], "little")
     header: dict[str, Any] = json.loads(content[HEADER_LENGTH:end])
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    # Its length is a multiple of eight, so that the arrays stay aligned.
+    # The header's length is a multiple of eight, so that the arrays stay aligned.
     text += b" " * (-len(text) % HEADER_LENGTH)
     return len(text).to_bytes(HEADER_LENGTH, "little") + text + content[end:]
 
@@ -51,12 +51,12 @@ def tensor_file(arrays: Mapping[str, npt.ArrayLike], metadata: Mapping[str, str]
 def dump_with_checksum(
     arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]
 ) -> bytes:
-    """Return a safetensors file with a checksum, which `load_with_checksum` verifies."""
+    """Return a safetensors file with a checksum, to be read by `load_with_checksum`."""
     return tensor_file(arrays, {**metadata, "checksum": checksum(arrays, metadata)})
 
 
 def load_with_checksum(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, str]]:
-    """Return arrays and metadata of a file that `dump_with_checksum` made.
+    """Return arrays and metadata of a file written by `dump_with_checksum`.
 
     Raises
     ------
@@ -78,21 +78,21 @@ def load_with_checksum(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[st
 
 
 def check_header(path: Path) -> None:
-    """See that a safetensors file has an end and a header of some size; the rest is seen later.
+    """Check that a safetensors file is a regular file with a header of plausible size.
 
     Raises
     ------
     OSError, ValueError
-        If it is a pipe or a device, cannot be read, or its header is too large.
+        If it is a pipe or a device, is not readable, or has too large a header.
     """
     with open_regular(path) as file:
         length = int.from_bytes(file.read(8), "little")
     if length > MOST_HEADER:
-        raise ValueError("it does not begin as a safetensors file")
+        raise ValueError("it does not begin like a safetensors file")
 
 
 def checksum(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> str:
-    """Return what tells these arrays and texts from others, in hexadecimal."""
+    """Return a digest of arrays and metadata, in hexadecimal."""
     digest = hashlib.blake2b(json.dumps(dict(metadata), sort_keys=True).encode(), digest_size=16)
     for name in sorted(arrays):
         digest.update(f"{name} {data_digest(arrays[name])}".encode())
@@ -100,7 +100,7 @@ def checksum(arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]
 
 
 def data_digest(*arrays: npt.ArrayLike) -> str:
-    """Return what tells arrays from others, in hexadecimal."""
+    """Return a digest of arrays, in hexadecimal."""
     digest = hashlib.blake2b(digest_size=16)
     for array in map(np.asarray, arrays):
         digest.update(f"{array.shape} {array.dtype.str}".encode())

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of networks, one subject a file."""
+"""Helpers that are independent of neural networks, one subject per file."""

@@ -1,4 +1,4 @@
-"""What NumPy's matrix library is like, and how many threads it uses, through threadpoolctl."""
+"""Properties of NumPy's BLAS library and its number of threads, through threadpoolctl."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
-"""Kinds of processor for which OpenBLAS multiplies small matrices without packing them."""
+"""Processor types for which OpenBLAS multiplies small matrices without packing them."""
 
 
 @cache
@@ -21,20 +21,20 @@ def _controller() -> Any:
 
 @cache
 def has_small_kernels() -> bool:
-    """Return whether products of up to a million multiplications are done unpacked."""
+    """Return whether products of up to a million multiplications are computed unpacked."""
     return any(library.get("architecture") in SMALL_KERNELS for library in _controller().info())
 
 
 class SharedLimit:
-    """A limit of threads: the first that enters sets it, the last that leaves lifts it.
+    """A limit on threads: the first user sets it, the last one to leave removes it.
 
-    The number of threads is the process's. Each in a thread of its own, setting and lifting
-    it for themselves would end with what another of them had set.
+    The number of BLAS threads is global to the process. If each thread set and restored it
+    independently, the value at the end could be one that another thread had set.
 
     Parameters
     ----------
     limit : callable
-        Sets the limit; returns a context manager that lifts it.
+        Sets the limit; returns a context manager that removes it.
     """
 
     def __init__(self, limit: Callable[[], AbstractContextManager[Any]]) -> None:
@@ -58,5 +58,5 @@ class SharedLimit:
 
 @cache
 def single_threaded() -> AbstractContextManager[None]:
-    """Keep every product to the thread that asks for it, in the whole process."""
+    """Compute every matrix product in the calling thread, in the whole process."""
     return SharedLimit(lambda: _controller().limit(limits=1, user_api="blas"))

@@ -14,4 +14,4 @@ BACKENDS = {
     "cupy": ("auto", "cuda"),
     "jax": ("auto", "cpu", "cuda"),
 }
-"""The devices that each array library runs on."""
+"""The devices that each array library supports."""

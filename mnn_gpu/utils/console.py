@@ -1,4 +1,4 @@
-"""Printing to a terminal, which obeys control characters."""
+"""Printing to a terminal, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def spelled_out(text: str) -> str:
-    """Return a text whose control characters, but for tabs and line ends, are spelled out."""
+    """Return a text with control characters escaped, except tabs and line breaks."""
     return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def show(text: str) -> None:
-    """Print a result; a terminal obeys nothing that a file is called."""
+    """Print a result to stdout, with control characters escaped."""
     print(spelled_out(text))
 
 
 def say(text: str) -> None:
-    """Tell a person something; results go to stdout, everything else here.
+    """Print a message to stderr; stdout is for results only.
 
-    A stderr that is closed or full is no reason to stop working. What a file is called or
-    says may hold control characters, which a terminal would obey: they are spelled out.
+    Errors of a closed or full stderr are ignored. File names and contents may hold control
+    characters, which a terminal would obey: they are escaped.
     """
     text = spelled_out(text)
     with suppress(OSError, ValueError):

@@ -1,6 +1,6 @@
-"""What a notebook shows of results: small tables and curves, as HTML that needs nothing else.
+"""Small tables and charts as self-contained HTML, for display in a notebook.
 
-Text and lines take the page's own colour, so they are legible on light and on dark.
+Text and lines use the page's text color, so they are legible on light and dark backgrounds.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 BLUE, ORANGE = "#2F8FD0", "#D55E00"
-"""Told apart by the colour-blind, and as far from white as from black."""
+"""Colors that are distinguishable with color blindness, on both white and black."""
 
 WIDTH, HEIGHT, MARGIN = 340, 150, 44
 
 Line = tuple[str, str, Sequence[tuple[float, float]]]
-"""Name, colour and points."""
+"""Name, color and points."""
 
 
 def table(rows: Iterable[tuple[str, str]], title: str = "") -> str:
@@ -29,8 +29,8 @@ def table(rows: Iterable[tuple[str, str]], title: str = "") -> str:
     return f'<div>{heading}<table style="{style}">{cells}</table></div>'
 
 
-def chart(title: str, axis: str, lines: Sequence[Line], told: str = "{:.3f}") -> str:
-    """Return lines over one axis as SVG, with the range of both axes written to them."""
+def chart(title: str, axis: str, lines: Sequence[Line], label_format: str = "{:.3f}") -> str:
+    """Return lines over a common axis as SVG, with the ranges of both axes as text."""
     xs = [x for _, _, points in lines for x, _ in points]
     ys = [y for _, _, points in lines for _, y in points]
     left, right, low, high = min(xs), max(xs), min(ys), max(ys)
@@ -41,15 +41,15 @@ def chart(title: str, axis: str, lines: Sequence[Line], told: str = "{:.3f}") ->
         return f"{across:.1f},{down:.1f}"
 
     parts = [_text(MARGIN, 12, title, bold=True)]
-    for i, (name, colour, points) in enumerate(lines):
+    for i, (name, color, points) in enumerate(lines):
         path = " ".join(place(x, y) for x, y in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(_text(WIDTH - 150 + 75 * i, 12, name, colour))
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
+        parts.append(_text(WIDTH - 150 + 75 * i, 12, name, color))
     frame = f"{place(left, high)} {place(left, low)} {place(right, low)}"
     parts += [
         f'<polyline points="{frame}" fill="none" stroke="currentColor" stroke-opacity=".4"/>',
-        _text(MARGIN - 6, 26, told.format(high), anchor="end"),
-        _text(MARGIN - 6, HEIGHT - 26, told.format(low), anchor="end"),
+        _text(MARGIN - 6, 26, label_format.format(high), anchor="end"),
+        _text(MARGIN - 6, HEIGHT - 26, label_format.format(low), anchor="end"),
         _text(MARGIN, HEIGHT - 10, f"{left:g}"),
         _text(WIDTH - 10, HEIGHT - 10, f"{axis} {right:g}", anchor="end"),
     ]
@@ -64,10 +64,10 @@ def _text(
     x: float,
     y: float,
     text: str,
-    colour: str = "currentColor",
+    color: str = "currentColor",
     *,
     anchor: str = "start",
     bold: bool = False,
 ) -> str:
-    look = f'fill="{colour}" text-anchor="{anchor}"' + (' font-weight="bold"' if bold else "")
+    look = f'fill="{color}" text-anchor="{anchor}"' + (' font-weight="bold"' if bold else "")
     return f'<text x="{x}" y="{y}" {look}>{escape(text)}</text>'

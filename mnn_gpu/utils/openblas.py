@@ -1,4 +1,4 @@
-"""A setting of OpenBLAS, NumPy's matrix library, that it reads once, when NumPy is loaded."""
+"""An environment variable that OpenBLAS, NumPy's BLAS library, reads when NumPy is loaded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 VARIABLE = "OPENBLAS_THREAD_TIMEOUT"
 
 SPIN = "19"
-"""Its threads look for work during 2^19 clock ticks (some 0.2 ms) after each product and
-then sleep. The default of 2^26 keeps a processor busy that an update could use."""
+"""After a product, OpenBLAS threads spin for 2^19 clock ticks (about 0.2 ms), then sleep. With
+the default of 2^26 they occupy a processor that the parameter update could use."""
 
 
 def prepare() -> None:
-    """Choose the setting, unless the user has or NumPy is loaded already."""
+    """Set the variable, unless the user has set it or NumPy is already loaded."""
     if "numpy" not in sys.modules:
         os.environ.setdefault(VARIABLE, SPIN)

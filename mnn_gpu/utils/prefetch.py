@@ -1,4 +1,4 @@
-"""Something made in a thread of its own, a little before it is wanted."""
+"""Items of a generator, computed in advance in another thread."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ T = TypeVar("T")
 def prefetch(
     items: Generator[T, None, None], most: float, size: Callable[[T], float] = lambda _: 1
 ) -> Generator[T, None, None]:
-    """Yield what a generator yields, which a thread asks for in advance.
+    """Yield the items of a generator, which a thread computes in advance.
 
-    The thread starts with the first item that is asked for here, and has ended when this
-    generator is closed, dropped or at its end.
+    The thread starts when the first item is requested, and has ended when this generator
+    is closed, garbage-collected or exhausted.
 
     Parameters
     ----------
     items : generator
-        Used and closed by the thread alone. What it raises is raised here, in its turn.
+        Used and closed by the thread only. Exceptions that it raises are raised here, in order.
     most : float
-        How much may lie ready; one item may, whatever its size. One more may be in the making.
+        Total size of the items in the buffer, at most. A single item may be larger. One more
+        item may be under construction.
     size : callable, optional
-        Returns how much an item is. Default: 1.
+        Returns the size of an item. Default: 1.
     """
     buffer: _Buffer[T] = _Buffer(most)
-    # In a copy of the context, which holds NumPy's ways with overflows.
+    # In a copy of the context, which holds NumPy's error state (`numpy.errstate`).
     work = copy_context().run, (_make, items, size, buffer)
     thread = threading.Thread(target=work[0], args=work[1], name="mnn_gpu prefetch", daemon=True)
     thread.start()
@@ -42,7 +43,7 @@ def prefetch(
 
 
 def _make(items: Generator[T, None, None], size: Callable[[T], float], buffer: _Buffer[T]) -> None:
-    """Fill the buffer until there are no more items, or nobody wants them."""
+    """Fill the buffer until the items end or the consumer has closed it."""
     error: BaseException | None = None
     try:
         with closing(items):
@@ -55,12 +56,12 @@ def _make(items: Generator[T, None, None], size: Callable[[T], float], buffer: _
 
 
 class _Buffer(Generic[T]):
-    """Where one thread puts things and another takes them, in the same order.
+    """A first-in, first-out buffer between two threads.
 
     Parameters
     ----------
     most : float
-        How much may lie there.
+        Total size of the items, at most.
     """
 
     def __init__(self, most: float) -> None:
@@ -73,7 +74,7 @@ class _Buffer(Generic[T]):
         self.changed = threading.Condition()
 
     def put(self, item: T, size: float) -> bool:
-        """Wait for room and put an item there; return whether anybody wants it."""
+        """Wait for space and add an item; return whether the consumer still needs items."""
 
         def may_go_on() -> bool:
             return not self.is_wanted or not self.ready or self.lies + size <= self.most
@@ -86,13 +87,13 @@ class _Buffer(Generic[T]):
             return self.is_wanted
 
     def end(self, error: BaseException | None) -> None:
-        """Say that nothing more comes, and why."""
+        """Mark the end of the items, and the error that caused it, if any."""
         with self.changed:
             self.is_over, self.error = True, error
             self.changed.notify()
 
     def taken(self) -> Iterator[T]:
-        """Yield the items as they come, and raise what ended them."""
+        """Yield the items as they become available, then raise the error, if any."""
         while True:
             with self.changed:
                 self.changed.wait_for(lambda: self.ready or self.is_over)
@@ -102,13 +103,13 @@ class _Buffer(Generic[T]):
                 self.lies -= size
                 self.changed.notify()
             yield item
-            # The next one may take its memory.
+            # Release its memory before the next item is taken.
             del item
         if self.error is not None:
             raise self.error
 
     def close(self) -> None:
-        """Say that nothing more is wanted."""
+        """Signal that no more items are needed."""
         with self.changed:
             self.is_wanted = False
             self.changed.notify()

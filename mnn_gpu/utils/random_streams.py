@@ -1,7 +1,7 @@
-"""Every random number comes from NumPy's PCG64 on the host, one stream a purpose.
+"""All random numbers come from NumPy's PCG64 on the host, with one stream per purpose.
 
-So a GPU and a CPU see the same weights and batches, and changing the size of one stream
-(another hidden layer, say) leaves the others as they were.
+So weights and batches are the same on GPU and CPU, and a change in one stream (for example
+another hidden layer) leaves the others unchanged.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ WINDOW_SHUFFLE = 8
 
 
 def generator(stream: int, seed: int, *rest: int) -> np.random.Generator:
-    """Return the generator of one stream; ``rest`` numbers its parts, such as epochs."""
+    """Return the generator of a stream; ``rest`` selects a part of it, such as an epoch."""
     return np.random.default_rng((stream, seed, *rest))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM between two steps instead of in the middle of one."""
+"""Handling of Ctrl-C and SIGTERM between steps rather than in the middle of one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, as an exception: what Ctrl-C ends in order, it ends in order too."""
+    """SIGTERM as an exception, so that it is handled like Ctrl-C."""
 
     exit_code = 128 + signal.SIGTERM
 
@@ -24,36 +24,36 @@ def terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 
 
 def raise_on_signals() -> None:
-    """Let Ctrl-C and SIGTERM raise exceptions, unless the program ignores or handles them."""
+    """Make Ctrl-C and SIGTERM raise exceptions, unless the program ignores or handles them."""
     for number, handler in zip(SIGNALS, (signal.default_int_handler, terminate), strict=True):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, handler)
 
 
 def die_of_signals() -> None:
-    """Let the system end this process at Ctrl-C and SIGTERM, whatever library it is in."""
+    """Let the system end this process on Ctrl-C and SIGTERM, even within a library call."""
     for number in SIGNALS:
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
             signal.signal(number, signal.SIG_DFL)
 
 
 class FinishStep:
-    """While active, Ctrl-C and SIGTERM are only noted; a second one interrupts at once.
+    """Context that only records Ctrl-C and SIGTERM; a second signal interrupts at once.
 
-    Outside the main thread, where Python hears no signals, and where a signal is ignored
-    or, SIGTERM, handled by another program than this one, it does nothing.
+    It does nothing outside the main thread, where Python receives no signals, for signals
+    that are ignored, or if another program has installed a SIGTERM handler.
 
     Parameters
     ----------
     signals : sequence of int
-        Those that wait.
+        The signals to record.
     on_first : callable, optional
-        Called with the number of the first signal, from within the signal handler.
+        Called with the number of the first signal, in the signal handler.
 
     Attributes
     ----------
     requested : int or None
-        The number of the signal that came.
+        The number of the first signal received.
     """
 
     def __init__(

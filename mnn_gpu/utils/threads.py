@@ -1,4 +1,4 @@
-"""How many processors there are for this process."""
+"""The number of processors available to this process."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import os
 
 
 def usable_cores() -> set[int]:
-    """Return the numbers of the processors that this process may use."""
+    """Return the numbers of the processors available to this process."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
 
 
 def available_cores() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors available to this process."""
     return len(usable_cores())
 
 
 def wanted_threads(processes_per_node: int = 1) -> int:
-    """Return how many threads to compute with: a processor each, or fewer if told so.
+    """Return the number of threads to compute with: one per available processor, or fewer.
 
-    Of processors that several processes share, each takes its part.
-
-    ``OMP_NUM_THREADS`` and ``OPENBLAS_NUM_THREADS`` are how job schedulers, and joblib in
-    the processes that it starts, tell a process its share of the machine.
+    Processes on the same node share its processors evenly. ``OMP_NUM_THREADS`` and
+    ``OPENBLAS_NUM_THREADS`` are upper limits: job schedulers, and joblib in the processes
+    that it starts, set them to a process's share of the machine.
     """
-    told = [os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")]
-    limits = [int(limit) for limit in told if limit.isdecimal() and int(limit) > 0]
+    values = [os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")]
+    limits = [int(limit) for limit in values if limit.isdecimal() and int(limit) > 0]
     return min([max(available_cores() // processes_per_node, 1), *limits])

@@ -1,4 +1,4 @@
-"""Checks of single values that a person gave, with errors that say what to give instead."""
+"""Checks of single values given by the user, with errors that state the valid values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MOST = 2**63 - 1
 
 
 def one_of(name: str, value: object, choices: Collection[str]) -> None:
-    """Raise a UsageError if ``value`` is none of the choices."""
+    """Raise a UsageError if ``value`` is not one of the choices."""
     if not isinstance(value, str) or value not in choices:
         raise UsageError(f"{name} is {value!r}.", f"Give one of: {', '.join(choices)}.")
 
 
 def several(value: Any) -> tuple[Any, ...]:
-    """Return the values of a sequence, or a single one as the only one."""
+    """Return the values of a sequence as a tuple; a single value becomes a tuple of one."""
     if isinstance(value, str):
         return (value,)
     try:
@@ -35,7 +35,7 @@ def positive(name: str, value: object, such_as: float = 0.1) -> float:
 
 
 def number_in(name: str, value: object, range_: str, fits: Callable[[float], bool]) -> float:
-    """Return a number in a range, which is given in words and as a function, as a float."""
+    """Return ``value`` as a float if it is in a range, given in words and as a function."""
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -46,7 +46,7 @@ def number_in(name: str, value: object, range_: str, fits: Callable[[float], boo
 
 
 def whole(name: str, value: object, least: int, most: int = MOST) -> int:
-    """Return a whole number in a range as an int, or raise a UsageError."""
+    """Return an integer in a range as an int, or raise a UsageError."""
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:

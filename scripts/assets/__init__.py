@@ -1,1 +1,1 @@
-"""What makes the images and the handwriting that the repository contains."""
+"""Makes images of the documentation."""

@@ -170,12 +170,23 @@ class Team:
                 yield worker
 
 
-def in_turn(rounds: int, contenders: Mapping[K, Callable[[], T]]) -> dict[K, list[T]]:
-    """Let contenders take turns; return what each returned, round by round."""
+def in_turn(
+    rounds: int, contenders: Mapping[K, Callable[[], T]], left_out: dict[K, str] | None = None
+) -> dict[K, list[T]]:
+    """Let contenders take turns; return what each returned, round by round.
+
+    A contender that raises `LeftOutError` is noted in ``left_out`` and has no further turn.
+    """
     found: dict[K, list[T]] = {name: [] for name in contenders}
     for _ in range(rounds):
-        for name, contender in contenders.items():
-            found[name].append(contender())
+        for name in list(found):
+            try:
+                found[name].append(contenders[name]())
+            except LeftOutError as error:
+                if left_out is None:
+                    raise
+                left_out[name] = str(error)
+                del found[name]
     return found
 
 

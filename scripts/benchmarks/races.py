@@ -7,10 +7,20 @@ its first iteration. p: from the start of a process to the accuracy.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import count
 from typing import Any
 
-from scripts.benchmarks.harness import OURS, SETTLE_SECONDS, LeftOutError, Team, Worker, compared
+from scripts.benchmarks.harness import (
+    OURS,
+    SETTLE_SECONDS,
+    LeftOutError,
+    Team,
+    Worker,
+    compared,
+    in_turn,
+)
 from scripts.benchmarks.jobs import JOBS, RACES
 
 NOTEBOOK = "notebook float64"
@@ -68,31 +78,22 @@ def _from_the_start(
     job: str, target: str, contenders: Sequence[str], rounds: int
 ) -> dict[str, Any]:
     left_out: dict[str, str] = {}
-    seconds: dict[str, list[float]] = {contender: [] for contender in contenders}
-    for seed in range(rounds):
-        for contender in list(seconds):
-            time.sleep(SETTLE_SECONDS)
-            started = time.perf_counter()
-            worker = Worker(contender, job)
-            try:
-                _work(worker, job, seed)
-                seconds[contender].append(time.perf_counter() - started)
-            except LeftOutError as error:
-                left_out[contender] = str(error)
-                del seconds[contender]
-            finally:
-                worker.end()
-    return {
-        "title": f"process start to {target}",
-        "contenders": compared(seconds),
-        "left_out": left_out,
-    }
+    ways = {name: partial(_process_seconds, name, job, count()) for name in contenders}
+    seconds = compared(in_turn(rounds, ways, left_out))
+    return {"title": f"process start to {target}", "contenders": seconds, "left_out": left_out}
 
 
-def _work(worker: Worker, job: str, seed: int) -> None:
-    if worker.left_out is not None:
-        raise LeftOutError(worker.left_out)
-    if job not in RACES:
-        worker.ask("warm_up")
-    elif not worker.ask("race", seed=seed, every=TEST_EVERY)["reached"]:
-        raise LeftOutError("the target was not reached")
+def _process_seconds(contender: str, job: str, seeds: Iterator[int]) -> float:
+    time.sleep(SETTLE_SECONDS)
+    started = time.perf_counter()
+    worker = Worker(contender, job)
+    try:
+        if worker.left_out is not None:
+            raise LeftOutError(worker.left_out)
+        if job not in RACES:
+            worker.ask("warm_up")
+        elif not worker.ask("race", seed=next(seeds), every=TEST_EVERY)["reached"]:
+            raise LeftOutError("the target was not reached")
+        return time.perf_counter() - started
+    finally:
+        worker.end()

@@ -11,12 +11,13 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scripts.benchmarks.harness import LeftOutError, compared, output
+from scripts.benchmarks.harness import compared, in_turn, output
 
 Pair = tuple[Any, Any]
 
@@ -60,23 +61,15 @@ READERS: dict[str, Callable[[str], Pair]] = {
 def measure(_contenders: Sequence[str], rounds: int) -> dict[str, Any]:
     """Measure every reader, each time in its own process, what it imports not counted."""
     left_out: dict[str, str] = {}
-    seconds: dict[str, list[float]] = {reader: [] for reader in READERS}
-    digests = set()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.csv"
         write_csv(path)
-        for _ in range(rounds):
-            for reader in list(seconds):
-                try:
-                    result = output("scripts.benchmarks.reading", reader, str(path))
-                except LeftOutError as error:
-                    left_out[reader] = str(error)
-                    del seconds[reader]
-                    continue
-                seconds[reader].append(result["seconds"])
-                digests.add(result["digest"])
-    if len(digests) != 1:
+        module = "scripts.benchmarks.reading"
+        ways = {name: partial(output, module, name, str(path)) for name in READERS}
+        found = in_turn(rounds, ways, left_out)
+    if len({run["digest"] for runs in found.values() for run in runs}) != 1:
         raise AssertionError("the readers disagree about the file")
+    seconds = {name: [run["seconds"] for run in runs] for name, runs in found.items()}
     title = "reading train.csv, 42,000 rows"
     return {"title": title, "contenders": compared(seconds), "left_out": left_out}
 

@@ -1,14 +1,12 @@
-"""What is shown of the figures: a table, a plot, and the section of the page on performance."""
+"""The figures as tables, and the section of the page on performance."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from scripts import markdown
 
-COLOURS = {"mnn_gpu": "#0072b2", "mnn_gpu, JAX backend": "#56b4e9"}
 STEPS = "abcd"
 GROUPS = {
     "One training step": STEPS,
@@ -79,40 +77,5 @@ def section(result: dict[str, Any]) -> str:
         f"{versions}, {machine['date']}; a large float32 product ran at "
         f"{machine['limits']['sgemm']:.0f} GFLOP/s in the same run. Quartiles, first "
         "calls and contenders left out: [cpu.json](results/cpu.json); "
-        "`scripts/bench` repeats the measurement.\n\n"
-        "![Time of one training step](results/cpu.png)"
+        "`scripts/bench` repeats the measurement."
     )
-
-
-def plot(result: dict[str, Any], path: Path) -> None:
-    """Draw the contenders of jobs a to d as bars against the limit of the matrix products."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(2, 2, figsize=(11, 6.4), layout="constrained")
-    for axis, name in zip(axes.flat, STEPS, strict=True):
-        job = result["jobs"][name]
-        rows = sorted(job["contenders"].items(), key=lambda item: -item[1]["median"])
-        scale, unit = (1e3, "ms") if rows[-1][1]["median"] >= 1e-3 else (1e6, "us")
-        names = [contender for contender, _ in rows]
-        medians = [row["median"] * scale for _, row in rows]
-        spread = [
-            [abs(row["median"] - row["quartiles"][i]) * scale for _, row in rows] for i in (0, 1)
-        ]
-        colours = [COLOURS.get(contender, "#b0b7bf") for contender in names]
-        bars = axis.barh(names, medians, xerr=spread, color=colours, ecolor="#555555")
-        labels = [f" {m:,.0f}" if m >= 100 else f" {m:.3g}" for m in medians]
-        axis.bar_label(bars, labels, padding=4)
-        limit = job["flops"] / result["machine"]["limits"]["sgemm"] / 1e9 * scale
-        axis.axvline(limit, color="#d55e00", linestyle="--")
-        place = limit, len(names) - 0.45
-        axis.annotate(" limit of the products", place, color="#d55e00", fontsize=8)
-        axis.set_title(job["title"], fontsize=10, loc="left")
-        axis.set_xlabel(f"{unit} a step, median and quartiles (shorter is better)", fontsize=8)
-        axis.set_xlim(0, max(medians) * 1.18)
-        axis.set_ylim(-0.6, len(names) - 0.1)
-        axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)

@@ -4,7 +4,7 @@
     scripts/bench --quick            jobs a and c, 3 rounds, only printed; under a minute
     scripts/bench --jobs b c --rounds 9
 
-Writes scripts/results/cpu.json, its plot and the tables of the documentation when all jobs
+Writes scripts/results/cpu.json and the tables of the documentation when all jobs
 were run in full.
 """
 
@@ -18,8 +18,8 @@ from typing import Any
 from scripts import documentation
 from scripts.benchmarks import races, reading, steps
 from scripts.benchmarks.contenders import CONTENDERS
-from scripts.benchmarks.harness import OURS, RESULTS, machine, save
-from scripts.benchmarks.report import duration, plot
+from scripts.benchmarks.harness import OURS, machine, save
+from scripts.benchmarks.report import duration
 
 QUICK = ["a", "c"]
 MENU: dict[str, Callable[[Sequence[str], int], dict[str, Any]]] = {
@@ -60,9 +60,8 @@ def main() -> None:
         show(figures)
     if jobs == list(MENU) and args.contenders == list(CONTENDERS) and not args.quick:
         save("cpu", result)
-        plot(result, RESULTS / "cpu.png")
         documentation.main()
-        print("\nwritten to scripts/results/cpu.json, cpu.png and the documentation")
+        print("\nwritten to scripts/results/cpu.json and the documentation")
 
 
 def show(figures: dict[str, Any]) -> None:

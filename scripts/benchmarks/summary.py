@@ -51,8 +51,22 @@ def front_section(result: dict[str, Any]) -> str:
         markdown.table(rows)
         + "\n\nTime of one step; the fastest of each row is bold. JAX and PyTorch in the fastest "
         "of their forms (jitted step, `lax.scan`; eager, compiled, CUDA graphs). CPU: "
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}; GPU: NVIDIA H100."
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}; GPU: NVIDIA H100.\n\n"
+        f"On the CPU JAX is ahead in these steps: {'; '.join(behind(result))}. mnn_gpu's own JAX "
+        "backend (`--backend jax`) is one of the contenders in the full benchmarks."
     )
+
+
+def behind(result: dict[str, Any]) -> list[str]:
+    """Return the steps in which JAX is faster on the CPU, and by how much."""
+    found = []
+    for name in STEPS:
+        job = result["jobs"][name]
+        rows = [job["contenders"][way] for way in LIBRARIES["JAX"] if way in job["contenders"]]
+        ratio = min(row["ratio"] for row in rows)
+        if ratio < 1:
+            found.append(f"{job['title']} ({ratio:.2f} of mnn_gpu's time)")
+    return found
 
 
 def gpu_section() -> str:

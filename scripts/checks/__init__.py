@@ -1,1 +1,1 @@
-"""Checks that take longer than tests: faults, fuzzing, mutation, memory, ranks."""
+"""Checks that take longer than tests: killed runs, ranks that fail, memory, files of users."""

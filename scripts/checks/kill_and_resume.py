@@ -1,18 +1,17 @@
-"""Kills trainings at random moments, resumes them, and compares the models byte for byte.
+"""Kills runs at random moments, resumes them, and compares the models byte for byte.
 
-    .venv/bin/python -m scripts.checks.kill_and_resume [--runs 100] [--seed 0]
+    python -m scripts.checks.kill_and_resume [--runs 100] [--seed 0]
 
 Every run is killed with SIGKILL one to four times, anywhere between its start and its end
-(reading data, in a step, inside the writing of a checkpoint or of the model), and resumed
-until it ends. Prints a count, writes scripts/results/kill-and-resume.json, and exits with 1
-if any model differs from that of a training that was left alone.
+(reading data, in a step, while a checkpoint or the model is written), and resumed until it ends.
+Writes scripts/results/kill-and-resume.json, and exits with 1 if any model differs from that of an
+uninterrupted run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
@@ -21,10 +20,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-RESULT = Path(__file__).parents[1] / "results" / "kill-and-resume.json"
+from scripts.benchmarks.harness import environment, save
+from scripts.checks.mpiexec import command
+
 MOST_KILLS = 4
 SAVING_SECONDS = 0.3
-# Deformed images, dropout, an average of the parameters: all that is random or remembered.
+# Deformed images, dropout, an average of the parameters: everything random or accumulated.
 TRAINING = (
     *("--recipe", "accurate", "--hidden", "128", "64", "--dropout", "0.25"),
     *("--rows", "3000", "--epochs", "6", "--checkpoint-every", "1", "--device", "cpu", "-q"),
@@ -32,28 +33,27 @@ TRAINING = (
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    """Begin a training, or go on with it."""
-    command = [sys.executable, "-m", "mnn_gpu", "train", *TRAINING]
+    """Begin a run, or resume it."""
     places = ["--checkpoint", str(folder / "run"), "--resume", "--out", str(folder / "model")]
     return subprocess.Popen(
-        [*command, *places],
+        command(0, "train", *TRAINING, *places),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env=environment(threads=1),
     )
 
 
 def finished(folder: Path) -> bytes:
-    """Let a training end by itself; return the model's bytes."""
+    """Let a run end by itself; return the model's bytes."""
     process = start(folder)
     _, stderr = process.communicate()
     if process.returncode:
-        raise SystemExit(f"A training failed:\n{stderr.decode()}")
+        raise SystemExit(f"A run failed:\n{stderr.decode()}")
     return (folder / "model").read_bytes()
 
 
 def killed(folder: Path, seconds: float, *, once_it_saves: bool) -> str:
-    """Kill a training after so many seconds, from its first checkpoint on if asked; say where."""
+    """Kill a run after some seconds, counted from its first checkpoint if asked; say where."""
     process = start(folder)
     before = {path.name for path in folder.glob("run/checkpoint-*")}
     while once_it_saves and process.poll() is None:
@@ -83,32 +83,29 @@ def main() -> int:
     moments: Counter[str] = Counter()
     same = 0
     with tempfile.TemporaryDirectory() as base:
+        folders = [Path(base) / str(number) for number in range(args.runs + 1)]
+        for folder in folders:
+            folder.mkdir()
         started = time.perf_counter()
-        expected = finished(_made(Path(base) / "alone"))
+        expected = finished(folders.pop())
         whole = time.perf_counter() - started
-        for number in range(args.runs):
-            folder = _made(Path(base) / str(number))
+        for number, folder in enumerate(folders, 1):
             for _ in range(rng.randint(1, MOST_KILLS)):
                 saves = rng.random() < 0.7
                 most = SAVING_SECONDS if saves else whole
                 moments[killed(folder, rng.uniform(0, most), once_it_saves=saves)] += 1
             same += finished(folder) == expected
-            print(f"{number + 1}: {same} the same; killed {dict(moments)}", flush=True)
+            print(f"{number}: {same} the same; killed {dict(moments)}", flush=True)
     result = {
         "runs": args.runs,
         "the same bytes": same,
         "killed while": dict(sorted(moments.items())),
-        "a training left alone takes, s": round(whole, 1),
+        "an uninterrupted run takes, s": round(whole, 1),
         "date": time.strftime("%Y-%m-%d"),
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    save("kill-and-resume", result)
     print(json.dumps(result, indent=1))
-    return 0 if same == args.runs else 1
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+    return int(same != args.runs)
 
 
 if __name__ == "__main__":

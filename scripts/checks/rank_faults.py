@@ -1,138 +1,86 @@
-"""One rank of a job fails: how long until the whole job has ended, and what it says first.
+"""Jobs whose ranks fail, differ or stop, and jobs that are interrupted: all have to end.
 
-    .venv/bin/python -m scripts.checks.rank_faults [--times 20] [--ranks 4]
+    python -m scripts.checks.rank_faults [--times 20] [--ranks 4] [--interrupts 100]
 
-The second rank is killed with SIGKILL, raises an exception that nobody expects, or cannot
-open its data, while the others train or wait for it. Writes scripts/results/rank-faults.json
-and exits with 1 if any job went on for more than five seconds, or ended with status 0.
+The second rank is killed with SIGKILL, raises an unexpected exception or lacks its data while the
+others train or wait for it; or it has other options, ends before MPI starts, or stops (SIGSTOP).
+Writes scripts/results/rank-faults.json and exits with 1 if a job did not end, ended with status 0
+or did not name the difference, or if one with a failed rank took more than five seconds to end.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from scripts.benchmarks.harness import machine
-from scripts.checks.mpiexec import launcher, library
-
-RESULT = Path(__file__).parents[1] / "results" / "rank-faults.json"
-KINDS = ("killed", "exception", "no data")
-MOST_SECONDS = 5.0
-PATIENCE = 60
-TRAINING = (
-    *("train", "--device", "cpu", "--hidden", "128", "64", "--batch-size", "128"),
-    *("--iterations", "10000000", "--report-every", "1000000", "-q"),
+from scripts.benchmarks.harness import RESULTS, machine, save
+from scripts.checks.mpiexec import command, library
+from tests.support.failing_ranks import (
+    DIFFERENCES,
+    ENDLESS,
+    KINDS,
+    STOPPING,
+    TIMEOUT,
+    Ended,
+    beside,
+    differing,
+    ended,
+    failing,
 )
-FAILING_AT = 20
-"""Iterations before the second rank fails: few, for machines whose cores are busy."""
+
+MOST_SECONDS = 5.0
 
 
-class Ended(NamedTuple):
-    """How a job ended: seconds after the fault, its status, and the first line it said."""
-
-    seconds: float
-    status: int
-    first: str
-
-
-def job(kind: str, ranks: int) -> Ended:
-    """Run a job whose second rank fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        moment = Path(folder) / "moment"
-        good = [sys.executable, "-m", "mnn_gpu", *TRAINING, "--out", f"{folder}/model"]
-        bad = [
-            sys.executable,
-            "-m",
-            "scripts.checks.rank_faults",
-            "--as",
-            kind,
-            str(moment),
-            *good[3:],
-        ]
-        command = [*launcher(), "-n", "1", *good, ":", "-n", "1", *bad]
-        if ranks > 2:
-            command += [":", "-n", str(ranks - 2), *good]
-        result = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        seconds = time.time() - float(moment.read_text())
-    said = [line for line in (result.stderr + result.stdout).splitlines() if line.strip()]
-    return Ended(seconds, result.returncode, said[0] if said else "")
-
-
-def fail(kind: str, moment: Path, arguments: list[str]) -> int:
-    """Be the rank that fails."""
-    from mnn_gpu.cli.main import main
-    from mnn_gpu.training.run import TrainingRun
-
-    def now() -> None:
-        moment.write_text(str(time.time()))
-
-    def killed() -> None:
-        now()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    advance = TrainingRun.advance
-
-    def failing(self: Any, *rest: Any) -> Any:
-        if self.iteration >= FAILING_AT:
-            if kind == "exception":
-                now()
-                raise ZeroDivisionError("as nobody expects")
-            if kind == "killed" and not timers:
-                timers.append(threading.Timer(random.random(), killed))
-                timers[0].start()
-        return advance(self, *rest)
-
-    timers: list[threading.Timer] = []
-    TrainingRun.advance = failing  # type: ignore[method-assign, assignment]
-    if kind == "no data":
-        now()
-        arguments = [*arguments, "--data", str(moment.parent / "missing.csv")]
-    return main(arguments)
+def summary(jobs: Sequence[Ended]) -> dict[str, Any]:
+    return {
+        "jobs": len(jobs),
+        "never_ended": sum(job.status is None for job in jobs),
+        "longest_seconds": round(max(job.seconds for job in jobs), 2),
+        "statuses": sorted({job.status for job in jobs if job.status is not None}),
+        "first_line": jobs[0].first,
+    }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--times", type=int, default=20, help="jobs of each kind of failure")
     parser.add_argument("--ranks", type=int, default=4)
+    parser.add_argument("--interrupts", type=int, default=100, help="of two and of four ranks each")
     options = parser.parse_args()
-    result: dict[str, Any] = {"ranks": options.ranks, "most_seconds": MOST_SECONDS, **machine()}
+    result: dict[str, Any] = {"ranks": options.ranks, "timeout_seconds": TIMEOUT, **machine()}
     bad = 0
+
+    def add(name: str, jobs: Sequence[Ended], good: Sequence[bool]) -> None:
+        nonlocal bad
+        bad += len(good) - sum(good)
+        result[name] = {**summary(jobs), "as_expected": sum(good)}
+        print(name, json.dumps(result[name]), flush=True)
+
     for kind in KINDS:
-        ended = [job(kind, options.ranks) for _ in range(options.times)]
-        good = [end for end in ended if end.seconds <= MOST_SECONDS and end.status != 0]
-        bad += len(ended) - len(good)
-        result[kind] = {
-            "jobs": len(ended),
-            "ended_in_time_with_an_error": len(good),
-            "longest_seconds": round(max(end.seconds for end in ended), 2),
-            "statuses": sorted({end.status for end in ended}),
-            "first_line": ended[0].first,
-        }
-        print(kind, json.dumps(result[kind]), flush=True)
-    results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    results[library()] = result
-    RESULT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    return 1 if bad else 0
+        jobs = [failing(kind, options.ranks) for _ in range(options.times)]
+        add(kind, jobs, [bool(job.status) and job.seconds <= MOST_SECONDS for job in jobs])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind, (_, message) in DIFFERENCES.items():
+            job = differing(kind, folder)
+            add(f"other {kind}", [job], [bool(job.status) and message in job.said])
+        for kind, code in (("gone", ""), ("stopped", STOPPING)):
+            job = beside(code, folder)
+            add(kind, [job], [bool(job.status)])
+        for ranks in (2, 4):
+            words = command(ranks, *ENDLESS)
+            jobs = [ended(words, folder, random.uniform(0, 3)) for _ in range(options.interrupts)]
+            add(f"interrupted, {ranks} ranks", jobs, [job.status is not None for job in jobs])
+    results = json.loads((RESULTS / "rank-faults.json").read_text(encoding="utf-8"))
+    save("rank-faults", results | {library(): result})
+    return int(bad > 0)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--as"]:
-        sys.exit(fail(sys.argv[2], Path(sys.argv[3]), sys.argv[4:]))
     sys.exit(main())

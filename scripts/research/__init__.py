@@ -1,1 +1,1 @@
-"""The measurements behind the documentation's tables."""
+"""The measurements behind the tables of the documentation."""

@@ -90,9 +90,9 @@ def test_the_probe_names_the_gpu_that_is_not_there() -> None:
     ("status", "cause"),
     [
         (2, "GPU 0 is out of memory"),
-        (3, "does not survive a fork"),
+        (3, "does not work after a fork"),
         (209, "CuPy for CUDA 13.0 does not support the architecture of GPU 0"),
-        (222, "driver is too old: it serves CUDA 13.0"),
+        (222, "driver is too old: it supports CUDA 13.0"),
         (719, "The GPU failed (CUDARuntimeError: cudaErrorLaunchFailure"),
         (803, "The NVIDIA driver is not ready"),
     ],
@@ -115,7 +115,7 @@ def test_the_driver_says_which_cupy_to_install(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_rank_whose_driver_is_too_old_says_so() -> None:
     probe.cache_clear()
-    with settings(driver=12040), pytest.raises(DeviceError, match=r"serves CUDA 12\.4") as caught:
+    with settings(driver=12040), pytest.raises(DeviceError, match=r"supports CUDA 12\.4") as caught:
         select_backend("cuda", local_rank=1)
     assert "cupy-cuda12x[ctk]" in caught.value.cure
 
@@ -127,7 +127,7 @@ def test_devices_lists_what_works_and_what_does_not() -> None:
     status, said = program("devices", devices=2, busy=2)
     assert status == 0
     assert said.count("FAIL (stage: allocate)") == 2
-    assert said.endswith("--device auto takes cpu (numpy)\n")
+    assert said.endswith("--device auto selects cpu (numpy)\n")
 
 
 INHERITED = """
@@ -146,7 +146,7 @@ os.wait()
 
 
 def test_a_forked_child_cannot_use_the_backend_of_its_parent() -> None:
-    assert "does not survive a fork" in run(sys.executable, "-c", INHERITED).stdout
+    assert "does not work after a fork" in run(sys.executable, "-c", INHERITED).stdout
 
 
 def test_a_forked_child_is_told_why_it_has_no_gpu() -> None:
@@ -415,7 +415,7 @@ def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:
 def test_without_nccl_gradients_go_by_way_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu: Any = select_backend("cuda")
     monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", None)
-    with pytest.warns(TrainingWarning, match="by way of the host"):
+    with pytest.warns(TrainingWarning, match="through the host"):
         assert between_gpus(gpu, ProcessGroup(), BatchSharding(8, is_wide=True), "float32") is None
 
 
@@ -449,7 +449,7 @@ def test_two_ranks_with_a_gpu_each_come_to_what_one_does(
         options = ("--batch-size", 100, "--shards", 4, "--out", out)
         status, said = program(*TRAIN, *options, ranks=ranks, devices=2)
         assert status == 0, said
-        assert "by way of the host" not in said
+        assert "through the host" not in said
         models.append(out.read_bytes())
     assert models[0] == models[1]
 
@@ -508,8 +508,8 @@ def test_two_ranks_that_share_a_gpu_exchange_by_way_of_the_host(tmp_path: Path) 
     options = ("--batch-size", 100, "--shards", 4, "--out", tmp_path / "m.safetensors")
     status, said = program(*TRAIN, *options, ranks=2)
     assert status == 0, said
-    assert "by way of the host" in said
-    assert said.count("MNN_CUDA_GRAPHS=1 turns them on") == 1
+    assert "through the host" in said
+    assert said.count("MNN_CUDA_GRAPHS=1 enables them") == 1
 
 
 def test_a_thread_that_synchronises_the_device_changes_nothing() -> None:

@@ -53,7 +53,7 @@ def test_cpu_is_numpy() -> None:
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:-1", "cuda:x", "CPU ", "cuda:99999", ""])
 def test_a_name_that_is_no_device_is_a_usage_error(name: str) -> None:
-    with pytest.raises(UsageError, match="no device") as caught:
+    with pytest.raises(UsageError, match="not a device") as caught:
         select_backend(name)
     assert caught.value.cause.startswith(f"device is {name!r}")
     assert '"cuda:N"' in caught.value.cure
@@ -173,7 +173,7 @@ FAILURES: dict[str, Any] = {
         standin,
         {"driver": 11040, "count": CUDARuntimeError(35)},
         "device count",
-        "serves CUDA 11.4, CuPy needs 12.9",
+        "supports CUDA 11.4, CuPy needs 12.9",
         "Update the driver",
     ),
     "no visible device": (
@@ -258,7 +258,7 @@ FAILURES: dict[str, Any] = {
         standin,
         {"count": CUDARuntimeError(3)},
         "device count",
-        "does not survive a fork",
+        "does not work after a fork",
         "spawn",
     ),
     "kernel crashed": (
@@ -466,7 +466,7 @@ def test_the_diagnosis_of_a_machine_with_one_good_and_one_busy_gpu(
     assert "12.4" in text
     assert "cuda:0  Pretended GPU, 8.0 GiB, compute capability 9.0\n  PASS" in text
     assert "cause  GPU 1 is busy" in text
-    assert text.endswith("--device auto takes cuda:0 (cupy)")
+    assert text.endswith("--device auto selects cuda:0 (cupy)")
     assert len(text.splitlines()) <= 24
     data = report.as_dict()
     assert data["gpus"][1]["stages"][-1]["name"] == "allocate"
@@ -477,7 +477,7 @@ def test_the_diagnosis_of_a_laptop_without_cupy(monkeypatch: pytest.MonkeyPatch)
     install(monkeypatch, None)
     text = str(diagnose())
     assert "CuPy is not installed" in text
-    assert text.endswith("--device auto takes cpu (numpy)")
+    assert text.endswith("--device auto selects cpu (numpy)")
 
 
 def test_the_diagnosis_never_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -518,7 +518,7 @@ def test_jax_is_chosen_by_name() -> None:
     backend = select_backend("cpu", "jax")
     assert (backend.name, backend.device) == ("jax", "cpu")
     assert select_backend("cpu").name == "numpy"
-    with pytest.raises(DeviceError, match="sees no device"):
+    with pytest.raises(DeviceError, match="finds no device"):
         select_backend("cuda:77", "jax")
 
 

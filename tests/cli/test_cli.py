@@ -190,7 +190,7 @@ def test_predict_from_an_idx_file(tmp_path: Path, model: Path, images: dict[str,
 def test_devices_says_what_auto_takes() -> None:
     text = run("devices").stdout
     assert "NumPy" in text
-    assert "--device auto takes " in text
+    assert "--device auto selects " in text
     assert len(text.splitlines()) <= 24
     assert json.loads(run("devices", "--json").stdout)["auto"]
 
@@ -249,11 +249,11 @@ def test_auto_with_a_broken_cupy_names_the_cause_in_one_line(tmp_path: Path, csv
         (("train", "--hidden", "0"), 2, "hidden is 0"),
         (("train", "--lr", "-1"), 2, "learning_rate is -1.0"),
         (("train", "--iterations", "5", "--epochs", "5"), 2, "not allowed with"),
-        (("train", "--rows", "70000"), 2, "70000 rows are asked for"),
+        (("train", "--rows", "70000"), 2, "70000 rows are requested"),
         (("train", "--holdout", "42000"), 2, "leaves none to train on"),
         (("train", "--device", "gpu"), 2, "device is 'gpu'"),
         (("train", "--data", "none.csv"), 4, "no file or folder none.csv"),
-        (("train", "--data", "."), 4, "holds no data"),
+        (("train", "--data", "."), 4, "contains no data"),
         (("train", "--out", "none/m"), 4, "cannot be written"),
         (("evaluate", "none.safetensors"), 4, "There is no model"),
         (("predict", "none.safetensors", "x.csv"), 4, "There is no model"),
@@ -413,9 +413,9 @@ def test_a_rare_class_may_lie_in_the_held_out_rows(tmp_path: Path) -> None:
         (("train", "--iterations", "1" + "0" * 30), 2, "iterations is"),
         (("train", "--hidden", "1" + "0" * 22), 2, "hidden is"),
         (("train", "--hidden", "1000000000"), 2, "Take fewer units"),
-        (("train", "--rows", "-5"), 2, "-5 rows are asked for"),
-        (("train", "--rows", "0", "--holdout", "0"), 2, "0 rows are asked for"),
-        (("train", "--backend", "cupy", "--device", "cpu"), 2, "cupy does not run on cpu"),
+        (("train", "--rows", "-5"), 2, "-5 rows are requested"),
+        (("train", "--rows", "0", "--holdout", "0"), 2, "0 rows are requested"),
+        (("train", "--backend", "cupy", "--device", "cpu"), 2, "cupy does not support cpu"),
         (("check-gradients", "--seed", "-1"), 2, "seed -1"),
         (("check-gradients", "--samples", "1" + "0" * 11), 2, "samples"),
     ],
@@ -499,7 +499,7 @@ def test_what_stands_in_the_wrong_place_is_named(model: Path, csv: Path, tmp_pat
         assert message in result.stderr
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures/1.png").write_bytes(b"")
-    assert "holds pictures" in run("train", "--data", tmp_path / "pictures").stderr
+    assert "contains images" in run("train", "--data", tmp_path / "pictures").stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

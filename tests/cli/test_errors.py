@@ -19,7 +19,7 @@ from mnn_gpu.errors import in_python
         ("try --lr 1e-05.", "try learning_rate=1e-05."),
         ("Lower --batch-size or --shard-rows.", "Lower batch_size or shard_rows."),
         ("Give --shards 4 or more.", "Give shards=4 or more."),
-        ("Take --holdout from 0 to 9.", "Take holdout from 0 to 9."),
+        ("Use --holdout from 0 to 9.", "Use holdout from 0 to 9."),
         ("with --image-shape HEIGHT WIDTH", "with image_shape=HEIGHT WIDTH"),
         ("Train one with: train --out m", "Train one with: train --out m"),
         ("`mnn-gpu convert --dtype uint8` says", "`mnn-gpu convert --dtype uint8` says"),

@@ -15,7 +15,7 @@ from mnn_gpu.nn.parameters import flatten
 
 HELP = [
     *((name,) for name in COMMANDS if name != "plot"),
-    *(("plot", picture) for picture in COMMANDS["plot"].PICTURES),
+    *(("plot", picture) for picture in COMMANDS["plot"].PLOTS),
 ]
 
 
@@ -50,7 +50,7 @@ def helps(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
 def test_help_fits_80_columns(monkeypatch: pytest.MonkeyPatch, *, is_short: bool) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     found = dict(helps(program(is_short)))
-    assert len(found) == 1 + len(COMMANDS) + len(COMMANDS["plot"].PICTURES)
+    assert len(found) == 1 + len(COMMANDS) + len(COMMANDS["plot"].PLOTS)
     for name, text in found.items():
         assert [line for line in text.splitlines() if len(line) > 80] == [], name
 
@@ -77,9 +77,12 @@ def test_an_unknown_option_is_an_error_of_its_command(
         ("--data d.csv train", "--data comes before the command, such as mnn-gpu train --data"),
         ("evaluate RECORD", "Did you mean record?"),
         ("evaluate nothing", "There is no model nothing.\ncure: Check the path."),
-        ("evaluate text d.csv", "text is not a whole model file (it does not begin as a safetens"),
-        ("train --data d.csv d.csv", "Two data files are given, and d.csv is no IDX file."),
-        ("train --data https://host/d.csv", "https://host/d.csv is an address"),
+        (
+            "evaluate text d.csv",
+            "text is not a complete model file (it does not begin like a safetens",
+        ),
+        ("train --data d.csv d.csv", "Two data files are given, and d.csv is not an IDX file."),
+        ("train --data https://host/d.csv", "https://host/d.csv is a URL"),
         ("train --data page.csv", "page.csv is a web page, not a CSV file."),
         ("train --data lfs.csv", "lfs.csv is a pointer of Git LFS"),
         ("train --data d.csv --holdout -1", "holdout is -1."),

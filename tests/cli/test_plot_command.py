@@ -11,7 +11,7 @@ from PIL import Image
 
 import mnn_gpu
 from mnn_gpu.cli.main import main
-from mnn_gpu.cli.plot import PICTURES
+from mnn_gpu.cli.plot import PLOTS
 from mnn_gpu.plots.theme import DARK
 from tests.support.program import run, run_process
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("picture", PICTURES)
+@pytest.mark.parametrize("picture", PLOTS)
 def test_every_picture_is_drawn_from_a_model_and_data(
     folder: Path, picture: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,7 +49,7 @@ def test_every_picture_is_drawn_from_a_model_and_data(
     if picture == "weights":
         arguments += ["--image-shape", "4", "6"]
     assert main(arguments) == 0
-    assert capsys.readouterr() == (f"picture saved to {picture}.png\n", "")
+    assert capsys.readouterr() == (f"plot saved to {picture}.png\n", "")
     image = Image.open(f"{picture}.png").convert("RGB")
     assert image.width == 1600
     assert image.getpixel((1, 1)) == tuple(bytes.fromhex(DARK.background[1:]))
@@ -58,15 +58,15 @@ def test_every_picture_is_drawn_from_a_model_and_data(
 def test_the_record_is_drawn_on_the_bundled_test_set(tmp_path: Path) -> None:
     result = run("plot", "confusion", "record", "-o", tmp_path / "c.svg")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == f"picture saved to {tmp_path / 'c.svg'}\n"
+    assert result.stdout == f"plot saved to {tmp_path / 'c.svg'}\n"
     assert ElementTree.parse(tmp_path / "c.svg").getroot().tag.endswith("svg")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "cause"),
     [
-        (["history", "record"], 2, "keeps no history"),
-        (["weights", "record", "-o", "w.jpg"], 2, "does not end as a picture"),
+        (["history", "record"], 2, "has no training history"),
+        (["weights", "record", "-o", "w.jpg"], 2, "does not have the ending of a plot"),
         (["confusion", "record", "-o", "no/w.png", "--data", "none"], 4, "cannot be written"),
         (["weights", "none", "-o", "w.png"], 4, "There is no model"),
         (["weights", "record", "--most", "0"], 2, "most is 0"),

@@ -61,7 +61,7 @@ def test_memory_that_is_asked_for_within_a_capture_is_refused(gpu: Any, graphs: 
         gpu.cupy.multiply(x, 2, out=x)
 
     double()
-    with pytest.raises(RuntimeError, match="512 bytes are asked for within a capture"):
+    with pytest.raises(RuntimeError, match="512 bytes were requested during a capture"):
         captured(graphs, lambda: gpu.cupy.empty(512, np.uint8))
     # The next capture is none the worse for it.
     launch = captured(graphs, double)
@@ -120,7 +120,7 @@ def assert_as_plain(gpu: Any, run: CapturedStep, step: Any, *state: Any) -> None
 
 
 @pytest.mark.parametrize("name", STEPS)
-@pytest.mark.filterwarnings("ignore:The step cannot be captured.*backwards")
+@pytest.mark.filterwarnings("ignore:The step cannot be captured.*negative strides")
 def test_the_state_is_updated_where_it_lies_only_where_that_is_safe(
     gpu: Any, graphs: Any, name: str
 ) -> None:
@@ -146,8 +146,8 @@ def of_a_transposed_constant(_: Any, state: Any, batch: Any) -> Any:
 
 
 OF_MATRICES = [
-    (of_two_dtypes, "a product of two dtypes"),
-    (of_columns, "only rows of row-major arrays are taken"),
+    (of_two_dtypes, "a product of operands of different dtypes"),
+    (of_columns, "rows can only be taken from row-major arrays"),
     (of_a_transposed_constant, "a constant that is not row-major"),
 ]
 
@@ -157,7 +157,7 @@ OF_MATRICES = [
     [
         *((*case, np.zeros(2)) for case in WITHOUT_KERNEL),
         *((*case, np.eye(4)) for case in OF_MATRICES),
-        (added, "changes its form", np.zeros(2, np.float32)),
+        (added, "changes the form of its state", np.zeros(2, np.float32)),
     ],
 )
 @pytest.mark.filterwarnings("ignore:invalid value")

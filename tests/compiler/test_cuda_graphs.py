@@ -407,11 +407,11 @@ def test_what_cannot_be_captured_runs_as_it_is_and_says_so_once() -> None:
 
 
 WITHOUT_KERNEL: list[tuple[Any, str]] = [
-    (lambda _, s, b: (s[0] + b.x[::-1],), "run backwards"),
+    (lambda _, s, b: (s[0] + b.x[::-1],), "negative strides"),
     (lambda _, s, b: (s[0] + array_namespace(b.x).argmax(b.x),), "argmax cannot be"),
-    (lambda _, s, b: (s[0] + b.x * float("inf"),), "inf is no number"),
+    (lambda _, s, b: (s[0] + b.x * float("inf"),), "constant inf"),
     (lambda _, s, b: (s[0] + array_namespace(b.x).sum(b.x[:0]),), "empty arrays"),
-    (lambda _, s, b: (s[0] + 1 if b.x[:1] > 0 else s[0],), "may not decide"),
+    (lambda _, s, b: (s[0] + 1 if b.x[:1] > 0 else s[0],), "must not branch"),
 ]
 
 
@@ -520,7 +520,7 @@ def test_a_state_that_changes_its_form_is_not_for_graphs() -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         return (state[0] + batch.x,)
 
-    with pytest.warns(TrainingWarning, match="changes its form"):
+    with pytest.warns(TrainingWarning, match="changes the form of its state"):
         (after,) = captured(step, (), Again())((np.zeros(2, np.float32),), Batches(np.ones((1, 2))))
     assert after.dtype == np.float64
 
@@ -547,7 +547,7 @@ def test_every_operation_of_a_tape_is_cudas_too() -> None:
     assert all(hasattr(np, name) for name in names)
     with pytest.raises(NotImplementedError, match="sin has no counterpart"):
         cuda_source.statements(expression_of("sin"))
-    with pytest.raises(NotImplementedError, match="complex64 is no dtype"):
+    with pytest.raises(NotImplementedError, match="dtype complex64"):
         cuda_source.statements(expression_of("exp", "complex64"))
 
 

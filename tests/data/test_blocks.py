@@ -232,7 +232,7 @@ def test_columns_and_extremes_tell_what_pixels_are(
         ({"label": [0, 1, -2], "p": [1, 2, 3]}, "row 3: the label -2 is not a class"),
         ({"label": [0, 1, 2.5], "p": [1, 2, 3]}, r"row 3: the label 2\.5 is not a class"),
         ({"label": [0, 1, 2]}, "no columns of pixels"),
-        ({"label": ["a", "b", "c"], "p": [1, 2, 3]}, "names of classes as labels"),
+        ({"label": ["a", "b", "c"], "p": [1, 2, 3]}, "class names as labels"),
         ({"label": [0, 1, 2], "y": [0, 1, 2], "p": [1, 2, 3]}, "several label columns"),
     ],
 )
@@ -259,10 +259,10 @@ def test_a_parquet_file_that_is_damaged_is_refused(tmp_path: Path) -> None:
     content = path.read_bytes()
     for keep in (0, 10, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:keep])
-        with pytest.raises(DataError, match="not a whole Parquet file"):
+        with pytest.raises(DataError, match="not a complete Parquet file"):
             open_blocks(path)
     path.write_bytes(content[:4] + bytes(len(content) // 3) + content[4 + len(content) // 3 :])
-    with pytest.raises(DataError, match="not a whole Parquet file"):
+    with pytest.raises(DataError, match="not a complete Parquet file"):
         all_of(open_blocks(path))
 
 
@@ -323,50 +323,50 @@ IMAGES, LABELS = "images-00001.npy", "labels-00001.npy"
 DAMAGED: dict[str, tuple[Damage, str]] = {
     "index of bytes": (lambda path: (path / "index.json").write_bytes(b"\xff\x00"), "index.json"),
     "index that is empty": (index_text(""), "index.json is not the index"),
-    "index of other JSON": (index_text("[1, 2]"), "of another format"),
+    "index of other JSON": (index_text("[1, 2]"), "has another format"),
     "index of depth": (index_text("[" * 100_000), "index.json is not the index"),
     "index that is long": (index_text(" " * (1 << 25) + "1"), "over 33,554,432 bytes"),
     "index of a long number": (index_text("1" * 10_000), "index.json is not the index"),
-    "index of another version": (index_with(version=2), "of version 2"),
-    "index without files": (index_with(files=[]), "files cannot be"),
+    "index of another version": (index_with(version=2), "version is 2"),
+    "index without files": (index_with(files=[]), "files is not valid"),
     "negative rows": (index_with(rows=-20), "rows is -20"),
     "a file of negative rows": (index_with(files=[-4, 24]), "files is -4"),
     "rows that are true": (index_with(rows=True), "rows is True"),
     "rows that are endless": (index_with(rows=float("inf")), "rows is inf"),
-    "rows that do not add up": (index_with(rows=21), "files cannot be"),
+    "rows that do not add up": (index_with(rows=21), "files is not valid"),
     "a lie about rows": (
         index_with(rows=2**50, files=[2**50], classes=[[0, 2**50]]),
-        "images-00000.npy is not what the index says",
+        "images-00000.npy does not match the index",
     ),
     "features of none": (index_with(features=0), "features is 0"),
     "another width": (index_with(features=7), "instead of uint8 of shape"),
     "another type": (index_with(dtype="float32"), "instead of float32"),
-    "an object type": (index_with(dtype="O"), "dtype cannot be"),
-    "a type of no name": (index_with(dtype=["uint8"]), "dtype cannot be"),
-    "labelled perhaps": (index_with(labelled=1), "labelled cannot be"),
-    "unlabelled classes": (index_with(labelled=False), "classes cannot be"),
-    "classes out of order": (index_with(classes=[[3, 10], [1, 10]]), "classes cannot be"),
-    "classes of too few": (index_with(classes=[[3, 1]]), "classes cannot be"),
+    "an object type": (index_with(dtype="O"), "dtype is not valid"),
+    "a type of no name": (index_with(dtype=["uint8"]), "dtype is not valid"),
+    "labelled perhaps": (index_with(labelled=1), "labelled is not valid"),
+    "unlabelled classes": (index_with(labelled=False), "classes is not valid"),
+    "classes out of order": (index_with(classes=[[3, 10], [1, 10]]), "classes is not valid"),
+    "classes of too few": (index_with(classes=[[3, 1]]), "classes is not valid"),
     "classes of words": (index_with(classes=[["a", 20]]), "label is 'a'"),
     "classes of nothing": (index_with(classes=None), "index.json is not the index"),
-    "a shape of other pixels": (index_with(image_shape=[2, 2]), "image_shape cannot be"),
+    "a shape of other pixels": (index_with(image_shape=[2, 2]), "image_shape is not valid"),
     "a shape of one side": (index_with(image_shape=[6]), "index.json is not the index"),
-    "a digest of nothing": (index_with(digest=""), "digest cannot be"),
+    "a digest of nothing": (index_with(digest=""), "digest is not valid"),
     "a digest of words": (index_with(digest="x" * 32), "index.json is not the index"),
     "images missing": (lambda path: (path / IMAGES).unlink(), "no file or folder .*" + IMAGES),
     "labels missing": (lambda path: (path / LABELS).unlink(), "no file or folder .*" + LABELS),
-    "images cut off": (cut(IMAGES, 1), "images-00001.npy has 187 bytes, and not 188"),
-    "labels cut off": (cut(LABELS, 8), "labels-00001.npy has 200 bytes, and not 208"),
-    "images without header": (cut(IMAGES, 100), "images-00001.npy is not what the index says"),
-    "images that are empty": (cut(IMAGES, 188), "images-00001.npy is not what the index says"),
+    "images cut off": (cut(IMAGES, 1), "images-00001.npy has 187 bytes instead of 188"),
+    "labels cut off": (cut(LABELS, 8), "labels-00001.npy has 200 bytes instead of 208"),
+    "images without header": (cut(IMAGES, 100), "images-00001.npy does not match the index"),
+    "images that are empty": (cut(IMAGES, 188), "images-00001.npy does not match the index"),
     "images of objects": (
         saved(IMAGES, np.array([[1, "a"]], object)),
-        "images-00001.npy is not what the index says",
+        "images-00001.npy does not match the index",
     ),
     "images of another shape": (saved(IMAGES, np.zeros((6, 10), np.uint8)), "of shape"),
-    "images in Fortran's order": (
+    "images in Fortran order": (
         saved(IMAGES, np.asfortranarray(np.zeros((10, 6), np.uint8))),
-        "in Fortran's order",
+        "in Fortran order",
     ),
     "labels of another type": (saved(LABELS, np.zeros(10, np.float64)), "float64"),
     "labels of another class": (saved(LABELS, np.full(10, 5)), "row 1: the index has no class 5"),
@@ -445,7 +445,7 @@ def test_a_file_that_is_cut_off_later_is_refused(tmp_path: Path, whole: Path) ->
     shutil.copytree(whole, tmp_path / "d")
     blocks = open_blocks(tmp_path / "d")
     cut(IMAGES, 5)(tmp_path / "d")
-    with pytest.raises(DataError, match="shorter than it was"):
+    with pytest.raises(DataError, match="truncated"):
         blocks.read(1, 0, 10)
     (tmp_path / "d" / IMAGES).unlink()
     with pytest.raises(DataError, match=r"images-00001.npy cannot be read"):

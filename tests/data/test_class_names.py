@@ -88,11 +88,11 @@ def test_every_reader_takes_names(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])
 def test_names_stay_out_of_what_is_read_in_blocks(tmp_path: Path, ending: str) -> None:
     path = write(tmp_path / f"d{ending}", *sample())
-    with pytest.raises(DataError, match="names of classes as labels"):
+    with pytest.raises(DataError, match="class names as labels"):
         convert(path, tmp_path / "converted")
     assert not (tmp_path / "converted").exists()
     if ending == ".parquet":
-        with pytest.raises(DataError, match="names of classes") as caught:
+        with pytest.raises(DataError, match="class names") as caught:
             _ = open_blocks(path).classes
         assert "in memory" in caught.value.cure
 
@@ -135,10 +135,10 @@ def test_some_of_the_names_may_look_like_numbers() -> None:
 
 def test_names_and_numbers_do_not_match(model: Model) -> None:
     X, y = sample()
-    with pytest.raises(DataError, match="label 3 is none of the 4 classes"):
+    with pytest.raises(DataError, match="label 3 is not one of the model's 4 classes"):
         evaluate(model, X, np.full(len(X), 3))
     numbered = train(X, np.arange(len(X)) % 4, CONFIG)[0]
-    with pytest.raises(DataError, match="is none of the 4 classes"):
+    with pytest.raises(DataError, match="is not one of the model's 4 classes"):
         evaluate(numbered, X, y)
 
 

@@ -152,7 +152,7 @@ def test_simple_and_odd_lines_keep_their_order(
     assert data.X.tolist() == [[i, i] for i in range(len(odd))]
 
 
-NAMED = ("names of classes as labels", "column 'label': ")
+NAMED = ("class names as labels", "column 'label': ")
 """In refusals of labels that are no numbers, which may be names of classes elsewhere."""
 CELLS = ["", " 1", "007", "256", "-1", "x", '"7"', "True", "1.0", "9", "10", "200"]
 
@@ -190,7 +190,7 @@ def test_an_empty_cell_too_many_is_seen(
     monkeypatch.setattr(fast_parser, "BLOCK", block)
     for text, line in (("label,p\n9,9\n 1, 1,\n", 3), ("label,p\n 1, 1,\n 1, 1,\n", 2)):
         (tmp_path / "d.csv").write_text(text)
-        cause = f"line {line}: 3 cells, where the file starts with 2"
+        cause = f"line {line}: 3 cells, but the first line has 2"
         with pytest.raises(DataError, match=cause):
             convert(tmp_path / "d.csv", tmp_path / "out")
         with pytest.raises(DataError, match=cause):
@@ -255,7 +255,7 @@ def test_a_wrong_csv_is_refused_as_load_dataset_refuses_it(tmp_path: Path, text:
         ("0.5,1", "0,x", "line 5002, column 'q': 'x' is not a number"),
         ("0,1", "0,256", "line 5002, column 'q': '256' is not from 0 to 255"),
         ("0,1", "0,True", "line 5002, column 'q': 'True' is not a whole number"),
-        ("0,1", "0", "line 5002: 2 cells, where the file starts with 3"),
+        ("0,1", "0", "line 5002: 2 cells, but the first line has 3"),
     ],
 )
 def test_a_later_row_of_a_csv_that_contradicts_is_named(
@@ -339,7 +339,7 @@ def test_a_killed_conversion_is_not_taken_for_data_and_is_begun_anew(
     result = subprocess.run([sys.executable, "-c", KILLED, data, out], check=False)
     assert result.returncode == -signal.SIGKILL
     assert (out / "images-00001.npy").exists()
-    with pytest.raises(DataError, match="a conversion that was cut off"):
+    with pytest.raises(DataError, match="an interrupted conversion"):
         load_dataset(out)
     convert(data, out)
     assert_same(out, data)

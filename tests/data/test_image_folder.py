@@ -23,7 +23,7 @@ FILES = ("2.png", "10.png", "b.bmp", "b.PNG")
 
 
 def write(root: Path, classes: Mapping[str, Any], files: tuple[str, ...] = FILES) -> Path:
-    """Write an image of random greys for each class and file name."""
+    """Write an image of random grays for each class and file name."""
     rng = np.random.default_rng(0)
     for name, size in classes.items():
         (root / name).mkdir(parents=True)
@@ -72,7 +72,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"1/a.png is not an image"):
         load_dataset(root)
     Image.fromarray(np.full((2, 2), 60_000, np.uint16)).save(root / "1/a.png")
-    with pytest.raises(DataError, match=r"1/a.png has 16 bits a pixel"):
+    with pytest.raises(DataError, match=r"1/a.png has 16 bits per pixel"):
         load_dataset(root)
 
 
@@ -146,4 +146,4 @@ def test_pictures_without_classes_have_a_cure_for_each_command(
     assert main(["predict", str(tmp_path / "m"), str(trained / "2")]) == 4
     said = capsys.readouterr().err
     assert f"mnn-gpu predict MODEL {trained / '2'}/*" in said
-    assert "a folder for each class" in said
+    assert "one folder per class" in said

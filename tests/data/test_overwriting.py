@@ -113,7 +113,7 @@ def test_an_output_that_is_an_input_is_refused(
     assert contents(place) == before
     out, message = capsys.readouterr()
     assert out == ""
-    reasons = ("is the input", " ends in ", "does not end as a picture", "ends in none")
+    reasons = ("is the input", " ends in ", "does not have the ending of a plot", "ends in none")
     assert any(reason in message for reason in reasons)
 
 

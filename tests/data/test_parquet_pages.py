@@ -58,7 +58,7 @@ def test_a_page_that_promises_too_much_is_not_unpacked(
     was, now = (b"\x15" + varint(number) for number in (fields[field], size))
     start = content.index(was, at + (2 if field == 2 else 4))
     path.write_bytes(content[:start] + now + content[start + len(was) :])
-    with pytest.raises(DataError, match="a page promises"):
+    with pytest.raises(DataError, match="a page declares"):
         load_dataset(path)
 
 

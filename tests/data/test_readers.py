@@ -206,7 +206,7 @@ WRONG_CSV = [
     ("label\n1\n", "no rows of pixels"),
     ("p0,p1\n1,2\n", "no label column 'label'"),
     ("label,y,p\n1,2,3\n", "several label columns: label, y"),
-    ("label,p0,p1\n1,2,3\n4,5\n", r"line 3: 2 cells, where the file starts with 3"),
+    ("label,p0,p1\n1,2,3\n4,5\n", r"line 3: 2 cells, but the first line has 3"),
     ("label,p0\n1,2\n3,4,5\n", r"line 3: 3 cells"),
     ("label,p0\n1,2,3\n", r"line 2: 3 cells"),
     ("label,p0,p1\n1,2,\n", "line 2, column 'p1': the cell is empty"),
@@ -277,9 +277,9 @@ GOOD_IDX = idx_header((2, 2, 2)) + bytes(8)
         (b"\0\0\x0d\x01" + bytes(8), "type 0x0d"),
         (b"\0\0\x08\x09" + bytes(40), "not an IDX file"),
         (GOOD_IDX[:10], "truncated in its header"),
-        (GOOD_IDX[:-1], "truncated|promises"),
-        (idx_header((2**32 - 1, 0, 2**32 - 1, 2**32 - 1)), "holds nothing"),
-        (GOOD_IDX + b"x", "goes on after the 8 bytes"),
+        (GOOD_IDX[:-1], "truncated|declares"),
+        (idx_header((2**32 - 1, 0, 2**32 - 1, 2**32 - 1)), "declares an empty array"),
+        (GOOD_IDX + b"x", "has more than the 8 bytes"),
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
@@ -299,7 +299,7 @@ def test_a_header_that_lies_allocates_nothing(tmp_path: Path, zipped: bool) -> N
     path.write_bytes(gzip.compress(content) if zipped else content)
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match="promises"):
+        with pytest.raises(DataError, match="declares"):
             read_idx(path)
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
@@ -309,7 +309,7 @@ def test_a_header_that_lies_allocates_nothing(tmp_path: Path, zipped: bool) -> N
 def test_a_gz_that_is_none_or_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "a-ubyte.gz"
     path.write_bytes(GOOD_IDX)
-    with pytest.raises(DataError, match="not a whole gzip file"):
+    with pytest.raises(DataError, match="not a complete gzip file"):
         read_idx(path)
     path.write_bytes(gzip.compress(GOOD_IDX)[:-9])
     with pytest.raises(DataError):
@@ -365,7 +365,7 @@ def test_npz_whose_header_lies_is_refused(tmp_path: Path, shape: str) -> None:
 def test_npz_that_is_no_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
     path.write_bytes(b"nothing of the kind")
-    with pytest.raises(DataError, match=r"not a whole \.npz file"):
+    with pytest.raises(DataError, match=r"not a complete \.npz file"):
         load_dataset(path)
 
 
@@ -538,7 +538,7 @@ LABEL_LAST = "0,0,9,3\n0,8,0,7\n0,5,1,3\n0,2,2,7\n"
 
 def test_a_label_in_the_last_column_without_a_header(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text(LABEL_LAST)
-    with pytest.warns(DataWarning, match="the last column is taken for the label"):
+    with pytest.warns(DataWarning, match="the last column is used as the label"):
         assert both_readers(tmp_path / "d.csv")[1] == [3, 7, 3, 7]
 
 
@@ -602,10 +602,12 @@ def test_a_label_column_that_is_called_a_pixel_is_questioned(
     path = tmp_path / f"d.{kind}"
     frame = pd.DataFrame({"a": [1, 2, 3], name: [0, 1, 0]})
     frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
-    with pytest.raises(DataError, match=f"column last is called '{name}', as a pixel") as caught:
+    with pytest.raises(
+        DataError, match=f"column last is called '{name}', which is a pixel"
+    ) as caught:
         load_dataset(path, label_column="last")
     assert f"label-column {name}." in caught.value.cure
-    with pytest.warns(DataWarning, match=f"taken from '{name}', by its name a pixel"):
+    with pytest.warns(DataWarning, match=f"read from '{name}', which is a pixel's name"):
         assert load_dataset(path, label_column=name).labels().tolist() == [0, 1, 0]
 
 

@@ -48,7 +48,7 @@ def test_lines_and_columns_are_exchanged(tmp_path: Path) -> None:
 def test_rows_of_unknown_shape_are_squares() -> None:
     data = Dataset(np.arange(8, dtype=np.uint8).reshape(2, 4), None, "some")
     assert transposed(data).X.tolist() == [[0, 2, 1, 3], [4, 6, 5, 7]]
-    with pytest.raises(DataError, match="6 pixels, which are no square"):
+    with pytest.raises(DataError, match="6 pixels, which is not a square number"):
         transposed(Dataset(np.zeros((2, 6), np.uint8), None, "some"))
 
 

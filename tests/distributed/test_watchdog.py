@@ -62,7 +62,7 @@ def why_it_gives_up(
 
 def test_it_gives_up_what_does_not_come() -> None:
     said = why_it_gives_up("exchange 7")
-    assert said == "Nothing has come from the other ranks for 0.05 seconds."
+    assert said == "The other ranks have not responded for 0.05 seconds."
 
 
 def test_it_is_patient_where_things_go_on_or_nothing_is_waited_for() -> None:

@@ -180,13 +180,13 @@ def test_of_a_damaged_file_the_one_before_is_taken(tmp_path: Path) -> None:
     newer = max(tmp_path.glob("checkpoint-*"))
     newer.write_bytes(newer.read_bytes()[:-1])
     estimator = MLPClassifier(**SETTINGS, checkpoint=tmp_path, warm_start=True)
-    with pytest.warns(TrainingWarning, match="Taking the one before"):
+    with pytest.warns(TrainingWarning, match="Using the previous one"):
         estimator.fit(X, y)
     np.testing.assert_array_equal(estimator.coefs_[0], expected.coefs_[0])
     for path in tmp_path.glob("checkpoint-*"):
         path.write_bytes(b"")
     with (
-        pytest.raises(ModelFileError, match="not a whole checkpoint"),
+        pytest.raises(ModelFileError, match="not a complete checkpoint"),
         pytest.warns(TrainingWarning),
     ):
         estimator.fit(X, y)
@@ -231,7 +231,7 @@ def test_a_forged_checkpoint_is_not_believed(tmp_path: Path, change: dict[str, A
         for name in change.keys() - texts.keys()
     }
     rewritten(path, texts, arrays)
-    with pytest.raises(ModelFileError, match="not a whole checkpoint"):
+    with pytest.raises(ModelFileError, match="not a complete checkpoint"):
         MLPClassifier(**settings, warm_start=True).fit(X, y)
 
 

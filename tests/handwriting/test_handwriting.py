@@ -37,19 +37,19 @@ def drawn(
     return inked(written(digit, way, rng), size, place, height, height / 9, rng)
 
 
-def coloured(coverage: Pixels, ink: Any, paper: Any) -> Pixels:
+def colored(coverage: Pixels, ink: Any, paper: Any) -> Pixels:
     mixed = coverage[..., None] * np.array(ink) + (1 - coverage[..., None]) * np.array(paper)
     return np.asarray(np.rint(mixed), np.uint8)
 
 
 def on_paper(coverage: Pixels) -> Image.Image:
-    return Image.fromarray(coloured(coverage, [20, 20, 30], [250, 250, 245]))
+    return Image.fromarray(colored(coverage, [20, 20, 30], [250, 250, 245]))
 
 
 def apart(one: Pixels, other: Pixels) -> float:
     """Return how two prepared digits differ, in parts of their ink.
 
-    A pixel to the side is no difference: a centre of mass falls between two pixels.
+    A pixel to the side is no difference: a center of mass falls between two pixels.
     """
     shifts = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
     moved = np.stack([np.roll(one.astype(float), shift, (0, 1)) for shift in shifts])
@@ -131,8 +131,8 @@ def test_its_size_makes_no_difference(factor: float) -> None:
         ([90, 90, 95], [150, 150, 150]),
     ],
 )
-def test_the_colours_of_ink_and_paper_make_no_difference(ink: list[int], paper: list[int]) -> None:
-    assert apart(prepare_digit(coloured(drawn(), ink, paper)), PLAIN) < 0.15
+def test_the_colors_of_ink_and_paper_make_no_difference(ink: list[int], paper: list[int]) -> None:
+    assert apart(prepare_digit(colored(drawn(), ink, paper)), PLAIN) < 0.15
 
 
 def test_uneven_light_makes_no_difference() -> None:
@@ -251,16 +251,16 @@ def test_a_square_zero_is_no_box(width: int) -> None:
     assert read(on_paper(zero)) == 0
 
 
-@pytest.mark.parametrize("colours", [([0, 0, 0], [255] * 3), ([230, 230, 230], [20, 50, 20])])
+@pytest.mark.parametrize("colors", [([0, 0, 0], [255] * 3), ([230, 230, 230], [20, 50, 20])])
 @pytest.mark.parametrize("kind", [(0, "oval"), (3, "round"), (4, "open"), (8, "two rings")])
-def test_a_digit_may_fill_the_picture(colours: Any, kind: tuple[int, str]) -> None:
+def test_a_digit_may_fill_the_picture(colors: Any, kind: tuple[int, str]) -> None:
     coverage = drawn(*kind)
     rows, columns = (np.flatnonzero((coverage > 0.5).any(axis=axis)) for axis in (1, 0))
     tight = coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     plain = prepare_digit(on_paper(coverage))
-    assert apart(prepare_digit(coloured(tight, *colours)), plain) < 0.2
+    assert apart(prepare_digit(colored(tight, *colors)), plain) < 0.2
     bold = np.asarray(Image.fromarray(tight).filter(ImageFilter.MaxFilter(9)))
-    assert prepare_digit(coloured(bold, *colours)).max() == 255
+    assert prepare_digit(colored(bold, *colors)).max() == 255
 
 
 @settings(max_examples=40, deadline=None)
@@ -280,7 +280,7 @@ def test_any_picture_becomes_a_digit_or_is_refused(
     try:
         digit = prepare_digit(pixels.astype(np.uint8))
     except DataError as error:
-        assert "nothing drawn" in error.cause
+        assert "no drawing" in error.cause
     else:
         assert (digit.shape, digit.max()) == ((28, 28), 255)
 
@@ -320,10 +320,10 @@ def test_arrays_of_bytes_and_of_floats_and_paths_as_text_are_taken(tmp_path: Pat
     assert (prepare_digit(str(tmp_path / "a.png")) == PLAIN).all()
     assert (prepare_digit(pixels) == PLAIN).all()
     assert (prepare_digit(pixels / 255) == PLAIN).all()
-    grey = drawn()
-    assert apart(prepare_digit(grey), PLAIN) < 0.05
-    assert (prepare_digit(grey) == prepare_digit(grey[..., None])).all()
-    assert apart(prepare_digit(grey > 0.5), PLAIN) < 0.3
+    gray = drawn()
+    assert apart(prepare_digit(gray), PLAIN) < 0.05
+    assert (prepare_digit(gray) == prepare_digit(gray[..., None])).all()
+    assert apart(prepare_digit(gray > 0.5), PLAIN) < 0.3
 
 
 @pytest.mark.parametrize("ink", [0, 40, 255])
@@ -360,21 +360,21 @@ def test_a_hair_thin_line_is_still_seen() -> None:
 # ---- what is refused -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("grey", [0, 128, 255])
-def test_nothing_drawn_is_said(grey: int) -> None:
-    with pytest.raises(DataError, match="nothing drawn in the array"):
-        prepare_digit(np.full((50, 60), grey, np.uint8))
+@pytest.mark.parametrize("gray", [0, 128, 255])
+def test_nothing_drawn_is_said(gray: int) -> None:
+    with pytest.raises(DataError, match="the array contains no drawing"):
+        prepare_digit(np.full((50, 60), gray, np.uint8))
 
 
 def test_bare_paper_in_uneven_light_is_no_digit() -> None:
     rng = np.random.default_rng(1)
     light = np.linspace(0.6, 0.95, 300)[None, :] * np.linspace(0.9, 1, 200)[:, None]
-    with pytest.raises(DataError, match="nothing drawn"):
+    with pytest.raises(DataError, match="contains no drawing"):
         prepare_digit(np.clip(light + rng.normal(0, 0.02, (200, 300)), 0, 1))
 
 
 def test_a_picture_of_one_pixel_holds_no_digit() -> None:
-    with pytest.raises(DataError, match="nothing drawn"):
+    with pytest.raises(DataError, match="contains no drawing"):
         prepare_digit(np.zeros((1, 1)))
 
 
@@ -410,8 +410,8 @@ def damaged(kind: str) -> bytes:
         (damaged("PNG"), "cannot be decoded"),
         (damaged("JPEG"), "cannot be decoded"),
         (damaged("WEBP"), "(cannot be decoded|is not a picture)"),
-        (b"", "is not a picture"),
-        (b"label,pixel0\n1,2\n", "is not a picture"),
+        (b"", "is not an image"),
+        (b"label,pixel0\n1,2\n", "is not an image"),
     ],
 )
 def test_what_is_no_picture_or_damaged_is_said(

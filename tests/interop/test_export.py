@@ -158,7 +158,7 @@ def test_the_command_tells_programs_what_it_wrote(tmp_path: Path, model: Model) 
     ("args", "code", "message"),
     [
         (("none.safetensors", "m.onnx"), 4, "There is no model none.safetensors"),
-        (("record", "m.pt"), 2, "ends in none of the formats"),
+        (("record", "m.pt"), 2, "does not end in an export format"),
         (("record", "none/m.npz"), 4, "cannot be written"),
         (("record", "m.npz", "--dtype", "int8"), 2, "invalid choice: 'int8'"),
     ],

@@ -114,7 +114,7 @@ def test_the_parameters_are_stored_as_asked_but_not_as_float64() -> None:
 
 
 def test_a_model_of_other_inputs_is_refused_with_a_cure(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="12 inputs, and the page draws 28 x 28") as caught:
+    with pytest.raises(UsageError, match="12 inputs, but the page draws 28 x 28") as caught:
         write_page(tmp_path / "page.html", random_model((12, 5, 3)))
     assert "MNIST" in caught.value.cure
     assert list(tmp_path.iterdir()) == []
@@ -151,18 +151,18 @@ def test_the_labels_are_told_in_full() -> None:
     assert Parsed(page_html(model)).data["classes"] == [str(label) for label in labels]
 
 
-# ---- the colours ---------------------------------------------------------------------
+# ---- the colors ---------------------------------------------------------------------
 
 
-def colours(block: str) -> dict[str, str]:
+def colors(block: str) -> dict[str, str]:
     return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
 
 
 def contrast(first: str, second: str) -> float:
-    """Return WCAG 2's contrast ratio of two colours."""
+    """Return WCAG 2's contrast ratio of two colors."""
 
-    def luminance(colour: str) -> float:
-        parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    def luminance(color: str) -> float:
+        parts = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
         linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
         return float(linear @ [0.2126, 0.7152, 0.0722])
 
@@ -173,13 +173,13 @@ def contrast(first: str, second: str) -> float:
 @pytest.mark.parametrize("block", [0, 1], ids=["light", "dark"])
 def test_text_and_borders_have_the_contrast_of_wcag_aa(block: int) -> None:
     style = (SOURCES / "style.css").read_text()
-    colour = colours(re.findall(r":root.*?\{(.*?)\}", style, flags=re.DOTALL)[block])
+    color = colors(re.findall(r":root.*?\{(.*?)\}", style, flags=re.DOTALL)[block])
     for ground in ("ground", "surface"):
         for text in ("ink", "quiet", "accent"):
-            assert contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
-        assert contrast(colour["edge"], colour[ground]) >= 3, ground
-    assert contrast(colour["on-accent"], colour["accent"]) >= 4.5
-    assert contrast(colour["accent"], colour["cell-low"]) >= 3
+            assert contrast(color[text], color[ground]) >= 4.5, (text, ground)
+        assert contrast(color["edge"], color[ground]) >= 3, ground
+    assert contrast(color["on-accent"], color["accent"]) >= 4.5
+    assert contrast(color["accent"], color["cell-low"]) >= 3
 
 
 # ---- in Node -------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def test_enlarged_digits_are_read_as_well_as_the_originals(tmp_path: Path) -> No
     assert errors <= errors_of_originals + 0.005 * len(some)
 
 
-def test_what_is_drawn_is_centred_by_mass_in_a_box_of_20(tmp_path: Path) -> None:
+def test_what_is_drawn_is_centered_by_mass_in_a_box_of_20(tmp_path: Path) -> None:
     """An L, heavier at the left and below, drawn anywhere and at any size."""
     images = np.zeros((3, 120, 120), np.uint8)
     for image, (top, left, size) in zip(
@@ -271,8 +271,8 @@ def test_what_is_drawn_is_centred_by_mass_in_a_box_of_20(tmp_path: Path) -> None
     for digit in shown:
         rows, columns = np.nonzero(digit > 0.1)
         assert np.ptp(rows) + 1 == np.ptp(columns) + 1 == 20
-        centre = [np.average(axis, weights=digit) for axis in np.mgrid[:28, :28]]
-        np.testing.assert_allclose(centre, 14, atol=0.5001)
+        center = [np.average(axis, weights=digit) for axis in np.mgrid[:28, :28]]
+        np.testing.assert_allclose(center, 14, atol=0.5001)
     np.testing.assert_allclose(shown[1:], shown[:1].repeat(2, axis=0), atol=1e-6)
 
 

@@ -117,11 +117,11 @@ def draw_all(page: Page, handwriting: str, *, finger: bool = False) -> str:
 # ---- drawing -------------------------------------------------------------------------
 
 
-def test_large_round_digits_drawn_with_the_mouse_are_recognised(page: Page) -> None:
+def test_large_round_digits_drawn_with_the_mouse_are_recognized(page: Page) -> None:
     assert draw_all(page, ROUND_AND_LARGE) == "0123456789"
 
 
-def test_small_slanted_digits_drawn_with_a_finger_are_recognised(page: Page) -> None:
+def test_small_slanted_digits_drawn_with_a_finger_are_recognized(page: Page) -> None:
     page.browser.screen(*PHONE, scale=3, phone=True)
     page.open()
     assert draw_all(page, SLANTED_AND_SMALL, finger=True) == "0123456789"
@@ -129,7 +129,7 @@ def test_small_slanted_digits_drawn_with_a_finger_are_recognised(page: Page) -> 
     assert page("$('pad').width === 3 * $('pad').clientWidth")
 
 
-def test_the_sample_digits_are_recognised(page: Page) -> None:
+def test_the_sample_digits_are_recognized(page: Page) -> None:
     page.browser.prefer(prefers_reduced_motion="reduce")
     answers = []
     for digit in range(10):
@@ -141,7 +141,7 @@ def test_the_sample_digits_are_recognised(page: Page) -> None:
 def test_answer_bars_and_layers_follow_the_drawing(page: Page) -> None:
     empty = page.shown
     assert (empty["answer"], empty["bars"]) == ("?", [""] * 10)
-    assert empty["notes"] == ["centred, 28 \u00d7 28", "1,000 units", "500 units"]
+    assert empty["notes"] == ["centered, 28 \u00d7 28", "1,000 units", "500 units"]
     page.browser.draw(page.on_pad(digits(ROUND_AND_LARGE)[7][0]))
     drawn = page.shown
     share = max(float(bar.split()[0]) for bar in drawn["bars"])
@@ -150,7 +150,7 @@ def test_answer_bars_and_layers_follow_the_drawing(page: Page) -> None:
     assert drawn["live"] == f"7, {drawn['verdict']}"
     assert all(" units active" in note for note in drawn["notes"][1:])
     assert page(
-        "new Set(document.querySelectorAll('.picture')[1].getContext('2d')"
+        "new Set(document.querySelectorAll('.image')[1].getContext('2d')"
         ".getImageData(0, 0, 20, 20).data).size > 20"
     )
     page("$('undo').click()")
@@ -240,7 +240,7 @@ def test_everything_can_be_reached_with_tab(page: Page) -> None:
     ]
 
 
-def test_a_seven_drawn_with_the_keyboard_is_recognised(page: Page) -> None:
+def test_a_seven_drawn_with_the_keyboard_is_recognized(page: Page) -> None:
     for key in ("Tab", "Tab", *["ArrowLeft"] * 8, " "):
         page.browser.key(key)
     assert page.shown["live"] == "Pen down"
@@ -263,7 +263,7 @@ def test_taking_back_while_the_pen_is_down_lifts_it(page: Page) -> None:
     assert page.shown["live"] == "Pen down"
 
 
-# ---- screens and colours -------------------------------------------------------------
+# ---- screens and colors -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 640), (390, 844), (768, 1024), (844, 390)])
@@ -323,7 +323,7 @@ def test_a_forced_palette_leaves_bars_and_ink_visible(page: Page, scheme: str) -
     page.browser.prefer(prefers_color_scheme="light", forced_colors="none")
 
 
-def test_colours_follow_the_system_until_the_button_is_pressed(page: Page) -> None:
+def test_colors_follow_the_system_until_the_button_is_pressed(page: Page) -> None:
     def ground() -> str:
         return str(page("getComputedStyle(document.documentElement).backgroundColor"))
 

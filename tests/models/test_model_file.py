@@ -170,16 +170,16 @@ def good_parts(model: Model, version: int) -> tuple[dict[str, Any], dict[str, st
         ({"format": "mnn_gpu model 3"}, "not a model of mnn_gpu"),
         ({"format": {1: "mnn_gpu model 2", 2: "mnn_gpu model 1"}}, "layer 1 is not floats"),
         ({"layer_sizes": "[4, 3"}, "damaged"),
-        ({"layer_sizes": "[4, 3, 3]"}, "do not fit"),
+        ({"layer_sizes": "[4, 3, 3]"}, "do not match"),
         ({"layer_sizes": "[5, 3, 2]"}, "layer 1 is not floats of shape"),
         ({"layer_sizes": "[1000000000000, 3, 2]"}, "layer 1"),
         ({"layer_sizes": "[4, 3, 3, 2]"}, "layer 2"),
         ({"layer_sizes": "[4, -3, 2]"}, "wrong kind"),
         ({"layer_sizes": "{}"}, "damaged"),
-        ({"classes": "[8, 3]"}, "do not fit"),
+        ({"classes": "[8, 3]"}, "do not match"),
         ({"classes": '["a", 3]'}, "wrong kind"),
         ({"classes": '["", "b"]'}, "wrong kind"),
-        ({"classes": '["b", "a"]'}, "do not fit"),
+        ({"classes": '["b", "a"]'}, "do not match"),
         ({"info": "[]"}, "wrong kind"),
         ({"info": None}, "damaged"),
         ({"info": "[" * 100_000}, "damaged"),
@@ -217,7 +217,7 @@ def test_missing_files_folders_and_other_formats_are_refused(tmp_path: Path) -> 
     (tmp_path / "m").write_bytes(b"\x80\x04 a pickle")
     with pytest.raises(ModelFileError, match="is a folder, not a model"):
         load_model(tmp_path)
-    with pytest.raises(ModelFileError, match="not a whole model file"):
+    with pytest.raises(ModelFileError, match="not a complete model file"):
         load_model(tmp_path / "m")
     (tmp_path / "other").write_bytes(save({"x": np.zeros(2)}))
     with pytest.raises(ModelFileError, match="format is not given"):

@@ -128,7 +128,7 @@ def test_labels_are_no_matter_for_predictions(
 def test_what_cannot_be_meant_is_refused(
     data: tuple[Any, Any], model: Model, blocks: Blocks
 ) -> None:
-    with pytest.raises(UsageError, match="brings its own labels"):
+    with pytest.raises(UsageError, match="has labels"):
         evaluate(model, blocks, data[1])
     with pytest.raises(DataError, match="no labels"):
         evaluate(model, data[0])
@@ -142,7 +142,7 @@ def test_a_label_that_the_model_does_not_know_is_named(data: tuple[Any, Any], mo
     y = data[1].copy()
     y[123] = 5
     blocks = InBlocks(data[0], y, [100, 100, 100])
-    with pytest.raises(DataError, match="row 124: the label 5 is none of the 4 classes"):
+    with pytest.raises(DataError, match="row 124: the label 5 is not one of the model's 4 classes"):
         evaluate(model, blocks)
 
 

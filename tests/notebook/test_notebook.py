@@ -155,10 +155,10 @@ def digits(m: int = 30) -> tuple[Any, Any]:
     ("mistake", "cause", "cure"),
     [
         (lambda X, Y: (X * 255, Y), "from 0.* to 25", "X / 255"),
-        (lambda X, Y: (X / 255, Y), "to 0.0039", "once only"),
-        (lambda X, Y: (X > 0.5, Y), "X holds .*bool", "floats"),
-        (lambda X, Y: ((X * 255).astype(int), Y), "X holds .*int64", "Divide the pixels"),
-        (lambda X, Y: (X * 16, Y), "from 0.* to 1[56]", "largest value"),
+        (lambda X, Y: (X / 255, Y), "to 0.0039", "only once"),
+        (lambda X, Y: (X > 0.5, Y), "X is .*bool", "floats"),
+        (lambda X, Y: ((X * 255).astype(int), Y), "X is .*int64", "Divide the pixels"),
+        (lambda X, Y: (X * 16, Y), "from 0.* to 1[56]", "maximum pixel value"),
         (lambda X, Y: (X * 255 - 128, Y), "from -12", "X / 255"),
         (lambda X, Y: (np.where(X > 0.99, np.nan, X), Y), "NaN or infinity", "missing"),
         (lambda X, Y: (X * np.inf, Y), "NaN or infinity", "missing"),
@@ -169,14 +169,14 @@ def digits(m: int = 30) -> tuple[Any, Any]:
         (lambda X, Y: (X[:, 0], Y), r"shape \(784,\)", r"X\[:, None\]"),
         (lambda X, Y: (X[:100], Y), r"shape \(100, 30\)", "as many features as W1 has columns"),
         (lambda X, Y: (X[:, :0], Y[:0]), r"shape \(784, 0\)", "at least one sample"),
-        (lambda X, Y: (X, Y + 1), "labels go from 1 to 10", "Y - 1"),
-        (lambda X, Y: (X, Y - 1), "labels go from -1 to 8", r"Y \+ 1"),
+        (lambda X, Y: (X, Y + 1), "labels range from 1 to 10", "Y - 1"),
+        (lambda X, Y: (X, Y - 1), "labels range from -1 to 8", r"Y \+ 1"),
         (lambda X, Y: (X, np.arange(30) % 26), "from 0 to 25", "mnn_gpu.train"),
         (lambda X, Y: (X, Y / 255), "fractions", "not the labels"),
         (lambda X, Y: (X, np.where(Y == 3, np.nan, Y)), "from nan to nan", "other labels"),
         (lambda X, Y: (X, np.eye(10)[Y]), r"Y has shape \(30, 10\)", r"Y\.argmax\(1\)"),
         (lambda X, Y: (X, np.eye(10)[Y].T), r"Y has shape \(10, 30\)", r"Y\.argmax\(0\)"),
-        (lambda X, Y: (X, Y[:-1]), "30 samples and 29 values", "one label for each"),
+        (lambda X, Y: (X, Y[:-1]), "30 samples and 29 values", "one label per sample"),
     ],
 )
 def test_data_that_would_train_to_nonsense_are_refused_with_the_cure(
@@ -270,12 +270,12 @@ def test_rows_of_several_lengths_are_refused() -> None:
 def test_text_is_no_label() -> None:
     X, Y = digits(12)
     for text in (Y.astype(str), pd.Series(Y.astype(str)), Y.astype(str).tolist()):
-        with pytest.raises(UsageError, match="Y holds") as caught:
+        with pytest.raises(UsageError, match="Y is") as caught:
             notebook.get_accuracy(Y, text)
         assert "Y.astype(int)" in caught.value.cure
-        with pytest.raises(UsageError, match="Y holds"):
+        with pytest.raises(UsageError, match="Y is"):
             notebook.gradient_descent(X, text, 1, 0.1)
-    with pytest.raises(UsageError, match="predictions holds"):
+    with pytest.raises(UsageError, match="predictions is"):
         notebook.get_accuracy(Y.astype(str), Y)
 
 
@@ -326,14 +326,14 @@ def test_pixels_that_are_not_divided_are_not_predicted(lib: Library) -> None:
 
 
 def test_parameters_cannot_be_integers(lib: Library) -> None:
-    with pytest.raises(UsageError, match="like holds"):
+    with pytest.raises(UsageError, match="like is"):
         notebook.init_params(like=lib.asarray(np.arange(3)))
 
 
 def test_one_hot_refuses_labels_beyond_its_classes(lib: Library) -> None:
     assert notebook.one_hot(lib.asarray([0, 25]), 26).shape == (26, 2)
     for labels, cure in (([1, 10], "Y - 1"), ([-1, 8], "Y + 1"), ([0, 25], "mnn_gpu.train")):
-        with pytest.raises(UsageError, match="labels go from") as caught:
+        with pytest.raises(UsageError, match="labels range from") as caught:
             notebook.one_hot(lib.asarray(labels))
         assert cure in caught.value.cure
 
@@ -356,7 +356,7 @@ def test_a_network_of_any_size_classes_and_range_runs(lib: Library) -> None:
     updated = notebook.update_params(*parameters, *gradients, 0.1)
     assert [tuple(array.shape) for array in updated] == shapes
     assert notebook.make_predictions(X, *updated).shape == (9,)
-    with pytest.raises(UsageError, match=r"takes \(4, m\)"):
+    with pytest.raises(UsageError, match=r"not \(4, m\)"):
         notebook.forward_prop(*parameters, lib.asarray(rng.normal(size=(9, 4))))
 
 
@@ -437,7 +437,7 @@ def test_fractions_are_no_predictions(lib: Library) -> None:
     for other in ([0.9, 0.8], [np.nan, 1.0]):
         fractions = lib.asarray(np.array(other))
         for arguments in ((fractions, whole), (whole, fractions)):
-            with pytest.raises(UsageError, match="holds fractions or NaN"):
+            with pytest.raises(UsageError, match="contains fractions or NaN"):
                 notebook.get_accuracy(*arguments)
 
 

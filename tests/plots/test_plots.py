@@ -17,7 +17,7 @@ from mnn_gpu import Augmentation, History, Model, Record, TrainingConfig, UsageE
 from mnn_gpu.nn.parameters import parameter_count
 from mnn_gpu.plots.calibration import calibration_bins, wilson
 from mnn_gpu.plots.confusion import WORST, worst_pairs
-from mnn_gpu.plots.predictions import Answers
+from mnn_gpu.plots.predictions import Predictions
 from mnn_gpu.training.learning_curve import MAX_RECORDS, columns
 from scripts.research.study import plots as study_plots
 
@@ -132,7 +132,7 @@ def test_accuracies_of_1_can_be_drawn() -> None:
 @pytest.mark.parametrize(
     ("found", "cause"),
     [
-        (None, "keeps no history"),
+        (None, "has no training history"),
         ([], "not a mapping"),
         ({"epoch": [1], "loss": [1.0], "accuracy": []}, "one length"),
         ({"epoch": [1], "loss": ["1"], "accuracy": [1]}, "loss is not a list of numbers"),
@@ -222,15 +222,15 @@ def test_a_dark_picture_has_no_black_tiles(labelled: tuple[Model, Any, Any]) -> 
 
 def test_both_axes_of_the_calibration_are_named(labelled: tuple[Model, Any, Any]) -> None:
     upper, lower = plots.calibration(*labelled).axes
-    assert upper.get_ylabel() == "share that is right"
+    assert upper.get_ylabel() == "fraction correct"
     assert (lower.get_xlabel(), lower.get_ylabel()) == (
-        "confidence: the answer's probability",
+        "confidence: probability of the prediction",
         "images, log scale",
     )
     assert lower.get_yscale() == "log"
 
 
-def test_a_hundred_classes_have_colours_and_every_fifth_its_name() -> None:
+def test_a_hundred_classes_have_colors_and_every_fifth_its_name() -> None:
     model, X, y = odd_model(tuple(range(100, 200)), features=9, rows=300)
     figure = plots.confusion(model, X, y)
     figure.draw_without_rendering()
@@ -287,7 +287,7 @@ def test_the_calibration_error_is_that_of_its_definition(labelled: tuple[Model, 
 
 
 def test_certainty_lies_in_the_last_bin() -> None:
-    sure = Answers(np.array([0, 1], np.int32), np.array([0, 0]), np.array([1.0, 1.0]))
+    sure = Predictions(np.array([0, 1], np.int32), np.array([0, 0]), np.array([1.0, 1.0]))
     bins = calibration_bins(sure, 4)
     assert bins.counts.tolist() == [0, 0, 0, 2]
     assert bins.expected_error == 0.5
@@ -302,7 +302,7 @@ def test_intervals_hold_what_was_seen_and_narrow_with_the_rows() -> None:
 
 def test_a_label_that_the_model_does_not_know_is_told(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
-    with pytest.raises(mnn_gpu.DataError, match="label 4 is none of the 3 classes"):
+    with pytest.raises(mnn_gpu.DataError, match="label 4 is not one of the model's 3 classes"):
         plots.confusion(model, X, np.where(np.arange(90) == 5, 4, y))
 
 
@@ -380,11 +380,11 @@ def test_of_many_classes_ten_are_deformed() -> None:
 
 def test_a_table_is_no_image() -> None:
     model, X, y = odd_model((0, 1), features=12)
-    with pytest.raises(UsageError, match="12 inputs are no square image"):
+    with pytest.raises(UsageError, match="12 inputs are not a square image"):
         plots.weights(model)
-    with pytest.raises(UsageError, match="12 inputs are no square image"):
+    with pytest.raises(UsageError, match="12 inputs are not a square image"):
         plots.mistakes(model, X, y)
-    with pytest.raises(UsageError, match="12 inputs are no square image"):
+    with pytest.raises(UsageError, match="12 inputs are not a square image"):
         plots.augmentation(model, X, y)
     plots.confusion(model, X, y)
     plots.calibration(model, X, y)

@@ -229,9 +229,9 @@ def test_a_damaged_checkpoint_is_an_error_with_a_cure(
             "text": b"epoch 6\n",
         }[damage]
     )
-    with pytest.raises(ModelFileError, match="not a whole checkpoint") as caught:
+    with pytest.raises(ModelFileError, match="not a complete checkpoint") as caught:
         train(images["X"], images["y"], CONFIG, checkpoint=tmp_path, resume=True)
-    assert caught.value.cure == "Remove it to start anew."
+    assert caught.value.cure == "Remove it to start over."
 
 
 def test_the_last_two_are_kept(images: dict[str, Any], tmp_path: Path) -> None:
@@ -250,7 +250,9 @@ def test_of_a_damaged_checkpoint_the_one_before_is_taken(
     path.write_bytes(damage(path.read_bytes()))
     watch = CutAfter(10**9)
     everything: dict[str, Any] = {"checkpoint": tmp_path, "resume": True, "hooks": [watch]}
-    with pytest.warns(TrainingWarning, match=rf"{path.name} is not a whole.*Taking the one before"):
+    with pytest.warns(
+        TrainingWarning, match=rf"{path.name} is not a complete.*Using the previous one"
+    ):
         model, _ = train(images["X"], images["y"], CONFIG, **everything)
     assert watch.resumed == int(path.name[11:20]) * 5 // 6
     np.testing.assert_array_equal(model.theta, expected.theta)
@@ -335,7 +337,7 @@ def test_a_run_resumes_past_what_is_no_regular_file_and_writes_in_its_own_folder
     everything: dict[str, Any] = {"checkpoint": folder, "resume": True, "hooks": [watch]}
     with pytest.warns(TrainingWarning) as caught:
         model, _ = train(images["X"], images["y"], CONFIG, **everything)
-    assert "Taking the one before" in str(caught[0].message)
+    assert "Using the previous one" in str(caught[0].message)
     assert watch.resumed == int(last.name[11:20]) * 5 // 6
     np.testing.assert_array_equal(model.theta, expected.theta)
     assert elsewhere.read_text() == "mine"
@@ -486,7 +488,7 @@ def test_what_a_checkpoint_tells_is_not_believed(
     everything: dict[str, Any] = {"validation": held_out(images), "checkpoint": tmp_path}
     train(images["X"], images["y"], config, **everything)
     rewritten(alone(tmp_path), metadata, {})
-    with pytest.raises(ModelFileError, match="not a whole checkpoint"):
+    with pytest.raises(ModelFileError, match="not a complete checkpoint"):
         train(images["X"], images["y"], config, resume=True, **everything)
 
 
@@ -538,7 +540,7 @@ def test_arrays_that_cannot_be_the_trainings_are_refused(
     train(images["X"], images["y"], config, **everything)
     path = alone(tmp_path)
     rewritten(path, {}, {name: change(load_file(path)[name])})
-    with pytest.raises(ModelFileError, match="not a whole checkpoint"):
+    with pytest.raises(ModelFileError, match="not a complete checkpoint"):
         train(images["X"], images["y"], config, resume=True, **everything)
 
 

@@ -268,7 +268,7 @@ def test_whole_batches_are_refused(blocks: Blocks) -> None:
 
 
 def test_labels_that_data_bring_are_not_given_again(blocks: Blocks, images: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="brings its own labels"):
+    with pytest.raises(UsageError, match="has labels"):
         train(blocks, images["y"], CONFIG)
 
 
@@ -280,7 +280,7 @@ def test_data_without_labels_are_refused(tmp_path: Path) -> None:
 
 
 def test_classes_that_are_not_all_are_refused(blocks: Blocks) -> None:
-    with pytest.raises(DataError, match="the label 1 is none of the 2 classes"):
+    with pytest.raises(DataError, match="the label 1 is not one of the model's 2 classes"):
         train(blocks, None, CONFIG, classes=[0, 2])
     model, _ = train(blocks, None, CONFIG, classes=[0, 1, 2, 7])
     assert model.classes.tolist() == [0, 1, 2, 7]
@@ -289,7 +289,7 @@ def test_classes_that_are_not_all_are_refused(blocks: Blocks) -> None:
 def test_some_rows_of_what_stays_on_the_disk_are_refused(path: Path) -> None:
     result = run("train", "--data", path, "--rows", "20", *JOB, cwd=path.parent)
     assert result.returncode == 2
-    assert "--rows takes some of data in memory" in result.stderr
+    assert "--rows selects from data in memory" in result.stderr
     assert "--no-stream" in result.stderr
 
 
@@ -332,7 +332,7 @@ def every_file(path: Path, work: Callable[[Path], Any]) -> Callable[[], None]:
     ("work", "cause"),
     [
         (Path.unlink, "cannot be read"),
-        (lambda file: os.truncate(file, 100), "is shorter than it was"),
+        (lambda file: os.truncate(file, 100), "has been truncated"),
     ],
 )
 def test_a_file_that_goes_away_ends_the_training(

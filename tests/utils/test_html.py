@@ -87,7 +87,7 @@ def test_an_evaluation_is_a_small_table() -> None:
 
 def test_devices_are_told() -> None:
     text = shown(diagnose())
-    assert "auto takes" in text
+    assert "auto selects" in text
     assert "NumPy" in text
 
 

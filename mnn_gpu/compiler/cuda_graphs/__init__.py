@@ -1,1 +1,1 @@
-"""Steps as graphs of a device's launches: traced, fused, laid out, captured, launched as one."""
+"""CUDA graphs of a step: traced, fused to few kernels, memory planned, captured, replayed."""

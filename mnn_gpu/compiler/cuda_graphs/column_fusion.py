@@ -1,10 +1,11 @@
-"""What is done sample by sample as one launch: a thread takes a column through all of it.
+"""Fusion of operations that act on each column (sample) separately into one kernel.
 
-Behind a network's last layers there is little to compute for each sample, in many steps: ten
-sums, the largest of them, exponentials, their sum, a loss, a gradient. Each of these is a launch
-of a microsecond or two, whose results the next one reads. But the columns do not depend on each
-other, so one launch can do it all: elementwise operations, sums over the rows, and products with
-small matrices from the left.
+After a network's last layers there is little to compute for each sample, in many steps: ten
+sums, their maximum, exponentials, their sum, a loss, a gradient. Each step would be a kernel of
+a microsecond or two whose results the next one reads. But columns are independent, so one kernel
+can do it all, with a thread per column: elementwise operations, sums over the rows, and products
+with small matrices from the left. This is a graph partition: find connected components of such
+kernels, and fuse each.
 """
 
 from __future__ import annotations
@@ -39,35 +40,35 @@ from mnn_gpu.compiler.views import is_row_major, is_same, owner
 NDArray: TypeAlias = npt.NDArray[Any]
 
 MOST_ROWS = 64
-"""So many numbers a thread may have of each result."""
+"""Maximum number of values a thread has of each result."""
 MOST_KERNELS = 24
-"""A batch in many shards would make a kernel that takes minutes to compile."""
+"""A batch of many microbatches would make a kernel that takes minutes to compile."""
 MOST_WORK = 2048
 """Operations of a thread for a column: all multiplications of products, and the rows of each other
-operation. The compiler's time grows with them, and so does the thread's."""
+operation. The time to compile and the time to run grow with it."""
 MOST_KEPT = 256
-"""Numbers of results that a later operation reads: beyond some 200 registers they go to memory."""
+"""Values that a later operation reads: beyond about 200 registers they spill to memory."""
 MOST_OF_A_PRODUCT = 1024
 MOST_INNER = 128
-"""Entries of a matrix, and how many in a row: each is a thread's multiplication, and products with
-larger ones are better spread over several."""
+"""Entries of a matrix, and entries in a row: each is one multiplication of a thread, and larger
+products are better distributed over several threads."""
 
 
 Work: TypeAlias = Kernel | Concat
 
 
 class _Node(NamedTuple):
-    """A launch, with what is asked of it again and again.
+    """A kernel, with properties that are needed repeatedly.
 
     Attributes
     ----------
-    launch : Launch or Concat
+    kernel : Kernel or Concat
     columns : int or None
-        See `_columns_of`.
+        See `_column_count`.
     sources : set of int
-        What it reads, by the identity of its owner.
+        Identities of the owners of its inputs.
     results : dict of int to int
-        What it makes, and the rows of each.
+        Identities of the owners of its outputs, and the number of rows of each.
     """
 
     kernel: Work
@@ -83,7 +84,7 @@ def _node(kernel: Work) -> _Node:
 
 
 class _Budget:
-    """What one kernel takes in, within the bounds above."""
+    """Size of a fused kernel, limited by the constants above."""
 
     def __init__(self) -> None:
         self.kernels = self.work = 0
@@ -91,7 +92,7 @@ class _Budget:
         self.kept: set[int] = set()
 
     def admits(self, node: _Node) -> bool:
-        """Take a launch in, if there is room for it."""
+        """Add a kernel if it fits; return whether it did."""
         work = self.work + _work(node.kernel)
         kept = self.kept | (node.sources & self.produced.keys())
         is_full = self.kernels == MOST_KERNELS or work > MOST_WORK
@@ -103,13 +104,13 @@ class _Budget:
 
 
 def fuse_columns(kernels: Sequence[Work], needed_outside: Sequence[NDArray]) -> list[Work]:
-    """Return the kernels, many of those that work column by column made one.
+    """Return the kernels after fusing those that act on each column separately.
 
     Parameters
     ----------
-    kernels : sequence of Launch and Concat
-    wanted : sequence of array
-        Results that are needed besides by kernels.
+    kernels : sequence of Kernel and Concat
+    needed_outside : sequence of array
+        Results that are needed other than by kernels.
     """
     nodes = [_node(kernel) for kernel in kernels]
     needed = {id(owner(array)) for array in needed_outside}
@@ -119,7 +120,7 @@ def fuse_columns(kernels: Sequence[Work], needed_outside: Sequence[NDArray]) -> 
         if count < 2:
             return [node.kernel for node in nodes]
         members, _ = _partition(nodes, columns, None)
-        # Other shards' would only be kept waiting.
+        # Members of other components would only have to wait.
         component = {id(node) for node in _largest_component(members)}
         members, after = _partition(nodes, columns, component)
         if len(members) > 1:
@@ -132,7 +133,7 @@ def fuse_columns(kernels: Sequence[Work], needed_outside: Sequence[NDArray]) -> 
 def _partition(
     nodes: Sequence[_Node], columns: int, component: set[int] | None
 ) -> tuple[list[_Node], list[_Node]]:
-    """Return the kernels that become one, and those that can only come after them."""
+    """Return the members of the fused kernel, and the kernels that must come after it."""
     members: list[_Node] = []
     after: list[_Node] = []
     budget = _Budget()
@@ -149,7 +150,7 @@ def _partition(
 
 
 def _largest_component(nodes: Sequence[_Node]) -> list[_Node]:
-    """Return the most of the kernels that all have to do with each other's results."""
+    """Return the largest set of kernels that are connected by each other's results."""
     components: list[tuple[set[int], list[_Node]]] = []
     for node in nodes:
         joined = [component for component in components if component[0] & node.sources]
@@ -166,12 +167,12 @@ def _replace_with_fused(
     columns: int,
     needed_outside: set[int],
 ) -> list[_Node]:
-    """Return the kernels, those inside as one in the place of their last."""
+    """Return the nodes with the members replaced by one, at the position of the last."""
     inner, late = {id(node) for node in members}, {id(node) for node in after}
     needed = needed_outside.union(*(node.sources for node in nodes if id(node) not in inner))
     kernels = [node.kernel for node in members if isinstance(node.kernel, Kernel)]
     fused = _node(_ColumnsBuilder(columns).fuse(kernels, needed))
-    # Not before the last, so that what they make is not kept longer than it must.
+    # Not earlier, so that results are not kept longer than necessary.
     position = max(number for number, node in enumerate(nodes) if id(node) in inner)
     outside = [node for node in nodes[:position] if id(node) not in inner]
     before = [node for node in outside if id(node) not in late]
@@ -180,7 +181,7 @@ def _replace_with_fused(
 
 
 def _column_count(kernel: Work) -> int | None:
-    """Return how many columns a launch works on, None if it is none of this kind."""
+    """Return the number of columns of a kernel, None if it does not act on columns."""
     if isinstance(kernel, Concat):
         return None
     spec = kernel.spec
@@ -214,7 +215,7 @@ def _rows(shape: tuple[int, ...]) -> int:
 
 
 def _work(kernel: Work) -> int:
-    """Return how many operations a thread has with a column of a launch of this kind."""
+    """Return the number of operations of a thread for one column of a kernel."""
     spec = kernel.spec if isinstance(kernel, Kernel) else None
     if isinstance(spec, Product):
         return kernel.inputs[0].size
@@ -224,7 +225,7 @@ def _work(kernel: Work) -> int:
 
 
 def _reads_whole(kernel: Work, produced: Container[int]) -> bool:
-    """Return whether all it reads of results made inside are columns, entry for entry."""
+    """Return whether the kernel reads all results of the fused kernel as whole columns."""
     spec = kernel.spec if isinstance(kernel, Kernel) else None
     matrices = kernel.inputs[:1] if isinstance(spec, Product) else []
     rows = spec.rows_of if isinstance(spec, Expression) else frozenset()
@@ -235,7 +236,7 @@ def _reads_whole(kernel: Work, produced: Container[int]) -> bool:
 
 
 def _is_column(view: NDArray) -> bool:
-    """Return whether a view shows a result as it lies, or its one row in place of several."""
+    """Return whether a view is a whole result in memory order, or its one row broadcast."""
     return is_row_major(_one_row(view), owner(view))
 
 
@@ -244,7 +245,7 @@ def _one_row(view: NDArray) -> NDArray:
 
 
 class _ColumnsBuilder:
-    """A launch of columns in the making."""
+    """Builds a `Columns` kernel."""
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
@@ -255,7 +256,7 @@ class _ColumnsBuilder:
         self.produced: dict[int, int] = {}
 
     def fuse(self, kernels: Sequence[Kernel], needed: set[int]) -> Kernel:
-        """Return one launch that does what these do; what is needed outside is written."""
+        """Return one kernel equivalent to these; it writes only the results that are needed."""
         outputs: list[tuple[int, NDArray]] = []
         for kernel in kernels:
             values = self._done(kernel)
@@ -273,7 +274,7 @@ class _ColumnsBuilder:
         return Kernel(spec, self.arrays, [output for _, output in outputs])
 
     def _done(self, kernel: Kernel) -> list[int]:
-        """Take over what a launch does; return the values of its outputs."""
+        """Append a kernel's operations; return the values of its outputs."""
         spec = kernel.spec
         if isinstance(spec, Product):
             A, B = kernel.inputs

@@ -1,15 +1,15 @@
-"""The kernel of `Columns` as CUDA C: each thread takes columns through all operations.
+"""CUDA C source of `Columns` kernels: each thread computes all operations for its columns.
 
-A value of several rows that another loop reads is an array, which the compiler keeps in
-registers, since it unrolls the loops over its rows. Elementwise operations that follow one another
-are one loop: what is read within it alone is a single number, so that it takes few registers, and
-a loop without any array is not unrolled whole.
+A value with several rows that another loop reads is an array, which the compiler keeps in
+registers, since it unrolls the loops over its rows. Consecutive elementwise operations are one
+loop: a value that is only read within the loop is a scalar, which takes few registers, and a loop
+without arrays is not unrolled completely.
 
-All sizes are part of the text. Those of the layers are what the loops are unrolled by. The number
-of columns could be an argument, but then so are the distances from row to row, and addresses are
-computed where they were constants: the code is 5 to 63 % larger (NVRTC 12.9 for 9.0, the kernels of
-`tests/support/kernels.py`), of the kernel that takes the most time of a small network's step. So a
-batch of another size compiles this kernel anew, and no other.
+All sizes are constants in the source. The loops are unrolled by the layer sizes. The number of
+columns could be an argument, but then so would the row strides, and addresses that are constants
+would have to be computed: the code would be 5 to 63% larger (NVRTC 12.9 for 9.0, the kernels of
+`tests/support/kernels.py`), for the kernel that takes most of the time of a small network's step.
+So a new batch size compiles this kernel again, and no other.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from mnn_gpu.compiler.cuda_graphs.expressions import TAKE, Number, Operand, Oper
 from mnn_gpu.compiler.cuda_graphs.kernels import ColumnProduct, ColumnReduction, Columns
 
 UNROLLED = 8
-"""Rows of a loop without arrays, and columns of a matrix of few rows, that are unrolled."""
+"""Rows of a loop without arrays, and columns of a matrix with few rows, that are unrolled."""
 IN_FLIGHT = 128
-"""Entries of a matrix that are unrolled: a product's code has at most as many multiplications."""
+"""Entries of a matrix that are unrolled: an upper bound of the multiplications in the code."""
 
 
 def column_kernel(spec: Columns, name: str) -> str:
-    """Return the text of a kernel with this name; its arguments are the inputs and the outputs."""
+    """Return the source of a kernel of this name; its arguments are the inputs and the outputs."""
     inputs = [f"const {type_name(x.dtype)}* __restrict__ x{n}" for n, x in enumerate(spec.inputs)]
     outputs = [
         f"{type_name(spec.operations[value].dtype)}* __restrict__ y{n}"
         for n, value in enumerate(spec.outputs)
     ]
     body = "\n".join(_Body(spec).lines())
-    # Not unrolled: NVRTC 13.5 does not end where a GPU from 10.0 on has 32 or 64 columns.
+    # Not unrolled: NVRTC 13.5 does not terminate for GPUs from 10.0 with 32 or 64 columns.
     return f"""extern "C" __global__ void {name}({", ".join([*inputs, *outputs])}) {{
 const long long all = (long long)blockDim.x * gridDim.x;
 #pragma unroll 1
@@ -47,7 +47,7 @@ for (long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x; j < {spec.c
 
 
 class _Body:
-    """The statements for column ``j``: they compute values ``v0, v1, ...`` and write outputs."""
+    """The statements for column ``j``, which compute ``v0, v1, ...`` and write the outputs."""
 
     def __init__(self, spec: Columns) -> None:
         self.spec = spec
@@ -121,7 +121,7 @@ class _Body:
         )
 
     def _written(self, value: int) -> list[str]:
-        """Return what writes row ``r`` of a value to the outputs that it is."""
+        """Return the statements that write row ``r`` of a value to its outputs."""
         entry = self._entry(Value(value))
         return [
             f"y{n}[r * {self.spec.columns}LL + j] = {entry};"
@@ -141,7 +141,7 @@ class _Body:
 
 
 def _loops(spec: Columns) -> list[list[int]]:
-    """Return the operations' numbers, those that are one loop over the rows together."""
+    """Return the indices of the operations, grouped by loop over the rows."""
 
     def kind(value: int) -> tuple[int, int]:
         is_elementwise = isinstance(spec.operations[value], Operation)

@@ -1,9 +1,9 @@
-"""`compile` for devices that launch what was asked of them once, such as CUDA graphs.
+"""`compile` for devices that can capture and replay a sequence of kernels, as CUDA graphs do.
 
-A small network's step is some seventy operations of a microsecond or two, and to ask a GPU
-for one takes the host several. Here the plain step is traced on a tape, as it is for NumPy;
-its operations become few launches, see `fusion.py`, that work in memory which is laid out
-once, see `places.py`; and a whole run of steps is captured and launched as one.
+A small network's step is about seventy operations of a microsecond or two, and launching each
+takes the host several microseconds. Here the step is traced on a tape, as for NumPy; its
+operations are fused to few kernels, see `fusion.py`, in memory that is planned once, see
+`memory_plan.py`; and a run of many steps is captured and launched as one graph.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from mnn_gpu.errors import TrainingWarning
 from mnn_gpu.step.execution import AllGather, Run, Step, entries, single_rank
 
 SILENT = ""
-"""A hindrance of which nothing is said."""
+"""A failure that is not reported."""
 
 
 class CapturedStep:
     """A compiled step: ``(state, batches) -> state``; see `Backend.compile`.
 
-    The first run of each form is launched one by one, which also compiles what the device
-    wants; the second is captured, and launched as one from then on. Runs whose number of steps is
-    no power of two are done as several. A state that this
-    returned is overwritten by the next run; one that comes from elsewhere is copied and left
-    alone. What can't be captured, for want of memory too, is run plainly, and a
-    `TrainingWarning` says so, once; but not of a `NotForGraphsError`.
+    The first run of each form launches the kernels one by one, which also compiles them. The
+    second is captured, and launched as one graph from then on. A run whose number of steps is not
+    a power of two is split into several. A returned state is overwritten by the next run; a state
+    from elsewhere is copied and left unchanged. A step that cannot be captured, also when memory
+    runs out, runs uncompiled, and a `TrainingWarning` says so once, except after a
+    `NotForGraphsError`.
 
-    An exchange with other ranks lies between two graphs, in the order of the device's stream. What
-    one rank cannot capture all ranks run plainly: before each run they agree. What fails after
-    that is raised, since the other ranks have exchanged their sums.
+    An exchange with other ranks is a call between two graphs, in stream order. If one rank cannot
+    capture, all ranks run uncompiled: they agree before each run. Later failures are raised, since
+    the other ranks have already exchanged their sums.
 
     Parameters
     ----------
     step : callable
     data : tree of arrays
     plain : callable
-        The step run plainly.
+        Runs the step uncompiled.
     device : Device
     allgather : callable, optional
         See `Backend.compile`.
@@ -77,7 +77,7 @@ class CapturedStep:
         if not self.can_capture:
             return self.plain(state, batches)
         if self.state is None:
-            # Memory of the caller's stream: its own may be gone before the result is.
+            # Allocated on the caller's stream: the graphs' stream may be gone before the result.
             state = self.state = tree_map(self.device.copy, state)
         with self.device.active():
             self._copy_in(state)
@@ -87,7 +87,7 @@ class CapturedStep:
         return self._fall_back(failure, batches)
 
     def _try_steps(self, batches: Tree) -> str | None:
-        """Make the steps of these batches; return what hinders that, SILENT if it is no news."""
+        """Run the steps; return why this failed, None if it did not, SILENT if not reported."""
         ready: list[GraphRun] = []
         own = self._failure_of(lambda: ready.append(self._ready(batches)))
         failure = first_failure(self.allgather(own))
@@ -111,7 +111,7 @@ class CapturedStep:
         return None
 
     def _ready(self, batches: Tree) -> GraphRun:
-        """Return the run of these batches, captured if it is not the first of its form."""
+        """Return the run of these batches, captured unless it is the first of its form."""
         key = _key(batches)
         run = self.runs.get(key)
         if run is None:
@@ -122,7 +122,7 @@ class CapturedStep:
         return run
 
     def _prepare(self, batches: Tree) -> GraphRun:
-        # Of the copies, which are row-major: others may lie otherwise.
+        # From the copies, which are row-major: the originals may not be.
         batch_buffers = tree_map(self.device.copy, batches)
         first = next(entries(batch_buffers))
         key = _key(first)
@@ -134,8 +134,8 @@ class CapturedStep:
 
     def _fall_back(self, failure: str, batches: Tree) -> Tree:
         self.can_capture = False
-        # All memory is the plain step's from now on; it may lack some all the same, which is
-        # for others to mend, so that it comes first.
+        # First free all memory for the uncompiled step. If that is not enough, the caller
+        # handles it.
         self.runs.clear()
         self.programs.clear()
         del self.device
@@ -143,32 +143,32 @@ class CapturedStep:
         self.state = None
         if failure:
             warnings.warn(
-                f"The step cannot be captured ({failure}): it runs as it is.",
+                f"The step cannot be captured ({failure}): it runs uncompiled.",
                 TrainingWarning,
                 stacklevel=2,
             )
         return following
 
     def _copy_in(self, state: Tree) -> None:
-        """Copy what is not there already; what is may be wanted in another place."""
+        """Copy arrays that are not yet in place; one may be the source of another."""
         if state is self.state:
             return
         pairs = list(zip(leaves(self.state), leaves(state), strict=True))
         if any(_key(target) != _key(leaf) for target, leaf in pairs):
-            raise ValueError("a compiled step is given a state of another shape or dtype")
+            raise ValueError("a compiled step was given a state of another shape or dtype")
         foreign = [(p, self.device.copy(leaf)) for p, leaf in pairs if leaf is not p]
         for target, leaf in foreign:
             self.device.overwrite(target, leaf)
 
 
 def first_failure(failures: Sequence[str | None]) -> str | None:
-    """Return what hinders one of the ranks, None if nothing does; SILENT is the last choice."""
+    """Return a rank's failure, None if there is none; SILENT only if there is no other."""
     found = [failure for failure in failures if failure is not None]
     return next(filter(None, found), SILENT) if found else None
 
 
 def _in_powers_of_two(batches: Tree) -> Iterator[Tree]:
-    """Cut a run of steps into few lengths, since each length is a graph that is kept."""
+    """Split a run of steps into few lengths, since the graph of each length is kept."""
     count, start = batches[0].shape[0], 0
     while start < count:
         stop = start + (1 << (count - start).bit_length() - 1)

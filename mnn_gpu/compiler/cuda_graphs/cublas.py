@@ -1,7 +1,7 @@
-"""Matrix products by cuBLAS, on a stream and with a workspace of their own.
+"""Matrix products by cuBLAS, with a separate stream and workspace.
 
-CuPy's refuse to be captured in a CUDA graph, since they set their handle's stream each time.
-cuBLAS itself does not mind: its library, which CuPy has loaded, is called here by its C names.
+CuPy's products cannot be captured in a CUDA graph, since they set their handle's stream each
+time. cuBLAS itself supports capture: the library that CuPy has loaded is called here by its C API.
 
 References
 ----------
@@ -22,7 +22,7 @@ from mnn_gpu.compiler.cuda_graphs.current import current
 Array: TypeAlias = Any
 
 WORKSPACE = 1 << 25
-"""Bytes; NVIDIA's advice for its newest GPUs."""
+"""Bytes; as NVIDIA recommends for its newest GPUs."""
 TYPES = {"float32": (0, ctypes.c_float), "float64": (1, ctypes.c_double)}
 """cudaDataType, and the type of the factors."""
 COMPUTE = {("float32", None): 68, ("float32", 11): 77, ("float64", None): 70}
@@ -45,16 +45,16 @@ STATUSES = {
 
 
 class CublasError(RuntimeError):
-    """A call of cuBLAS failed; the text names its status."""
+    """A cuBLAS call failed; the message gives its status."""
 
 
 class Cublas:
-    """Products by a handle of cuBLAS.
+    """Products by a cuBLAS handle.
 
     Parameters
     ----------
     cupy : module
-        Which has multiplied before, so that the library is loaded.
+        Must have multiplied before, so that the library is loaded.
     handle : int
         A ``cublasHandle_t`` of the current device.
 
@@ -71,7 +71,7 @@ class Cublas:
 
     @classmethod
     def current(cls, cupy: Any) -> Cublas:
-        """Return CuPy's own handle, of this thread and device, on the current stream.
+        """Return CuPy's handle of this thread and device, on the current stream.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Cublas:
         """
         cublas = cls(cupy, 0)
         cublas._check(cublas.library.cublasCreate_v2(ctypes.byref(cublas.handle)))
-        # At the end of the process the driver takes back everything.
+        # At process exit the driver frees everything.
         destroy = (cupy.cuda.Device().id, os.getpid(), cublas.library, cublas.handle)
         weakref.finalize(cublas, _destroy, cupy, *destroy).atexit = False
         cublas.set_stream(stream)
@@ -101,7 +101,7 @@ class Cublas:
         return cublas
 
     def set_stream(self, stream: Any) -> None:
-        """Multiply on this stream from now on."""
+        """Set the stream of all following products."""
         pointer = ctypes.c_void_p(stream.ptr)
         self._check(self.library.cublasSetStream_v2(self.handle, pointer))
 
@@ -110,20 +110,20 @@ class Cublas:
 
         Parameters
         ----------
-        A, B, C : arrays of two dimensions, or of three: as many products
+        A, B, C : arrays of two dimensions, or of three for a stack of products
         bits : int, optional
-            How many significant bits of the operands are enough: 11. Default: all.
+            Sufficient number of significant bits of the operands: 11. Default: all.
 
         Raises
         ------
         NotImplementedError
-            If neither rows nor columns of an operand lie together.
+            If neither the rows nor the columns of an operand are contiguous.
         """
         *stack, rows, inner = A.shape
         columns = B.shape[-1]
         dtype, scalar = TYPES[str(C.dtype)]
         (flip_A, step_A), (flip_B, step_B) = _operand(A), _operand(B)
-        # cuBLAS counts column by column, so to it this is the transposed product.
+        # cuBLAS is column-major, so it computes the transposed product.
         sizes = (self.handle, flip_B, flip_A, columns, rows, inner, ctypes.byref(scalar(1)))
         matrices = [(B, step_B), (A, step_A), (C, columns)]
         of_B, of_A, of_C = (
@@ -141,21 +141,21 @@ class Cublas:
 
 
 def _destroy(cupy: Any, device: int, process: int, library: Any, handle: Any) -> None:
-    """Destroy a handle on its own device; a forked child has no part in its parent's."""
+    """Destroy a handle on its device; a forked child does not own its parent's handle."""
     if os.getpid() == process:
         with current(cupy, device):
             library.cublasDestroy_v2(handle)
 
 
 def _distance(M: Array) -> tuple[Any, ...]:
-    """Return how far it is from one matrix of a stack to the next, in elements."""
+    """Return the stride between the matrices of a stack, in elements."""
     return (ctypes.c_longlong(M.strides[0] // M.itemsize),) if M.ndim == 3 else ()
 
 
 def _operand(M: Array) -> tuple[int, int]:
-    """Return whether a matrix is transposed, and its rows' distance in elements."""
+    """Return whether a matrix is transposed, and its leading dimension in elements."""
     (rows, columns), size = M.shape[-2:], M.itemsize
-    # How far it is to what is not there does not matter.
+    # The stride of an axis of length 1 is irrelevant.
     down = M.strides[-2] // size if rows > 1 else columns
     along = M.strides[-1] // size if columns > 1 else rows
     if (along == 1 or columns == 1) and down >= columns:
@@ -172,7 +172,7 @@ def library_names(version: int) -> tuple[str, str]:
 
 
 def _loaded(cupy: Any) -> Any:
-    """Return the library that CuPy has loaded; others, such as PyTorch, may have another one."""
+    """Return the library loaded by CuPy; another one may be loaded too, as by PyTorch."""
     names = library_names(cupy.cuda.runtime.runtimeGetVersion())
     already = getattr(os, "RTLD_NOLOAD", None)
     modes = [ctypes.DEFAULT_MODE] if already is None else [already, ctypes.DEFAULT_MODE]

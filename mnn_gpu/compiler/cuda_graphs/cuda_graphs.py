@@ -1,7 +1,7 @@
-"""CUDA graphs through CuPy, for `capture`.
+"""CUDA graphs through CuPy: the `Device` of `compile`.
 
-Where the environment variable MNN_CUDA_GRAPHS is 0 there are none; several ranks have them where it
-is 1.
+Set the environment variable MNN_CUDA_GRAPHS to 0 to disable them, or to 1 to enable them for
+several ranks too.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ Array: TypeAlias = Any
 VARIABLE = "MNN_CUDA_GRAPHS"
 
 WARP, BLOCK = 32, 128
-"""Threads of a block: few where there are few columns, so that these are on many processors."""
+"""Threads per block: few if there are few columns, so that many processors are used."""
 MANY = 8192
 KERNELS = 256
-"""Are kept, those used last: a step has about twenty, and a program some steps."""
+"""Number of kernels cached, least recently used first out: a step has about twenty."""
 
 
 def are_enabled() -> bool:
-    """Return whether the user has not refused them."""
+    """Return whether the user has not disabled CUDA graphs."""
     return os.environ.get(VARIABLE) != "0"
 
 
 def why_disabled_for_ranks() -> str | None:
-    """Return why several ranks have none; None if the user has asked for them."""
+    """Return why they are disabled for several ranks; None if the user has enabled them."""
     if os.environ.get(VARIABLE) == "1":
         return None
-    return f"not yet run on GPUs by several ranks; {VARIABLE}=1 turns them on"
+    return f"not yet tested on GPUs with several ranks; {VARIABLE}=1 enables them"
 
 
 INVALIDATED = 901
@@ -60,13 +60,13 @@ INVALIDATED = 901
 CAPTURE_ERRORS = range(900, 908)
 """cudaErrorStreamCaptureUnsupported to cudaErrorCapturedEvent."""
 LOST = {214, *range(700, 704), *range(710, 720)} - {701}
-"""Numbers of cudaError after which all calls of the process fail, such as an illegal address."""
+"""cudaError values after which all calls of the process fail, such as an illegal address."""
 
 
 class CudaGraphs:
-    """One GPU's kernels and graphs, on streams of their own; see `device.Device`.
+    """One GPU's kernels and graphs, on separate streams; see `device.Device`.
 
-    Compiled steps share it: their work follows one another on the first stream.
+    Shared by all compiled steps: their work is serialized on the first stream.
 
     Parameters
     ----------
@@ -75,17 +75,17 @@ class CudaGraphs:
     Raises
     ------
     OSError, CublasError
-        If there is no cuBLAS that can be captured.
+        If cuBLAS is not available for capture.
     """
 
     def __init__(self, cupy: Any) -> None:
         self.cupy = cupy
         self.streams = [cupy.cuda.Stream(non_blocking=True) for _ in range(STREAMS)]
         self.stream = self.streams[0]
-        # Each lane has a handle and a workspace of its own, or products would not come to the
-        # same bits each time.
+        # Each stream needs its own handle and workspace, or products would not be bit-identical
+        # from run to run.
         self.cublas = {stream.ptr: Cublas.for_capture(cupy, stream) for stream in self.streams}
-        # Another thread's launches must not come into a capture on the same stream.
+        # Launches of other threads must not enter a capture on the same stream.
         self.lock = threading.RLock()
 
     def memory(self, size: int) -> Array:
@@ -118,7 +118,7 @@ class CudaGraphs:
             blocks = -(-spec.columns // threads)
             return lambda inputs, outputs: kernel((blocks,), (threads,), (*inputs, *outputs))
         if isinstance(spec, Reduction):
-            # Of one input CuPy would make a kernel of CUB's, which allocates; so there are two.
+            # With one input CuPy would use a CUB kernel, which allocates; so there are two.
             return lambda inputs, outputs: kernel(
                 *inputs, inputs[0], out=outputs[0], axis=spec.axes
             )
@@ -130,7 +130,7 @@ class CudaGraphs:
         try:
             return self._captured(operations, schedule)
         except Exception as error:
-            # Another thread that synchronises the device ends a capture.
+            # Another thread that synchronizes the device ends a capture.
             if getattr(error, "status", None) in CAPTURE_ERRORS:
                 return None
             raise
@@ -150,9 +150,9 @@ class CudaGraphs:
         return lambda: graph.launch(self.stream)
 
     def _end_failed_capture(self, error: BaseException) -> None:
-        """End a capture that is not complete, which always fails; the first error is the reason.
+        """End an incomplete capture, which always fails; the original error is the cause.
 
-        Except where another thread ended it before, of which cuBLAS only says that it failed.
+        Except if another thread ended it, which cuBLAS reports only as a general failure.
         """
         try:
             self.stream.end_capture()
@@ -161,7 +161,7 @@ class CudaGraphs:
                 raise ended from error
 
     def _deal_out(self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]) -> None:
-        """Ask for operations on streams that wait for each other only where they must."""
+        """Launch operations on streams that wait for each other only where necessary."""
         awaited = {number for entry in schedule for number in entry.after}
         used = {entry.stream for entry in schedule if entry.stream}
         for stream in used:
@@ -190,7 +190,7 @@ class CudaGraphs:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Work on the stream of graphs, after what was asked for before and before what is next."""
+        """Use the graphs' stream, ordered after previous and before following work."""
         outside = self.cupy.cuda.get_current_stream()
         with self.lock:
             self.stream.wait_event(outside.record())
@@ -203,7 +203,7 @@ class CudaGraphs:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Collect no garbage: to free memory of the GPU or a handle ends a capture."""
+    """Disable garbage collection: freeing GPU memory or a handle would end a capture."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -214,8 +214,8 @@ def _no_collection() -> Iterator[None]:
 
 
 def _refused(size: int) -> Any:
-    """Refuse memory, since what a graph works in must stay its own."""
-    raise RuntimeError(f"{size} bytes are asked for within a capture")
+    """Refuse allocations, since the memory of a graph must remain valid."""
+    raise RuntimeError(f"{size} bytes were requested during a capture")
 
 
 def _multiply_small(
@@ -224,14 +224,14 @@ def _multiply_small(
     inputs: Sequence[Array],
     outputs: Sequence[Array],
 ) -> None:
-    """Multiply by a kernel that reads sixteen bytes at once, where all lies on such."""
+    """Multiply with 16-byte loads if all addresses and lengths are multiples of 16 bytes."""
     size = outputs[0].itemsize
     vector = 16 // size
     lengths = (spec.inner, spec.step) if isinstance(spec, SmallMatmulRows) else (spec.columns,)
     places = [array.data.ptr // size for array in (*inputs, *outputs)]
     if any(number % vector for number in (*lengths, *places)):
         vector = 1
-    # What depends on the size of the batch is an argument, so that one kernel is for all sizes.
+    # Batch-dependent sizes are arguments, so that one kernel serves all batch sizes.
     length: Any
     any_length: SmallMatmulRows | SmallMatmulSlices
     if isinstance(spec, SmallMatmulRows):
@@ -248,7 +248,7 @@ def _multiply_small(
 def small_matmul_kernel(
     cupy: Any, spec: SmallMatmulRows | SmallMatmulSlices, dtype: str, vector: int
 ) -> Any:
-    """Return the kernel of a product of few rows, for any columns or any inner dimension."""
+    """Return the kernel of a product with few rows, for any column count or inner dimension."""
     _forget_some(cupy, small_matmul_kernel.cache_info())
     name = "mnn_gpu_small_matmul"
     if isinstance(spec, SmallMatmulRows):
@@ -257,14 +257,14 @@ def small_matmul_kernel(
 
 
 def _forget_some(cupy: Any, cache: Any) -> None:
-    """Let go of kernels that nobody holds: CuPy's memo keeps all that it has ever loaded."""
+    """Drop unused kernels: CuPy's memo keeps everything it has ever loaded."""
     if cache.misses % cache.maxsize == 0:
         cupy.clear_memo()
 
 
 @lru_cache(KERNELS)
 def kernel_of(cupy: Any, spec: Expression | Reduction | Columns) -> Any:
-    """Return the kernel that CuPy compiles."""
+    """Return the kernel, compiled by CuPy."""
     _forget_some(cupy, kernel_of.cache_info())
     if isinstance(spec, Columns):
         name = "mnn_gpu_columns"

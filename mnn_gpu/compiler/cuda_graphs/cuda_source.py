@@ -1,4 +1,4 @@
-"""Expressions as CUDA C, for the kernels that CuPy makes of it."""
+"""CUDA C source of expressions, for CuPy's elementwise and reduction kernels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FUNCTIONS = {
     "absolute": "abs",
     **{name: name for name in ("exp", "log", "log1p", "tanh", "sqrt", "floor", "isfinite")},
 }
-# What is not a number stays so, as in NumPy.
+# NaN propagates, as in NumPy.
 CHOICES = {"maximum": "{0} >= {1} || {0} != {0} ? {0} : {1}"}
 CHOICES["minimum"] = CHOICES["maximum"].replace(">=", "<=")
 
@@ -46,7 +46,7 @@ REDUCE = {"add": "a + b", "maximum": CHOICES["maximum"].format("a", "b")}
 
 
 def input_parameters(expression: Expression) -> str:
-    """Return the declarations of ``x0, x1, ...``; those that rows are taken of are whole."""
+    """Return the declarations of ``x0, x1, ...``; inputs of TAKE are raw arrays."""
     rows = expression.rows_of
     return ", ".join(
         f"{'raw ' if number in rows else ''}{dtype} x{number}"
@@ -63,12 +63,12 @@ def output_parameters(expression: Expression) -> str:
 
 
 def statements(expression: Expression) -> str:
-    """Return what computes the values ``v0, v1, ...``.
+    """Return the statements that compute ``v0, v1, ...``.
 
     Raises
     ------
     NotImplementedError
-        If there is something among them that has no counterpart in CUDA.
+        If an operation has no counterpart in CUDA.
     """
     return "\n".join(
         f"const {type_name(operation.dtype)} v{number} = {operation_text(operation)};"
@@ -77,17 +77,17 @@ def statements(expression: Expression) -> str:
 
 
 def assignments(expression: Expression) -> str:
-    """Return what writes the outputs: all of it after everything is read."""
+    """Return the statements that write the outputs, after all inputs are read."""
     return "\n".join(f"y{n} = v{value};" for n, value in enumerate(expression.outputs))
 
 
 def computed(expression: Expression) -> str:
-    """Return one C expression for an expression's one output."""
+    """Return the expression's one output as a C expression."""
     return f"[&]() {{ {statements(expression)}\nreturn v{expression.outputs[0]}; }}()"
 
 
 def operation_text(operation: Operation, written: Callable[[Operand], str] | None = None) -> str:
-    """Return one operation as a C expression, each operand as `written` says."""
+    """Return one operation as a C expression; ``written`` formats the operands."""
     name, operands, computed_in, dtype = operation
     texts = [(written or operand_text)(operand) for operand in operands]
     if name == TAKE:
@@ -109,20 +109,20 @@ def operation_text(operation: Operation, written: Callable[[Operand], str] | Non
 
 
 def operand_text(operand: Operand) -> str:
-    """Return an operand by its name, or a number."""
+    """Return an operand's name, or its number."""
     if isinstance(operand, Number):
         return {"True": "true", "False": "false"}.get(operand.text, f"({operand.text})")
     return f"x{operand.number}" if isinstance(operand, Input) else f"v{operand.number}"
 
 
 def type_name(dtype: str) -> str:
-    """Return a dtype's name in C.
+    """Return the C name of a dtype.
 
     Raises
     ------
     NotImplementedError
-        If a kernel cannot have it.
+        If kernels do not support it.
     """
     if dtype not in TYPES:
-        raise NotImplementedError(f"{dtype} is no dtype of a kernel")
+        raise NotImplementedError(f"kernels do not support dtype {dtype}")
     return TYPES[dtype]

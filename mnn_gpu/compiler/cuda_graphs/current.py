@@ -1,4 +1,4 @@
-"""Which GPU is the current one of a thread."""
+"""The current GPU of a thread."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, cast
 def current(cupy: Any, index: int) -> AbstractContextManager[Any]:
     """Return the context in which GPU ``index`` is CuPy's current device.
 
-    Afterwards the one before is, but a thread that has used no GPU yet keeps this one. Since
-    CUDA 12, to set GPU 0 back would make a context there, which takes memory and fails where
-    another process has GPU 0 for itself.
+    The previous device is restored afterwards, except in a thread that has not used a GPU yet.
+    Since CUDA 12, setting GPU 0 would create a context there, which takes memory and fails if
+    another process has exclusive use of GPU 0.
     """
     device = cupy.cuda.Device(index)
     if cupy.cuda.driver.ctxGetCurrent():
@@ -20,7 +20,7 @@ def current(cupy: Any, index: int) -> AbstractContextManager[Any]:
 
 
 class _First(AbstractContextManager[None]):
-    """The context of a thread that has used no GPU yet."""
+    """The context for a thread that has not used a GPU yet."""
 
     def __init__(self, device: Any) -> None:
         self.device = device

@@ -1,4 +1,4 @@
-"""What `capture` wants of a device that launches what was asked of it once."""
+"""Interface of a device that can capture and replay kernels."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mnn_gpu.compiler.operations import Operation
 
 Array: TypeAlias = Any
 Launcher: TypeAlias = Callable[[Sequence[Array], Sequence[Array]], None]
-"""Does something with inputs and writes to outputs, see `launches.Launch`."""
+"""Computes the outputs from the inputs, see `kernels.Kernel`."""
 
 
 class Device(Protocol):
-    """What a device does with its own arrays."""
+    """Operations of a device on its arrays."""
 
     def memory(self, size: int) -> Array:
-        """Return so many bytes that are kept."""
+        """Allocate ``size`` bytes for the device's lifetime."""
 
     def view(
         self,
@@ -31,27 +31,27 @@ class Device(Protocol):
         dtype: np.dtype[Any],
         strides: Sequence[int],
     ) -> Array:
-        """Return what lies so many bytes behind the first element of ``home``, as an array."""
+        """Return an array ``offset`` bytes after the first element of ``buffer``."""
 
     def copy(self, array: Array) -> Array:
-        """Return a copy of an array, the host's too, row-major in memory that is kept."""
+        """Return a row-major copy of an array, also of a host array, in lasting memory."""
 
     def overwrite(self, place: Array, array: Array) -> None:
-        """Write an array to a place of its shape."""
+        """Copy ``array`` to ``place``, which has the same shape."""
 
     def launcher(self, spec: KernelSpec) -> Launcher:
-        """Return what asks for this, at each call; it may allocate nothing."""
+        """Return a function that launches this kernel; it must not allocate."""
 
     def captured(
         self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]
     ) -> Operation | None:
-        """Return what does the operations in their turns; here none may be done.
+        """Capture the operations by their schedule, without running them; return the replay.
 
-        None where the capture was ended from outside, and may be tried again.
+        None if the capture was ended from outside and may be retried.
         """
 
     def is_lost(self, error: Exception) -> bool:
-        """Return whether nothing can be done on the device any more after this error."""
+        """Return whether the device is unusable after this error."""
 
     def active(self) -> AbstractContextManager[Any]:
-        """Return the context in which all this is done."""
+        """Return the context in which all of this is called."""

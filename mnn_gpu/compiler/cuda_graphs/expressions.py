@@ -1,7 +1,7 @@
-"""Elementwise computations as data: what a device makes one kernel of.
+"""Elementwise computations as data, from which a device builds one kernel.
 
-An expression knows its inputs by their numbers and their dtypes; where they lie, and in which
-shape, is its caller's affair. So equal computations at other places are equal expressions.
+An expression refers to its inputs by index and dtype; their addresses and shapes are up to its
+caller. So the same computation on other arrays is an equal expression.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import NamedTuple, TypeAlias
 
 CAST = "cast"
 TAKE = "take"
-"""``take(x, row, width)``: entry ``row * width + column`` of an array of rows of that width."""
+"""``take(x, row, width)``: entry ``row * width + column`` of an array with rows of that width."""
 
 
 class Input(NamedTuple):
-    """An input of the expression, element by element; of TAKE's first operand all of it."""
+    """An input of the expression, elementwise; the whole array as the first operand of TAKE."""
 
     number: int
 
@@ -27,7 +27,7 @@ class Value(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A number that is part of the expression, as Python writes it: 0.0 and -0.0 are two."""
+    """A constant of the expression, in Python's notation, which distinguishes 0.0 and -0.0."""
 
     text: str
 
@@ -36,15 +36,15 @@ Operand: TypeAlias = Input | Value | Number
 
 
 class Operation(NamedTuple):
-    """One operation on elements.
+    """One elementwise operation.
 
     Attributes
     ----------
     name : str
-        That of NumPy's function, or CAST or TAKE.
+        Name of the NumPy function, or CAST or TAKE.
     operands : tuple of Operand
     computed_in : tuple of str
-        The dtype that each operand is brought to.
+        The dtype to which each operand is converted.
     dtype : str
         Of the result.
     """
@@ -56,16 +56,16 @@ class Operation(NamedTuple):
 
 
 class Expression(NamedTuple):
-    """Operations in their order.
+    """A sequence of operations.
 
     Attributes
     ----------
     inputs : tuple of str
         Their dtypes.
     operations : tuple of Operation
-        Each may use the results of those before it.
+        Each may use the results of earlier ones.
     outputs : tuple of int
-        Which operations' results are wanted.
+        Indices of the operations whose results are outputs.
     """
 
     inputs: tuple[str, ...]
@@ -74,7 +74,7 @@ class Expression(NamedTuple):
 
     @property
     def rows_of(self) -> frozenset[int]:
-        """The numbers of the inputs of which TAKE takes entries."""
+        """Indices of the inputs from which TAKE takes entries."""
         return frozenset(
             operation.operands[0].number
             for operation in self.operations
@@ -83,13 +83,13 @@ class Expression(NamedTuple):
 
 
 def as_it_is(dtype: str, wanted: str | None = None) -> Expression:
-    """Return the expression of its one input, in another dtype if wanted."""
+    """Return the identity expression of one input, converted to another dtype if given."""
     cast = Operation(CAST, (Input(0),), (wanted or dtype,), wanted or dtype)
     return Expression((dtype,), (cast,), (0,))
 
 
 def converted(expression: Expression, dtype: str) -> Expression:
-    """Return the expression with its one output in this dtype."""
+    """Return the expression with its one output converted to this dtype."""
     inputs, operations, (output,) = expression
     if operations[output].dtype == dtype:
         return expression
@@ -100,7 +100,7 @@ def converted(expression: Expression, dtype: str) -> Expression:
 def renumbered(
     operation: Operation, input_of: Callable[[int], Operand], value_of: Callable[[int], int]
 ) -> Operation:
-    """Return the operation among others: what its inputs are there, and its values' numbers."""
+    """Return the operation with its inputs replaced and its values renumbered."""
 
     def there(operand: Operand) -> Operand:
         if isinstance(operand, Input):
@@ -113,7 +113,7 @@ def renumbered(
 def restricted(
     inputs: Sequence[str], operations: Sequence[Operation], outputs: Iterable[int]
 ) -> tuple[Expression, list[int]]:
-    """Return the expression of some results alone, and which of the inputs are its inputs."""
+    """Return the subexpression of some results, and the indices of the inputs it uses."""
     outputs = list(outputs)
     wanted = set(outputs)
     for number in reversed(range(len(operations))):

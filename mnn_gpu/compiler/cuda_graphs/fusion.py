@@ -1,10 +1,10 @@
-"""What is on a tape, as few launches of a device: elementwise operations become one kernel.
+"""Fusion of a tape's operations to few kernels.
 
-A launch costs a device some microseconds, whatever it does, and an array that is written and
-read again the way to memory and back. So elementwise operations of one size are gathered into
-a group until somebody else needs one of their results; a reduction computes what it reduces
-itself, as long as its group is open. Nothing here computes, nor knows a device: arrays are a
-tape's, and tell shapes, strides and which memory is whose.
+Launching a kernel takes a few microseconds, however little it does, and each intermediate array
+is written to and read from memory. So elementwise operations of equal size are collected in a
+group until another operation needs one of their results, and become one kernel; a reduction also
+computes its own input while the group is open. Nothing is computed here, and no device is
+involved: a tape's arrays only give shapes, strides and memory ownership.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ from mnn_gpu.compiler.views import all_in_shape, is_row_major, order, owner, row
 NDArray: TypeAlias = npt.NDArray[Any]
 
 MOST_INPUTS, MOST_LARGE_INPUTS = 24, 8
-"""Of a group: all of them must be kept until it is done, and a kernel takes so many arguments."""
+"""Inputs of a group: all must be kept until it is done, and kernels have a limit of arguments."""
 LARGE = 1 << 18
-"""Entries from which on the second holds."""
+"""Number of entries from which the second limit applies."""
 MOST_ADDED = 16
-"""Parts of a product that a kernel adds up on its way; more are a reduction."""
+"""Parts of a product that an elementwise kernel sums; more become a reduction."""
 
 
 def fuse(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Kernel | Concat]:
-    """Return the launches that the outputs of a tape come of, in their order.
+    """Return the kernels that compute the outputs of a tape, in order.
 
     Raises
     ------
     NotImplementedError
-        If there is an operation among the calls that is none of a device.
+        If a call has no counterpart on a device.
     """
     fusion = _Fusion()
     for index, call in enumerate(calls):
@@ -71,7 +71,7 @@ def fuse(calls: Iterable[Call], outputs: Sequence[NDArray]) -> list[Kernel | Con
 def _eliminate_dead_code(
     kernels: Sequence[Kernel | Concat], outputs: Sequence[NDArray]
 ) -> list[Kernel | Concat]:
-    """Leave out what no output depends on, and do not write what nobody reads."""
+    """Drop kernels that no output depends on, and results that are never read."""
     wanted = {id(owner(output)) for output in outputs}
     kept: list[Kernel | Concat] = []
     for kernel in reversed(kernels):
@@ -91,7 +91,7 @@ def _eliminate_dead_code(
 
 
 class _Fusion:
-    """Calls on their way into launches."""
+    """Turns calls into kernels."""
 
     def __init__(self) -> None:
         self.groups: list[Group] = []
@@ -99,17 +99,17 @@ class _Fusion:
         self.others: list[tuple[int, Kernel | Concat]] = []
 
     def add(self, index: int, call: Call) -> None:
-        """Take a call in, the next one of its tape."""
+        """Add the next call of the tape."""
         function = call.function
         if not call.result.size:
-            return  # Such as the rows of a rank that has none of a small batch.
+            return  # For example a rank without rows of a small batch.
         if function is not DataMovement.CONCAT and not all(a.size for a in _arrays(call.arguments)):
-            raise NotImplementedError("nothing is computed with empty arrays")
+            raise NotImplementedError("operations on empty arrays are not supported")
         if function is np.dot:
             self._add_product(index, call)
         elif isinstance(function, ExternalCall):
-            # A kernel is of what is before it or of what is after it, whatever else there is: so
-            # what ranks do alike after an exchange has the same kernels on all of them.
+            # Kernels must not extend across an exchange. So operations that all ranks have in
+            # common after it are fused to the same kernels on each.
             for group in self.groups:
                 group.is_open = False
             self.others.append((index, Kernel(function, call.arguments, [call.result])))
@@ -121,13 +121,13 @@ class _Fusion:
             self._add_elementwise(index, call)
 
     def kernels(self) -> list[Kernel | Concat]:
-        """Return all launches in an order in which they can be done.
+        """Return all kernels in an order in which they can run.
 
-        A group's place is that of its last call: what it reads is there then, and what it
-        writes was not read before.
+        A group runs at its last call: its inputs are available then, and its results are
+        not read earlier.
         """
         groups = [(group.last, group.kernel()) for group in self.groups]
-        # What is no group comes first: of a call that becomes several, groups read the others.
+        # Kernels without a group come first: if a call becomes several, groups read the others.
         return [kernel for _, kernel in sorted([*self.others, *groups], key=lambda pair: pair[0])]
 
     def _add_other(self, index: int, kernel: Kernel | Concat) -> None:
@@ -138,7 +138,7 @@ class _Fusion:
     def _add_product(self, index: int, call: Call) -> None:
         A, B = call.arguments
         if not A.dtype == B.dtype == call.result.dtype:
-            raise NotImplementedError("a product of two dtypes")
+            raise NotImplementedError("a product of operands of different dtypes")
         spec, inputs, parts = _multiplied(call)
         if parts == 1:
             self._add_other(index, Kernel(spec, inputs, [call.result]))
@@ -149,7 +149,7 @@ class _Fusion:
             whole = Reduction(as_it_is(str(sums.dtype)), "add", (0,))
             self.others.append((index, Kernel(whole, [sums], [call.result])))
             return
-        # One by one, as part of whatever is done with the result.
+        # Added one by one, as part of the operation that uses the result.
         total = sums[0]
         for part in range(1, parts):
             result = call.result if part == parts - 1 else np.empty_like(total)
@@ -158,7 +158,7 @@ class _Fusion:
             total = result
 
     def _value(self, view: NDArray) -> tuple[Group, int] | None:
-        """Return the open group and the number of a result that is seen here as it lies."""
+        """Return the open group and the index of the result that this view shows entirely."""
         whole = owner(view)
         if id(whole) not in self.home or not is_row_major(view, whole):
             return None
@@ -166,7 +166,7 @@ class _Fusion:
         return (group, number) if group.is_open else None
 
     def _close(self, array: NDArray) -> None:
-        """Let the group that makes this array end before whatever comes next."""
+        """Close the group that makes this array, so that it runs before the next call."""
         if id(owner(array)) in self.home:
             self.home[id(owner(array))][0].is_open = False
 
@@ -200,11 +200,11 @@ class _Fusion:
         return group.input(np.reshape(operand, group.shape, copy=False))
 
     def _group_for(self, operands: Sequence[Any], shape: tuple[int, ...], *, alone: bool) -> Group:
-        """Return the group for an operation on these operands: theirs, made one, or a new one."""
+        """Return the group for an operation on these operands: existing, merged or new."""
         found = [self._value(array) for array in _arrays(operands)]
         groups = list({id(value[0]): value[0] for value in found if value is not None}.values())
         if not groups and not shape and not alone:
-            # Numbers are so little work that those of all purposes share a launch.
+            # Scalar operations are so cheap that unrelated ones share a kernel.
             groups = [group for group in self.groups if group.is_open and not group.shape][:1]
         while groups:
             merged = self._merged(groups, operands, shape)
@@ -217,7 +217,7 @@ class _Fusion:
     def _merged(
         self, groups: Sequence[Group], operands: Sequence[Any], shape: tuple[int, ...]
     ) -> Group | None:
-        """Make groups one in a shape in which all of their inputs can be seen, if there is one."""
+        """Merge groups in a shape to which all their inputs can be reshaped, if there is one."""
         strangers = [array for array in _arrays(operands) if self._value(array) is None]
         most = MOST_INPUTS if math.prod(shape) < LARGE else MOST_LARGE_INPUTS
         if sum(len(group.inputs) for group in groups) + len(strangers) > most:
@@ -261,7 +261,7 @@ class _Fusion:
         return stages(spec, inputs, output)
 
     def _computed(self, view: NDArray) -> tuple[Expression, Sequence[NDArray]]:
-        """Return how what is seen here is computed, and of what."""
+        """Return the expression and the inputs that compute this view."""
         found = self._value(view)
         if found is not None:
             group, number = found
@@ -276,7 +276,7 @@ class _Fusion:
 
 
 def _multiplied(call: Call) -> tuple[KernelSpec, Sequence[NDArray], int]:
-    """Return how a product is made, of what, and in how many parts that are to be added up."""
+    """Return the kernel of a product, its inputs, and the number of parts to be summed."""
     A, B = call.arguments
     of_few_rows = None if call.options else small_matmul_of(A, B)
     if isinstance(of_few_rows, SmallMatmulRows):
@@ -288,7 +288,7 @@ def _multiplied(call: Call) -> tuple[KernelSpec, Sequence[NDArray], int]:
 
 
 def _what(call: Call) -> tuple[str, tuple[str, ...]]:
-    """Return an elementwise call's name and the dtypes that its operands are brought to."""
+    """Return an elementwise call's name and the dtypes to which its operands are converted."""
     if call.function is DataMovement.TAKE:
         return TAKE, ()
     if call.function is DataMovement.COPY:
@@ -300,7 +300,7 @@ def _what(call: Call) -> tuple[str, tuple[str, ...]]:
 
 
 def _operands(call: Call) -> list[Any]:
-    """Return the operands of each place of a call's result, seen as it lies."""
+    """Return the operands broadcast to a call's result and transposed to its memory order."""
     result, arguments = call.result, call.arguments
     if call.function is DataMovement.TAKE:
         x, rows = arguments
@@ -313,12 +313,12 @@ def _operands(call: Call) -> list[Any]:
 
 
 def _taken(call: Call) -> tuple[NDArray | None, int]:
-    """Return what a TAKE takes rows of, as a vector, and their width."""
+    """Return the array that TAKE takes rows of, as a vector, and their width."""
     if call.function is not DataMovement.TAKE:
         return None, 0
     x = call.arguments[0]
     if call.options["axis"] != 0 or not x.flags.c_contiguous:
-        raise NotImplementedError("only rows of row-major arrays are taken")
+        raise NotImplementedError("rows can only be taken from row-major arrays")
     return x.reshape(-1), x[:1].size
 
 
@@ -329,5 +329,5 @@ def _arrays(operands: Iterable[Any]) -> list[NDArray]:
 def _text(number: Any) -> str:
     value = number.item() if hasattr(number, "item") else number
     if not np.isfinite(value):
-        raise NotImplementedError(f"{value} is no number for a kernel")
+        raise NotImplementedError(f"kernels do not support the constant {value}")
     return repr(value)

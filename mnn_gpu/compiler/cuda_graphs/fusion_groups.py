@@ -1,4 +1,4 @@
-"""Elementwise operations of one size on their way to become one kernel."""
+"""A group of elementwise operations of equal size that become one kernel."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ NDArray: TypeAlias = npt.NDArray[Any]
 
 
 class Group:
-    """Operations, and where their inputs lie.
+    """Operations and their inputs.
 
     Parameters
     ----------
     shape : tuple of int
-        All arrays are seen in: row-major, so that places are counted as they lie.
+        Common shape of all arrays, row-major, so that indices are in memory order.
 
     Attributes
     ----------
     inputs : list of array
     rows : set of int
-        The numbers of those inputs of which entries are taken, which are seen as vectors.
+        Indices of the inputs that TAKE takes entries of, which are vectors.
     operations : list of Operation
     results : list of array
-        What each makes, whole.
+        Complete result of each operation.
     is_open : bool
-        Whether another operation may join: not after somebody else has read a result.
+        Whether operations can be added: not after another kernel has read a result.
     last : int
-        The number of the call that joined last.
+        Index of the last call added.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -52,7 +52,7 @@ class Group:
         self.last = -1
 
     def input(self, array: NDArray, *, rows: bool = False) -> Input:
-        """Return the number of an input, a new one or known."""
+        """Return the index of an input, which is added if it is new."""
         for number, known in enumerate(self.inputs):
             if is_same(known, array) and (number in self.rows) == rows:
                 return Input(number)
@@ -62,7 +62,7 @@ class Group:
         return Input(len(self.inputs) - 1)
 
     def inputs_in(self, shape: tuple[int, ...]) -> list[NDArray] | None:
-        """Return the inputs seen in another shape, None if one would have to be copied."""
+        """Return the inputs in another shape, None if one would have to be copied."""
         seen = [
             array if number in self.rows else in_shape(array, shape)
             for number, array in enumerate(self.inputs)
@@ -71,7 +71,7 @@ class Group:
         return found if len(found) == len(seen) else None
 
     def take_over(self, other: Group, inputs: Sequence[NDArray]) -> None:
-        """Go on with another group's operations too, whose inputs are seen in this shape."""
+        """Append another group's operations, whose inputs are given in this group's shape."""
         numbers = [
             self.input(array, rows=number in other.rows) for number, array in enumerate(inputs)
         ]
@@ -86,7 +86,7 @@ class Group:
     def alone(self, value: int, shape: tuple[int, ...]) -> tuple[Expression, list[NDArray]] | None:
         """Return the expression of one value, and its inputs in this shape.
 
-        Return None if it takes entries, or an input would have to be copied.
+        Return None if it uses TAKE, or if an input would have to be copied.
         """
         dtypes = [str(array.dtype) for array in self.inputs]
         expression, used = restricted(dtypes, self.operations, [value])
@@ -94,7 +94,7 @@ class Group:
         return (expression, inputs) if inputs and len(inputs) == len(used) else None
 
     def kernel(self) -> Kernel:
-        """Return the launch that makes all results."""
+        """Return the kernel that computes all results."""
         dtypes = tuple(str(array.dtype) for array in self.inputs)
         spec = Expression(dtypes, tuple(self.operations), tuple(range(len(self.operations))))
         outputs = [row_major(result).reshape(self.shape) for result in self.results]

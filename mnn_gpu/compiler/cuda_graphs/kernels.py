@@ -1,4 +1,4 @@
-"""What a device is asked for at once, as data."""
+"""The kernels of a step, as data."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mnn_gpu.compiler.views import all_in_shape
 NDArray: TypeAlias = npt.NDArray[Any]
 
 LONG = 4096
-"""Entries: a sum of so many is done in two launches."""
+"""Number of entries from which a reduction is split into two kernels."""
 
 
 class Reduction(NamedTuple):
-    """An expression whose values are added up, or of which the largest are kept.
+    """The sum or the maximum of an expression's values.
 
     Attributes
     ----------
     expression : Expression
-        Of one output.
+        With one output.
     function : str
         "add" or "maximum".
     axes : tuple of int
@@ -42,14 +42,14 @@ class Product(NamedTuple):
     Attributes
     ----------
     bits : int or None
-        To how many significant bits the operands are rounded, if at all.
+        Number of significant bits to which the operands are rounded, if any.
     """
 
     bits: int | None = None
 
 
 class ColumnProduct(NamedTuple):
-    """``A @ v``: a matrix by a column.
+    """``A @ v``: a matrix times a column.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class ColumnProduct(NamedTuple):
 
 
 class ColumnReduction(NamedTuple):
-    """A column's numbers added up, or the largest of them.
+    """The sum or the maximum of a column.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class ColumnReduction(NamedTuple):
 
 
 class InputLayout(NamedTuple):
-    """How an input lies: its dtype, and elements from row to row and from column to column."""
+    """Layout of an input: its dtype, and its row and column strides in elements."""
 
     dtype: str
     down: int
@@ -92,19 +92,19 @@ class InputLayout(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """A computation that is done for each column alone.
+    """A computation on each column separately.
 
     Attributes
     ----------
     columns : int
     inputs : tuple of InputLayout
-        All of them: columns, matrices, and what entries are taken of, which lies in one piece.
-    operations : tuple of (Operation, Matrix or Folded)
-        Each may use the results of those before it.
+        Columns, matrices, and arrays that TAKE takes entries of, which are contiguous.
+    operations : tuple of (Operation, ColumnProduct or ColumnReduction)
+        Each may use the results of earlier ones.
     rows : tuple of int
-        Of each operation's result.
+        Number of rows of each operation's result.
     outputs : tuple of int
-        Which operations' results are wanted; they lie row-major.
+        Indices of the operations whose results are outputs; these are row-major.
     """
 
     columns: int
@@ -115,13 +115,13 @@ class Columns(NamedTuple):
 
 
 class SmallMatmulRows(NamedTuple):
-    """``A @ B`` of few rows and row-major A, where the columns of B lie together.
+    """``A @ B`` with few rows, A row-major, and contiguous columns of B.
 
     Attributes
     ----------
     rows, inner, columns : int
     step : int
-        Elements from one column of B to the next.
+        Stride between the columns of B, in elements.
     """
 
     rows: int
@@ -131,7 +131,7 @@ class SmallMatmulRows(NamedTuple):
 
 
 class SmallMatmulSlices(NamedTuple):
-    """``A[:, s] @ B[s]`` of few rows, both row-major, for each slice of the inner dimension.
+    """``A[:, s] @ B[s]`` with few rows, both row-major, for each slice of the inner dimension.
 
     Attributes
     ----------
@@ -152,16 +152,16 @@ KernelSpec: TypeAlias = (
 
 
 class Kernel(NamedTuple):
-    """A device's work on arrays.
+    """A kernel and its arguments.
 
     Attributes
     ----------
-    what : Expression, Reduction, Product, Columns, SmallMatmulRows or SmallMatmulSlices
-        Or Outside, which is done between graphs: an exchange with other ranks.
+    spec : Expression, Reduction, Product, Columns, SmallMatmulRows or SmallMatmulSlices
+        Or an ExternalCall, which is made between graphs: an exchange with other ranks.
     inputs : sequence of array
-        An expression's have the shape of its outputs, but those it takes rows of.
+        Those of an expression have the shape of its outputs, except arrays that TAKE reads.
     outputs : sequence of array
-        Whole results, or parts of one that is joined; an expression's row-major.
+        Complete results, or parts of a concatenation; those of an expression are row-major.
     """
 
     spec: KernelSpec | ExternalCall
@@ -170,14 +170,14 @@ class Kernel(NamedTuple):
 
 
 class Concat(NamedTuple):
-    """Arrays end to end along the first axis: work only where they do not lie so already."""
+    """A concatenation along the first axis; copies only parts that are not yet in place."""
 
     inputs: Sequence[NDArray]
     outputs: Sequence[NDArray]
 
 
 def stages(spec: Reduction, inputs: Sequence[NDArray], output: NDArray) -> list[Kernel]:
-    """Return a reduction; a long one as two, since one block of threads makes one result."""
+    """Return the kernels of a reduction; two if it is long, since a block computes one result."""
     shape = inputs[0].shape
     kept = shape[: len(shape) - len(spec.axes)]
     length = math.prod(shape[len(kept) :])
@@ -195,5 +195,5 @@ def stages(spec: Reduction, inputs: Sequence[NDArray], output: NDArray) -> list[
 
 
 def _even_parts(length: int) -> int:
-    """Return how many parts, all of one size, are about as many as each is long."""
+    """Return the largest number of equal parts that does not exceed their length."""
     return max(n for n in range(1, math.isqrt(length) + 1) if length % n == 0)

@@ -1,8 +1,8 @@
-"""Where the results of launches lie: laid out once, so that a step allocates nothing.
+"""Memory plan of kernels: where results are stored, so that a step allocates nothing.
 
-The counterpart for devices of `layout.py`, with its rules: what is joined is written where it
-is going to be; outputs overwrite the inputs that they follow on, where nobody reads the old
-value later; the rest shares memory in turn.
+The counterpart of `mnn_gpu.compiler.memory_plan` for devices, with the same rules: parts of a
+concatenation are written directly to their place; outputs overwrite the inputs they replace,
+unless the old value is read later; other results share buffers over time.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from mnn_gpu.compiler.views import address, form, is_row_major, owner
 NDArray: TypeAlias = npt.NDArray[Any]
 
 LINE = 256
-"""Bytes: pieces of memory are whole multiples of it, as CUDA's own are."""
+"""Bytes: buffer sizes are multiples of it, like CUDA's own allocations."""
 
 MOST_UNSHARED = 1 << 26
-"""Bytes: if all results together have no more, each has a place of its own, so that no launch
-waits for a place to be free."""
+"""Bytes: if all results together take no more, each has its own buffer, so that no kernel has to
+wait until a buffer is free."""
 
 
 class Location(NamedTuple):
-    """Where something begins.
+    """Start of a view.
 
     Attributes
     ----------
-    home : int or array
-        The number of a piece of memory, or an array that was there from the start.
+    buffer : int or array
+        Index of a buffer, or an existing array.
     offset : int
         Bytes from its first element.
     """
@@ -43,23 +43,23 @@ class Location(NamedTuple):
 
 
 class MemoryPlan:
-    """The memory of launches.
+    """The memory of kernels.
 
     Parameters
     ----------
-    launches : sequence of Launch and Concat
+    kernels : sequence of Kernel and Concat
     outputs : sequence of array
-        Which results are wanted.
+        Results to keep.
     targets : sequence of array
-        Where each of them is to be written: inputs of the launches.
+        Destination of each output: inputs of the kernels.
 
     Attributes
     ----------
-    launches : list of Launch
-        With copies for what is joined and does not lie together from the start, and for
-        outputs that are not written to their targets at once.
+    kernels : list of Kernel
+        Including copies of concatenated parts that are not in place, and of outputs that are
+        not written to their targets directly.
     sizes : list of int
-        How many bytes each piece of memory has.
+        Size of each buffer in bytes.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class MemoryPlan:
         self._share_memory()
 
     def location(self, view: NDArray) -> Location:
-        """Return where a view of a result, or of an array from the start, begins."""
+        """Return the location of a view of a result or of an existing array."""
         whole, offset = self._whole(owner(view))
         offset += address(view) - address(owner(view))
         if id(whole) in self.target:
@@ -87,7 +87,7 @@ class MemoryPlan:
         return Location(self.buffer.get(id(whole), whole), offset)
 
     def _whole(self, result: NDArray) -> tuple[NDArray, int]:
-        """Return the result that another one lies inside of, and where."""
+        """Return the result that contains another one, and the offset in it."""
         offset = 0
         while id(result) in self.inside:
             result, start = self.inside[id(result)]
@@ -110,10 +110,10 @@ class MemoryPlan:
                 self.target[id(output)] = target
 
     def _copies(self, outputs: Sequence[NDArray], targets: Sequence[NDArray]) -> list[Kernel]:
-        """Return what brings those outputs to their targets that are not written there.
+        """Return the copies of outputs that are not written to their targets directly.
 
-        Outputs that were there from the start are put aside first, since another output's
-        copy may overwrite them.
+        Outputs that are existing arrays are first copied to temporary memory, since the copy
+        of another output may overwrite them.
         """
         first: list[Kernel] = []
         then: list[Kernel] = []
@@ -128,10 +128,10 @@ class MemoryPlan:
             then.append(_copying(source, target))
         return first + then
 
-    # ---- the rest --------------------------------------------------------------------
+    # ---- allocation ------------------------------------------------------------------
 
     def _left_of(self, kernel: Kernel | Concat) -> Iterator[Kernel]:
-        """Yield a launch, or the copies of what can't lie at once where it is joined."""
+        """Yield a kernel, or the copies of the parts of a concatenation that are not in place."""
         if isinstance(kernel, Kernel):
             yield kernel
             return
@@ -147,7 +147,7 @@ class MemoryPlan:
                 yield _copying(part, location)
 
     def _share_memory(self) -> None:
-        """Give every result memory that nobody needs as long as it is needed."""
+        """Assign a buffer to every result, reusing buffers of results no longer needed."""
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         sizes: dict[int, int] = {}
@@ -166,7 +166,7 @@ class MemoryPlan:
             begins.setdefault(first[name], []).append(name)
             ends.setdefault(last[name], []).append(name)
         for i in range(len(self.kernels)):
-            # What a launch reads must not lie where it writes something else.
+            # The inputs and outputs of a kernel must not share memory.
             for name in begins.get(i, []):
                 self.buffer[name] = self._buffer(sizes[name], free)
             for name in ends.get(i, []):
@@ -185,7 +185,7 @@ def _copying(source: NDArray, location: NDArray) -> Kernel:
 
 
 def _may_overwrite(target: NDArray, output: NDArray, kernels: Sequence[Kernel | Concat]) -> bool:
-    """Return whether no launch reads the target once the output is written there."""
+    """Return whether no kernel reads the target after the output is written to it."""
     is_written = False
     for kernel in kernels:
         writes = any(owner(result) is output for result in kernel.outputs)
@@ -199,7 +199,7 @@ def _may_overwrite(target: NDArray, output: NDArray, kernels: Sequence[Kernel | 
 
 
 def _reads_where_it_writes(kernel: Kernel | Concat, target: NDArray) -> bool:
-    """Return whether each entry of the target is read for the same entry of the outputs alone."""
+    """Return whether each entry of the target is only read to compute the same output entry."""
     if isinstance(kernel, Concat) or not isinstance(kernel.spec, Expression):
         return False
     rows = kernel.spec.rows_of

@@ -1,4 +1,4 @@
-"""A step as a device's launches, bound to memory that is laid out once."""
+"""A step as a device's kernels, bound to planned memory."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ NDArray: TypeAlias = npt.NDArray[Any]
 
 
 MOST_CALLS = 5000
-"""Of so long a step, of a batch in hundreds of shards, the launches are the least part."""
+"""For longer steps, with hundreds of microbatches, the launch overhead is negligible."""
 
 
 UNMAPPED = 1 << 62
-"""An address beyond all that a process can have."""
+"""An address outside any process's address space."""
 PAGE = 1 << 12
 
 
 class NotForGraphsError(Exception):
-    """A step that is not to be captured; it runs plainly, and nothing is said."""
+    """A step that should not be captured; it runs uncompiled, without a warning."""
 
 
 class Program:
-    """A step for batches of one form, traced and laid out in a device's memory.
+    """A step for batches of one form, traced, with planned device memory.
 
     Parameters
     ----------
     step : callable
     data, state, batch : trees of the device's arrays
-        The state, row-major, is what the step's result is written to.
+        The step's result is written to the state, which is row-major.
     device : Device
 
     Attributes
     ----------
     accesses : list of list of Access
-        Of each launch.
-    is_outside : list of bool
-        Whether each launch is done between graphs.
+        Of each kernel.
+    is_external : list of bool
+        Whether each kernel is an external call, made between graphs.
     """
 
     def __init__(self, step: Step, data: Tree, state: Tree, batch: Tree, device: Device) -> None:
@@ -63,7 +63,7 @@ class Program:
         pairs = zip(leaves(traced[:2]), leaves([data, state]), strict=True)
         self.existing = {id(traced): array for traced, array in pairs}
         self.of_batch = {id(leaf): n for n, leaf in enumerate(leaves(traced[2]))}
-        # What an `id` is of must not be forgotten.
+        # Keeps the arrays alive whose `id` is used.
         self.kept = traced
         tape = Tape(for_host=False)
         result = step(*(tree_map(tape.traced, tree) for tree in traced))
@@ -74,7 +74,7 @@ class Program:
         targets = list(leaves(traced[1]))
         pairs = zip(outputs, targets, strict=True)
         if any((one.shape, one.dtype) != (other.shape, other.dtype) for one, other in pairs):
-            raise NotImplementedError("a step whose state changes its form")
+            raise NotImplementedError("a step that changes the form of its state")
         self.memory_plan = MemoryPlan(kernels, outputs, targets)
         self.buffers = [device.memory(size) for size in self.memory_plan.sizes]
         specs = [kernel.spec for kernel in self.memory_plan.kernels]
@@ -87,7 +87,7 @@ class Program:
         self.accesses = [self._accesses(kernel, in_state) for kernel in self.memory_plan.kernels]
 
     def bound(self, batch: Tree) -> list[Operation]:
-        """Return all launches of the step on a batch that lies, row-major, where it lies."""
+        """Return all launches of the step on a row-major batch at its present location."""
         arrays = list(leaves(batch))
         operations: list[Operation] = []
         for kernel, launcher in zip(self.memory_plan.kernels, self.launchers, strict=True):
@@ -99,7 +99,7 @@ class Program:
         return operations
 
     def _accesses(self, kernel: Kernel, in_state: set[int]) -> list[Access]:
-        """Return what a launch reads and writes of all that is ever written."""
+        """Return a kernel's reads and writes of memory that is ever written."""
         found = []
         for views, is_write in ((kernel.inputs, False), (kernel.outputs, True)):
             for view in views:
@@ -117,7 +117,7 @@ class Program:
         elif id(buffer) in self.of_batch:
             memory = batch[self.of_batch[id(buffer)]]
         else:
-            if id(buffer) not in self.existing:  # A constant of the step's.
+            if id(buffer) not in self.existing:  # A constant of the step.
                 if not buffer.flags.c_contiguous:
                     raise NotImplementedError("a constant that is not row-major")
                 self.existing[id(buffer)] = self.device.copy(buffer)
@@ -126,9 +126,9 @@ class Program:
 
 
 class _Placeholders:
-    """Makes arrays of NumPy's in the form of others, at addresses without memory.
+    """Makes NumPy arrays with the form of other arrays, at addresses without memory.
 
-    A tape reads shapes, strides and addresses of what is there from the start, no entry of it.
+    A tape only uses the shapes, strides and addresses of its inputs, not their contents.
     """
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ class _Placeholders:
 
 
 class _Interface:
-    """NumPy's array interface; no array of NumPy's, so that its array is nobody's view."""
+    """NumPy's array interface, not an ndarray, so that the array made from it has no base."""
 
     def __init__(self, array: Array, address: int) -> None:
         self.__array_interface__ = {
@@ -156,4 +156,4 @@ class _Interface:
 
 def _check_forwards(array: Array) -> None:
     if min(array.strides, default=0) < 0:
-        raise NotImplementedError("arrays that run backwards can't be captured")
+        raise NotImplementedError("arrays with negative strides cannot be captured")

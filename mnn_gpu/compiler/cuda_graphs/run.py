@@ -1,4 +1,4 @@
-"""A run of steps as a device does it: launched one by one at first, then as graphs."""
+"""A run of steps: launched kernel by kernel at first, then as graphs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mnn_gpu.compiler.pytrees import Tree, leaves, tree_map
 
 
 class Piece(NamedTuple):
-    """Launches that are one graph; without turns what is done between graphs."""
+    """Kernels that form one graph; without a schedule, external calls between graphs."""
 
     operations: Sequence[Operation]
     schedule: Sequence[ScheduleEntry] | None
 
 
 def pieces(program: Program, steps: Sequence[Sequence[Operation]]) -> Iterator[Piece]:
-    """Cut the launches of some steps where something is done outside of a graph."""
+    """Split the kernels of some steps at external calls."""
     operations = [operation for step in steps for operation in step]
     is_external = program.is_external * len(steps)
     accesses = program.accesses * len(steps)
@@ -32,15 +32,15 @@ def pieces(program: Program, steps: Sequence[Sequence[Operation]]) -> Iterator[P
 
 
 class GraphRun:
-    """Steps of batches of one form, the next time's in the same places.
+    """Steps on batches of one form, which are copied to the same buffers each time.
 
     Parameters
     ----------
-    places : tree of arrays
-        Where the batches are.
+    batch_buffers : tree of arrays
+        Buffers of the batches.
     pieces : iterable of Piece
     state : tree of arrays
-        What the steps change.
+        Updated by the steps.
     device : Device
     """
 
@@ -59,7 +59,7 @@ class GraphRun:
         return any(piece.schedule is None for piece in self.pieces)
 
     def capture(self) -> None:
-        """Capture the steps, if they were made once and nobody ends it from outside."""
+        """Capture the steps if they have run once, unless the capture is ended from outside."""
         if not self.is_tried or self.launches is not None:
             return
         launches: list[Operation] = []
@@ -71,7 +71,7 @@ class GraphRun:
         self.launches = launches
 
     def replay(self) -> None:
-        """Make the steps; after an exception the state is what it was, if the device is there."""
+        """Run the steps; after an exception the state is restored if the device is usable."""
         if self.launches is None:
             self._one_by_one()
             self.is_tried = True
@@ -91,6 +91,6 @@ class GraphRun:
 
 
 def overwrite(device: Device, batch_buffers: Tree, arrays: Tree) -> None:
-    """Write a tree of arrays to places of their shapes."""
+    """Copy a tree of arrays to buffers of the same shapes."""
     for target, array in zip(leaves(batch_buffers), leaves(arrays), strict=True):
         device.overwrite(target, array)

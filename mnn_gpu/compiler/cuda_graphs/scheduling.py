@@ -1,8 +1,8 @@
-"""Which launches may be under way at once: those that do not wait for each other.
+"""Assignment of kernels to streams, so that independent kernels can run concurrently.
 
-A small network's kernels fill a few of a GPU's hundred processors each, and half of them do
-not depend on the other half: a layer's gradient and the layers before it, the loss and the
-update. So they are dealt out to a few lanes, in each of which one follows the other.
+Each kernel of a small network uses only a few of a GPU's hundred processors, and half of them
+do not depend on the other half: a layer's gradient and the layers before it, the loss and the
+update. So they are distributed over a few streams, each of which runs its kernels in order.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 STREAMS = 4
-"""More gain little: so many launches of a network's step are ready at most, most of the time."""
+"""More gain little: there are rarely more independent kernels in a network's step."""
 
 
 class Access(NamedTuple):
-    """Bytes that a launch reads or writes.
+    """Bytes that a kernel reads or writes.
 
     Attributes
     ----------
-    home : hashable
-        Which piece of memory.
+    buffer : hashable
+        Identity of the buffer.
     start, stop : int
     is_write : bool
     """
@@ -32,13 +32,13 @@ class Access(NamedTuple):
 
 
 class ScheduleEntry(NamedTuple):
-    """When a launch may begin: after the one before it in its lane, and after others.
+    """When a kernel may start: after its predecessor in the stream, and after other kernels.
 
     Attributes
     ----------
-    lane : int
+    stream : int
     after : tuple of int
-        The numbers of launches of other lanes.
+        Indices of kernels in other streams.
     """
 
     stream: int
@@ -46,10 +46,10 @@ class ScheduleEntry(NamedTuple):
 
 
 def dependencies(kernels: Iterable[Sequence[Access]]) -> list[set[int]]:
-    """Return which earlier launches each must wait for.
+    """Return the earlier kernels that each kernel must wait for.
 
-    Those that write what it reads, and those that read or write what it writes; of these
-    only the last ones, where they wait for the others themselves.
+    Those that write what it reads, and those that read or write what it writes. Kernels
+    that one of these waits for are omitted.
     """
     known: dict[Any, list[tuple[int, Access]]] = {}
     result: list[set[int]] = []
@@ -61,7 +61,7 @@ def dependencies(kernels: Iterable[Sequence[Access]]) -> list[set[int]]:
         for access in accesses:
             earlier = known[access.buffer]
             if access.is_write:
-                # Whoever waits for this one waits for those that it covers, too.
+                # A kernel that waits for this one also waits for those it covers.
                 earlier[:] = [e for e in earlier if not _covers(access, e[1])]
             earlier.append((number, access))
         result.append(wanted)
@@ -69,15 +69,15 @@ def dependencies(kernels: Iterable[Sequence[Access]]) -> list[set[int]]:
 
 
 def schedule(waiting: Sequence[set[int]], streams: int = STREAMS) -> list[ScheduleEntry]:
-    """Deal launches out to lanes, by what each must wait for.
+    """Assign kernels to streams, by the kernels that each must wait for.
 
-    A launch goes on with the lane of one that it waits for, if that is the lane's last;
-    otherwise it takes the lane whose last one is ready the soonest. A wait is left out if
+    A kernel continues the stream of one that it waits for, if that is the stream's last;
+    otherwise it takes the stream whose last kernel is ready first. A wait is omitted if
     another one implies it.
     """
     last = [-1] * streams
     depth: list[int] = []
-    # Of each launch, the last one in every lane that is done when it is: itself in its own.
+    # For each kernel, the last kernel of every stream that is done when it is done.
     done: list[list[int]] = []
     result: list[ScheduleEntry] = []
     for number, wanted in enumerate(waiting):

@@ -1,9 +1,9 @@
-"""Kernels for products of few rows, which a GPU's library does badly: ten units, ten classes.
+"""Kernels for products with few rows, for which cuBLAS is slow: ten units, ten classes.
 
-Its tiles have 32 rows and more, of which ten are used, and where the inner dimension is long it
-is left to few processors. Here a thread keeps all rows of its columns in registers, so that the
-large operand is read once, at the speed of memory, and nothing else is to wait for. (On an H200,
-784-10-10-10 on 41,000 rows: 78 and 89 us by cuBLAS, 128 MB each.)
+The tiles of cuBLAS have 32 or more rows, of which ten are used, and a long inner dimension is
+left to few processors. Here a thread keeps all rows of its columns in registers, so that the large
+operand is read once, at memory bandwidth. (On an H200, 784-10-10-10 on 41,000 rows: 78 and 89 us
+by cuBLAS, 128 MB each.)
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from mnn_gpu.compiler.cuda_graphs.kernels import SmallMatmulRows, SmallMatmulSlices
 
 WARPS = 8
-"""Of a block of `rows_kernel`."""
+"""Warps per block of `rows_kernel`."""
 MOST_BLOCKS = 528
-"""Four for each processor of a large GPU: each brings A to its shared memory once."""
+"""Four per processor of a large GPU: each loads A to its shared memory once."""
 
 SHARED = """
 template <typename T, int N> struct __align__(sizeof(T) * N) Several { T of[N]; };
@@ -31,28 +31,28 @@ HALF = """
 
 
 def columns_per_warp(spec: SmallMatmulRows) -> int:
-    """Return how many columns a warp works on at a time: their results are a number a lane."""
+    """Return the number of columns a warp processes at a time: each lane holds one result."""
     return min(32 // spec.rows, 4)
 
 
 def rows_kernel(spec: SmallMatmulRows, dtype: str, vector: int, name: str) -> str:
-    """Return the kernel of ``C = A @ B`` for an A of few rows and a B whose columns lie together.
+    """Return the kernel of ``C = A @ B`` with few rows of A and contiguous columns of B.
 
-    The lanes of a warp share the inner dimension; their sums are added up in halves: in each
-    round a lane hands half of what it has to another one and adds what it gets to the rest.
+    The lanes of a warp divide the inner dimension. Their sums are reduced by halving: in each
+    round a lane sends half of its values to another lane and adds the values it receives.
 
     Parameters
     ----------
-    what : SmallMatmulRows
-        Whose A fits into shared memory; its columns are the kernel's last argument, an int.
+    spec : SmallMatmulRows
+        A must fit in shared memory. The column count is the kernel's last argument, an int.
     dtype : str
         In C.
     vector : int
-        How many numbers are read at once; it divides the inner dimension.
+        Number of values loaded at once; must divide the inner dimension.
     name : str
     """
     columns = columns_per_warp(spec)
-    # Written out, since the compiler leaves this loop one, and its numbers out of registers then.
+    # Unrolled here: the compiler would keep the loop, and the values out of registers.
     rounds = "\n".join(HALF.format(half=half, dtype=dtype) for half in (16, 8, 4, 2, 1))
     return f"""{SHARED}
 extern "C" __global__ void {name}(
@@ -95,23 +95,23 @@ extern "C" __global__ void {name}(
 
 
 def rows_grid(spec: SmallMatmulRows) -> tuple[int, int]:
-    """Return blocks, and threads of each, of `rows_kernel`."""
+    """Return the number of blocks and of threads per block of `rows_kernel`."""
     return min(-(-spec.columns // (columns_per_warp(spec) * WARPS)), MOST_BLOCKS), 32 * WARPS
 
 
 def slices_kernel(spec: SmallMatmulSlices, dtype: str, vector: int, name: str) -> str:
-    """Return the kernel of ``C[s] = A[:, s] @ B[s]`` for an A of few rows, slice by slice of both.
+    """Return the kernel of ``C[s] = A[:, s] @ B[s]`` with few rows of A, slice by slice.
 
-    A thread has some columns of B, and all rows of A.
+    A thread computes some columns, for all rows of A.
 
     Parameters
     ----------
-    what : SmallMatmulSlices
-        Its inner dimension is the kernel's last argument, a long long.
+    spec : SmallMatmulSlices
+        The inner dimension is the kernel's last argument, a long long.
     dtype : str
         In C.
     vector : int
-        How many columns are read at once; it divides their number.
+        Number of columns loaded at once; must divide the number of columns.
     name : str
     """
     padded = -(-spec.rows // 4) * 4
@@ -159,7 +159,7 @@ extern "C" __global__ void {name}(
 
 
 def slices_grid(spec: SmallMatmulSlices, vector: int) -> tuple[int, int, int]:
-    """Return blocks in both directions, and threads of each, of `slices_kernel`."""
+    """Return the numbers of blocks in both directions and of threads per block."""
     wanted = -(-spec.columns // vector)
     threads = min(-(-wanted // 32) * 32, 256)
     return -(-spec.inner // spec.slice), -(-wanted // threads), threads

@@ -1,9 +1,9 @@
-"""Products with a long inner dimension and a small result, cut into several side by side.
+"""Products with a long inner dimension and a small result, split into parts (split-K).
 
-A GPU's library deals the result out to its processors, tile by tile, and each goes through the
-whole inner dimension alone: with few tiles most of them are idle. So the inner dimension is cut
-into parts, whose products are made at once and added up after. (On an H200, (10, 784) times
-(784, 128) takes 52 us whole and 3 us in 28 parts.)
+cuBLAS assigns the result to the processors, tile by tile, and each computes the whole inner
+dimension: with few tiles most processors are idle. So the inner dimension is split into parts,
+whose products are computed in parallel and then summed. (On an H200, (10, 784) times (784, 128)
+takes 52 us whole and 3 us in 28 parts.)
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from mnn_gpu.compiler.cuda_graphs.kernels import SmallMatmulRows, SmallMatmulSli
 NDArray: TypeAlias = npt.NDArray[Any]
 
 TILE = 64
-"""Rows and columns of the result that one processor makes at a time, more or less."""
+"""Approximate number of rows and columns of the result that one processor computes."""
 FEW_TILES = 16
 SOME_TILES = 64
 TILES = 160
-"""Of all parts together: about as many as a large GPU has processors."""
+"""Of all parts together: about the number of processors of a large GPU."""
 LEAST = 96
-"""Inner dimension that is worth cutting."""
+"""Shortest inner dimension worth splitting."""
 SHORTEST = 28
-"""Inner dimension of a part."""
+"""Minimum inner dimension of a part."""
 LONGEST = 400
-"""Parts are no longer than that, however many that makes."""
+"""Maximum inner dimension of a part, whatever their number."""
 LONG = 512
-"""With so long an inner dimension it pays for some tiles too, not for few alone."""
+"""From this inner dimension on, SOME_TILES is the limit instead of FEW_TILES."""
 MOST, MOST_OF_FEW = 16, 32
-"""Parts, unless they would be longer than LONGEST; the second where results are FEW."""
+"""Number of parts, unless they would exceed LONGEST; the second for results of FEW entries."""
 FEW = 512
 
 
 FEW_ROWS = 16
-"""So many rows are few enough for kernels of their own, see `cuda_thin`."""
+"""Maximum number of rows for special kernels, see `small_matmul_kernels`."""
 MANY = 4096
-"""Columns, or rows, of the large operand from which on these are better."""
+"""Minimum number of columns, or rows, of the large operand for these kernels."""
 LONG_ROWS = 256
 SHARED_MEMORY = 40 << 10
-"""Bytes of a block."""
+"""Bytes per block."""
 SLICE = 96
-"""Of 41,000 rows: three slices for each of a large GPU's processors."""
+"""For 41,000 rows: three slices per processor of a large GPU."""
 
 
 def small_matmul_of(A: NDArray, B: NDArray) -> SmallMatmulRows | SmallMatmulSlices | None:
-    """Return the product of few rows that this is, None if it is none or better cut."""
+    """Return the product as one with few rows, None if it is not, or better split."""
     (rows, inner), columns = A.shape, B.shape[1]
     if rows > FEW_ROWS or not A.flags.c_contiguous or A.dtype.kind != "f":
         return None
@@ -62,7 +62,7 @@ def small_matmul_of(A: NDArray, B: NDArray) -> SmallMatmulRows | SmallMatmulSlic
 
 
 def parts_of(rows: int, inner: int, columns: int) -> int:
-    """Return into how many parts (rows, inner) times (inner, columns) is cut, 1 for none."""
+    """Return the number of parts for (rows, inner) times (inner, columns), 1 for no split."""
     tiles = -(-rows // TILE) * -(-columns // TILE)
     if tiles > (SOME_TILES if inner >= LONG else FEW_TILES):
         return 1

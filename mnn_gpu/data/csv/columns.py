@@ -1,4 +1,4 @@
-"""What the first lines of a CSV file show: how it is written, and its columns."""
+"""The layout of a CSV file, from its first lines: dialect, header and columns."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from mnn_gpu.data.untrusted_files import KIND_CURE, READ_ERRORS, explain_os_erro
 from mnn_gpu.errors import DataError
 
 FEW = 12
-"""Rows that are looked at for columns that count up."""
+"""Number of rows that are examined for columns that count up."""
 MISSING = ("", "NA", "N/A", "?", "-", "null", "None")
-"""Cells that stand for no value, and are no names of columns."""
+"""Cells that represent missing values, and are not column names."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a CSV file is written, and its columns.
+    """The layout of a CSV file.
 
     Attributes
     ----------
     columns : Columns
     header : bool
-        Whether the first line that is not blank is none of the rows.
+        Whether the first nonblank line is a header.
     first : list of str
-        The cells of the line after it; empty if there is none.
+        The cells of the next line; empty if there is none.
     dialect : Dialect
     """
 
@@ -62,23 +62,23 @@ class Layout:
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the columns of pixels."""
+        """The names of the pixel columns."""
         return self.columns.feature_names
 
     @property
     def label_name(self) -> str | None:
-        """The name of the label's column."""
+        """The name of the label column."""
         return self.columns.label_name
 
     @property
     def label_at(self) -> int | None:
-        """Which of them is the label."""
+        """The position of the label column."""
         return self.columns.label_at
 
     def parted(
         self, cells: npt.NDArray[np.uint8]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64] | None]:
-        """Return pixels and labels of rows of all columns."""
+        """Return pixels and labels, given rows with all columns."""
         at, columns = self.label_at, self.columns
         y = None if at is None else cells[:, at].astype(np.int64)
         if not columns.is_plain:
@@ -95,15 +95,15 @@ def csv_layout(
     features: int | None = None,
     keep_columns: bool = False,
 ) -> Layout:
-    """Look at the first lines of a CSV file (see `csv.read_csv`).
+    """Determine the layout of a CSV file from its first lines (see `csv.read_csv`).
 
-    Without a header line there is a label if one is wanted, or if a row has more cells than
-    ``features``.
+    A file without a header line has a label if one is required, or if a row has more cells
+    than ``features``.
 
     Raises
     ------
     DataError, UnicodeDecodeError, csv.Error, OSError
-        The latter are for `csv_errors`.
+        The latter three are handled by `csv_errors`.
     """
     with open_text(path) as file:
         dialect = dialect_of(list(islice(lines(file, path), FEW)))
@@ -114,7 +114,7 @@ def csv_layout(
     numbered = _counts_from_0(first)
     body = rows[1:] if header or numbered else rows
     if header and _has_row_names(first, body):
-        first = ["", *first]  # As R's write.table leaves out the name of the row names.
+        first = ["", *first]  # R's write.table writes no name for the row names.
     names = first if header or numbered else [f"column {i + 1}" for i in range(len(first))]
     if header and labelled and label_column is None and not has_label_name(names):
         more = _first_rows(path, dialect, MANY)[1:]
@@ -139,25 +139,25 @@ def csv_layout(
 
 
 def _check_no_page(path: Path, text: str) -> None:
-    """Check that a file is not what a server sent in its place."""
+    """Check that a file is not a web page or a pointer of Git LFS."""
     begin = text.lstrip().lower()
     if begin.startswith(("<!doctype", "<html", "<?xml")):
         raise DataError(
             f"{path} is a web page, not a CSV file.",
-            "Download the file itself; the server may want a login first.",
+            "Download the file itself; the server may require a login first.",
         )
     if begin.startswith("version https://git-lfs"):
         raise DataError(f"{path} is a pointer of Git LFS, not the file.", "Run: git lfs pull")
 
 
 def open_rows(path: Path, dialect: Dialect) -> IO[str]:
-    """Open a CSV file as text whose cells lie between commas, as `csv` wants it."""
+    """Open a CSV file as text with commas between cells, as `csv` requires it."""
     return io.TextIOWrapper(open_cells(path, dialect), encoding="utf-8-sig", newline="")
 
 
 @contextmanager
 def csv_errors(path: Path) -> Iterator[None]:
-    """Turn what reading a CSV file raises into a DataError."""
+    """Turn exceptions from reading a CSV file into a DataError."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -167,7 +167,7 @@ def csv_errors(path: Path) -> Iterator[None]:
         ) from error
     except csv.Error as error:
         raise DataError(
-            f"{path} is not a CSV file ({error}).", "Separate cells by commas."
+            f"{path} is not a CSV file ({error}).", "Separate cells with commas."
         ) from error
     except READ_ERRORS as error:
         raise explain_os_error(error, path) from error
@@ -183,16 +183,16 @@ def _first_rows(path: Path, dialect: Dialect, count: int) -> list[list[str]]:
 
 
 def _has_row_names(header: list[str], body: list[list[str]]) -> bool:
-    """Whether every row begins with its number, which has no name in the header."""
+    """Return whether every row begins with its number, which has no name in the header."""
     counted = [row[0] for row in body] == [str(i) for i in range(1, len(body) + 1)]
     return len(body) > 1 and counted and all(len(row) == len(header) + 1 for row in body)
 
 
 def _is_header(first: list[str], second: list[str]) -> bool:
-    """Return whether the first line has a text that is no cell of a row.
+    """Return whether the first line has a text that cannot be a value.
 
-    Texts in a row of numbers are names of classes where the second line has texts there too,
-    unless the numbers are those of columns.
+    Texts in a row of numbers are class names if the second line has texts in the same places,
+    unless the numbers are column numbers.
     """
     texts = [i for i, cell in enumerate(first) if not is_number(cell)]
     if not texts or len(second) != len(first):
@@ -203,5 +203,5 @@ def _is_header(first: list[str], second: list[str]) -> bool:
 
 
 def _counts_from_0(cells: list[str]) -> bool:
-    """Return whether these are pandas' names of columns: real pixels hardly count up from 0."""
+    """Return whether these are pandas' default column names: pixels hardly count up from 0."""
     return len(cells) > 2 and cells == [str(i) for i in range(len(cells))]

@@ -1,4 +1,4 @@
-"""Why a CSV file was refused: the first cell that is wrong, by row and column."""
+"""Finding the first invalid cell of a CSV file that could not be read, by line and column."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mnn_gpu.errors import DataError
 PIXEL_CURE = "Pixels in a CSV file are whole numbers from 0 to 255."
 FRACTION_CURE = "Pixels are fractions from 0 to 1, all of them."
 GOOD = frozenset(map(str, range(256)))
-"""What is right as a pixel and as a label, and is looked at no further."""
+"""Common valid values of pixels and labels, which need no further check."""
 
 
 def find_fault(
     path: Path, layout: Layout, fractions: bool = False, class_names: bool = False
 ) -> DataError:
-    """Read the file again, slowly, and name what is wrong first.
+    """Read the file again, slowly, and return the first error.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ def find_fault(
     fractions : bool
         Whether pixels are fractions from 0 to 1, instead of whole numbers.
     class_names : bool
-        Whether labels are any text but an empty one.
+        Whether labels may be any nonempty text.
 
     Returns
     -------
     DataError
-        Rows are counted as an editor counts lines, from 1, the header included.
+        Lines are counted as in an editor, from 1, including the header.
     """
     pixel_fault = _fraction_fault if fractions else _pixel_fault
     pixel_cure = FRACTION_CURE if fractions else PIXEL_CURE
@@ -54,9 +54,9 @@ def find_fault(
                 where = f"{path}, line {reader.line_num}"
                 if len(row) != len(names):
                     return DataError(
-                        f"{where}: {len(row)} cells, where the file starts with {len(names)}.",
-                        "Every row needs the same columns; the file may be cut off or not "
-                        "separated by commas.",
+                        f"{where}: {len(row)} cells, but the first line has {len(names)}.",
+                        "Every row needs the same columns; the file may be truncated, or its "
+                        "cells may not be separated by commas.",
                     )
                 for column, cell in enumerate(row):
                     if column not in read:

@@ -1,4 +1,4 @@
-"""CSV files with other separators and comments, as lines of cells between commas."""
+"""CSV files with other separators and comments, converted to comma-separated lines."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ EDGES = re.compile(rb"^[ \t]+|[ \t]+(?=\r?$)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Dialect:
-    r"""How a CSV file is written.
+    r"""The format of a CSV file.
 
     Attributes
     ----------
     separator : {",", ";", "\t", " "}
-        A blank: any number of blanks.
+        A blank stands for any number of blanks.
     comments : bool
-        Whether lines that begin with # and a first line ``sep=,`` are no rows.
+        Whether lines that begin with # and a first line ``sep=,`` are skipped.
     """
 
     separator: str = ","
@@ -36,7 +36,7 @@ class Dialect:
 
 
 def dialect_of(lines: Sequence[str]) -> Dialect:
-    """Return the dialect that the first lines of a file show."""
+    """Return the dialect of a file, given its first lines."""
     rows = [line.strip("\r\n") for line in lines]
     rows = [row for row in rows if row.strip()]
     declared = re.fullmatch(r'"?sep=(.)"?', rows[0]) if rows else None
@@ -47,7 +47,7 @@ def dialect_of(lines: Sequence[str]) -> Dialect:
 
 
 def open_cells(path: Path, dialect: Dialect) -> IO[bytes]:
-    """Open a CSV file as one whose cells lie between commas, with as many lines."""
+    """Open a CSV file with its cells converted to comma-separated; lines keep their numbers."""
     file = open_binary(path)
     if dialect == Dialect():
         return file
@@ -104,6 +104,6 @@ def _separator(rows: Sequence[str]) -> str:
         if separator in rows[0]:
             return separator
     first, *rest = (len(row.split()) for row in rows)
-    # R's write.table gives row names, but no name to them.
+    # R's write.table writes row names without a name in the header.
     regular = not rest or (len(set(rest)) == 1 and rest[0] in (first, first + 1))
     return " " if first > 1 and regular else ","

@@ -1,8 +1,8 @@
-"""The common CSV file of pixels, read fast: nothing but whole numbers from 0 to 255.
+"""A fast parser for the common kind of CSV file: only whole numbers from 0 to 255.
 
-NumPy works through blocks of bytes, every byte of a block at once, in several threads.
-What is not of this kind (a quote, a blank, a fraction, a missing cell, a damaged line) is
-left to pandas: this reader says None and names no fault.
+It processes blocks of bytes with vectorized NumPy operations, in several threads. Anything
+else (a quote, a blank, a fraction, a missing cell, a damaged line) is left to pandas: this
+parser then returns None and does not locate errors.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from mnn_gpu.utils.threads import available_cores
 Bytes = npt.NDArray[np.uint8]
 
 BLOCK = 1 << 19
-"""Half a megabyte and what is made of it stay in the L2 cache."""
+"""Half a megabyte and its intermediate arrays fit in the L2 cache."""
 
 MOST_THREADS = 8
 COMMA, NEWLINE, ZERO = b",\n0"
 
 
 class EndlessLineError(ValueError):
-    """A line that is too long for a row."""
+    """A line that is too long to be a row."""
 
 
 def read_digits(
     path: Path, columns: int, header: bool, opened: Callable[[Path], IO[bytes]] = open_binary
 ) -> Bytes | None:
-    """Return the numbers of a CSV file, (rows, columns), or None if it is not that simple.
+    """Return the numbers in a CSV file, (rows, columns), or None if it has anything else.
 
     Parameters
     ----------
     path : Path
-        Unpacked if it ends in .gz.
+        Decompressed if it ends in .gz.
     columns : int
-        How many numbers a line has.
+        Numbers per line.
     header : bool
-        Whether the first line is none of them.
+        Whether the first line is a header.
     opened : callable
         Opens the file.
     """
@@ -69,27 +69,27 @@ def read_digits(
 
 
 def numbers(block: bytes, columns: int) -> Bytes | None:
-    """Return the numbers of whole lines, (lines, columns), or None if any is not simple.
+    """Return the numbers in complete lines, (lines, columns), or None if there is anything else.
 
     Parameters
     ----------
     block : bytes
-        Ends with a newline (or with a carriage return and one).
+        Must end with a newline, optionally after a carriage return.
     columns : int
     """
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n")
     text = np.frombuffer(block, np.uint8)
-    units = text - np.uint8(ZERO)  # Anything but a digit is above 9 in bytes.
-    is_digit = (units < 10).view(np.uint8)  # 0 or 1, to be multiplied without a cast.
+    units = text - np.uint8(ZERO)  # Other characters than digits wrap to above 9.
+    is_digit = (units < 10).view(np.uint8)  # 0 or 1, for multiplication without a cast.
     ends = np.flatnonzero(is_digit[:-1] > is_digit[1:])
-    # As many ends of numbers as there are other bytes: each of them follows a number.
+    # There are as many ends of numbers as other characters: each of these follows a number.
     if ends.size % columns or ends.size != text.size - np.count_nonzero(is_digit):
         return None
     separators = text.take(ends + 1).reshape(-1, columns)
     if (separators[:, :-1] != COMMA).any() or (separators[:, -1] != NEWLINE).any():
         return None
-    # From here on, entry p of each array is about the number that would end at p.
+    # From here on, entry p of each array refers to the number that would end at p.
     units *= is_digit
     has_tens = is_digit[1:] & is_digit[:-1]
     if (has_tens[2:] & has_tens[:-2]).any():  # Four digits.
@@ -105,7 +105,7 @@ def numbers(block: bytes, columns: int) -> Bytes | None:
 
 
 def is_plain_header(line: bytes, columns: int) -> bool:
-    """Return whether these bytes are the line that `csv` and pandas take for the header."""
+    """Return whether these bytes are the line that `csv` and pandas would read as the header."""
     text = line.removesuffix(b"\n").removesuffix(b"\r").removeprefix(BOM_UTF8)
     quoted_or_more_lines = b'"' in text or b"\r" in text
     return bool(text.strip()) and not quoted_or_more_lines and text.count(b",") == columns - 1
@@ -118,7 +118,7 @@ def _keep(part: Bytes | None, parts: list[Bytes]) -> bool:
 
 
 def line_blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield runs of whole lines.
+    """Yield blocks of complete lines.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def line_blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _joined(parts: list[Bytes], columns: int) -> Bytes:
-    """Join the parts, giving each free as it is copied."""
+    """Join the parts, freeing each one after it is copied."""
     whole = np.empty((sum(map(len, parts)), columns), np.uint8)
     stop = len(whole)
     while parts:

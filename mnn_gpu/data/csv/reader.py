@@ -1,8 +1,7 @@
-"""CSV files such as Kaggle's train.csv and test.csv.
+"""Reading CSV files such as Kaggle's train.csv and test.csv.
 
-The common kind is read by `csv_digits`, any other by pandas. pandas refuses a bad one;
-why it refused is then found out by `csv_fault`, which reads the file again, slowly, to
-name the row and the column.
+The common kind is read by `fast_parser`, any other by pandas. If pandas cannot read a file,
+`diagnose` reads it again, slowly, to find the line and the column of the error.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from mnn_gpu.errors import DataError
 CsvRows: TypeAlias = tuple[npt.NDArray[np.float64], npt.NDArray[Any] | None]
 
 NUL = b"\0"
-"""Of which a crash leaves many in a file; below version 3 pandas ends a number there."""
+"""A crash can leave many of them in a file; pandas before version 3 ends a number there."""
 
 MOST_COLUMNS = 1 << 18
-"""That pandas is given: it takes seconds for them."""
+"""Largest number of columns passed to pandas, which takes seconds for them."""
 
 
 def read_csv(
@@ -48,23 +47,23 @@ def read_csv(
     Parameters
     ----------
     path : Path
-        Compressed if it ends in .gz.
+        Compressed with gzip if it ends in .gz.
     label_column : str or int, optional
         A name, first, last, or a position from 0, negative from the end. Default: the column
-        called label, class, target, digit or y; in a file without a header line, the first
-        or the last, if the first rows decide it.
+        named label, class, target, digit or y; in a file without a header line, the first
+        or the last, if the first rows determine it.
     labelled : bool
-        Whether labels are wanted; without, their absence is no error.
+        Whether labels are required.
     features : int, optional
-        How many pixels a row has, if known: in a file without a header line that says
-        whether there is a label.
+        Number of pixels per row, if known: it determines whether a file without a header
+        line has a label.
     keep_columns : bool
         Whether columns that number rows are pixels too (see `columns.choose`).
 
     Raises
     ------
     DataError
-        Naming file, row and column where there is one.
+        The message names file, line and column, if known.
     """
     with csv_errors(path):
         return _read(path, csv_layout(path, label_column, labelled, features, keep_columns))
@@ -74,10 +73,10 @@ def _read(path: Path, layout: Layout) -> Dataset:
     names = layout.names
     cells = [cell.strip().lower() for i, cell in enumerate(layout.first) if i != layout.label_at]
     if "true" in cells or "false" in cells:
-        # pandas would take a column of these for 1 and 0.
+        # pandas would convert a column of these to 1 and 0.
         raise find_fault(path, layout)
     if len(layout.first) > len(names):
-        # It would overlook an empty cell too many, if all lines have one.
+        # pandas would ignore an empty cell at the end of all lines.
         raise find_fault(path, layout)
     opened = partial(open_cells, dialect=layout.dialect)
     digits = read_digits(path, len(names), layout.header, opened)
@@ -114,19 +113,19 @@ def _pandas_rows(path: Path, layout: Layout, text: bool) -> CsvRows | None:
     try:
         y = checked_labels(rows[1], len(rows[0]), str(path))
     except DataError:
-        return None  # `find_fault` names the line.
+        return None  # `find_fault` locates the error.
     return (rows[0], y) if y.dtype.kind == "U" else None
 
 
 def has_class_names(layout: Layout) -> bool:
-    """Return whether the first row has a class's name for a label."""
+    """Return whether the label in the first row is a class name."""
     at = layout.label_at
     cell = layout.first[at].strip() if at is not None and at < len(layout.first) else ""
     return bool(cell) and not is_number(cell)
 
 
 def check_columns(path: Path, layout: Layout) -> None:
-    """See that pandas is not given too many columns.
+    """Check that the number of columns is acceptable for pandas.
 
     Raises
     ------
@@ -143,20 +142,20 @@ def check_columns(path: Path, layout: Layout) -> None:
 def pandas_cells(
     file: IO[bytes], columns: Columns, header: bool, text: bool = False
 ) -> CsvRows | None:
-    """Read numbers with pandas; None if one of them is not a number or a label is no class.
+    """Read numbers with pandas; None if a cell is not a number or a label is not a class.
 
-    pandas reads everything as float64, since before version 3.1 it wraps what does not fit
+    All cells are read as float64, since pandas before version 3.1 wraps values that exceed
     an integer type (300 becomes 44). The caller checks the range of the pixels.
 
     Parameters
     ----------
     file : binary file
     columns : Columns
-        The label is a whole number from 0 up; columns that are left out hold anything.
+        The label is a non-negative whole number; columns that are left out may hold anything.
     header : bool
-        Whether the first line is none of the rows.
+        Whether the first line is a header.
     text : bool
-        Whether labels are read as text, whatever they are.
+        Whether labels are read as text.
 
     Returns
     -------
@@ -165,7 +164,7 @@ def pandas_cells(
     """
     import pandas as pd
 
-    # Positions instead of names: names may repeat, and pandas then renames them.
+    # By position: names may repeat, and pandas then renames them.
     numbers = list(range(len(columns.names)))
     label_at = columns.label_at
     dtypes: dict[int, Any] = dict.fromkeys(numbers, str)
@@ -174,7 +173,7 @@ def pandas_cells(
         dtypes[label_at] = str if text else np.float64
     try:
         with warnings.catch_warnings():
-            # To pandas a row longer than the header and an infinity are only warnings.
+            # For pandas, a row longer than the header and an infinity are only warnings.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             warnings.simplefilter("error", RuntimeWarning)
             frame = pd.read_csv(

@@ -1,7 +1,7 @@
 """A CSV file of any length, some rows at a time, in one pass and in bounded memory.
 
-Runs of whole lines go through `csv_digits` in several threads; a run that is not of its
-simple kind goes to pandas, alone. What is wrong is found by reading the file again.
+Blocks of complete lines are parsed by `fast_parser` in several threads; blocks that it does not
+support are parsed by pandas, in one thread. To locate errors the file is read again.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from mnn_gpu.errors import DataError
 from mnn_gpu.utils.threads import available_cores
 
 TRUTH = re.compile(rb"true|false", re.IGNORECASE)
-"""pandas would take a column of these for 1 and 0."""
+"""pandas would convert a column of these to 1 and 0."""
 
 EMPTY_AT_END = re.compile(rb",[ \t]*\r?$", re.MULTILINE)
-"""pandas would overlook an empty cell too many, if all lines it is given have one."""
+"""pandas would ignore an empty cell at the end of all lines that it is given."""
 
 ODD = 1 << 23
-"""Bytes, about, that pandas is given at once: it takes milliseconds for the columns alone."""
+"""Approximate bytes passed to pandas at once: it takes milliseconds per call for the columns."""
 
 
 def csv_pieces(path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> Iterator[Piece]:
@@ -47,15 +47,15 @@ def csv_pieces(path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> Itera
     Parameters
     ----------
     path : Path
-        Unpacked if it ends in .gz.
+        Decompressed if it ends in .gz.
     layout : Layout
     dtype : uint8, float32 or None
-        Of the pixels; None: uint8 if the first rows are whole numbers from 0 to 255.
+        Type of the pixels; None: uint8 if the first rows are whole numbers from 0 to 255.
 
     Raises
     ------
     DataError
-        Naming line and column.
+        The message names line and column.
     """
     reader = _Reader(path, layout, dtype)
     odd: list[bytes] = []
@@ -77,7 +77,7 @@ def csv_pieces(path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> Itera
 def _in_order(
     function: Callable[[bytes], Piece | None], blocks: Iterator[bytes]
 ) -> Iterator[tuple[bytes, Piece | None]]:
-    """Yield each block and what the function, in several threads, makes of it."""
+    """Yield each block and the function's result for it, computed in several threads."""
     threads = min(available_cores(), MOST_THREADS)
     waiting: deque[tuple[bytes, Future[Piece | None]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -92,26 +92,26 @@ def _in_order(
 
 
 class _Reader:
-    """Makes pieces of runs of lines; the first one decides the type of the pixels."""
+    """Converts blocks of lines to pieces; the first one determines the type of the pixels."""
 
     def __init__(self, path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> None:
         self.path, self.layout = path, layout
         self.dtype = None if dtype is None else np.dtype(dtype)
 
     def simple(self, block: bytes) -> Piece | None:
-        """Return rows of whole numbers from 0 to 255; in any thread."""
+        """Return rows of whole numbers from 0 to 255; may be called from any thread."""
         cells = numbers(block, len(self.layout.names))
         return None if cells is None else self.layout.parted(cells)
 
     def odd(self, text: bytes) -> Piece:
-        """Return rows that are not simple; in one thread, since warnings become errors."""
+        """Parse other rows; from one thread only, since it turns warnings into errors."""
         read = self._by_pandas(text)
         if read is None:
             raise self._fault()
         return self.of_kind(read)
 
     def of_kind(self, piece: Piece) -> Piece:
-        """Return rows as the type that the pixels have."""
+        """Return rows with the type of the pixels."""
         X, y = piece
         if self.dtype is None and len(X):
             self.dtype = np.dtype(np.uint8 if X.dtype == np.uint8 else np.float32)
@@ -151,7 +151,7 @@ def _line_blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
 
 
 def _skip_header(file: IO[bytes], path: Path) -> None:
-    """Read on until after the line that `csv` takes for the header, which may be several."""
+    """Read past the line that `csv` takes as the header, which may span several lines."""
     next((row for row in csv.reader(_decoded(file, path)) if row), None)
 
 
@@ -160,8 +160,8 @@ def _decoded(file: IO[bytes], path: Path) -> Iterator[str]:
     while line := file.readline(MOST_LINE):
         if b"\r" in line.rstrip(b"\r\n"):
             raise DataError(
-                f"{path} ends its lines with carriage returns alone.",
-                "Save it with line feeds, as all systems write text today.",
+                f"{path} ends its lines with carriage returns only.",
+                "Save it with line feeds, as all current systems write text.",
             )
         yield line.decode(encoding)
         encoding = "utf-8"

@@ -1,1 +1,1 @@
-"""Folders of .npy files with an index, which data are converted to."""
+"""Folders of .npy files with an index, written by `convert`."""

@@ -1,4 +1,4 @@
-"""The index of a folder that `mnn-gpu convert` wrote: what its files hold."""
+"""The index of a folder written by `mnn-gpu convert`, which describes its files."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ VERSION = 1
 CURE = "Convert the data again with mnn-gpu convert, or copy the whole folder again."
 MOST_FILES = 100_000
 MOST_INDEX = 1 << 25
-"""Bytes: those of the most files, classes and names that an index may have are fewer."""
+"""Bytes: more than an index with the largest number of files, classes and names has."""
 MOST_NUMBER = 1 << 53
 
 
 @dataclass(frozen=True)
 class Index:
-    """What `index.json` says; no path is in it: the files are named by their numbers.
+    """The content of `index.json`. It contains no paths: the files are numbered.
 
     Attributes
     ----------
     rows, features : int
     dtype : "uint8" or "float32"
-        Of the images.
+        The type of the images.
     labelled : bool
     image_shape : (height, width) or None
     classes : tuple of (label, rows)
         Sorted; empty if there are no labels.
     files : tuple of int
-        The rows of each file.
+        Number of rows in each file.
     digest : str
-        Of all pixels and labels, made while they were written.
+        Digest of all pixels and labels, computed when they were written.
     largest : int or None
-        The largest byte; None of fractions, and in folders of earlier versions.
+        The largest integer pixel; None for fractions, and in folders of earlier versions.
     feature_names : tuple of str or None
-        The names of the columns of a table; None in folders of earlier versions.
+        The column names of a table; None in folders of earlier versions.
     """
 
     rows: int
@@ -70,12 +70,12 @@ def images_name(number: int) -> str:
 
 
 def labels_name(number: int) -> str:
-    """Return the name of the file of the same rows' labels, int64."""
+    """Return the name of the file with the labels of the same rows, int64."""
     return f"labels-{number:05d}.npy"
 
 
 def is_converted(path: Path) -> bool:
-    """Return whether this is a folder that a conversion has finished, whole or damaged."""
+    """Return whether this is a folder of a finished conversion, even if damaged."""
     try:
         if not (path / INDEX).is_file():
             return False
@@ -91,7 +91,7 @@ def read_index(folder: Path) -> Index:
     Raises
     ------
     DataError
-        If it is missing, damaged, of another version, or contradicts itself.
+        If it is missing, damaged, inconsistent or of another version.
     """
     path = folder / INDEX
     if is_folder(path):
@@ -109,9 +109,9 @@ def read_index(folder: Path) -> Index:
 
 def _index(said: Any) -> Index:
     if not isinstance(said, dict) or said.get("format") != FORMAT:
-        raise ValueError("it is of another format")
+        raise ValueError("it has another format")
     if said.get("version") != VERSION:
-        raise ValueError(f"it is of version {said.get('version')!r:.20}, not {VERSION}")
+        raise ValueError(f"its version is {said.get('version')!r:.20}, not {VERSION}")
     files = tuple(_whole("files", rows, 1) for rows in said["files"])
     classes = tuple((_whole("label", a, 0), _whole("count", b, 1)) for a, b in said["classes"])
     index = Index(
@@ -144,7 +144,7 @@ def _shape(said: Any) -> tuple[int, int] | None:
 
 
 def _check(index: Index) -> None:
-    """See that what the index says fits together."""
+    """Check that the values in the index are consistent."""
     labels = [label for label, _ in index.classes]
     faults = {
         "dtype": index.dtype not in KINDS,
@@ -162,5 +162,5 @@ def _check(index: Index) -> None:
     }
     for name, wrong in faults.items():
         if wrong:
-            raise ValueError(f"its {name} cannot be")
+            raise ValueError(f"its {name} is not valid")
     int(index.digest, 16)

@@ -1,4 +1,4 @@
-"""A NumPy file that grows: its number of rows is known when it is closed."""
+"""A NumPy file that is written row by row; its number of rows is known when it is closed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PART = ".part"
 
 
 class NpyWriter:
-    """One array, written row by row beside its place and renamed when it is whole.
+    """Writes one array row by row to a temporary file, which is renamed when complete.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class NpyWriter:
         self.rows += len(rows)
 
     def close(self) -> int:
-        """Set the number of rows, flush to the disk, rename; return the file's bytes."""
+        """Set the number of rows, flush to disk, rename; return the size of the file in bytes."""
         size = self._file.tell()
         self._file.seek(0)
         self._write_header()
@@ -53,12 +53,12 @@ class NpyWriter:
         return size
 
     def abandon(self) -> None:
-        """Close the file as it is, with or without what is left to write."""
+        """Close the file without finishing it."""
         with suppress(OSError):
             self._file.close()
 
     def _write_header(self) -> None:
-        # NumPy leaves room in it for any number of rows, so that all are of one length.
+        # NumPy pads the header, so its length does not depend on the number of rows.
         np.lib.format.write_array_header_1_0(
             self._file,
             {

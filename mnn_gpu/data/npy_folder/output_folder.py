@@ -1,4 +1,4 @@
-"""The folder that a conversion writes to: held while it runs, cleared where it fails."""
+"""The output folder of a conversion: locked while it runs, cleared if it fails."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ OURS = re.compile(rf"(images|labels)-\d{{5,}}\.npy(\.part)?|\.{re.escape(INDEX)}
 
 @contextmanager
 def output_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder to write converted data to.
+    """Lock a folder to write converted data to.
 
-    A process that is killed leaves files without an index, which are not taken for data; the
-    lock that lies beside them tells the next conversion that it may begin anew. Where the
-    body raises, what it wrote is removed.
+    A process that is killed leaves files without an index, which are not accepted as data; the
+    lock file shows the next conversion that it may start over. If the body raises, the files
+    written are removed.
 
     Parameters
     ----------
     folder : Path
-        Made if it is missing; empty, or holding an unfinished conversion.
+        Created if it is missing; must be empty, or contain an unfinished conversion.
 
     Raises
     ------
     OutputError
-        If the folder holds something else or cannot be written to.
+        If the folder contains other files or is not writable.
     UsageError
-        If another conversion writes to it.
+        If another conversion is writing to it.
     """
     with explained(folder):
         made = not folder.exists()
@@ -43,7 +43,7 @@ def output_folder(folder: Path) -> Iterator[None]:
     lock = FolderLock(folder)
     try:
         with explained(folder):
-            # What another conversion, now at its end, has written in the meantime.
+            # Remove what another conversion, just ended, has written in the meantime.
             _check_free(folder)
             _clear(folder)
             yield
@@ -63,7 +63,7 @@ def output_folder(folder: Path) -> Iterator[None]:
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Return whether a folder holds nothing but what a killed conversion left.
+    """Return whether a folder contains only what a killed conversion left.
 
     Raises
     ------
@@ -77,12 +77,12 @@ def _check_free(folder: Path) -> None:
     if any(folder.iterdir()) and not is_unfinished(folder):
         raise OutputError(
             f"{folder} is not empty.",
-            "Give a folder that is empty or not there yet, or remove what is in it.",
+            "Give a folder that is empty or does not exist, or remove its content.",
         )
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a conversion wrote, all but the lock."""
+    """Remove all files of a conversion except the lock."""
     for path in folder.iterdir():
         if OURS.fullmatch(path.name):
             path.unlink()

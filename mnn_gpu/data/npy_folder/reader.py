@@ -1,4 +1,4 @@
-"""A folder that `mnn-gpu convert` wrote, read some rows at a time."""
+"""Reading a folder written by `mnn-gpu convert`, some rows at a time."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from mnn_gpu.errors import DataError
 from mnn_gpu.storage.regular_file import open_regular
 
 BLOCK = 3 << 20
-"""Bytes of images in a block, about: enough that a disk reads them at its full speed, few
+"""Approximate bytes of images in a block: large enough for the full speed of a disk, small
 enough that a pass can mix many of them."""
 
 
 class NpyFolder(Blocks):
-    """Images and labels in NumPy files beside an index.
+    """Images and labels in NumPy files with an index.
 
-    The header and the size of each file are held against the index when the folder is
-    opened; the digest is what the index says, and is not made again. Nothing stays open, and
-    nothing is mapped: a file that is cut off under a map ends the process that looks at it.
+    The header and the size of each file are compared with the index when the folder is opened;
+    the digest is read from the index, not recomputed. No files are kept open or memory-mapped:
+    reading a mapped file after it was truncated would end the process.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class NpyFolder(Blocks):
     Raises
     ------
     DataError
-        If the index or a file is missing, damaged, or another than the index says.
+        If the index or a file is missing, damaged, or inconsistent with the other.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,18 +53,18 @@ class NpyFolder(Blocks):
         )
         self._largest, self.feature_names = index.largest, index.feature_names
         self._classes = np.array([label for label, _ in index.classes], np.int64)
-        # Where the arrays begin in their files, by the files' names.
+        # The offsets of the arrays in their files, by file name.
         self._begins: dict[str, int] = {}
         for number, rows in enumerate(index.files):
-            self._look_at(images_name(number), (rows, self.features), self.dtype)
+            self._check_file(images_name(number), (rows, self.features), self.dtype)
             if self.labelled:
-                self._look_at(labels_name(number), (rows,), np.dtype(np.int64))
+                self._check_file(labels_name(number), (rows,), np.dtype(np.int64))
         self._firsts = np.cumsum([0, *index.files])
         self.bounds = _bounds(index.files, self.features * self.dtype.itemsize)
 
     @property
     def classes(self) -> npt.NDArray[np.int64]:
-        """The distinct labels of all rows, sorted; empty where there are none."""
+        """The distinct labels of all rows, sorted; empty without labels."""
         return self._classes
 
     @property
@@ -98,8 +98,8 @@ class NpyFolder(Blocks):
             )
         return y
 
-    def _look_at(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        """See, before anything is read, that a file holds the array that the index says."""
+    def _check_file(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Check that a file has the size and header of the array that the index describes."""
         path = self.folder / name
         if is_folder(path):
             raise DataError(f"{path} is a folder, not a NumPy file.", CURE)
@@ -110,14 +110,14 @@ class NpyFolder(Blocks):
         except OSError as error:
             raise explain_os_error(error, path) from error
         except Exception as error:
-            # NumPy's header parser raises almost anything.
-            raise DataError(f"{path} is not what the index says ({error}).", CURE) from error
+            # NumPy's header parser raises almost any exception.
+            raise DataError(f"{path} does not match the index ({error}).", CURE) from error
         self._begins[name] = begin
         if size != (expected := begin + math.prod(shape) * dtype.itemsize):
-            raise DataError(f"{path} has {size:,} bytes, and not {expected:,}.", CURE)
+            raise DataError(f"{path} has {size:,} bytes instead of {expected:,}.", CURE)
 
     def _rows(self, name: str, at: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-        """Read rows of a file, from row ``at`` on."""
+        """Read rows of a file, starting at row ``at``."""
         path, array = self.folder / name, np.empty(shape, dtype)
         try:
             with open_regular(path, buffering=0) as file:
@@ -126,18 +126,18 @@ class NpyFolder(Blocks):
         except OSError as error:
             raise explain_os_error(error, path) from error
         except EOFError as error:
-            raise DataError(f"{path} is shorter than it was.", CURE) from error
+            raise DataError(f"{path} has been truncated.", CURE) from error
         return array
 
 
 def read_folder(folder: Path, labelled: bool = True) -> Dataset:
-    """Read all of a converted folder into memory.
+    """Read a converted folder into memory.
 
     Parameters
     ----------
     folder : Path
     labelled : bool
-        Whether labels are wanted; without, their absence is no error.
+        Whether labels are required.
 
     Raises
     ------
@@ -159,19 +159,19 @@ def read_folder(folder: Path, labelled: bool = True) -> Dataset:
 
 
 def _begin(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """Read a header, see that it is of such an array in C order, and return where that begins."""
+    """Read a header, check that it describes the given C-ordered array; return the data offset."""
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
         raise ValueError(f"version {version} of the .npy format")
     found, fortran, kind = np.lib.format.read_array_header_1_0(file)
     if (found, kind) != (shape, dtype) or (fortran and len(shape) > 1):
-        order = " in Fortran's order" if fortran else ""
+        order = " in Fortran order" if fortran else ""
         raise ValueError(f"{kind} of shape {found}{order} instead of {dtype} of shape {shape}")
     return file.tell()
 
 
 def _fill(file: FileIO, array: npt.NDArray[Any]) -> None:
-    """Read an array; the system may hand it over in parts.
+    """Read an array, in several reads if necessary.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def _fill(file: FileIO, array: npt.NDArray[Any]) -> None:
 
 
 def _bounds(files: tuple[int, ...], row_bytes: int) -> npt.NDArray[np.int64]:
-    """Cut each file into runs of rows of about `BLOCK` bytes."""
+    """Divide each file into blocks of rows of about `BLOCK` bytes."""
     bounds, first = [np.zeros(1, np.int64)], 0
     for rows in files:
         blocks = min(rows, max(1, round(rows * row_bytes / BLOCK)))

@@ -1,4 +1,4 @@
-"""Writing a folder of NumPy files and, last of all, the index that makes it data."""
+"""Writing a folder of NumPy files and, at the end, the index that makes it valid."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.storage.atomic_write import explained, write_atomically
 
 FILE = 1 << 28
-"""Bytes of images in a file, about, if nothing else is asked for."""
+"""Approximate bytes of images in a file, by default."""
 
 
 class FolderWriter:
-    """What `mnn-gpu convert` writes, some rows at a time.
+    """Writes the output of `mnn-gpu convert`, some rows at a time.
 
     Parameters
     ----------
     folder : Path
-        An empty one, held by `output_folder`.
+        An empty folder, locked by `output_folder`.
     dtype : dtype
-        Of the images: uint8 or float32.
+        The type of the images: uint8 or float32.
     features : int
     labelled : bool
     rows_per_file : int, optional
-        Default: so many that a file of images has about 256 MB.
+        Default: the number for which a file of images has about 256 MB.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class FolderWriter:
         image_shape: tuple[int, int] | None,
         feature_names: tuple[str, ...] | None = None,
     ) -> Index:
-        """Write the last rows and the index, and return that."""
+        """Write the last rows and the index; return the index."""
         with explained(self.folder):
             self._close_files()
         index = Index(
@@ -123,9 +123,9 @@ class FolderWriter:
             writer.abandon()
 
     def _digest(self, image_shape: tuple[int, int] | None) -> str:
-        """Return what tells this data from other data, however it is cut into files."""
-        told = f"{self.rows} {self.features} {self.dtype} {image_shape}"
-        parts = [told, *(digest.hexdigest() for digest in self._digests)]
+        """Return a digest of the data that does not depend on the division into files."""
+        text = f"{self.rows} {self.features} {self.dtype} {image_shape}"
+        parts = [text, *(digest.hexdigest() for digest in self._digests)]
         return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
 
     def _count(self, y: npt.NDArray[np.int64]) -> None:
@@ -136,7 +136,7 @@ class FolderWriter:
             raise DataError(f"There are over {MOST_CLASSES:,} different labels.", LABEL_CURE)
 
     def _append(self, arrays: list[npt.NDArray[Any]]) -> None:
-        """Write rows that fit into the file that is open, or into a new one."""
+        """Write rows that fit into the current file, or into a new one."""
         if not self._open:
             self._open_files()
         for writer, array in zip(self._open, arrays, strict=True):
@@ -148,8 +148,8 @@ class FolderWriter:
         number = len(self._files)
         if number == MOST_FILES:
             raise UsageError(
-                f"{self.rows_per_file} rows a file make over {MOST_FILES:,} files.",
-                "Take more rows a file, or leave --rows-per-file out.",
+                f"{self.rows_per_file} rows per file make over {MOST_FILES:,} files.",
+                "Use more rows per file, or leave out --rows-per-file.",
             )
         images = self.folder / images_name(number)
         self._open.append(NpyWriter(images, self.dtype, (self.features,)))

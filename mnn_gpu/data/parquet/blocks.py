@@ -32,35 +32,35 @@ from mnn_gpu.storage.regular_file import open_regular
 
 SAMPLES = 16
 SAMPLE = 1 << 16
-"""Bytes: so many, from so many places, are what the digest is made of."""
+"""The digest samples this number of places, with this number of bytes each."""
 
 BUFFER = 1 << 14
-"""Bytes of each column that are read at a time: what is packed is not all in memory."""
+"""Bytes of each column that are read at a time, so that memory holds only part of a column."""
 
 
 class ParquetBlocks(Blocks):
-    """A Parquet file of a label and pixels; a block is a row group.
+    """A Parquet file of labels and pixels; a block is a row group.
 
-    A row group may have any size: its rows are unpacked some at a time, and whoever reads it
-    holds one page of each column, of a megabyte or less as most programs write them. But it is
-    gone through in its order, so that what a training mixes are its windows alone; each of its
-    shards reads it for itself; and who begins in its midst unpacks what is before. Row groups
-    of some thousand rows serve best.
+    A row group may have any size: its rows are unpacked some at a time, and reading needs
+    memory for one page of each column, usually a megabyte or less. But a row group can only be
+    read in order: a training run shuffles only within its windows, each shard reads the row
+    group separately, and reading from the middle unpacks all earlier rows. Row groups of a few
+    thousand rows are best.
 
-    Opening it reads the footer and, where pixels may be fractions, the first rows; the
-    classes are looked for when they are first asked for, in the column of labels alone.
-    Values are checked when they are read, and each read opens the file for itself.
+    Opening it reads the footer and, if pixels may be fractions, the first rows; the classes are
+    determined when first needed, from the label column only. Values are checked when they are
+    read, and each read opens the file separately.
 
     Parameters
     ----------
     path : Path
     label_column : str, optional
-        Default: the column called label, class, target, digit or y, if there is one.
+        Default: the column named label, class, target, digit or y, if there is one.
     dtype : uint8 or float32, optional
-        Of the pixels. Default: uint8 where all columns are whole numbers, or a column's
-        statistics tell of numbers above 1; else what the first rows are.
+        Type of the pixels. Default: uint8 if all columns are whole numbers, or a column's
+        statistics contain numbers above 1; else the type of the first rows.
     labelled : bool
-        Whether it is an error if there is no label.
+        Whether a missing label column is an error.
     keep_columns : bool
         As for `load_dataset`.
 
@@ -120,7 +120,7 @@ class ParquetBlocks(Blocks):
         return found
 
     def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
-        """Unpack rows of one row group (see `Blocks`), and those before them."""
+        """Unpack rows of one row group (see `Blocks`), and all rows before them."""
         first, last = self.bounds[block : block + 2].tolist()
         at = 0
         for columns in self._cells(block):
@@ -132,7 +132,7 @@ class ParquetBlocks(Blocks):
                 break
         if at < stop or first + at > last:
             raise DataError(
-                f"{self.source} promises {last - first} rows in a row group, but has {at}.",
+                f"{self.source} declares {last - first} rows in a row group, but has {at}.",
                 DAMAGE_CURE,
             )
 
@@ -162,7 +162,7 @@ class ParquetBlocks(Blocks):
                 yield from column_batches(file, len(names), [group], names)
 
     def _kind(self, schema: Any) -> npt.DTypeLike:
-        """Return what the pixels are, from their columns' types, extremes and first values."""
+        """Return the type of the pixels, from column types, statistics and first values."""
         from pyarrow import types
 
         if self._images is not None and self._images.is_encoded:
@@ -180,20 +180,20 @@ class ParquetBlocks(Blocks):
 
     @property
     def pixel_max(self) -> float:
-        """The scale of the pixels, from the file's statistics where it has them."""
+        """The scale of the pixels, from the file's statistics if available."""
         largest, is_complete = self._largest()
         is_known = self.dtype == np.uint8 and is_complete
         return scale_of(largest) if is_known else super().pixel_max
 
     def _largest(self) -> tuple[float, bool]:
-        """Return the largest pixel by the file's statistics, and whether none is missing."""
+        """Return the largest pixel in the file's statistics, and whether they are complete."""
         if self._images is not None:
             return 0.0, False
         largest, is_complete = 0.0, True
         for group in map(self._metadata.row_group, self._groups):
             for column in self._columns.pixels:
                 statistics = group.column(column).statistics
-                # Of float16 pyarrow returns the bytes.
+                # For float16 pyarrow returns bytes.
                 known = statistics is not None and statistics.has_min_max
                 if known and isinstance(statistics.max, int | float):
                     largest = max(largest, float(statistics.max))
@@ -203,7 +203,7 @@ class ParquetBlocks(Blocks):
 
 
 def _digest(path: Path, metadata: Any, columns: str) -> str:
-    """Return what tells this file from others: its size, footer, and samples of the rest."""
+    """Return a digest of the file's size, footer, and samples of the rest."""
     size = path.stat().st_size
     digest = hashlib.blake2b(f"{size} {columns}".encode(), digest_size=16)
     with open_regular(path) as file:

@@ -1,7 +1,8 @@
-"""A column of images in a Parquet file, as data hubs publish them.
+"""A column of images in a Parquet file, as published on data hubs.
 
-Either encoded images (a column of bytes, or of a struct of bytes and path, as the package datasets
-writes them), or lists of pixels: of one length, of fixed size, or nested by height and width.
+Supported are encoded images (a column of bytes, or of a struct of bytes and path, as written by
+the package datasets) and lists of pixels: of one length, of fixed size, or nested by height and
+width.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ from mnn_gpu.data.parquet.page_limits import check_pages
 from mnn_gpu.data.untrusted_files import most_unpacked
 from mnn_gpu.errors import DataError
 
-LIST_CURE = "Every row needs a list of numbers of the same length, without gaps."
+LIST_CURE = "Every row needs a list of numbers of the same length, without missing values."
 ENCODED_ROWS, TEXT_ROWS = 64, 256
-"""Rows of encoded images, and of labels as text, that are read at a time: each may be long."""
+"""Rows of encoded images, and of labels as text, per batch: each row may be long."""
 BATCH = 1 << 22
-"""Values that are unpacked at a time."""
+"""Values per batch."""
 
 
 @dataclass(frozen=True)
 class ImageColumn:
-    """A column that holds whole images.
+    """A column of images.
 
     Attributes
     ----------
     at : int
         Its position among all columns.
     is_encoded : bool
-        Whether it holds image files, not pixels.
+        Whether it contains image files rather than pixels.
     shape : tuple of int
-        Of one image, as the first row has it.
+        The shape of one image, from the first row.
     """
 
     at: int
@@ -49,7 +50,7 @@ class ImageColumn:
 
     @property
     def features(self) -> int:
-        """How many pixels an image has."""
+        """The number of pixels per image."""
         return math.prod(self.shape)
 
     @property
@@ -62,7 +63,7 @@ class ImageColumn:
     ) -> Iterator[list[npt.NDArray[Any]]]:
         """Yield the cells of all columns, some rows at a time.
 
-        That of images is (rows, features); columns that are neither it nor the label are
+        The images are (rows, features); columns that are neither images nor labels are
         (rows, 0).
         """
         wanted = [i for i in (columns.label_at, self.at) if i is not None]
@@ -89,13 +90,13 @@ class ImageColumn:
 
 
 def batch_rows(file: Any, features: int) -> int:
-    """Return how many rows of a Parquet file are read at a time."""
+    """Return the number of rows of a Parquet file to read at a time."""
     rows = max(1, BATCH // features)
     return min(rows, TEXT_ROWS) if any(is_text(field.type) for field in file.schema_arrow) else rows
 
 
 def image_column(file: Any, columns: Columns, path: Path) -> ImageColumn | None:
-    """Return the column of images of an open Parquet file; None: each column is a pixel.
+    """Return the image column of an open Parquet file; None: each column is a pixel.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def image_column(file: Any, columns: Columns, path: Path) -> ImageColumn | None:
         raise DataError(f"{path} has several columns of images: {names}.", "Keep one of them.")
     others = [columns.names[i] for i in columns.pixels if _is_number(schema.field(i).type)]
     if others:
-        warn_of_left_out(str(path), others, f"beside the images of {columns.names[found[0]]!r}")
+        warn_of_left_out(str(path), others, f"because {columns.names[found[0]]!r} has the images")
     kind = schema.field(found[0]).type
     image = ImageColumn(found[0], is_encoded=not _is_list(kind))
     group = next((i for i in range(file.num_row_groups) if _rows(file, i) > 0), None)
@@ -127,15 +128,15 @@ def image_column(file: Any, columns: Columns, path: Path) -> ImageColumn | None:
     image = replace(image, shape=shape)
     if image.features * file.metadata.num_rows > most_unpacked(path):
         raise DataError(
-            f"{path} promises {file.metadata.num_rows:,} images of {image.features:,} pixels, far "
-            "more than it should hold.",
+            f"{path} declares {file.metadata.num_rows:,} images of {image.features:,} pixels, far "
+            "more than plausible for its size.",
             "If you trust it, save it as an .npz file with numpy.savez and give that.",
         )
     return image
 
 
 def is_image(kind: Any) -> bool:
-    """Return whether a column's type is one of images."""
+    """Return whether a column's type can hold images."""
     from pyarrow import types
 
     if types.is_struct(kind):
@@ -171,7 +172,7 @@ def _rows(file: Any, group: int) -> int:
 
 
 def cells_of(column: Any) -> npt.NDArray[Any]:
-    """Return the values of a column without lists; whole numbers that fit become bytes.
+    """Return the values of a column without lists; whole numbers become uint8 if they fit.
 
     A missing number or boolean becomes NaN.
     """
@@ -185,7 +186,7 @@ def cells_of(column: Any) -> npt.NDArray[Any]:
 
 
 def is_text(kind: Any) -> bool:
-    """Return whether a column's type is text, its dictionary, if any, included."""
+    """Return whether a column's type is text, possibly dictionary-encoded."""
     from pyarrow import types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind
@@ -209,20 +210,20 @@ def _decoded(column: Any, row: int, source: str) -> npt.NDArray[Any]:
 
 
 def _listed(column: Any, source: str) -> npt.NDArray[Any]:
-    """Return a column of lists, nested or not, as an array of as many axes."""
+    """Return a column of lists, possibly nested, as an array with one axis per level."""
     shape = [len(column)]
     while _is_list(column.type):
         values = column.flatten()
         rows = len(column)
         if column.null_count or not rows or len(values) % rows:
-            raise DataError(f"{source} has lists of pixels of several lengths.", LIST_CURE)
+            raise DataError(f"{source} has lists of pixels of different lengths.", LIST_CURE)
         length = len(values) // rows
         if not length or any(n != length for n in _lengths(column)):
-            raise DataError(f"{source} has lists of pixels of several lengths.", LIST_CURE)
+            raise DataError(f"{source} has lists of pixels of different lengths.", LIST_CURE)
         shape.append(length)
         column = values
     if column.null_count:
-        raise DataError(f"{source} has lists of pixels with gaps.", LIST_CURE)
+        raise DataError(f"{source} has lists of pixels with missing values.", LIST_CURE)
     return cells_of(column).reshape(shape)
 
 

@@ -1,4 +1,4 @@
-"""What the pages of a Parquet file promise: its footer may say less than would be unpacked.
+"""Limits on the pages of a Parquet file, whose footer may declare less than is unpacked.
 
 Source: the Parquet format's `parquet.thrift` (PageHeader), in Thrift's compact protocol.
 """
@@ -12,13 +12,13 @@ from mnn_gpu.data.untrusted_files import most_unpacked
 from mnn_gpu.storage.regular_file import open_regular
 
 MOST_HEADER = 4096
-"""Bytes of a page's header: of a column of numbers it has fewer than a hundred."""
+"""Bytes of a page's header: a column of numbers has fewer than a hundred."""
 MOST_TEXT_HEADER = 1 << 14
-"""Likewise of texts and images: Arrow writes the least and the largest, of up to 4096 bytes."""
+"""The same for texts and images: Arrow stores the minimum and maximum, of up to 4096 bytes."""
 MOST_PAGE = 1 << 28
-"""Bytes that a page may unpack to, all at once; usual is one million."""
+"""Unpacked bytes of a page, at most; one million is usual."""
 MOST_DICTIONARY = 1 << 22
-"""Likewise, of texts and images that rows share: each row of a batch may be as long as it."""
+"""The same for texts and images shared by rows: every row of a batch may be as long as one."""
 UNPACKED, PACKED, DATA, DICTIONARY, DATA_V2 = 2, 3, 5, 7, 8
 VALUES = 1
 I32, STRUCT = 5, 12
@@ -26,21 +26,21 @@ MOST_FIELD = 100
 
 
 def check_pages(path: Path, metadata: Any, group: int | None = None) -> None:
-    """See that no page is a bomb, and that a column's pages hold as many values as rows.
+    """Check that no page is a decompression bomb, and that columns have one value per row.
 
-    Of a column of lists they hold any number, which is bounded by the size of the file.
+    The number of values in a column of lists is bounded by the size of the file.
 
     Parameters
     ----------
     path : Path
     metadata : pyarrow.parquet.FileMetaData
     group : int, optional
-        The one row group whose pages are looked at. Default: all.
+        The only row group to check. Default: all.
 
     Raises
     ------
     ValueError
-        If they do not, or a page's header is damaged.
+        If a check fails, or a page's header is damaged.
     """
     left, most = path.stat().st_size, most_unpacked(path)
     with open_regular(path) as file:
@@ -49,7 +49,7 @@ def check_pages(path: Path, metadata: Any, group: int | None = None) -> None:
 
 
 def _group_bytes(file: IO[bytes], metadata: Any, number: int, left: int, most: int) -> int:
-    """Look at a row group of no more than ``left`` bytes, and return how many it has.
+    """Check a row group of at most ``left`` bytes, and return its size in bytes.
 
     A column of lists may have up to ``most`` values.
     """
@@ -58,17 +58,17 @@ def _group_bytes(file: IO[bytes], metadata: Any, number: int, left: int, most: i
         column = group.column(j)
         size += column.total_compressed_size
         if column.total_compressed_size < 0 or size > left:
-            raise ValueError("its columns promise more bytes than it has")
+            raise ValueError("its columns declare more bytes than it has")
         values, is_list = _values(file, column), metadata.schema.column(j).max_repetition_level
         if values != column.num_values or not (is_list or values == group.num_rows):
             raise ValueError(f"column {j + 1} has more or fewer values than rows")
         if values > most:
-            raise ValueError(f"column {j + 1} promises {values:,} values")
+            raise ValueError(f"column {j + 1} declares {values:,} values")
     return size
 
 
 def _values(file: IO[bytes], column: Any) -> int:
-    """Return how many values the pages of a column promise."""
+    """Return the number of values that the pages of a column declare."""
     start = int(column.data_page_offset)
     if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
         start = int(column.dictionary_page_offset)
@@ -80,14 +80,14 @@ def _values(file: IO[bytes], column: Any) -> int:
         sizes = header[UNPACKED], header[PACKED]
         most = MOST_DICTIONARY if is_text and DICTIONARY in header else MOST_PAGE
         if not all(0 <= size <= most for size in sizes):
-            raise ValueError(f"a page promises {max(sizes):,} bytes")
+            raise ValueError(f"a page declares {max(sizes):,} bytes")
         values += (header.get(DATA) or header.get(DATA_V2) or {VALUES: 0})[VALUES]
         start += length + header[PACKED]
     return values
 
 
 def page_header(content: bytes) -> tuple[dict[int, Any], int]:
-    """Return the numbers and structures of a page's header, by field, and its length in bytes."""
+    """Return the numbers and structs of a page's header, by field, and its length in bytes."""
     try:
         return _struct(content, 0)
     except (IndexError, RecursionError) as error:
@@ -107,14 +107,14 @@ def _struct(content: bytes, at: int) -> tuple[dict[int, Any], int]:
         if not 0 < field <= MOST_FIELD:
             raise ValueError(f"the header of a page has a field {field}")
         value, at = _value(content, at, kind)
-        # As Thrift's readers do: a field of another kind is skipped.
+        # Fields of other types are skipped, as in Thrift's readers.
         if kind in (I32, STRUCT):
             fields[field] = value
     return fields, at + 1
 
 
 def _value(content: bytes, at: int, kind: int) -> tuple[Any, int]:
-    if kind in (1, 2):  # True and False have no bytes of their own.
+    if kind in (1, 2):  # True and False have no further bytes.
         return kind == 1, at
     if kind in (4, I32, 6):
         return _number(content, at)

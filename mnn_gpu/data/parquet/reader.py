@@ -1,4 +1,4 @@
-"""Parquet files: one column a pixel and one for the label, read with pyarrow."""
+"""Reading Parquet files with one column per pixel and a label column, using pyarrow."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.data.untrusted_files import most_unpacked
 from mnn_gpu.errors import DataError
 
-COLUMN_CURE = "Keep one numeric column a pixel and one for the label."
+COLUMN_CURE = "Use one numeric column per pixel and one for the label."
 DAMAGE_CURE = "Download or copy it again."
 MOST_COLUMNS = 1 << 17
 
@@ -59,7 +59,7 @@ def read_parquet(
     Raises
     ------
     DataError
-        If pyarrow is missing, the file is damaged or promises far more than it holds, a
+        If pyarrow is missing, the file is damaged or declares far more than it contains, a
         column is not numeric or the label column is missing.
     """
     with open_parquet(path) as file:
@@ -70,15 +70,15 @@ def read_parquet(
 
 @contextmanager
 def open_parquet(path: Path, metadata: Any = None, buffer: int = 0) -> Iterator[Any]:
-    """Open a Parquet file, and turn what reading it raises into a DataError.
+    """Open a Parquet file, and turn exceptions from reading it into a DataError.
 
     Parameters
     ----------
     path : Path
     metadata : pyarrow.parquet.FileMetaData, optional
-        Of this file, if it is known: its footer is then not read again.
+        The file's metadata, if known: its footer is then not read again.
     buffer : int
-        So many bytes of a column are read at a time; 0: all that a row group has of it.
+        Bytes of a column to read at a time; 0: the whole column of a row group.
 
     Returns
     -------
@@ -107,7 +107,8 @@ def open_parquet(path: Path, metadata: Any = None, buffer: int = 0) -> Iterator[
         raise
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} is not a whole Parquet file ({reason}).", DAMAGE_CURE) from error
+        cause = f"{path} is not a complete Parquet file ({reason})."
+        raise DataError(cause, DAMAGE_CURE) from error
 
 
 def parquet_columns(
@@ -118,7 +119,7 @@ def parquet_columns(
     features: int | None,
     keep: bool,
 ) -> Columns:
-    """Return which of a file's columns are pixels and label (see `columns`)."""
+    """Return which columns of a file are pixels and label (see `columns`)."""
     names = [str(name) for name in file.schema_arrow.names]
     described = file.schema_arrow.pandas_metadata or {}
     index = {name for name in described.get("index_columns", ()) if isinstance(name, str)}
@@ -134,8 +135,8 @@ def parquet_columns(
 
 
 def _check_one_column(file: Any, path: Path, names: list[str]) -> None:
-    """Check, in the first rows, that the labels are not spread over columns at the end."""
-    # A column of structs has several columns of values.
+    """Check, in the first rows, that the labels are not one-hot columns at the end."""
+    # A column of structs has several leaf columns.
     if not file.metadata.num_row_groups or file.metadata.num_columns != len(names):
         return
     check_pages(path, file.metadata, 0)
@@ -147,8 +148,8 @@ def _check_one_column(file: Any, path: Path, names: list[str]) -> None:
 
 
 def _spans(file: Any) -> list[int]:
-    """Return the columns whose extremes in the first row group are those of a count."""
-    # A column of structs has several columns of values.
+    """Return the columns whose range in the first row group is that of a row number."""
+    # A column of structs has several leaf columns.
     if not file.metadata.num_row_groups or file.metadata.num_columns != len(file.schema_arrow):
         return []
     group = file.metadata.row_group(0)
@@ -182,7 +183,7 @@ def _read(file: Any, path: Path, columns: Columns, images: ImageColumn | None) -
     X = np.concatenate(pixels)
     del pixels
     if len(X) != rows:
-        raise DataError(f"{path} promises {rows} rows, but has {len(X)}.", DAMAGE_CURE)
+        raise DataError(f"{path} declares {rows} rows, but has {len(X)}.", DAMAGE_CURE)
     X = checked_pixels(X, str(path))
     y = checked_labels(np.concatenate(labels), rows, str(path)) if labels else None
     label = columns.label_name
@@ -208,14 +209,14 @@ def all_batches(
 def stacked(
     cells: list[npt.NDArray[Any]], columns: Columns, images: ImageColumn | None
 ) -> npt.NDArray[Any]:
-    """Return the pixels, (rows, features), of what `all_batches` yields."""
+    """Return the pixels in the result of `all_batches`, (rows, features)."""
     if images is not None:
         return cells[images.at]
     return np.stack([cells[i] for i in columns.pixels], axis=1)
 
 
 def check_types(schema: Any, columns: Columns, path: Path) -> None:
-    """See, before a value is unpacked, that all columns hold numbers, or one holds images."""
+    """Check that all columns contain numbers, or one contains images, before unpacking."""
     from pyarrow import types
 
     if any(is_image(schema.field(i).type) for i in columns.pixels):
@@ -236,16 +237,16 @@ def check_types(schema: Any, columns: Columns, path: Path) -> None:
 
 
 def checked_rows(metadata: Any, columns: int, path: Path) -> int:
-    """Return the number of rows, if a file of this size may hold so many."""
+    """Return the number of rows, after checking that it is plausible for the file's size."""
     groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     if metadata.num_rows < 1 or min(groups, default=0) < 0 or sum(groups) != metadata.num_rows:
         raise DataError(
-            f"{path} promises {metadata.num_rows} rows, in parts of {sum(groups)}.", DAMAGE_CURE
+            f"{path} declares {metadata.num_rows} rows, in parts of {sum(groups)}.", DAMAGE_CURE
         )
     if metadata.num_rows * columns > most_unpacked(path):
         raise DataError(
-            f"{path} promises {metadata.num_rows:,} rows of {columns} columns, far more than it "
-            "should hold.",
+            f"{path} declares {metadata.num_rows:,} rows of {columns} columns, far more than "
+            "plausible for its size.",
             "If you trust it, save it as an .npz file with numpy.savez and give that.",
         )
     return int(metadata.num_rows)
@@ -254,17 +255,17 @@ def checked_rows(metadata: Any, columns: int, path: Path) -> int:
 def column_batches(
     file: Any, count: int, groups: list[int] | None = None, names: list[str] | None = None
 ) -> Iterator[list[npt.NDArray[Any]]]:
-    """Yield the columns of some rows at a time; whole numbers that fit become bytes.
+    """Yield the columns of some rows at a time; whole numbers become uint8 if they fit.
 
     Parameters
     ----------
     file : pyarrow.parquet.ParquetFile
     count : int
-        How many columns are read.
+        Number of columns to read.
     groups : list of int, optional
-        Of which row groups. Default: all.
+        Row groups to read. Default: all.
     names : list of str, optional
-        Of which columns. Default: all.
+        Columns to read. Default: all.
     """
     rows = batch_rows(file, count)
     for batch in file.iter_batches(rows, row_groups=groups, columns=names, use_threads=False):

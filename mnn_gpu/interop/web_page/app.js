@@ -1,6 +1,6 @@
-// The page: the model out of its data, the drawing into the network, the answer onto the screen.
+// The page: read the model, feed the drawing to the network, show the prediction.
 
-const WRITING_TIME = 450; // milliseconds that a sample digit takes to be written
+const WRITING_TIME = 450; // milliseconds in which a sample digit is drawn
 
 const $ = (id) => document.getElementById(id);
 
@@ -11,7 +11,7 @@ function readModel() {
   return model;
 }
 
-// The input and all activations of a drawing, or nulls where there is none, or a dot only.
+// The input and all activations of a drawing, or nulls if it is empty or only a dot.
 function answerTo(model, drawing) {
   const X = drawing.isDot ? null : prepareDigit(inkImage());
   return { X, A: X && forward(model.layers, X) };
@@ -33,7 +33,7 @@ function verdict(classes, probabilities) {
   return `${sure}, then ${classes[second]} with ${percent(probabilities[second])}`;
 }
 
-// Show an answer everywhere; returns the function that does.
+// Returns a function that updates all views.
 function makeShow(model) {
   const showBars = makeBars($("bars"), model.classes);
   const showInside = makeInside($("inside"), model.layer_sizes);
@@ -47,12 +47,12 @@ function makeShow(model) {
   };
 }
 
-function paintPen(context, pen, side, colour) {
+function paintPen(context, pen, side, color) {
   if (!pen.shown) return;
   const [x, y] = pen.at.map((part) => part * side);
   context.beginPath();
   context.arc(x, y, Math.max((pen.penWidth() * side) / 2, 6), 0, 2 * Math.PI);
-  Object.assign(context, { lineWidth: side / 130, strokeStyle: colour, fillStyle: colour });
+  Object.assign(context, { lineWidth: side / 130, strokeStyle: color, fillStyle: color });
   if (pen.down) context.fill();
   else context.stroke();
 }
@@ -61,7 +61,7 @@ function paintPad(pad, drawing, pen) {
   const side = Math.max(1, Math.round(pad.clientWidth * window.devicePixelRatio));
   if (pad.width !== side) Object.assign(pad, { width: side, height: side });
   const context = pad.getContext("2d");
-  // Of the pad, where a forced palette has its say.
+  // The color of the pad, which respects a forced palette.
   const style = getComputedStyle(pad);
   context.clearRect(0, 0, side, side);
   paintStrokes(context, drawing.strokes, side, style.color);

@@ -1,4 +1,4 @@
-"""One self-contained HTML file from the page's sources and a model."""
+"""Building one self-contained HTML file from the page's sources and a model."""
 
 from __future__ import annotations
 
@@ -35,32 +35,33 @@ SCRIPTS = (
     "app",
 )
 ACCURACIES = {"test_accuracy": "test", "held_out_accuracy": "held-out"}
-"""What of a model's info the page tells, the first that is there, and of which rows it is."""
+"""Entries of a model's info that the page may show, and their rows; the first one present is used.
+"""
 
 
 def write_page(path: str | Path, model: Model, *, dtype: str | None = None) -> None:
-    """Write a page to draw digits on, which a model reads as they are drawn.
+    """Write a page to draw digits on, which shows the model's predictions while drawing.
 
-    The page is one HTML file that opens from the disk: it needs neither a server nor the
-    network, and its Content-Security-Policy forbids it any.
+    The page is one HTML file that can be opened from disk: it needs neither a server nor the
+    network, and its Content-Security-Policy blocks network access.
 
     Parameters
     ----------
     path : path
         Ends in .html by convention. An existing file is replaced.
     model : Model
-        Of 28 x 28 inputs, with any hidden layers and classes.
+        With 28 x 28 inputs, and any hidden layers and classes.
     dtype : {"float16", "float32"}, optional
-        What to store the parameters as; the page is then of 2.7 or 5.3 bytes for each, and
-        35 kB. Default: float16, three digits of each, and float32 where one of them is
-        beyond float16's 65,504.
+        Data type of the stored parameters; the page takes 2.7 or 5.3 bytes per parameter plus
+        35 kB. Default: float16, with three digits, or float32 if a parameter exceeds
+        float16's maximum of 65,504.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     UsageError
-        If the model's inputs are not 28 x 28, the dtype is none of these, or the parameters
+        If the model's inputs are not 28 x 28, the dtype is not one of these, or the parameters
         are not finite in it.
     """
     check_writable(path)
@@ -68,11 +69,11 @@ def write_page(path: str | Path, model: Model, *, dtype: str | None = None) -> N
 
 
 def page_html(model: Model, *, dtype: str | None = None) -> str:
-    """Return the page that `write_page` writes, as text; it raises what that raises."""
+    """Return the page as text; see `write_page` for parameters and errors."""
     if model.features != SIDE**2:
         raise UsageError(
-            f"The model has {model.features} inputs, and the page draws {SIDE} x {SIDE} pixels.",
-            "Give a model that was trained on images of MNIST's shape.",
+            f"The model has {model.features} inputs, but the page draws {SIDE} x {SIDE} pixels.",
+            "Give a model that was trained on images of MNIST's size.",
         )
     style = _source("style.css")
     script = '"use strict";\n' + "\n".join(_source(f"{name}.js") for name in SCRIPTS)
@@ -86,7 +87,7 @@ def page_html(model: Model, *, dtype: str | None = None) -> str:
 
 
 def _data(model: Model, theta: npt.NDArray[Any]) -> dict[str, Any]:
-    """Return what the page knows of a model, with its stored parameters."""
+    """Return the page's data of a model, with the stored parameters."""
     return {
         "layer_sizes": list(model.layer_sizes),
         "classes": [str(label) for label in model.classes.tolist()],
@@ -99,7 +100,7 @@ def _data(model: Model, theta: npt.NDArray[Any]) -> dict[str, Any]:
 
 
 def _stored(model: Model, dtype: str | None) -> npt.NDArray[Any]:
-    """Return the parameters as the floats that the page is to hold."""
+    """Return the parameters in the data type to be stored in the page."""
     if dtype is None:
         small = np.abs(model.theta).max() <= np.finfo(np.float16).max
         dtype = "float16" if small else "float32"
@@ -113,7 +114,7 @@ def _little_endian(theta: npt.NDArray[Any]) -> bytes:
 
 
 def _accuracy(model: Model) -> dict[str, Any] | None:
-    """Return what the page tells of how well the model does, if its info says."""
+    """Return the accuracy that the page shows, if the model's info contains one."""
     for name, rows in ACCURACIES.items():
         value = model.info.get(name)
         if isinstance(value, int | float) and 0 <= value <= 1:
@@ -122,12 +123,12 @@ def _accuracy(model: Model) -> dict[str, Any] | None:
 
 
 def _json(data: dict[str, Any]) -> str:
-    """Return JSON that no HTML parser takes for a tag, a comment or an end of the script."""
+    """Return JSON escaped so that an HTML parser finds no tag, comment or end of script in it."""
     return json.dumps(data).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _digest(source: str) -> str:
-    """Return the name by which a Content-Security-Policy allows an inline source."""
+    """Return the hash by which a Content-Security-Policy allows an inline source."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 

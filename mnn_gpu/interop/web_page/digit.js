@@ -1,19 +1,19 @@
-// MNIST's own preparation: the ink is cropped, scaled into 20 x 20 pixels with its aspect
-// ratio kept and antialiased, and put into 28 x 28 with its centre of mass in the middle.
-// An image here is {width, height, pixels}: grey levels from 0 (paper) to 255 (ink), row by row.
+// MNIST's preprocessing: the ink is cropped, scaled to 20 x 20 pixels with antialiasing and its
+// aspect ratio kept, and placed in 28 x 28 with its center of mass in the middle.
+// An image here is {width, height, pixels}: gray levels from 0 (paper) to 255 (ink), row by row.
 //
 // LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document Recognition,
 // Proceedings of the IEEE 86 (1998), section III.A.
 
 const SIDE = 28;
 const BOX = 20;
-const FAINTEST = 26; // A tenth of full ink: what is paler is the rim of a stroke, or paper.
+const FAINTEST = 26; // A tenth of full ink: paler pixels are the rim of a stroke, or paper.
 
 function emptyImage(width, height) {
   return { width, height, pixels: new Float64Array(width * height) };
 }
 
-// The smallest rectangle with all the ink, or null where there is none.
+// The smallest rectangle with all the ink, or null if there is none.
 function inkBounds({ width, height, pixels }) {
   let [left, top, right, bottom] = [width, height, -1, -1];
   for (let y = 0, i = 0; y < height; y++) {
@@ -37,8 +37,8 @@ function crop(image, { left, top, width, height }) {
   return part;
 }
 
-// Each new pixel of a row is the mean of the stretch of old ones that it covers. The result
-// is transposed, so that doing it twice scales both ways.
+// Each new pixel of a row is the mean of the old pixels that it covers. The result is
+// transposed, so that applying it twice scales both axes.
 function scaledRows({ width, height, pixels }, count) {
   const scaled = emptyImage(height, count);
   const stretch = width / count;
@@ -59,32 +59,32 @@ function scaledInto(image, box) {
   return scaledRows(scaledRows(image, width), height);
 }
 
-function centreOfMass({ width, pixels }) {
+function centerOfMass({ width, pixels }) {
   let [mass, x, y] = [0, 0, 0];
-  pixels.forEach((grey, i) => {
-    mass += grey;
-    x += grey * (i % width);
-    y += grey * Math.floor(i / width);
+  pixels.forEach((gray, i) => {
+    mass += gray;
+    x += gray * (i % width);
+    y += gray * Math.floor(i / width);
   });
   return [x / mass, y / mass];
 }
 
-// Where to begin, so that the centre comes to the middle pixel and nothing is cut off.
-function beginning(centre, length) {
-  return Math.min(Math.max(Math.round(SIDE / 2 - centre), 0), SIDE - length);
+// The offset that moves the center to the middle pixel, without cutting anything off.
+function beginning(center, length) {
+  return Math.min(Math.max(Math.round(SIDE / 2 - center), 0), SIDE - length);
 }
 
-// What the network is given: (784,), 0 to 1; null where nothing is drawn.
+// The network's input: (784,), 0 to 1; null if nothing is drawn.
 function prepareDigit(image) {
   const bounds = inkBounds(image);
   if (bounds === null) return null;
   const digit = scaledInto(crop(image, bounds), BOX);
-  const [x, y] = centreOfMass(digit);
+  const [x, y] = centerOfMass(digit);
   const [left, top] = [beginning(x, digit.width), beginning(y, digit.height)];
   const X = new Float64Array(SIDE * SIDE);
-  digit.pixels.forEach((grey, i) => {
+  digit.pixels.forEach((gray, i) => {
     const [row, column] = [Math.floor(i / digit.width), i % digit.width];
-    X[(top + row) * SIDE + left + column] = grey / 255;
+    X[(top + row) * SIDE + left + column] = gray / 255;
   });
   return X;
 }

@@ -1,7 +1,7 @@
-// The drawing: its strokes, and all it was before, so that everything can be taken back.
+// The drawing: its strokes, and all earlier states for undo.
 
 class Drawing {
-  // changed() is called at every change, settled() when one is complete.
+  // changed() is called after every change, settled() when a change is complete.
   constructor(changed, settled) {
     Object.assign(this, { strokes: [], past: [], writing: null, target: null, changed, settled });
   }
@@ -10,7 +10,7 @@ class Drawing {
     return this.strokes.length === 0;
   }
 
-  // Whether it is no more than a dot: no longer or higher than the pen is wide.
+  // Whether it is only a dot: no wider or higher than the pen.
   get isDot() {
     const points = this.strokes.flatMap((stroke) => stroke.points);
     const spread = (axis) => {
@@ -35,7 +35,7 @@ class Drawing {
     this.writing = stroke;
   }
 
-  // Lengthen the stroke that was begun, unless it has been taken back meanwhile.
+  // Extend the current stroke, unless it has been undone meanwhile.
   extend(point) {
     if (this.writing === null) return;
     this.writing.points.push(point);
@@ -57,7 +57,7 @@ class Drawing {
     this.settled();
   }
 
-  // Replace the drawing by these strokes, written as if by hand in so many milliseconds.
+  // Replace the drawing by strokes, animated over a duration in milliseconds.
   write(strokes, time) {
     this.become([]);
     this.target = strokes;

@@ -1,6 +1,6 @@
-// What the keys do.
+// Keyboard commands.
 
-// What a key does on the pad, or undefined.
+// The action of a key on the pad, or undefined.
 function padAction(key, { drawing, pen, width, write }) {
   if (key in ARROWS) return () => pen.move(key);
   if (key in SAMPLES && key.length === 1) return () => write(Number(key));
@@ -18,7 +18,7 @@ function padAction(key, { drawing, pen, width, write }) {
   return { ...actions, z: undo, "+": widen(1), "=": widen(1), "-": widen(-1) }[key];
 }
 
-// The key pressed, letters small.
+// The key pressed, letters in lower case.
 function keyOf({ key }) {
   return key.length === 1 ? key.toLowerCase() : key;
 }

@@ -1,8 +1,8 @@
-// The network, for one sample: the same mathematics as mnn_gpu/network.py.
+// The network, for one sample: the same formulas as mnn_gpu/nn/network.py.
 //
 //   Z[l] = W[l] A[l-1] + b[l]      A[l] = relu(Z[l])      A[L] = softmax(Z[L])      A[0] = X
 
-// The number that IEEE 754's half precision writes as these 16 bits.
+// The number with these 16 bits in IEEE 754 half precision.
 function float16(bits) {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
@@ -31,7 +31,7 @@ function decode(base64, dtype) {
   return theta;
 }
 
-// Cut theta into [{W, b}, ...]: views; W[l] is (outputs, inputs), row by row.
+// Split theta into [{W, b}, ...], as views; W[l] is (outputs, inputs), in row order.
 function unflatten(theta, sizes) {
   let start = 0;
   return sizes.slice(1).map((outputs, l) => {

@@ -1,13 +1,13 @@
-// The pen on the pad: mouse, finger and stylus by pointer events; the keyboard by its keys.
+// Input on the pad: pointer events for mouse, finger and stylus, key events for the keyboard.
 
-const KEY_STEP = 1 / 40; // of the pad's side, at each stroke of an arrow key
+const KEY_STEP = 1 / 40; // of the pad's side, per press of an arrow key
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function within(value) {
   return Math.min(Math.max(value, 0), 1);
 }
 
-// Draw on the pad what a pointer writes, with penWidth() of the pad's side.
+// Draw the pointer's path on the pad, with a pen of penWidth() of the pad's side.
 function listenToPointer(pad, drawing, penWidth) {
   let writing = null;
   const place = (event) => {
@@ -33,7 +33,7 @@ function listenToPointer(pad, drawing, penWidth) {
   for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) pad.addEventListener(end, lift);
 }
 
-// A pen that the arrow keys move; it writes while it is down.
+// A pen moved by the arrow keys; it draws while it is down.
 class KeyboardPen {
   constructor(pad, drawing, penWidth, say) {
     Object.assign(this, { drawing, penWidth, say, at: [0.5, 0.25], down: false, shown: false });
@@ -69,7 +69,7 @@ class KeyboardPen {
     this.drawing.changed();
   }
 
-  // Arrows held together move aslant.
+  // Two arrows together move diagonally.
   move(key) {
     this.shown = true;
     this.held.add(key);

@@ -1,4 +1,4 @@
-// Ten digits as somebody might write them: strokes of points from 0 to 99 in both directions.
+// Ten sample digits: strokes of points from 0 to 99 in both directions.
 
 const SAMPLES = [
   ["56,18 46,18 36,26 30,40 29,54 33,70 42,80 53,81 63,74 69,60 70,45 67,30 60,20 50,17"],

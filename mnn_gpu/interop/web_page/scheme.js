@@ -1,4 +1,4 @@
-// Light or dark colours.
+// Light or dark colors.
 
 const prefers = (what) => window.matchMedia(`(${what})`);
 
@@ -6,7 +6,7 @@ function setScheme(dark) {
   document.documentElement.dataset.theme = dark ? "dark" : "light";
 }
 
-// Light or dark as the system has it, until the button says otherwise.
+// Follow the system's light or dark mode until the button is used.
 function followScheme(button, changed) {
   const system = prefers("prefers-color-scheme: dark");
   let chosen = null;
@@ -24,5 +24,5 @@ function followScheme(button, changed) {
   set();
 }
 
-// At once, so that a dark screen does not flash.
+// Apply immediately, so that a dark screen does not flash.
 setScheme(prefers("prefers-color-scheme: dark").matches);

@@ -1,5 +1,5 @@
-// Strokes: {width, points: [[x, y], ...]}, all in parts of the drawing's side, and how they
-// are painted: smoothly through the middles between the points.
+// Strokes: {width, points: [[x, y], ...]}, all relative to the drawing's side. They are
+// painted as smooth curves through the midpoints between the points.
 
 const INK_SIDE = 280;
 
@@ -23,9 +23,9 @@ function paintLine(context, points) {
   context.stroke();
 }
 
-// Paint strokes over whatever is on a canvas of side x side pixels.
-function paintStrokes(context, strokes, side, colour) {
-  Object.assign(context, { lineCap: "round", lineJoin: "round", strokeStyle: colour, fillStyle: colour });
+// Paint strokes onto a canvas of side x side pixels, without clearing it.
+function paintStrokes(context, strokes, side, color) {
+  Object.assign(context, { lineCap: "round", lineJoin: "round", strokeStyle: color, fillStyle: color });
   for (const { width, points } of strokes) {
     const pixels = points.map(([x, y]) => [x * side, y * side]);
     context.lineWidth = width * side;
@@ -34,7 +34,7 @@ function paintStrokes(context, strokes, side, colour) {
   }
 }
 
-// The same ink on every screen: what the network is shown is made from this.
+// The network's input is computed from this ink, which is the same on every screen.
 const ink = Object.assign(document.createElement("canvas"), { width: INK_SIDE, height: INK_SIDE });
 const inkContext = ink.getContext("2d", { willReadFrequently: true });
 
@@ -43,7 +43,7 @@ function paintInk(strokes) {
   paintStrokes(inkContext, strokes, INK_SIDE, "#000");
 }
 
-// The ink as an image for prepareDigit: opacity is grey.
+// The ink as an image for prepareDigit: opacity is gray.
 function inkImage() {
   const { data } = inkContext.getImageData(0, 0, INK_SIDE, INK_SIDE);
   const pixels = new Uint8Array(INK_SIDE ** 2);
@@ -51,7 +51,7 @@ function inkImage() {
   return { width: INK_SIDE, height: INK_SIDE, pixels };
 }
 
-// The first part of some strokes, as if the pen had come only so far: share from 0 to 1.
+// The first part of some strokes, up to a share of their length from 0 to 1.
 function begun(strokes, share) {
   let left = Math.round(share * strokes.reduce((sum, { points }) => sum + points.length, 0));
   const part = [];

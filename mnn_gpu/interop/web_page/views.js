@@ -1,7 +1,7 @@
-// What the page shows of an answer: the answer itself, the bars, the pictures of the layers.
+// Views of a prediction: the predicted class, the bars, the images of the layers.
 
-const PICTURE = 140; // CSS pixels that a layer's picture is high at most
-const CELL = 18; // and one of its cells
+const LAYER_HEIGHT = 140; // CSS pixels: the largest height of a layer's image
+const CELL = 18; // and of one of its cells
 
 function element(name, className, text = "") {
   return Object.assign(document.createElement(name), { className, textContent: text });
@@ -16,12 +16,12 @@ function percent(probability, digits = 1) {
   return `${text === "100.0" && probability < 1 ? "99.9" : text}\u00a0%`;
 }
 
-// The numbers from 0 on, those with the largest values first.
+// The indices of the values, largest value first.
 function ranking(values) {
   return [...values.keys()].sort((a, b) => values[b] - values[a]);
 }
 
-// One row a class: its label, a bar, the probability. Returns the function that sets them.
+// One row per class: its label, a bar, the probability. Returns a function that updates them.
 function makeBars(list, classes) {
   const longest = Math.max(...classes.map((label) => String(label).length));
   list.style.setProperty("--label", `${longest}ch`);
@@ -45,7 +45,7 @@ function makeBars(list, classes) {
   };
 }
 
-// Rows and columns for so many cells: without a gap where the number allows it, about 8 to 5.
+// Rows and columns of a grid of cells: about 8 to 5, without a gap if possible.
 function gridShape(cells) {
   const ideal = Math.sqrt(cells / 1.6);
   let rows = Math.max(1, Math.round(ideal));
@@ -55,49 +55,49 @@ function gridShape(cells) {
   return [rows, Math.ceil(cells / rows)];
 }
 
-function colour(name) {
+function color(name) {
   const [r, g, b] = getComputedStyle(document.documentElement).getPropertyValue(name).match(/[\da-f]{2}/gi);
   return [r, g, b].map((hex) => parseInt(hex, 16));
 }
 
-// A picture of values, the largest in full colour. Returns the function that paints it.
-function makePicture(canvas, [rows, columns], cells) {
-  const size = Math.min(CELL, Math.max(1, Math.floor(PICTURE / rows)));
+// An image of values, the largest in full color. Returns a function that paints it.
+function makeImage(canvas, [rows, columns], cells) {
+  const size = Math.min(CELL, Math.max(1, Math.floor(LAYER_HEIGHT / rows)));
   Object.assign(canvas, { width: columns, height: rows });
   canvas.style.width = `${columns * size}px`;
   const context = canvas.getContext("2d");
   return (values, most) => {
-    const [low, high] = [colour("--cell-low"), colour("--cell-high")];
-    const picture = context.createImageData(columns, rows);
+    const [low, high] = [color("--cell-low"), color("--cell-high")];
+    const image = context.createImageData(columns, rows);
     for (let i = 0; i < cells; i++) {
       const share = values && most > 0 ? values[i] / most : 0;
-      low.forEach((from, c) => (picture.data[4 * i + c] = from + share * (high[c] - from)));
-      picture.data[4 * i + 3] = 255;
+      low.forEach((from, c) => (image.data[4 * i + c] = from + share * (high[c] - from)));
+      image.data[4 * i + 3] = 255;
     }
-    context.putImageData(picture, 0, 0);
+    context.putImageData(image, 0, 0);
   };
 }
 
-// A figure with a picture and a caption in two lines. Returns what fills it.
+// A figure with an image and a caption of two lines. Returns functions that fill it.
 function makeFigure(place, title, shape, cells) {
   const figure = element("figure", "");
-  const canvas = element("canvas", "picture");
+  const canvas = element("canvas", "image");
   const [caption, note] = [element("figcaption", ""), element("span", "note")];
   canvas.setAttribute("aria-hidden", "true");
   caption.append(element("strong", "", title), note);
   figure.append(canvas, caption);
   place.append(figure);
-  return { paint: makePicture(canvas, shape, cells), note };
+  return { paint: makeImage(canvas, shape, cells), note };
 }
 
-// The input and a picture for each hidden layer. Returns the function that shows them.
+// The input and an image for each hidden layer. Returns a function that updates them.
 function makeInside(place, sizes) {
   const hidden = sizes.slice(1, -1);
-  const input = makeFigure(place, "What it sees", [SIDE, SIDE], SIDE * SIDE);
+  const input = makeFigure(place, "Network input", [SIDE, SIDE], SIDE * SIDE);
   const layers = hidden.map((units, l) => makeFigure(place, `Layer ${l + 1}`, gridShape(units), units));
   return (X, A) => {
     input.paint(X, 1);
-    input.note.textContent = "centred, 28 × 28";
+    input.note.textContent = "centered, 28 × 28";
     layers.forEach(({ paint, note }, l) => {
       const active = A ? A[l].reduce((sum, a) => sum + (a > 0), 0) : 0;
       paint(A && A[l], A ? A[l].reduce((a, b) => Math.max(a, b), 0) : 0);

@@ -2,8 +2,6 @@
 
     python -m scripts.research.study run ablations        runs that have no result yet
     python -m scripts.research.study run record recipes
-    python -m scripts.research.study cost                 time of deforming images
-    python -m scripts.research.study fashion FOLDER       Fashion-MNIST, beside scikit-learn
     python -m scripts.research.study report               documentation, plots, record model
 
 Results of single runs lie in .study/, which git ignores; the report collects them.
@@ -12,10 +10,8 @@ Results of single runs lie in .study/, which git ignores; the report collects th
 from __future__ import annotations
 
 import argparse
-import json
 
 from scripts import documentation
-from scripts.research.study import cost, fashion
 from scripts.research.study.report import write_report
 from scripts.research.study.runs import FOLDER, GROUPS, execute
 
@@ -26,14 +22,6 @@ def main() -> None:
     running = commands.add_parser("run", help="do the runs that have no result yet")
     running.add_argument("groups", nargs="+", choices=GROUPS)
     running.add_argument("--only", nargs="+", metavar="NAME", help="only runs of these names")
-    commands.add_parser("cost", help="time the deformation of images; needs a quiet machine")
-    beside = commands.add_parser("fashion", help="Fashion-MNIST, beside scikit-learn")
-    beside.add_argument("path", help="its folder of IDX files, or .npz")
-    beside.add_argument(
-        "--source",
-        default="the published training and test images",
-        help="what the report says of these images (default: %(default)s)",
-    )
     commands.add_parser("report", help="write results, documentation, plots and the record model")
     args = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
@@ -43,10 +31,6 @@ def main() -> None:
                 result = execute(run)
                 errors = {key: result[key]["errors"] for key in {"held_out", "test"} & {*result}}
                 print(run.group, run.name, f"seed {run.config.seed}", errors, flush=True)
-    elif args.command == "cost":
-        print(json.dumps(cost.measure(), indent=1))
-    elif args.command == "fashion":
-        print(json.dumps(fashion.measure(args.path, args.source), indent=1))
     else:
         write_report()
         documentation.main()

@@ -10,8 +10,8 @@ from typing import Any
 from mnn_gpu import load_model
 from mnn_gpu.training import recipes
 from scripts import markdown
-from scripts.benchmarks.harness import save, spread
-from scripts.research.study import cost, fashion, plots
+from scripts.benchmarks.harness import RESULTS, save, spread
+from scripts.research.study import plots
 from scripts.research.study.card import counted, percent, ship
 from scripts.research.study.runs import GROUPS
 
@@ -29,8 +29,9 @@ def write_report() -> None:
             del result["curve"]
     if precision := groups.pop("precision"):
         save("precision", precision_errors(precision))
-    for name, path in (("cost", cost.RESULT), ("fashion", fashion.RESULT)):
-        groups[name] = json.loads(path.read_text()) if path.exists() else None
+    earlier = json.loads((RESULTS / "study.json").read_text(encoding="utf-8"))
+    # Measured once: its data are not in the package.
+    groups["fashion"] = earlier["fashion"]
     save("study", groups)
     final = groups["recipes"] + groups["record"]
     figures = {name: summary(of_name(final, name)) for name in recipes.RECIPES}
@@ -101,10 +102,7 @@ def section(groups: dict[str, Any]) -> str:
         )
     if groups["ablations"]:
         parts.append(ablation_table(groups["ablations"]))
-    if groups["fashion"]:
-        parts.append(fashion_text(groups["fashion"]))
-    if groups["cost"]:
-        parts.append(cost_text(groups["cost"]))
+    parts.append(fashion_text(groups["fashion"]))
     return "\n\n".join(parts)
 
 
@@ -170,13 +168,3 @@ def fashion_text(found: dict[str, Any]) -> str:
         f"({len(found['mnn_gpu'])} seeds each on {counted(found['cores'], 'core')}, "
         f"{found['rows']:,} rows to train and {found['test_rows']:,} to test: {found['source']})."
     )
-
-
-def cost_text(found: dict[str, Any]) -> str:
-    """Return the cost of deforming images."""
-    parts = [
-        f"{percent(times['cost'], 0)} of a step of 784-1000-500-10 on a batch of {batch_size} "
-        f"({times['deformed_ms']:.1f} instead of {times['step_ms']:.1f} ms)"
-        for batch_size, times in found.items()
-    ]
-    return f"Deforming the images costs {' and '.join(parts)}, random numbers included."

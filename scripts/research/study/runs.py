@@ -148,6 +148,7 @@ def execute(run: Run) -> dict[str, Any]:
         "seed": run.config.seed,
         "config": asdict(run.config),
         "rows": len(training),
+        "training": asdict(history.training),
         "held_out": asdict(history.validation),
         "seconds": history.seconds,
         "epochs": history.records[-1].epoch,

@@ -1,12 +1,10 @@
-"""A process that reads one file after another and says how each went."""
+"""Reads a file and reports the outcome."""
 
 from __future__ import annotations
 
-import resource
 import time
 import traceback
 import warnings
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +18,14 @@ BAD_FILE = 4
 """The exit code of what is wrong with a file."""
 
 
-def serve(connection: Connection) -> None:
-    """Take (kind, path), send what `judged` says of it, until None comes."""
-    warnings.simplefilter("error")
-    while (task := connection.recv()) is not None:
-        connection.send(judged(*task))
-
-
-def judged(kind: str, path: Path) -> tuple[str, str, float, float]:
-    """Read a file; return refused, accepted, wrong or tracebacks, why, CPU seconds, peak MB."""
+def judged(kind: str, path: Path) -> tuple[str, str, float]:
+    """Read a file; return refused, accepted, wrong or tracebacks, the reason, and CPU seconds."""
     started = time.process_time()
     found, outcome, detail = _read(kind, path)
     seconds = time.process_time() - started
-    # In KiB on Linux; the most since the process began.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if outcome == "accepted" and (detail := _difference(kind, path, found)):
         outcome = "wrong"
-    return outcome, detail, seconds, peak
+    return outcome, detail, seconds
 
 
 def _read(kind: str, path: Path) -> tuple[list[Any], str, str]:

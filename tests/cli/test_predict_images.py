@@ -84,10 +84,14 @@ def test_pictures_that_cannot_be_read_are_named_after_the_answers_to_the_others(
         "a.png",
         "my seven.jpeg",
     ]
-    for said in ("nothing drawn in empty.png", "broken.png cannot", "no file or folder none.png"):
+    for said in (
+        "empty.png contains no drawing",
+        "broken.png cannot",
+        "no file or folder none.png",
+    ):
         assert said in result.stderr
     assert result.stderr.count("cure: ") == 3
-    assert result.stderr.endswith("3 of 5 pictures could not be read.\n")
+    assert result.stderr.endswith("3 of 5 images could not be read.\n")
     with Image.open(tmp_path / "seen.png") as sheet:
         assert sheet.width > 300
 
@@ -102,7 +106,7 @@ def test_pictures_that_cannot_be_read_are_in_the_json_and_not_in_the_table(
     assert [picture["file"] for picture in told["pictures"]] == ["a.png"]
     (failure,) = told["failures"]
     assert failure["file"] == "empty.png"
-    assert "nothing drawn" in failure["error"]
+    assert "no drawing" in failure["error"]
     assert failure["cure"]
     assert [line.split(",")[0] for line in out.read_text().splitlines()] == ["File", "a.png"]
 
@@ -121,8 +125,8 @@ def test_where_no_picture_can_be_read_nothing_is_written(folder: Path, tmp_path:
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (("record", "empty.png"), 4, "nothing drawn in empty.png"),
-        (("record", "empty.png", "none.png"), 4, "nothing drawn in empty.png"),
+        (("record", "empty.png"), 4, "empty.png contains no drawing"),
+        (("record", "empty.png", "none.png"), 4, "empty.png contains no drawing"),
         (("record", "none.png"), 4, "There is no file or folder none.png"),
         (("record", "a.csv", "b.csv"), 4, "There is no file or folder a.csv"),
         (("small.safetensors", "a.png"), 4, "The model takes images of 12 pixels"),

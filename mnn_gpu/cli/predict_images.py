@@ -1,4 +1,4 @@
-"""`mnn-gpu predict` for pictures of handwriting: photographs, scans, drawings."""
+"""`mnn-gpu predict` for images of handwriting: photographs, scans, drawings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def meant(args: argparse.Namespace) -> bool:
-    """Tell whether pictures are meant: several files, one named like a picture, or a sheet."""
+    """Return whether images are given: several files, one with an image's ending, or --show."""
     from mnn_gpu.handwriting.decode import SUFFIXES
 
     return (
@@ -33,16 +33,16 @@ def meant(args: argparse.Namespace) -> bool:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict the digit on each picture; return the exit code.
+    """Predict the digit in each image; return the exit code.
 
-    Pictures that cannot be read are named after the answers to the others.
+    Images that cannot be read are reported after the predictions for the others.
     """
     from mnn_gpu import load_model, prepare_digit
 
     for name in ("label_column", "keep_columns", "stream", "transpose"):
         if getattr(args, name) is not None:
             option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} is for data sets.", "Leave it out for pictures.")
+            raise UsageError(f"{option} is for data sets.", "Leave it out for images.")
     check_csv_output(args)
     _check_sheet(args)
     model = load_model(args.model)
@@ -55,30 +55,30 @@ def run(args: argparse.Namespace) -> int:
             digits.append((name, prepare_digit(name)))
         except DataError as error:
             failures.append((name, error))
-    _answer(args, model, backend, digits, failures)
+    _predict(args, model, backend, digits, failures)
     for _, failure in failures:
         say(f"error: {failure.cause}\ncure: {failure.cure}")
     if failures and len(args.images) > 1:
-        count = f"{len(failures)} of {len(args.images)} pictures"
+        count = f"{len(failures)} of {len(args.images)} images"
         say(f"error: {count} could not be read.")
     return DataError.exit_code if failures else 0
 
 
-def _answer(
+def _predict(
     args: argparse.Namespace,
     model: Model,
     backend: Backend,
     digits: Sequence[tuple[str, npt.NDArray[np.uint8]]],
     failures: Sequence[tuple[str, DataError]],
 ) -> None:
-    """Predict what could be read, and print or save it as the options say."""
+    """Predict the images that could be read, and print or save the predictions."""
     import numpy as np
 
     from mnn_gpu import predict_proba
     from mnn_gpu.storage.atomic_write import packed_for, write_atomically
 
     names, X = [name for name, _ in digits], np.array([digit for _, digit in digits])
-    # Greys from 0 to 1: the model's own pixels may have another scale.
+    # Gray levels from 0 to 1, since the model's pixels may have another scale.
     inputs = X if model.pixel_max == 255 else X / np.float32(255)
     probabilities = predict_proba(model, inputs, backend) if names else np.zeros((0, 1))
     labels = model.classes[probabilities.argmax(axis=1)].tolist()
@@ -94,7 +94,7 @@ def _answer(
         print_json(
             {
                 "model": str(args.model),
-                "pictures": _pictures(names, model, labels, probabilities),
+                "pictures": _predictions(names, model, labels, probabilities),
                 "failures": [
                     {"file": name, "error": error.cause, "cure": error.cure}
                     for name, error in failures
@@ -106,7 +106,7 @@ def _answer(
 
 
 def check_csv_output(args: argparse.Namespace) -> None:
-    """Check that the answers can be written to ``--output``, if it is given."""
+    """Check that the predictions can be written to ``--output``, if it is given."""
     from mnn_gpu.data.overwriting import check_output
     from mnn_gpu.models.model_file import located
 
@@ -114,7 +114,7 @@ def check_csv_output(args: argparse.Namespace) -> None:
         check_output(
             args.output,
             [located(args.model), *args.images],
-            writes="the answers are written as CSV",
+            writes="predictions are written as CSV",
             endings=(".csv", ".gz", ".txt"),
         )
 
@@ -138,8 +138,8 @@ def _check_sheet(args: argparse.Namespace) -> None:
 def _check_inputs(model: Model) -> None:
     if model.features != 784:
         raise DataError(
-            f"The model takes images of {model.features} pixels; pictures become 28 x 28.",
-            "Take a model that was trained on 28 x 28 pixels, as MNIST's are, such as record.",
+            f"The model takes images of {model.features} pixels, but these become 28 x 28.",
+            "Use a model that was trained on 28 x 28 pixels, as in MNIST, such as record.",
         )
 
 
@@ -164,10 +164,10 @@ def _csv(names: Sequence[str], labels: Sequence[int], best: Sequence[float]) -> 
     return text.getvalue().encode(errors="surrogateescape")
 
 
-def _pictures(
+def _predictions(
     names: Sequence[str], model: Model, labels: Sequence[int], probabilities: Any
 ) -> list[dict[str, Any]]:
-    """Return the answers and, by label, all probabilities."""
+    """Return the predictions with the probabilities of all classes."""
     return [
         {
             "file": name,

@@ -1,7 +1,7 @@
 """Made handwriting: the pictures in tests/handwriting, and how well the record model reads such.
 
-    python -m scripts.assets.make_handwriting             write scripts/results/handwriting.json
-    python -m scripts.assets.make_handwriting --pictures  make tests/handwriting/ first
+    python -m tests.support.handwriting             write scripts/results/handwriting.json
+    python -m tests.support.handwriting --pictures  make tests/handwriting/ first
 
 Needs the extra images. The same seeds give the same pictures (but for the last bits of what
 another release of Pillow compresses).
@@ -34,7 +34,7 @@ from tests.support.handwriting.scenes import (
 from tests.support.handwriting.scenes import pictures as made
 from tests.support.handwriting.surroundings import KINDS as SURROUNDINGS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "tests" / "handwriting"
 RESULT = ROOT / "scripts" / "results" / "handwriting.json"
 SEED = 2024
@@ -62,25 +62,22 @@ def read(pictures: list[Any], labels: Any) -> int:
     return int((answers == np.asarray(labels)).sum())
 
 
-def of_set() -> dict[str, list[int]]:
-    """Return [right, of] by style, for the pictures in tests/handwriting."""
+def of_styles(fresh: bool) -> dict[str, list[int]]:
+    """Return [right, of] by style, for the pictures in tests/handwriting or for fresh ones."""
     result = {}
     for scene in DRAWN + PHOTOGRAPHED:
-        paths = sorted(FOLDER.glob(f"[0-9]-{name_of(scene)}-*"))
-        result[name_of(scene)] = [read(paths, [int(path.name[0]) for path in paths]), len(paths)]
-    return result
-
-
-def of_fresh() -> dict[str, list[int]]:
-    """Return [right, of] by style, for more pictures that are not kept."""
-    result = {}
-    for scene in DRAWN + PHOTOGRAPHED:
-        images, labels = [], []
-        for digit in range(10):
-            for _, content in made(scene, digit, OTHER_COUNT, OTHER_SEED):
-                images.append(Image.open(io.BytesIO(content)))
-                labels.append(digit)
-        result[name_of(scene)] = [read(images, labels), len(labels)]
+        pictures: list[tuple[Any, int]]
+        if fresh:
+            pictures = [
+                (Image.open(io.BytesIO(content)), digit)
+                for digit in range(10)
+                for _, content in made(scene, digit, OTHER_COUNT, OTHER_SEED)
+            ]
+        else:
+            paths = sorted(FOLDER.glob(f"[0-9]-{name_of(scene)}-*"))
+            pictures = [(path, int(path.name[0])) for path in paths]
+        right = read([picture for picture, _ in pictures], [digit for _, digit in pictures])
+        result[name_of(scene)] = [right, len(pictures)]
     return result
 
 
@@ -124,12 +121,12 @@ def main() -> None:
     parser.add_argument("--pictures", action="store_true", help="make tests/handwriting anew")
     if parser.parse_args().pictures:
         make_pictures()
-    by_style = of_set()
+    by_style = of_styles(fresh=False)
     total = np.array(list(by_style.values())).sum(axis=0).tolist()
     result = {
         "note": "Made pictures, not photographs; [right, of] by the record model.",
         "tests/handwriting": {"all": total, **by_style},
-        "more of the same styles": of_fresh(),
+        "more of the same styles": of_styles(fresh=True),
         "MNIST's test digits on paper": of_mnist(),
         "MNIST's test digits in surroundings": of_surroundings(),
     }

@@ -1,1 +1,1 @@
-"""Checks that take longer than tests: killed runs, ranks that fail, memory, files of users."""
+"""Checks that take longer than tests: ranks that fail, data larger than memory, files of users."""

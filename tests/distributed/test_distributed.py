@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +20,12 @@ from mnn_gpu.distributed.launcher import Launch, launched
 from mnn_gpu.distributed.patience import patience
 from tests.support import failing_ranks, program, ranks
 from tests.support.ranks import SharedJob
+from tests.support.repeats import REPEATS
 
 SMALL = ("--rows", "700", "--holdout", "100", "--device", "cpu")
+# A longer search tries all of them.
+DIFFERENCES = ["learning rate", "checkpoint", "bad option", "help"]
+DIFFERENCES = DIFFERENCES if REPEATS == 1 else [*failing_ranks.DIFFERENCES]
 KEPT = ("--data", "digits.npz", "--holdout", "100", "--device", "cpu")
 RECIPES = {
     "full batches": (*KEPT, "--iterations", "12"),
@@ -113,8 +118,9 @@ def test_commands_that_are_not_distributed_run_once(tmp_path: Path, job: SharedJ
 # ---- failures ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("repeat", range(REPEATS))
 @pytest.mark.parametrize("kind", failing_ranks.KINDS)
-def test_a_rank_that_fails_terminates_the_job(kind: str) -> None:
+def test_a_rank_that_fails_terminates_the_job(kind: str, repeat: int) -> None:
     ended = failing_ranks.failing(kind, ranks=3)
     assert ended.status  # Neither 0 nor None, the status of a job that is still running.
     if kind != "killed":
@@ -149,7 +155,14 @@ def test_ranks_with_other_data_are_refused(tmp_path: Path) -> None:
     assert "error: The ranks have different data or labels: '" in result.stderr
 
 
-@pytest.mark.parametrize("kind", ["learning rate", "checkpoint", "bad option", "help"])
+@pytest.mark.parametrize("seed", range(REPEATS))
+def test_a_job_that_is_interrupted_ends(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    job = failing_ranks.interrupted(rng.choice([2, 4]), rng.uniform(0, 3), tmp_path)
+    assert job.status is not None
+
+
+@pytest.mark.parametrize("kind", DIFFERENCES)
 def test_ranks_with_other_options_are_refused(kind: str, tmp_path: Path) -> None:
     job = failing_ranks.differing(kind, tmp_path)
     assert job.status == 2

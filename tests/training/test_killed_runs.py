@@ -23,7 +23,7 @@ TRAINING = (
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """Begin a run, or resume it."""
     folder.mkdir(exist_ok=True)
-    places = ["--checkpoint", folder / "run", "--resume", "--out", folder / "model"]
+    places = ["--checkpoint", f"{folder}/run", "--resume", "--out", f"{folder}/model"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([*PROGRAM, *TRAINING, *places], env=environment)
 

@@ -29,12 +29,15 @@ class JaxStep:
         if self.scan and job.batch_size is None and DEVICE == "cpu":
             raise NotImplementedError("a full-batch step is long enough by itself")
 
-        def loss(parameters: Any, X: Any, y: Any) -> Any:
+        def logits(parameters: Any, X: Any) -> Any:
             for W, b in parameters[:-1]:
                 X = jax.nn.relu(X @ W + b)
             W, b = parameters[-1]
-            chosen = jnp.take_along_axis(jax.nn.log_softmax(X @ W + b), y[:, None], axis=1)
-            return -jnp.mean(chosen)
+            return X @ W + b
+
+        def loss(parameters: Any, X: Any, y: Any) -> Any:
+            predicted = jax.nn.log_softmax(logits(parameters, X))
+            return -jnp.mean(jnp.take_along_axis(predicted, y[:, None], axis=1))
 
         def adam(state: Any, gradient: Any, rate: Any) -> Any:
             p, m, v, t = state
@@ -43,10 +46,10 @@ class JaxStep:
             v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, gradient)
             c1, c2 = 1 - 0.9**t, 1 - 0.999**t
 
-            def updated(p: Any, m: Any, v: Any) -> Any:
-                return p - rate * (m / c1) / (jnp.sqrt(v / c2) + 1e-8)
-
-            return jax.tree.map(updated, p, m, v), m, v, t
+            p = jax.tree.map(
+                lambda p, m, v: p - rate * (m / c1) / (jnp.sqrt(v / c2) + 1e-8), p, m, v
+            )
+            return p, m, v, t
 
         def sgd(state: Any, gradient: Any, rate: Any) -> Any:
             p, *rest = state
@@ -64,14 +67,7 @@ class JaxStep:
             return jax.lax.scan(lambda s, r: (step(s, rate, X, y, r), None), state, orders, many)[0]
 
         self.compiled = jax.jit(scanned if self.scan else step, donate_argnums=0)
-
-        def labels(parameters: Any, X: Any) -> Any:
-            for W, b in parameters[:-1]:
-                X = jax.nn.relu(X @ W + b)
-            W, b = parameters[-1]
-            return (X @ W + b).argmax(axis=1)
-
-        self.labels = jax.jit(labels)
+        self.labels = jax.jit(lambda parameters, X: logits(parameters, X).argmax(axis=1))
         self.X = jnp.asarray(problem.X, jnp.float32) / 255
         self.y = jnp.asarray(problem.y, jnp.int32)
         self.jax, self.jnp, self.job = jax, jnp, job

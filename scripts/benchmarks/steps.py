@@ -29,11 +29,12 @@ def measure(
     problem = Problem.of(job)
     start = problem.loss(problem.theta)
     with Team(contenders, name) as team:
-        steps = team.ask("steps").get(OURS)  # On a GPU more than here.
         first_calls = team.ask("advance")
-        losses = team.ask("loss")
-        if OURS not in losses:
+        facts = team.ask("facts")
+        if OURS not in facts:
             raise LeftOutError(f"{OURS}: {team.left_out[OURS]}")
+        steps = facts[OURS]["steps"]  # On a GPU more than here.
+        losses = {name: found["loss"] for name, found in facts.items()}
 
         def is_like(contender: str, loss: float) -> bool:
             low = LOW_PRECISION in contender
@@ -46,15 +47,11 @@ def measure(
             worker.ask("warm_up")
             seconds[worker.contender].append(worker.ask("advance") / steps)
         by_its_clock = team.ask("by_its_clock")
-        setup, memory = team.ask("setup"), team.ask("memory")
+        costs = team.ask("facts")
     rows = compared(seconds)
     for contender, row in rows.items():
-        row |= {
-            "setup": setup.get(contender),
-            "first_call": first_calls[contender],
-            "loss": losses[contender],
-            "peak_memory": memory.get(contender),
-        }
+        row |= {"first_call": first_calls[contender], "loss": losses[contender]}
+        row |= {name: costs.get(contender, {}).get(name) for name in ("setup", "peak_memory")}
         if by_its_clock.get(contender) is not None:
             row["by_its_clock"] = by_its_clock[contender] / steps
     return {

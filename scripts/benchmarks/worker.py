@@ -50,19 +50,18 @@ class Work:
         clock = getattr(self.runner, "by_its_clock", None)
         return None if clock is None else clock(self.runner.advance)
 
-    def setup(self) -> float:
-        """Return the seconds until the first step could begin: imports, data, uploads."""
-        return self.setup_seconds
+    def facts(self) -> dict[str, Any]:
+        """Return the steps of an advance, the loss now, and the costs so far.
 
-    def steps(self) -> int:
-        """Return the number of steps of an advance."""
-        return int(self.job.steps)
-
-    def loss(self) -> float:
-        return self.problem.loss(self.runner.theta())
-
-    def memory(self) -> int:
-        return peak_memory()
+        ``setup`` are the seconds until the first step could begin (imports, data, uploads),
+        ``peak_memory`` is in bytes.
+        """
+        return {
+            "steps": self.job.steps,
+            "loss": self.problem.loss(self.runner.theta()),
+            "setup": self.setup_seconds,
+            "peak_memory": peak_memory(),
+        }
 
     def race(self, seed: int, every: int = 1) -> dict[str, Any]:
         """Train to the target, tested with its own prediction, which is not counted.

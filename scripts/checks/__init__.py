@@ -1,1 +1,1 @@
-"""Checks that take longer than tests: killed runs, ranks that fail, memory, files of users."""
+"""Checks beside the tests: data larger than memory, files of users, tests that are skipped."""

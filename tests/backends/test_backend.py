@@ -1,4 +1,4 @@
-"""What every backend does unless it knows better: steps, runs of items, errors, defaults."""
+"""Default behavior of backends: compiled runs, parallel_map, errors, attributes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.libraries import Library, library
 
 
 class Two(NamedTuple):
-    """A batch of which one part may be missing."""
+    """A batch with an optional part."""
 
     one: Any
     other: Any = None
@@ -28,7 +28,7 @@ class Two(NamedTuple):
 
 @dataclass(frozen=True)
 class Watched(PlainBackend):
-    """A backend that notes when it is active, and knows one of its errors."""
+    """A backend that records when it is active, and explains one kind of error."""
 
     log: list[str] = field(default_factory=list)
 
@@ -51,10 +51,10 @@ def watched() -> Watched:
     return Watched("numpy", "cpu", library("numpy").xp, 4, 1)
 
 
-# ---- steps ---------------------------------------------------------------------------------
+# ---- compiled runs -------------------------------------------------------------------------
 
 
-def test_a_run_makes_a_step_of_every_entry_in_turn(lib: Library) -> None:
+def test_a_run_makes_one_step_for_each_entry_in_order(lib: Library) -> None:
     backend = PlainBackend.of(lib.asarray([0.0]))
     run = backend.compile(lambda data, state, batch: state * data + batch.one, lib.asarray(10.0))
     state = run(lib.asarray(0.0), Two(lib.asarray([1.0, 2.0, 3.0])))
@@ -63,7 +63,7 @@ def test_a_run_makes_a_step_of_every_entry_in_turn(lib: Library) -> None:
     assert float(run(state, Two(lib.asarray([])))) == 123
 
 
-def test_entries_keep_what_is_missing_missing() -> None:
+def test_entries_keep_missing_parts_missing() -> None:
     taken = list(entries(Two(np.arange(6).reshape(3, 2))))
     assert [type(entry) for entry in taken] == [Two] * 3
     assert [entry.one.tolist() for entry in taken] == [[0, 1], [2, 3], [4, 5]]
@@ -72,11 +72,11 @@ def test_entries_keep_what_is_missing_missing() -> None:
     assert (both.one, both.other.tolist()) == (7, [8, 9])
 
 
-# ---- runs of items -----------------------------------------------------------------------
+# ---- parallel_map ------------------------------------------------------------------------
 
 
 @given(st.integers(1, 30), st.integers(1, 9))
-def test_items_are_spread_evenly_over_the_lanes_in_their_order(items: int, workers: int) -> None:
+def test_items_are_divided_evenly_among_the_workers_in_order(items: int, workers: int) -> None:
     runs = plain(workers).parallel_map(lambda array, part: [array, *part], "array", range(items))
     assert all(first == "array" for first, *_ in runs)
     assert [item for _, *part in runs for item in part] == list(range(items))
@@ -85,7 +85,7 @@ def test_items_are_spread_evenly_over_the_lanes_in_their_order(items: int, worke
     assert 1 <= min(sizes) <= max(sizes) <= min(sizes) + 1
 
 
-def test_an_update_is_handed_back_where_nothing_is_faster() -> None:
+def test_fuse_returns_the_update_unchanged_by_default() -> None:
     def update(theta: Any) -> tuple[Any, ...]:
         return (theta,)
 
@@ -95,7 +95,7 @@ def test_an_update_is_handed_back_where_nothing_is_faster() -> None:
 # ---- errors ------------------------------------------------------------------------------
 
 
-def test_work_is_done_on_the_device_and_its_errors_are_explained() -> None:
+def test_translate_errors_activates_the_device_and_explains_its_errors() -> None:
     backend = watched()
     with backend.translate_errors():
         backend.log.append("work")
@@ -109,7 +109,7 @@ def test_work_is_done_on_the_device_and_its_errors_are_explained() -> None:
 @pytest.mark.parametrize(
     ("error", "expected"), [(ZeroDivisionError("smoke"), DeviceError), (KeyError("k"), KeyError)]
 )
-def test_errors_of_entering_and_leaving_the_device_are_explained_too(
+def test_errors_of_entering_and_leaving_the_device_are_also_explained(
     at: str, error: Exception, expected: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
@@ -127,47 +127,47 @@ def test_errors_of_entering_and_leaving_the_device_are_explained_too(
 @pytest.mark.parametrize(
     "error", [KeyError("not the device's"), UsageError("ours", "already"), KeyboardInterrupt()]
 )
-def test_what_is_not_the_devices_fault_stays_what_it_is(error: BaseException) -> None:
+def test_other_errors_are_not_changed(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, watched().translate_errors():
         raise error
     assert caught.value is error
 
 
-def test_an_error_of_ours_is_not_explained_again() -> None:
+def test_an_error_of_this_package_is_not_explained_again() -> None:
     class BothError(UsageError, ArithmeticError):
-        """One that the backend would explain too."""
+        """An error that the backend could also explain."""
 
     with pytest.raises(BothError), watched().translate_errors():
         raise BothError("ours", "already")
 
 
-# ---- what it is --------------------------------------------------------------------------
+# ---- attributes --------------------------------------------------------------------------
 
 
-def test_without_more_knowledge_everything_is_done_at_once() -> None:
+def test_by_default_everything_is_done_at_once() -> None:
     backend = plain()
     assert (backend.cached, backend.workers) == (SERIAL.cached, SERIAL.workers)
     assert backend.prescales_pixels is True
 
 
-def test_what_a_backend_may_leave_out_is_given_by_name() -> None:
+def test_optional_attributes_are_keyword_only() -> None:
     backend = PlainBackend("numpy", "cpu", np, 4, 1, "there")
     assert backend.place == "there"
     assert (backend.cached, backend.workers) == (SERIAL.cached, SERIAL.workers)
 
 
-def test_only_its_library_and_device_are_shown() -> None:
+def test_repr_shows_only_library_and_device() -> None:
     assert repr(plain()) == "PlainBackend(name='numpy', device='cpu')"
     with pytest.raises(FrozenInstanceError):
         plain().workers = 2  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("name", ["float32", "float64", "int32"])
-def test_a_dtype_has_the_name_it_was_asked_by(lib: Library, name: str) -> None:
+def test_a_dtype_is_found_by_its_name(lib: Library, name: str) -> None:
     backend = PlainBackend.of(lib.asarray([0.0]))
     assert backend.dtype(name) == getattr(lib.xp, name)
 
 
 @pytest.mark.parametrize(("error", "expected"), [(MemoryError(), True), (OSError(), False)])
-def test_want_of_memory_is_known_by_pythons_error(error: Exception, expected: bool) -> None:
+def test_is_out_of_memory_recognizes_memory_errors(error: Exception, expected: bool) -> None:
     assert plain().is_out_of_memory(error) is expected

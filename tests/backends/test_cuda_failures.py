@@ -1,4 +1,4 @@
-"""What a GPU does wrong, on the stand-in for CUDA: named, explained, survived where it can be."""
+"""Failures of a GPU, on the stand-in for CUDA: reported, explained, and recovered if possible."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.cuda_standin.control import IS_IN_FRONT, get, put, run, setti
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not IS_IN_FRONT, reason="scripts/test --cuda-standin was not asked for"),
+    pytest.mark.skipif(not IS_IN_FRONT, reason="requires scripts/test --cuda-standin"),
 ]
 
 TRAIN = ("train", "--device", "cuda", "--rows", "600", "--iterations", "20", "--hidden", "8", "-q")
@@ -77,11 +77,11 @@ def data(rows: int = 400) -> tuple[Any, Any]:
         ({"devices": 2}, "cuda:0"),
     ],
 )
-def test_the_probe_says_what_is_wrong(values: dict[str, int], said: str) -> None:
+def test_the_probe_reports_the_cause(values: dict[str, int], said: str) -> None:
     assert said in run(sys.executable, "-c", SELECT % 0, **values).stdout
 
 
-def test_the_probe_names_the_gpu_that_is_not_there() -> None:
+def test_the_probe_names_a_missing_gpu() -> None:
     assert run(sys.executable, "-c", SELECT % 1, devices=2).stdout == "cuda:1\n"
     assert "index in range" in run(sys.executable, "-c", SELECT % 1, devices=1).stdout
 
@@ -97,7 +97,7 @@ def test_the_probe_names_the_gpu_that_is_not_there() -> None:
         (803, "The NVIDIA driver is not ready"),
     ],
 )
-def test_an_error_of_cuda_has_its_cause_and_cure(status: int, cause: str) -> None:
+def test_a_cuda_error_has_its_cause_and_cure(status: int, cause: str) -> None:
     probe.cache_clear()
     with settings(sticky=status), pytest.raises(DeviceError) as caught:
         select_backend("cuda")
@@ -105,7 +105,7 @@ def test_an_error_of_cuda_has_its_cause_and_cure(status: int, cause: str) -> Non
     assert "--device cpu" in caught.value.cure
 
 
-def test_the_driver_says_which_cupy_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proposed_cupy_depends_on_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     probe.cache_clear()
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(DeviceError, match="CuPy is not installed") as caught:
@@ -113,14 +113,14 @@ def test_the_driver_says_which_cupy_to_install(monkeypatch: pytest.MonkeyPatch) 
     assert "cupy-cuda13x[ctk]" in caught.value.cure
 
 
-def test_a_rank_whose_driver_is_too_old_says_so() -> None:
+def test_a_driver_that_is_too_old_is_reported() -> None:
     probe.cache_clear()
     with settings(driver=12040), pytest.raises(DeviceError, match=r"supports CUDA 12\.4") as caught:
         select_backend("cuda", local_rank=1)
     assert "cupy-cuda12x[ctk]" in caught.value.cure
 
 
-def test_devices_lists_what_works_and_what_does_not() -> None:
+def test_devices_lists_working_and_failing_gpus() -> None:
     status, said = program("devices", devices=2)
     assert status == 0
     assert [said.count(text) for text in ("cuda:0  CUDA stand-in", "cuda:1", "PASS")] == [1, 1, 2]
@@ -136,7 +136,7 @@ from mnn_gpu import DeviceError, select_backend
 gpu = select_backend("cuda")
 if os.fork() == 0:
     try:
-        with gpu.explaining():
+        with gpu.translate_errors():
             gpu.asarray([1.0])
     except DeviceError as error:
         print(error.cause, flush=True)
@@ -149,7 +149,7 @@ def test_a_forked_child_cannot_use_the_backend_of_its_parent() -> None:
     assert "does not work after a fork" in run(sys.executable, "-c", INHERITED).stdout
 
 
-def test_a_forked_child_is_told_why_it_has_no_gpu() -> None:
+def test_a_forked_child_reports_why_it_has_no_gpu() -> None:
     said = run(sys.executable, "-c", FORKED).stdout
     assert "The GPU" in said or "fork" in said
     assert "cuda:0" not in said
@@ -176,11 +176,11 @@ except DeviceError as error:
     [
         ("0", "fail_launch", 2, "LaunchFailure"),
         ("1", "fail_launch", 2, "LaunchFailure"),
-        # A graph has its products already.
+        # A graph already contains its products.
         ("0", "fail_product", 13, "EXECUTION_FAILED"),
     ],
 )
-def test_a_gpu_that_fails_in_a_run_is_named(
+def test_a_gpu_that_fails_during_a_run_is_reported(
     graphs: str, fault: str, value: int, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, graphs)
@@ -190,7 +190,7 @@ def test_a_gpu_that_fails_in_a_run_is_named(
 
 
 @pytest.mark.parametrize("error", [1, 701])
-def test_a_launch_that_is_refused_is_an_error_and_the_next_run_is_right(
+def test_a_refused_launch_is_an_error_and_the_next_run_is_correct(
     error: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
@@ -209,7 +209,7 @@ def test_a_launch_that_is_refused_is_an_error_and_the_next_run_is_right(
 
 
 @pytest.mark.parametrize("nth", [1, 5])
-def test_a_launch_that_is_refused_in_a_graph_gives_it_up_and_says_so(
+def test_a_refused_launch_in_a_graph_disables_capture_with_a_warning(
     nth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gpu = select_backend("cuda")
@@ -229,7 +229,7 @@ def test_a_launch_that_is_refused_in_a_graph_gives_it_up_and_says_so(
     np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-5, atol=1e-6)
 
 
-def test_the_command_line_ends_with_code_3(tmp_path: Path) -> None:
+def test_the_command_line_exits_with_code_3(tmp_path: Path) -> None:
     status, said = program(*TRAIN, "--out", tmp_path / "m.safetensors", fail_launch=40)
     assert status == 3, said
     assert "error" in said
@@ -248,12 +248,12 @@ for bits in (8, 11):
 
 
 @pytest.mark.parametrize("capability", [70, 90])
-def test_products_are_rounded_on_gpus_before_ampere_too(capability: int) -> None:
+def test_products_are_also_rounded_on_gpus_before_ampere(capability: int) -> None:
     said = run(sys.executable, "-c", ROUNDED, capability=capability).stdout
     assert said.split() == ["True", "True"]
 
 
-def test_products_are_rounded_where_cublas_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_are_rounded_without_cublas(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = select_backend("cuda")
     A, B = np.random.default_rng(0).standard_normal((2, 50, 50)).astype("float32")
     monkeypatch.setattr(cublas, "library_names", lambda version: ("no library",))
@@ -261,7 +261,7 @@ def test_products_are_rounded_where_cublas_is_not_found(monkeypatch: pytest.Monk
     np.testing.assert_allclose(found, low_precision_matmul(A, B, 11), rtol=1e-5, atol=1e-5)
 
 
-def test_too_little_memory_halves_the_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_halves_the_microbatches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
     gpu: Any = select_backend("cuda")
     X, y = data(2000)
@@ -278,7 +278,7 @@ def test_too_little_memory_halves_the_shards(monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-6)
 
 
-def test_compiled_steps_leave_nothing_behind() -> None:
+def test_compiled_steps_free_all_resources() -> None:
     gpu = select_backend("cuda")
     config = TrainingConfig(hidden=(8,), batch_size=50, iterations=30)
     lives = []
@@ -290,7 +290,7 @@ def test_compiled_steps_leave_nothing_behind() -> None:
     assert lives[1] == lives[2]
 
 
-def test_a_backend_that_goes_takes_its_handles_and_streams_with_it() -> None:
+def test_a_deleted_backend_frees_its_handles_and_streams() -> None:
     lives = []
     for _ in range(2):
         train(*data(), TrainingConfig(hidden=(8,), iterations=5), backend=select_backend("cuda"))
@@ -299,7 +299,7 @@ def test_a_backend_that_goes_takes_its_handles_and_streams_with_it() -> None:
     assert lives[0] == lives[1]
 
 
-def test_a_gpu_is_worked_on_where_the_run_asks_for_it(tmp_path: Path) -> None:
+def test_training_uses_the_requested_gpu(tmp_path: Path) -> None:
     models = []
     for device in ("cuda:0", "cuda:1"):
         out = tmp_path / f"{device[-1]}.safetensors"
@@ -309,7 +309,7 @@ def test_a_gpu_is_worked_on_where_the_run_asks_for_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(models[0], models[1])
 
 
-def test_a_run_takes_memory_of_the_gpu_that_was_chosen() -> None:
+def test_a_run_only_allocates_memory_on_the_chosen_gpu() -> None:
     code = """
 import cupy
 from mnn_gpu import TrainingConfig, select_backend, train
@@ -346,7 +346,7 @@ print(get("cublas") - before)
 """
 
 
-def test_handles_end_on_their_own_device_and_not_in_a_forked_child() -> None:
+def test_handles_are_destroyed_on_their_device_and_not_in_a_forked_child() -> None:
     assert run(sys.executable, "-c", HANDLES, devices=2).stdout.startswith("4\n0\n")
 
 
@@ -373,11 +373,11 @@ print(get("context_0"), get("context_1"))
 
 
 def test_a_rank_has_no_context_on_the_gpu_of_another() -> None:
-    """Neither its main thread makes one, nor its watchdog."""
+    """Neither its main thread nor its watchdog creates one."""
     assert run(sys.executable, "-c", CONTEXTS, devices=2).stdout == "0 1\n0 1\n"
 
 
-def test_a_busy_gpu_hinders_no_other() -> None:
+def test_a_busy_gpu_does_not_affect_others() -> None:
     said = run(sys.executable, "-c", SELECT % 1, devices=2, busy=1).stdout
     assert said == "cuda:1\n"
     automatic = "from mnn_gpu import select_backend; print(select_backend().device)"
@@ -385,7 +385,7 @@ def test_a_busy_gpu_hinders_no_other() -> None:
 
 
 @pytest.mark.parametrize("before", [0, 1])
-def test_the_current_device_of_a_thread_that_has_one_stays(before: int) -> None:
+def test_the_current_device_of_a_thread_is_restored(before: int) -> None:
     code = f"""
 import cupy
 from mnn_gpu import select_backend
@@ -398,7 +398,7 @@ for index in (0, 1):
     assert said == f"{before}\n" * 2
 
 
-def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:
+def test_nccl_with_one_rank_returns_its_own_sums() -> None:
     gpu: Any = select_backend("cuda")
     with gpu.active():
         for dtype in ("float32", "float64"):
@@ -412,14 +412,16 @@ def test_nccl_exchanges_what_one_rank_has_with_itself() -> None:
             np.testing.assert_array_equal(gpu.to_numpy(out), host.astype("float32"))
 
 
-def test_without_nccl_gradients_go_by_way_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_nccl_gradients_are_exchanged_through_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     gpu: Any = select_backend("cuda")
     monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", None)
     with pytest.warns(TrainingWarning, match="through the host"):
         assert between_gpus(gpu, ProcessGroup(), BatchSharding(8, is_wide=True), "float32") is None
 
 
-def test_an_exchange_that_fails_leaves_no_group_of_calls_open() -> None:
+def test_a_failed_exchange_leaves_no_open_group_of_calls() -> None:
     gpu: Any = select_backend("cuda")
 
     def fail(*_: object) -> None:
@@ -439,7 +441,7 @@ def test_an_exchange_that_fails_leaves_no_group_of_calls_open() -> None:
 
 
 @pytest.mark.parametrize("graphs", ["0", "1"])
-def test_two_ranks_with_a_gpu_each_come_to_what_one_does(
+def test_two_ranks_with_a_gpu_each_equal_one(
     graphs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, graphs)
@@ -483,10 +485,10 @@ if comm.rank == 0:
 
 
 @pytest.mark.parametrize("devices", [1, 2])
-def test_ranks_capture_what_is_before_and_after_their_exchange(
+def test_ranks_capture_graphs_before_and_after_their_exchange(
     devices: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By way of the host, or by NCCL."""
+    """Through the host, or over NCCL."""
     monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
     start = (*launcher(), "-n", "2", sys.executable, "-m", "mpi4py", "-c", RANKS)
     said = run(*start, devices=devices).stdout
@@ -494,7 +496,7 @@ def test_ranks_capture_what_is_before_and_after_their_exchange(
     assert "cannot be captured" not in said
 
 
-def test_what_one_rank_cannot_capture_no_rank_does_and_all_say_so(
+def test_if_one_rank_cannot_capture_no_rank_does_and_all_warn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
@@ -504,7 +506,7 @@ def test_what_one_rank_cannot_capture_no_rank_does_and_all_say_so(
     assert said.count("The step cannot be captured") == 2, said
 
 
-def test_two_ranks_that_share_a_gpu_exchange_by_way_of_the_host(tmp_path: Path) -> None:
+def test_two_ranks_that_share_a_gpu_exchange_through_the_host(tmp_path: Path) -> None:
     options = ("--batch-size", 100, "--shards", 4, "--out", tmp_path / "m.safetensors")
     status, said = program(*TRAIN, *options, ranks=2)
     assert status == 0, said
@@ -512,7 +514,7 @@ def test_two_ranks_that_share_a_gpu_exchange_by_way_of_the_host(tmp_path: Path) 
     assert said.count("MNN_CUDA_GRAPHS=1 enables them") == 1
 
 
-def test_a_thread_that_synchronises_the_device_changes_nothing() -> None:
+def test_a_thread_that_synchronizes_the_device_changes_nothing() -> None:
     gpu: Any = select_backend("cuda")
     config = TrainingConfig(hidden=(8,), batch_size=50, iterations=200)
     expected, _ = train(*data(), config, backend=gpu)
@@ -520,7 +522,7 @@ def test_a_thread_that_synchronises_the_device_changes_nothing() -> None:
 
     def disturb() -> None:
         while not over.wait(0.001):
-            # Refused, and the capture ended, where a graph is being captured.
+            # Refused during a capture, which it ends.
             with contextlib.suppress(gpu.cupy.cuda.runtime.CUDARuntimeError):
                 gpu.cupy.cuda.Device().synchronize()
 
@@ -534,7 +536,7 @@ def test_a_thread_that_synchronises_the_device_changes_nothing() -> None:
     np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-5, atol=1e-6)
 
 
-def test_no_graphs_where_the_handles_of_cublas_cannot_be_made() -> None:
+def test_no_graphs_if_cublas_handles_cannot_be_created() -> None:
     gpu = select_backend("cuda")
     with settings(fail_create=1), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -543,11 +545,11 @@ def test_no_graphs_where_the_handles_of_cublas_cannot_be_made() -> None:
 
 
 OUR_PRODUCTS = TrainingConfig(hidden=(8,), iterations=5, shard_rows=400, matmul_precision="tf32")
-"""Its products are our calls of cuBLAS, those of others CuPy's."""
+"""Graphs call cuBLAS directly; without graphs CuPy does."""
 
 
 @pytest.mark.parametrize("precision", ["full", "tf32"])
-def test_a_product_that_fails_is_an_error_of_the_device(
+def test_a_failed_product_is_an_error_of_the_device(
     precision: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
@@ -557,7 +559,7 @@ def test_a_product_that_fails_is_an_error_of_the_device(
         train(*data(), config, backend=gpu)
 
 
-def test_cublas_without_memory_halves_the_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cublas_without_memory_halves_the_microbatches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, "0")
     gpu = select_backend("cuda")
     expected, _ = train(*data(), OUR_PRODUCTS, backend=gpu)

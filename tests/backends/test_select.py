@@ -1,4 +1,4 @@
-"""The selector: what it returns, what it raises, when it falls back and what it says."""
+"""Device selection: the result, the errors, the fallback and its warning."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_cpu_is_numpy() -> None:
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:-1", "cuda:x", "CPU ", "cuda:99999", ""])
-def test_a_name_that_is_no_device_is_a_usage_error(name: str) -> None:
+def test_an_unknown_device_name_is_a_usage_error(name: str) -> None:
     with pytest.raises(UsageError, match="not a device") as caught:
         select_backend(name)
     assert caught.value.cause.startswith(f"device is {name!r}")
@@ -78,7 +78,7 @@ def test_a_backend_is_frozen() -> None:
         select_backend("cpu").device = "cuda:0"  # type: ignore[misc]
 
 
-def test_a_backend_shows_its_library_and_device_alone() -> None:
+def test_repr_shows_only_library_and_device() -> None:
     assert repr(select_backend("cpu")) == "NumpyBackend(name='numpy', device='cpu')"
 
 
@@ -86,14 +86,16 @@ def test_a_backend_shows_its_library_and_device_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda", "cuda:0"])
-def test_a_gpu_that_passes_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_gpu_that_passes_the_probe_is_selected(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     install(monkeypatch, standin())
     backend = select_backend(name)
     assert (backend.name, backend.device) == ("cupy", "cuda:0")
     assert backend.memory() == (7 << 30, 8 << 30)
 
 
-def test_every_gpu_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_gpu_can_be_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin(count=3))
     assert select_backend("cuda:2").device == "cuda:2"
 
@@ -110,7 +112,7 @@ def test_every_gpu_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cupy", "cuda:1", "cupy"),
     ],
 )
-def test_a_library_is_taken_on_the_devices_that_it_runs_on(
+def test_each_library_supports_its_devices(
     monkeypatch: pytest.MonkeyPatch, library: str, device: str, taken: str
 ) -> None:
     install(monkeypatch, standin(count=2))
@@ -120,7 +122,7 @@ def test_a_library_is_taken_on_the_devices_that_it_runs_on(
     assert backend.device == ("cpu" if taken == "numpy" else on_gpu)
 
 
-def test_cupy_that_was_asked_for_by_name_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cupy_requested_by_name_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin(count=CUDARuntimeError(100)))
     with pytest.raises(DeviceError, match="no GPU is visible"):
         select_backend("auto", "cupy")
@@ -130,7 +132,7 @@ def test_cupy_that_was_asked_for_by_name_is_not_replaced(monkeypatch: pytest.Mon
     ("device", "platform", "index"),
     [("auto", None, 0), ("cpu", "cpu", 0), ("cuda", "cuda", 0), ("cuda:3", "cuda", 3)],
 )
-def test_jax_is_told_the_platform_and_the_number(
+def test_jax_receives_the_platform_and_the_index(
     monkeypatch: pytest.MonkeyPatch, device: str, platform: str | None, index: int
 ) -> None:
     told = []
@@ -139,7 +141,7 @@ def test_jax_is_told_the_platform_and_the_number(
     assert told == [(platform, index)]
 
 
-def test_training_through_the_cupy_backend_is_the_same_training(
+def test_training_through_the_cupy_backend_is_identical(
     monkeypatch: pytest.MonkeyPatch, images: dict[str, np.ndarray]
 ) -> None:
     install(monkeypatch, standin())
@@ -151,7 +153,7 @@ def test_training_through_the_cupy_backend_is_the_same_training(
     np.testing.assert_array_equal(models[0].theta, models[1].theta)
 
 
-def test_success_is_remembered_and_failure_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_success_is_cached_and_failure_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin(count=CUDARuntimeError(100)))
     with pytest.raises(DeviceError):
         select_backend("cuda")
@@ -296,14 +298,14 @@ def test_every_failure_has_its_stage_cause_and_cure(
     assert "\n" not in error.cause + error.cure
 
 
-def test_an_index_out_of_range_says_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_out_of_range_reports_the_number_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin(count=2))
     with pytest.raises(DeviceError, match="no GPU with index 2: 2 GPUs visible") as caught:
         select_backend("cuda:2")
     assert caught.value.stage == "index in range"
 
 
-def test_two_wheels_are_the_cause_where_something_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_installed_wheels_are_the_cause_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin(elementwise_kernel=fake.NVRTC_MISSING))
     pretend_wheels(monkeypatch, "cupy-cuda12x 14.2.0", "cupy-cuda13x 14.2.0", "numpy 2.4.0")
     with pytest.raises(DeviceError, match=r"Several CuPy wheels.*cupy-cuda13x 14\.2\.0") as caught:
@@ -311,7 +313,7 @@ def test_two_wheels_are_the_cause_where_something_fails(monkeypatch: pytest.Monk
     assert "pip uninstall -y cupy-cuda12x cupy-cuda13x" in caught.value.cure
 
 
-def test_the_cupy_that_fits_the_driver_is_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cupy_for_the_driver_is_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
     cures = []
     for driver in (12080, 13000):
         install(monkeypatch, standin(driver=driver, matrix_product=fake.CUBLAS_MISSING))
@@ -325,7 +327,7 @@ def test_the_cupy_that_fits_the_driver_is_proposed(monkeypatch: pytest.MonkeyPat
 # ---- auto ----------------------------------------------------------------------------
 
 
-def test_auto_falls_back_silently_where_cupy_is_not_installed(
+def test_auto_falls_back_silently_if_cupy_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(monkeypatch, None)
@@ -334,7 +336,7 @@ def test_auto_falls_back_silently_where_cupy_is_not_installed(
         assert select_backend("auto").device == "cpu"
 
 
-def test_a_cupy_whose_own_dependency_is_missing_is_broken_not_absent(
+def test_a_cupy_with_a_missing_dependency_is_broken_not_absent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
@@ -351,7 +353,7 @@ def test_a_cupy_whose_own_dependency_is_missing_is_broken_not_absent(
 
 
 @pytest.mark.parametrize("case", [c for c in FAILURES if c != "not installed"])
-def test_auto_falls_back_with_one_line_that_names_the_cause(
+def test_auto_falls_back_with_one_line_with_the_cause(
     monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     module, *options, _, cause, cure = FAILURES[case]
@@ -366,17 +368,17 @@ def test_auto_falls_back_with_one_line_that_names_the_cause(
     assert "\n" not in message
 
 
-def test_auto_takes_the_next_gpu_where_the_first_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_selects_the_next_gpu_if_the_first_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin(count=2, only_on=0, allocate=CUDARuntimeError(46)))
     assert select_backend("auto").device == "cuda:1"
 
 
-def test_auto_goes_through_the_gpus_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_tries_the_gpus_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin(count=4, only_on=(0, 1), allocate=CUDARuntimeError(46)))
     assert select_backend("auto").device == "cuda:2"
 
 
-def test_a_cupy_that_is_found_but_not_loaded_yet_is_no_reason_to_be_silent(
+def test_a_cupy_that_is_found_but_not_imported_yet_is_not_silent(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "cupy").mkdir()
@@ -387,14 +389,14 @@ def test_a_cupy_that_is_found_but_not_loaded_yet_is_no_reason_to_be_silent(
         assert select_backend("auto").device == "cpu"
 
 
-def test_auto_looks_further_where_a_gpu_cannot_even_be_made_current(
+def test_auto_continues_if_a_gpu_cannot_be_made_current(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(monkeypatch, standin(count=2, only_on=0, current=CUDARuntimeError(46)))
     assert select_backend("auto").device == "cuda:1"
 
 
-def test_a_driver_older_than_every_cupy_is_only_to_be_updated(
+def test_a_driver_older_than_every_cupy_only_needs_an_update(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cures = []
@@ -409,10 +411,10 @@ def test_a_driver_older_than_every_cupy_is_only_to_be_updated(
 
 
 @pytest.mark.parametrize("call", [predict, predict_proba, evaluate])
-def test_out_of_memory_is_explained_outside_training_too(
+def test_out_of_memory_is_also_explained_outside_training(
     monkeypatch: pytest.MonkeyPatch, images: dict[str, np.ndarray], call: Any
 ) -> None:
-    # Not on a GPU that is there: its probe would be remembered.
+    # Not on an existing GPU: its probe would be cached.
     cpu = select_backend("cpu")
     model, _ = train(images["X"], images["y"], TrainingConfig(iterations=1), backend=cpu)
     install(monkeypatch, standin())
@@ -423,14 +425,14 @@ def test_out_of_memory_is_explained_outside_training_too(
         call(model, *arguments, backend=backend)
 
 
-def test_the_name_of_a_device_is_no_backend(images: dict[str, np.ndarray]) -> None:
+def test_the_name_of_a_device_is_not_a_backend(images: dict[str, np.ndarray]) -> None:
     with pytest.raises(UsageError) as caught:
         train(images["X"], images["y"], backend="cpu")  # type: ignore[arg-type]
     assert caught.value.cause == "backend is 'cpu'."
     assert "select_backend()" in caught.value.cure
 
 
-def test_auto_names_the_first_cause_where_all_gpus_are_busy(
+def test_auto_reports_the_first_cause_if_all_gpus_are_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(monkeypatch, standin(count=2, allocate=CUDARuntimeError(46)))
@@ -441,7 +443,7 @@ def test_auto_names_the_first_cause_where_all_gpus_are_busy(
 # ---- the report ----------------------------------------------------------------------
 
 
-def test_the_probe_reports_stages_up_to_the_one_that_fails(
+def test_the_probe_reports_stages_up_to_the_first_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(monkeypatch, standin())
@@ -455,7 +457,7 @@ def test_the_probe_reports_stages_up_to_the_one_that_fails(
     assert "cuBLAS" in stages[-1].cause
 
 
-def test_the_diagnosis_of_a_machine_with_one_good_and_one_busy_gpu(
+def test_the_diagnosis_with_one_working_and_one_busy_gpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(monkeypatch, standin(count=2, only_on=1, allocate=CUDARuntimeError(46)))
@@ -473,7 +475,7 @@ def test_the_diagnosis_of_a_machine_with_one_good_and_one_busy_gpu(
     assert data["auto"] == "cuda:0 (cupy)"
 
 
-def test_the_diagnosis_of_a_laptop_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_diagnosis_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, None)
     text = str(diagnose())
     assert "CuPy is not installed" in text
@@ -481,7 +483,7 @@ def test_the_diagnosis_of_a_laptop_without_cupy(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_diagnosis_never_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # In front of a CuPy that is installed, however often it is imported.
+    # Before an installed CuPy on the path, however often it is imported.
     (tmp_path / "cupy").mkdir()
     (tmp_path / "cupy" / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
@@ -489,7 +491,7 @@ def test_the_diagnosis_never_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert "cannot be imported" in str(diagnose())
 
 
-# ---- JAX, by hand ---------------------------------------------------------------------
+# ---- JAX, selected by name --------------------------------------------------------------
 
 JAX = pytest.mark.skipif(not installed("jax"), reason="JAX is not installed")
 
@@ -497,7 +499,9 @@ JAX = pytest.mark.skipif(not installed("jax"), reason="JAX is not installed")
 @pytest.mark.parametrize(
     ("device", "library"), [("cuda", "numpy"), ("cpu", "cupy"), ("cpu", "torch")]
 )
-def test_a_library_that_does_not_run_there_is_a_usage_error(device: str, library: str) -> None:
+def test_a_library_that_does_not_support_the_device_is_a_usage_error(
+    device: str, library: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         select_backend(device, library)
     assert library in caught.value.cause
@@ -506,7 +510,7 @@ def test_a_library_that_does_not_run_there_is_a_usage_error(device: str, library
     assert ("--backend" if known else "auto, numpy, cupy, jax") in caught.value.cure
 
 
-def test_jax_that_is_not_installed_is_a_device_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_jax_is_a_device_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jax", None)
     with pytest.raises(DeviceError, match="JAX cannot be imported") as caught:
         select_backend("cpu", "jax")
@@ -514,7 +518,7 @@ def test_jax_that_is_not_installed_is_a_device_error(monkeypatch: pytest.MonkeyP
 
 
 @JAX
-def test_jax_is_chosen_by_name() -> None:
+def test_jax_is_selected_by_name() -> None:
     backend = select_backend("cpu", "jax")
     assert (backend.name, backend.device) == ("jax", "cpu")
     assert select_backend("cpu").name == "numpy"
@@ -523,7 +527,7 @@ def test_jax_is_chosen_by_name() -> None:
 
 
 @JAX
-def test_jax_without_float64_says_how_to_get_it() -> None:
+def test_jax_without_float64_reports_how_to_enable_it() -> None:
     code = (
         "import mnn_gpu\n"
         "mnn_gpu.train([[1, 2], [3, 4]], [0, 1], mnn_gpu.TrainingConfig(dtype='float64'),\n"
@@ -542,7 +546,7 @@ def test_jax_without_float64_says_how_to_get_it() -> None:
 # ---- arrays --------------------------------------------------------------------------
 
 
-def test_arrays_go_there_and_come_back(backend: Backend) -> None:
+def test_arrays_survive_a_round_trip(backend: Backend) -> None:
     host = np.arange(6, dtype=np.uint8).reshape(2, 3)
     there = backend.asarray(host, dtype=np.float32)
     assert there.dtype == backend.xp.float32
@@ -550,13 +554,13 @@ def test_arrays_go_there_and_come_back(backend: Backend) -> None:
     np.testing.assert_array_equal(backend.to_numpy(there), host)
 
 
-def test_memory_is_free_at_most_in_total(backend: Backend) -> None:
+def test_free_memory_is_at_most_the_total(backend: Backend) -> None:
     free, total = backend.memory()
     if free is not None and total is not None:
         assert 0 < free <= total
 
 
-def test_an_unrelated_error_is_not_blamed_on_the_device(backend: Backend) -> None:
+def test_an_unrelated_error_is_not_attributed_to_the_device(backend: Backend) -> None:
     assert backend.explain(ValueError("mine")) is None
 
 
@@ -572,7 +576,7 @@ def test_running_out_of_memory_is_explained(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("device", ["cuda", "auto"])
-def test_each_process_of_a_machine_takes_the_next_gpu(
+def test_each_process_of_a_machine_selects_the_next_gpu(
     device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, standin(count=3))
@@ -589,7 +593,7 @@ def test_processes_that_share_the_processors_divide_them() -> None:
     assert parts == 1 <= whole
 
 
-def test_without_cublas_there_are_no_cuda_graphs_and_the_step_runs_as_it_is(
+def test_without_cublas_there_are_no_cuda_graphs_and_the_step_runs_uncompiled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     module: Any = standin()

@@ -1,4 +1,4 @@
-"""`Backend.compile` and `Backend.fuse`: the same results as the plain step, only faster."""
+"""`Backend.compile` and `Backend.fuse`: the same results as the uncompiled step, only faster."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ROWS = 50
 def problem(
     backend: Backend, config: TrainingConfig, sharding: BatchSharding | None = None
 ) -> tuple[Any, Any, State, list[Any]]:
-    """Return a step, its data, a first state and all batches of a training."""
+    """Return a step, its data, an initial state and all batches of a run."""
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (ROWS, 25), np.uint8), rng.integers(0, 4, ROWS)
     data = to_device(X, y, None, None, config, backend, sharding)
@@ -74,7 +74,7 @@ def problem(
 @pytest.mark.parametrize("batch_size", [None, 8, 25])
 @pytest.mark.parametrize("shard_rows", [None, 7])
 @pytest.mark.parametrize("hidden", [(), (6,), (200, 150)])
-def test_a_compiled_step_is_the_plain_step(
+def test_a_compiled_step_equals_the_plain_step(
     backend: Backend,
     optimizer: str,
     batch_size: int | None,
@@ -104,7 +104,7 @@ def test_a_compiled_step_is_the_plain_step(
     seed=st.integers(0, 99),
 )
 @settings(deadline=None, max_examples=60)
-def test_only_thin_products_may_change_the_last_bits_of_a_random_step(
+def test_only_small_matmuls_may_change_the_last_bits_of_a_random_step(
     features: int, hidden: list[int], batch_size: int, seed: int, **more: Any
 ) -> None:
     numpy = NumpyBackend()
@@ -150,7 +150,7 @@ EVERYTHING: dict[str, Any] = {
 @pytest.mark.parametrize("shard_rows", [None, 7])
 @pytest.mark.parametrize("hidden", [(6,), (200, 150)])
 @pytest.mark.parametrize("without", ["nothing", "augmentation", "max_norm", "clip_norm"])
-def test_a_compiled_step_with_everything_is_the_plain_step(
+def test_a_compiled_step_with_all_options_equals_the_plain_step(
     backend: Backend,
     optimizer: str,
     batch_size: int | None,
@@ -174,11 +174,11 @@ def test_a_compiled_step_with_everything_is_the_plain_step(
 
 
 def assert_compiled_as_plain(backend: Backend, config: TrainingConfig) -> None:
-    """Check that a compiled run ends where the plain one does, on NumPy bit for bit.
+    """Check that a compiled run ends like the plain one, on NumPy bit for bit.
 
-    (These have no thin products.)
+    (None of them has small matmuls.)
     """
-    if backend.name != "numpy":  # Where Adam would blow up what float32 rounds otherwise.
+    if backend.name != "numpy":  # Adam would amplify float32 rounding differences.
         config = replace(config, dtype="float64")
     step, data, state, batches = problem(backend, config)
     plain, compiled = Backend.compile(backend, step, data), backend.compile(step, data)
@@ -197,7 +197,7 @@ def assert_compiled_as_plain(backend: Backend, config: TrainingConfig) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [None, 140])
-def test_thin_products_agree_to_float32_tolerance(batch_size: int | None) -> None:
+def test_small_matmuls_agree_to_float32_tolerance(batch_size: int | None) -> None:
     cpu = select_backend("cpu")
     rng = np.random.default_rng(1)
     X, y = rng.integers(0, 256, (280, 300), np.uint8), rng.integers(0, 3, 280)
@@ -212,7 +212,7 @@ def test_thin_products_agree_to_float32_tolerance(batch_size: int | None) -> Non
 @pytest.mark.parametrize(("inner", "columns"), [(128, 200), (784, 130), (997, 613)])
 @pytest.mark.parametrize("transposed", [True, False])
 @pytest.mark.parametrize("worker", [0, 1])
-def test_a_thin_product_is_the_product(
+def test_a_small_matmul_equals_the_product(
     monkeypatch: pytest.MonkeyPatch,
     has_small_kernels: bool,
     rows: int,
@@ -245,7 +245,7 @@ class _Plain(NumpyBackend):
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_lanes_do_not_change_a_bit(
+def test_workers_do_not_change_a_bit(
     monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], workers: int, optimizer: str
 ) -> None:
     config = TrainingConfig(hidden=(40,), batch_size=8, iterations=30, optimizer=optimizer)
@@ -258,7 +258,7 @@ def test_lanes_do_not_change_a_bit(
 
 
 @pytest.mark.parametrize("batch_size", [None, 25])
-def test_the_number_of_lanes_hardly_matters(
+def test_the_number_of_workers_has_almost_no_effect(
     monkeypatch: pytest.MonkeyPatch, images: dict[str, Any], batch_size: int | None
 ) -> None:
     config = TrainingConfig(hidden=(8,), batch_size=batch_size, shard_rows=4, epochs=10)
@@ -273,14 +273,14 @@ def test_the_number_of_lanes_hardly_matters(
 
 
 def threads_of_products() -> int:
-    """Return how many threads NumPy's products have; SciPy brings a library of its own."""
+    """Return the number of threads of NumPy's products; SciPy has a separate library."""
     (threads,) = {
         library["num_threads"] for library in threadpool_info() if "numpy" in library["filepath"]
     }
     return int(threads)
 
 
-def test_products_side_by_side_keep_to_their_threads() -> None:
+def test_parallel_products_use_one_thread_each() -> None:
     before = threads_of_products()
     seen = []
     with single_threaded():
@@ -290,7 +290,7 @@ def test_products_side_by_side_keep_to_their_threads() -> None:
     assert has_small_kernels() in (True, False)
 
 
-def test_an_overflow_in_a_lane_is_as_silent_as_outside() -> None:
+def test_an_overflow_in_a_worker_is_as_silent_as_elsewhere() -> None:
     workers = ParallelCalls([[], [lambda: np.exp(np.float32(1000))]], products=False)
     with np.errstate(all="ignore"):
         workers()
@@ -302,7 +302,7 @@ def _leaves(state: State) -> list[Any]:
     return [state.theta, *state.optimizer_state, state.loss, state.correct, state.finite_steps]
 
 
-def test_a_state_from_outside_is_left_alone() -> None:
+def test_a_state_from_elsewhere_is_not_changed() -> None:
     cpu = select_backend("cpu")
     step, data, state, batches = problem(cpu, TrainingConfig(epochs=2, batch_size=8))
     before = [leaf.copy() for leaf in _leaves(state)]
@@ -314,7 +314,7 @@ def test_a_state_from_outside_is_left_alone() -> None:
     np.testing.assert_array_equal(after.theta, again.theta)
 
 
-def test_metrics_set_from_outside_are_taken_over() -> None:
+def test_metrics_set_from_outside_are_used() -> None:
     cpu = select_backend("cpu")
     step, data, state, batches = problem(cpu, TrainingConfig(epochs=2, batch_size=8))
     run = cpu.compile(step, data)
@@ -326,7 +326,7 @@ def test_metrics_set_from_outside_are_taken_over() -> None:
     assert float(reset.loss) == float(expected.loss) != loss
 
 
-def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
+def test_a_step_that_branches_on_array_values_is_refused() -> None:
     def curious(data: Any, state: Any, batch: Any) -> Any:
         if batch.scalars > 0:
             return state
@@ -338,7 +338,7 @@ def test_a_step_that_looks_into_its_arrays_is_refused() -> None:
 
 
 def captured(step: Any, data: Any) -> CapturedStep:
-    """Compile as for a GPU, with a stand-in for it that computes with NumPy."""
+    """Compile as for a GPU, with a stand-in that computes with NumPy."""
     plain = Backend.compile(NumpyBackend(), step, data)
     return CapturedStep(step, data, plain, Again())
 
@@ -348,7 +348,7 @@ One = namedtuple("One", "x")
 
 
 def compiled_states(compiler: str, step: Any, state: Any, batches: Any) -> list[Any]:
-    """Return the states that a compiled step hands back, one after the other."""
+    """Return the states that a compiled step returns, one after the other."""
     run = COMPILERS[compiler](step, ())
     states = []
     for batch in batches:
@@ -389,7 +389,7 @@ def join(*parts: Any) -> Any:
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.filterwarnings("ignore:The step cannot be captured.*negative strides")
-def test_the_state_is_updated_where_it_lies_only_where_that_is_safe(
+def test_the_state_is_updated_in_place_only_where_that_is_safe(
     compiler: str, name: str, order: Literal["C", "F"]
 ) -> None:
     rng = np.random.default_rng(0)
@@ -421,13 +421,13 @@ OPERATIONS: dict[str, Any] = {
 
 
 def in_worker(array: Any, worker: int) -> None:
-    """Put what follows into a lane, where the array's namespace has any."""
+    """Assign the following operations to a worker, if the array's namespace has workers."""
     if isinstance(array_namespace(array), Tape):
         array_namespace(array).worker = worker
 
 
 def follow(calls: Any, values: list[Any]) -> list[Any]:
-    """Add what the calls return; arguments are counted from the end: what is new is used soon."""
+    """Append the results of the calls; arguments are indices from the end, so mostly recent."""
     values = list(values)
     for name, i, j in calls:
         x, y = values[-1 - i % len(values)], values[-1 - j % len(values)]
@@ -458,7 +458,7 @@ def assert_compiled_as_it_is(compiler: str, step: Any, rtol: float) -> None:
     outputs=st.tuples(st.integers(0, 9), st.integers(0, 9)),
 )
 @settings(deadline=None, max_examples=300)
-def test_any_program_is_compiled_as_it_is(
+def test_random_programs_are_compiled_correctly(
     compiler: str, program: list[tuple[str, int, int]], outputs: tuple[int, int]
 ) -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
@@ -477,7 +477,7 @@ CALLS = st.lists(st.tuples(st.sampled_from(sorted(OPERATIONS)), INDEX, INDEX), m
     outputs=st.tuples(INDEX, INDEX),
 )
 @settings(deadline=None, max_examples=200)
-def test_lanes_of_any_program_are_replayed_as_they_are(
+def test_workers_of_random_programs_are_replayed_correctly(
     groups: list[tuple[Any, list[Any]]], outputs: tuple[int, int]
 ) -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
@@ -496,7 +496,7 @@ def test_lanes_of_any_program_are_replayed_as_they_are(
     assert_compiled_as_it_is("replayed", step, rtol=1e-10)
 
 
-def test_what_other_lanes_read_is_not_overwritten() -> None:
+def test_values_read_by_other_workers_are_not_overwritten() -> None:
     def step(_: Any, state: Any, __: Any) -> Any:
         (a,), xp = state, array_namespace(state[0])
         in_worker(a, 1)
@@ -519,7 +519,7 @@ def test_what_other_lanes_read_is_not_overwritten() -> None:
         np.testing.assert_array_equal(actual, expected)
 
 
-def test_a_failure_in_one_lane_waits_for_the_others() -> None:
+def test_a_failure_in_one_worker_waits_for_the_others() -> None:
     done = []
 
     def slow() -> None:
@@ -537,7 +537,7 @@ def test_a_failure_in_one_lane_waits_for_the_others() -> None:
         assert done
 
 
-def test_the_last_that_leaves_gives_the_threads_back() -> None:
+def test_leaving_the_last_context_restores_the_threads() -> None:
     before = threads_of_products()
     first, second = single_threaded(), single_threaded()
     first.__enter__()
@@ -549,7 +549,7 @@ def test_the_last_that_leaves_gives_the_threads_back() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
-def test_lanes_work_in_a_process_that_was_forked() -> None:
+def test_workers_run_in_a_forked_process() -> None:
     seen: list[int] = []
     workers = ParallelCalls([[lambda: seen.append(1)], [lambda: seen.append(2)]], products=False)
     workers()
@@ -567,7 +567,7 @@ def test_lanes_work_in_a_process_that_was_forked() -> None:
     assert os.waitstatus_to_exitcode(ended[1]) == 4
 
 
-def test_a_wide_thin_product_needs_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wide_small_matmul_needs_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_matmul, "has_small_kernels", lambda: True)
     tape = Tape()
     tape.worker = 1
@@ -577,7 +577,7 @@ def test_a_wide_thin_product_needs_little_memory(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_buffers_may_change_places_and_strangers_are_refused(compiler: str) -> None:
+def test_buffers_may_be_swapped_and_other_shapes_are_refused(compiler: str) -> None:
     run = COMPILERS[compiler](lambda _, s, b: (s[0] + b[0], s[1] * b[0]), ())
     first = run((np.ones(3), np.full(3, 2.0)), One(np.full((1, 3), 2.0)))
     assert [leaf.tolist() for leaf in first] == [[3] * 3, [4] * 3]
@@ -597,7 +597,7 @@ def test_buffers_may_change_places_and_strangers_are_refused(compiler: str) -> N
         lambda _, s, b: (join(array_namespace(s[0]).astype(s[0], "float32"), b[0] * 2)[2:5],),
     ],
 )
-def test_corners_are_as_without_replay(step: Any) -> None:
+def test_edge_cases_are_as_without_replay(step: Any) -> None:
     state, batch = (np.array([1.0, -2, 3]),), (np.array([[4.0, 5, 6]]),)
     with np.errstate(all="ignore"):
         (actual,) = Replay(step, ())(state, batch)
@@ -606,7 +606,7 @@ def test_corners_are_as_without_replay(step: Any) -> None:
 
 
 def adam_update(theta: Any, g: Any, rate: float, epsilon: float, m: Any, v: Any) -> Any:
-    """Adam, with arguments as a backend's `fuse` takes them."""
+    """Adam, with the arguments that a backend's `fuse` expects."""
     theta, state = Adam().update(theta, g, None, (rate, epsilon), (m, v))
     return theta, *state
 
@@ -639,7 +639,7 @@ def test_pieces_do_not_change_an_update(length: int, cuts: set[int]) -> None:
         np.testing.assert_array_equal(one, np.concatenate(other.parts))
 
 
-def test_a_vector_in_pieces_notes_where_it_is_cut() -> None:
+def test_a_vector_in_pieces_records_where_it_is_sliced() -> None:
     asked: set[int] = set()
     whole = jax_vectors.Concat([np.arange(10)], (0, 10), asked)
     np.testing.assert_array_equal(whole[2:7], np.arange(2, 7))
@@ -650,7 +650,7 @@ def test_a_vector_in_pieces_notes_where_it_is_cut() -> None:
 
 
 def batches(config: TrainingConfig, rows: int, start: int = 0, steps_per_call: int = 16) -> Batches:
-    """Return the batches of a training on images of 6 x 6."""
+    """Return the batches of a run on images of 6 x 6."""
     backend = select_backend("cpu")
     object.__setattr__(backend, "steps_per_call", steps_per_call)
     X, y = np.zeros((rows, 36), np.uint8), np.arange(rows) % 3
@@ -671,7 +671,7 @@ def batches(config: TrainingConfig, rows: int, start: int = 0, steps_per_call: i
     steps_per_call=st.integers(1, 5),
 )
 @settings(deadline=None, max_examples=60)
-def test_it_does_not_matter_where_a_plan_goes_on_nor_how_long_its_runs_are(
+def test_it_does_not_matter_where_a_plan_resumes_nor_how_long_its_calls_are(
     rows: int, batch_size: int | None, start: int, steps_per_call: int
 ) -> None:
     config = TrainingConfig(
@@ -698,7 +698,7 @@ def test_it_does_not_matter_where_a_plan_goes_on_nor_how_long_its_runs_are(
     report_every=st.integers(1, 9),
 )
 @settings(deadline=None, max_examples=60)
-def test_the_plan_is_every_row_once_an_epoch_and_stops_at_every_report(
+def test_each_epoch_has_every_row_once_and_calls_end_at_every_report(
     rows: int, batch_size: int | None, iterations: int, report_every: int
 ) -> None:
     config = TrainingConfig(
@@ -722,7 +722,7 @@ def test_the_plan_is_every_row_once_an_epoch_and_stops_at_every_report(
             assert sorted(order[start : start + rows]) == list(range(rows))
 
 
-def test_reports_do_not_change_what_is_learnt(images: dict[str, Any]) -> None:
+def test_reports_do_not_change_the_result(images: dict[str, Any]) -> None:
     class Count(Hook):
         records = 0
 

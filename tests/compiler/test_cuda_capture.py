@@ -1,4 +1,4 @@
-"""A capture on CUDA: what it refuses, who else can end it, and what is known afterwards."""
+"""Capture on CUDA: unsupported operations, captures ended from outside, and cleanup."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def captured(graphs: cuda_graphs.CudaGraphs, *operations: Callable[[], object]) 
 
 
 def elsewhere(work: Callable[[], object]) -> None:
-    """Do something in another thread, whatever it raises."""
+    """Run something in another thread, whatever it raises."""
 
     def suppressed() -> None:
         with pytest.raises(RuntimeError):
@@ -54,7 +54,7 @@ def elsewhere(work: Callable[[], object]) -> None:
     thread.join()
 
 
-def test_memory_that_is_asked_for_within_a_capture_is_refused(gpu: Any, graphs: Any) -> None:
+def test_allocations_during_a_capture_are_refused(gpu: Any, graphs: Any) -> None:
     x = gpu.asarray(np.ones(3))
 
     def double() -> None:
@@ -63,7 +63,7 @@ def test_memory_that_is_asked_for_within_a_capture_is_refused(gpu: Any, graphs: 
     double()
     with pytest.raises(RuntimeError, match="512 bytes were requested during a capture"):
         captured(graphs, lambda: gpu.cupy.empty(512, np.uint8))
-    # The next capture is none the worse for it.
+    # The next capture is not affected.
     launch = captured(graphs, double)
     np.testing.assert_array_equal(gpu.to_numpy(x), 2)
     with graphs.active():
@@ -71,11 +71,11 @@ def test_memory_that_is_asked_for_within_a_capture_is_refused(gpu: Any, graphs: 
     np.testing.assert_array_equal(gpu.to_numpy(x), 4)
 
 
-def test_a_capture_that_another_thread_ends_is_none(gpu: Any, graphs: Any) -> None:
+def test_a_capture_that_another_thread_ends_returns_none(gpu: Any, graphs: Any) -> None:
     assert captured(graphs, lambda: elsewhere(gpu.cupy.cuda.Device(0).synchronize)) is None
 
 
-def test_so_is_one_of_which_cublas_only_says_that_it_failed(gpu: Any, graphs: Any) -> None:
+def test_also_if_cublas_only_reports_a_general_failure(gpu: Any, graphs: Any) -> None:
     A, C = (gpu.asarray(np.ones((3, 3))) for _ in range(2))
     multiply = graphs.launcher(Product())
 
@@ -87,14 +87,14 @@ def test_so_is_one_of_which_cublas_only_says_that_it_failed(gpu: Any, graphs: An
 
 
 @on_the_stand_in
-def test_what_cublas_refuses_by_itself_is_no_such_end(gpu: Any, graphs: Any) -> None:
+def test_an_error_of_cublas_itself_is_raised(gpu: Any, graphs: Any) -> None:
     A, C = (gpu.asarray(np.ones((3, 3))) for _ in range(2))
     multiply = graphs.launcher(Product())
     with settings(fail_product=15), pytest.raises(RuntimeError, match="NOT_SUPPORTED"):
         captured(graphs, lambda: multiply([A, A], [C]))
 
 
-def test_a_matrix_with_gaps_in_rows_and_columns_is_not_multiplied(gpu: Any, graphs: Any) -> None:
+def test_a_matrix_with_gaps_in_rows_and_columns_is_refused(gpu: Any, graphs: Any) -> None:
     A, C = gpu.asarray(np.ones((6, 6)))[::2, ::2], gpu.asarray(np.ones((3, 3)))
     with gpu.active(), pytest.raises(NotImplementedError, match="strides"):
         Cublas.current(gpu.cupy).product(A, A, C)
@@ -108,7 +108,7 @@ def compiled(gpu: Any, graphs: Any, step: Any) -> CapturedStep:
 
 
 def assert_as_plain(gpu: Any, run: CapturedStep, step: Any, *state: Any) -> None:
-    """Run twice, so that it is captured if it can be."""
+    """Run twice, so that the step is captured if possible."""
     x = np.random.default_rng(0).random((2, *state[0].shape))
     batches = Batches(gpu.asarray(x))
     one = other = tuple(map(gpu.asarray, state))
@@ -121,7 +121,7 @@ def assert_as_plain(gpu: Any, run: CapturedStep, step: Any, *state: Any) -> None
 
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.filterwarnings("ignore:The step cannot be captured.*negative strides")
-def test_the_state_is_updated_where_it_lies_only_where_that_is_safe(
+def test_the_state_is_updated_in_place_only_where_that_is_safe(
     gpu: Any, graphs: Any, name: str
 ) -> None:
     def step(data: Any, state: Any, batch: Any) -> Any:
@@ -161,18 +161,18 @@ OF_MATRICES = [
     ],
 )
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_what_has_no_kernel_runs_as_it_is(
+def test_operations_without_a_kernel_run_uncompiled(
     gpu: Any, graphs: Any, step: Any, reason: str, state: Any
 ) -> None:
     with pytest.warns(TrainingWarning, match=reason):
         assert_as_plain(gpu, compiled(gpu, graphs, step), step, state)
 
 
-def test_memory_that_launches_share_is_read_before_it_is_written_again(
+def test_shared_buffers_are_read_before_they_are_overwritten(
     gpu: Any, graphs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
-        # Too large for one kernel of columns: five products, each read by the next.
+        # Too large for one `Columns` kernel: five products, each read by the next.
         x = batch.x
         for _ in range(5):
             x = x @ state[0]
@@ -193,8 +193,8 @@ def test_a_sum_of_another_dtype_is_converted(gpu: Any, graphs: Any) -> None:
     assert_as_plain(gpu, compiled(gpu, graphs, step), step, np.zeros((3, 50)), np.int64(0))
 
 
-def test_results_that_no_shape_fits_are_two_kernels(gpu: Any, graphs: Any) -> None:
-    """Each is of a transposed matrix, which can only be seen in the shape that it has."""
+def test_results_without_a_common_shape_are_two_kernels(gpu: Any, graphs: Any) -> None:
+    """Each is of a transposed matrix, which cannot be reshaped without a copy."""
 
     def step(_: Any, state: Any, batch: Any) -> Any:
         xp = array_namespace(batch.x)
@@ -205,7 +205,7 @@ def test_results_that_no_shape_fits_are_two_kernels(gpu: Any, graphs: Any) -> No
     assert_as_plain(gpu, compiled(gpu, graphs, step), step, np.eye(6))
 
 
-def test_a_program_that_is_too_long_for_a_graph_runs_as_it_is_in_silence(
+def test_a_program_too_long_for_a_graph_runs_uncompiled_without_a_warning(
     gpu: Any, graphs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program, "MOST_CALLS", 1)
@@ -214,7 +214,7 @@ def test_a_program_that_is_too_long_for_a_graph_runs_as_it_is_in_silence(
 
 @on_the_stand_in
 @pytest.mark.parametrize("failure", [{"fail_product": 3}, {"fail_instantiate": 1}])
-def test_without_memory_a_step_runs_as_it_is_from_the_state_that_it_had(
+def test_out_of_memory_a_step_runs_uncompiled_from_its_previous_state(
     gpu: Any, graphs: Any, failure: dict[str, int]
 ) -> None:
     run = compiled(gpu, graphs, twice)
@@ -224,11 +224,11 @@ def test_without_memory_a_step_runs_as_it_is_from_the_state_that_it_had(
 
 @on_the_stand_in
 @pytest.mark.parametrize("launch", range(1, 5))
-def test_after_an_error_that_loses_the_gpu_nothing_is_run_plainly(
+def test_after_an_error_that_loses_the_gpu_nothing_runs_uncompiled(
     gpu: Any, graphs: Any, launch: int
 ) -> None:
     def plain(state: Any, batches: Any) -> Any:
-        raise AssertionError("is run plainly")
+        raise AssertionError("runs uncompiled")
 
     run = CapturedStep(added, (), plain, graphs)
     state, batches = (gpu.asarray(np.zeros(3)),), Batches(gpu.asarray(np.ones((1, 3))))
@@ -252,8 +252,8 @@ def test_a_backend_that_waits_in_another_thread_ends_no_capture(gpu: Any, graphs
     assert captured(graphs, wait) is not None
 
 
-def test_nothing_is_collected_within_a_capture(gpu: Any, graphs: Any) -> None:
-    """What the collector would free, such as memory of the device, ends a capture."""
+def test_no_garbage_is_collected_during_a_capture(gpu: Any, graphs: Any) -> None:
+    """Freeing device memory, for example by the garbage collector, would end a capture."""
     with gpu.active():
         memory = [gpu.cupy.cuda.Memory(512)]
 

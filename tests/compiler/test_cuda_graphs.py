@@ -1,7 +1,7 @@
-"""A step that is captured and launched is the plain step, in fewer launches, some at once.
+"""A captured step equals the plain step, with fewer kernels, some of them concurrent.
 
-Where there is no GPU, a stand-in launches the same with NumPy, and lets lanes overtake each
-other at random (`again.py`). What CUDA's kernels make of it is for machines that have one.
+Without a GPU, a stand-in runs the same kernels with NumPy and executes the streams in random
+order (`again.py`). The CUDA kernels themselves are only tested on machines with a GPU.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def captured(step: Any, data: Any, device: Again, *allgather: Any) -> CapturedSt
 def both(
     config: TrainingConfig, device: Again, backend: NumpyBackend | None = None
 ) -> tuple[Any, Any]:
-    """Return the last state of a training, run plainly and captured."""
+    """Return the last state of a run, uncompiled and captured."""
     backend = backend or NumpyBackend()
     step, data, state, batches = problem(backend, config)
     plain, run = Backend.compile(backend, step, data), captured(step, data, device)
@@ -81,7 +81,7 @@ def assert_same(one: Any, other: Any) -> None:
 
 
 def program_of(config: TrainingConfig, sharding: BatchSharding | None = None) -> Program:
-    """Return what a training's step is launched as."""
+    """Return the program of a run's step."""
     step, data, state, batches = problem(NumpyBackend(), config, sharding)
     first = tree_map(lambda stack: stack[0, ...], batches[0])
     return Program(step, data, tree_map(np.array, state), first, Again())
@@ -94,7 +94,7 @@ def program_of(config: TrainingConfig, sharding: BatchSharding | None = None) ->
 @pytest.mark.parametrize("shard_rows", [None, 7])
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
 @pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["plain", "everything"])
-def test_a_captured_step_is_the_plain_step(
+def test_a_captured_step_equals_the_plain_step(
     batch_size: int | None, shard_rows: int | None, optimizer: str, more: dict[str, Any]
 ) -> None:
     config = TrainingConfig(
@@ -112,7 +112,7 @@ def test_a_captured_step_is_the_plain_step(
 
 
 class TensorCores(NumpyBackend):
-    """Leaves the rounding of products to the device, once a step is traced."""
+    """Leaves the rounding of products to the device when a step is traced."""
 
     def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Any:
         xp = array_namespace(A)
@@ -123,7 +123,9 @@ class TensorCores(NumpyBackend):
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
 @pytest.mark.parametrize("backend", [NumpyBackend(), TensorCores()], ids=["kernels", "products"])
-def test_products_are_as_short_as_in_the_plain_step(precision: Any, backend: NumpyBackend) -> None:
+def test_products_have_the_precision_of_the_plain_step(
+    precision: Any, backend: NumpyBackend
+) -> None:
     config = TrainingConfig(
         hidden=(6, 5), batch_size=8, epochs=5, optimizer="adam", matmul_precision=precision
     )
@@ -134,7 +136,7 @@ def test_products_are_as_short_as_in_the_plain_step(precision: Any, backend: Num
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_has_its_kernels(name: str) -> None:
+def test_all_kernels_of_every_recipe_have_a_source(name: str) -> None:
     program = program_of(replace(RECIPES[name].config, hidden=(6, 5), batch_size=10))
     for kernel in program.memory_plan.kernels:
         spec = kernel.spec.expression if isinstance(kernel.spec, Reduction) else kernel.spec
@@ -143,7 +145,7 @@ def test_every_recipe_has_its_kernels(name: str) -> None:
             assert len(lines) == len(spec.operations)
 
 
-def test_long_sums_are_done_in_two_launches() -> None:
+def test_long_sums_are_two_kernels() -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         xp = batch.x.__array_namespace__()
         total = xp.sum(batch.x * 2, axis=1)
@@ -161,14 +163,14 @@ def test_long_sums_are_done_in_two_launches() -> None:
     captured(step, (), Again())((np.zeros(3), np.int64(0)), with_a_prime)
 
 
-# ---- few launches, in few places -------------------------------------------------------
+# ---- few kernels, few buffers ----------------------------------------------------------
 
 
-def test_a_step_is_few_launches() -> None:
+def test_a_step_has_few_kernels() -> None:
     config = TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)
     kinds = Counter(type(kernel.spec) for kernel in program_of(config).memory_plan.kernels)
     # The batch; Adam; the metrics. The gradients of the weights. Sums: three gradients of
-    # biases, the loss, the right answers. All the rest is done column by column.
+    # biases, the loss, the correct predictions. All the rest are `Columns` kernels.
     assert kinds == {Expression: 3, Product: 3, Reduction: 5, Columns: 1}
 
 
@@ -183,12 +185,12 @@ def test_a_deep_network_is_several_kernels_of_bounded_size(
     assert columns
     for spec in columns:
         assert work(spec) <= MOST_WORK
-        # The code of what is unrolled, whatever is in a loop.
+        # The size of the unrolled code, however many iterations a loop has.
         assert len(column_kernel(spec, "k")) < 16_384
 
 
 def work(spec: Columns) -> int:
-    """Return how many multiplications, sums and other operations a column takes."""
+    """Return the number of multiplications, sums and other operations for a column."""
     products = [o.shape for o in spec.operations if isinstance(o, ColumnProduct)]
     folded = [o.rows for o in spec.operations if isinstance(o, ColumnReduction)]
     pairs = zip(spec.operations, spec.rows, strict=True)
@@ -197,14 +199,14 @@ def work(spec: Columns) -> int:
 
 
 @pytest.mark.parametrize("hidden", [(32,) * 6, (64, 10, 64)])
-def test_a_deep_network_in_several_kernels_is_the_plain_step(hidden: tuple[int, ...]) -> None:
+def test_a_deep_network_in_several_kernels_equals_the_plain_step(hidden: tuple[int, ...]) -> None:
     device = Again()
     config = TrainingConfig(hidden=hidden, batch_size=8, epochs=3, learning_rate=0.01)
     assert_same(*both(config, device))
     assert device.runs > 0
 
 
-def test_half_of_them_need_not_wait_for_the_other_half() -> None:
+def test_half_of_the_kernels_need_not_wait_for_the_other_half() -> None:
     accesses = program_of(TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8)).accesses
     dealt = schedule(dependencies(accesses * 10))
     assert length(dealt) < 0.6 * len(dealt)
@@ -212,7 +214,7 @@ def test_half_of_them_need_not_wait_for_the_other_half() -> None:
 
 
 def length(dealt: list[ScheduleEntry]) -> int:
-    """Return of how many launches, one after the other, the longest chain is made."""
+    """Return the number of kernels in the longest chain."""
     ends: dict[int, int] = {}
     depth: list[int] = []
     for entry in dealt:
@@ -221,7 +223,7 @@ def length(dealt: list[ScheduleEntry]) -> int:
     return max(depth)
 
 
-def test_the_state_is_written_where_it_lies_and_large_memory_is_shared() -> None:
+def test_the_state_is_updated_in_place_and_large_buffers_are_shared() -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         x = batch.x
         for _ in range(5):
@@ -268,7 +270,7 @@ accesses = st.builds(
     st.lists(st.lists(accesses, max_size=3), max_size=20), st.integers(1, 4), st.integers(0, 999)
 )
 @settings(deadline=None)
-def test_whatever_is_read_is_written_before_in_any_order_of_the_lanes(
+def test_values_are_written_before_they_are_read_for_any_order_of_the_streams(
     kernels: list[list[Access]], streams: int, seed: int
 ) -> None:
     waiting = dependencies(kernels)
@@ -291,7 +293,7 @@ def test_whatever_is_read_is_written_before_in_any_order_of_the_lanes(
 
 
 class Meeting:
-    """Ranks that are threads of this process: everyone gets what everyone gives."""
+    """Ranks as threads of this process, with an all-gather."""
 
     def __init__(self, ranks: int) -> None:
         self.ranks = ranks
@@ -318,7 +320,7 @@ class Meeting:
 
 
 def both_of_ranks(config: TrainingConfig, devices: list[Again]) -> list[tuple[Any, Any]]:
-    """Return what each rank comes to, run plainly and captured."""
+    """Return the results of each rank, uncompiled and captured."""
     plain_ones, captured_ones = (Meeting(len(devices)) for _ in range(2))
 
     def of_rank(rank: int) -> tuple[Any, Any]:
@@ -338,7 +340,7 @@ def both_of_ranks(config: TrainingConfig, devices: list[Again]) -> list[tuple[An
 
 @pytest.mark.parametrize(("ranks", "batch_size"), [(2, None), (3, 9), (2, 25)])
 @pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["plain", "everything"])
-def test_an_exchange_with_other_ranks_lies_between_graphs(
+def test_exchanges_with_other_ranks_are_between_graphs(
     ranks: int, batch_size: int | None, more: dict[str, Any]
 ) -> None:
     config = TrainingConfig(hidden=(6,), optimizer="adam", batch_size=batch_size, epochs=4, **more)
@@ -347,7 +349,7 @@ def test_an_exchange_with_other_ranks_lies_between_graphs(
     for one, other in found:
         assert_same(one, other)
         assert_same(found[0][1], other)
-    # Of at least half of the steps, n with an exchange each are n + 1 graphs.
+    # For at least half of the steps: n steps with an exchange each are n + 1 graphs.
     assert min(device.runs for device in devices) > config.total_iterations(ROWS) // 2
 
 
@@ -364,7 +366,7 @@ def test_all_ranks_have_the_same_kernels_after_an_exchange(ranks: int) -> None:
     assert all(specs == after[0] for specs in after)
 
 
-def test_what_one_rank_cannot_capture_all_ranks_run_plainly() -> None:
+def test_if_one_rank_cannot_capture_all_ranks_run_uncompiled() -> None:
     devices = [Again() for _ in range(3)]
     devices[1].refused = NotImplementedError("not during capture")
     config = TrainingConfig(hidden=(5,), batch_size=9, epochs=6)
@@ -376,8 +378,8 @@ def test_what_one_rank_cannot_capture_all_ranks_run_plainly() -> None:
         assert_same(one, other)
 
 
-def test_what_fails_once_sums_are_exchanged_is_raised() -> None:
-    """The other ranks are past this exchange: what begins anew would meet their next one."""
+def test_failures_after_an_exchange_are_raised() -> None:
+    """The other ranks are past this exchange: repeating it would match their next one."""
     all_reduce = []
 
     def exchange(own: Any, out: Any) -> None:
@@ -394,10 +396,10 @@ def test_what_fails_once_sums_are_exchanged_is_raised() -> None:
     assert len(all_reduce) == 1
 
 
-# ---- what can go wrong -----------------------------------------------------------------
+# ---- failures --------------------------------------------------------------------------
 
 
-def test_what_cannot_be_captured_runs_as_it_is_and_says_so_once() -> None:
+def test_a_step_that_cannot_be_captured_runs_uncompiled_with_one_warning() -> None:
     device = Again()
     device.refused = NotImplementedError("not during capture")
     config = TrainingConfig(hidden=(5,), batch_size=8, epochs=6)
@@ -417,7 +419,7 @@ WITHOUT_KERNEL: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("step", "reason"), WITHOUT_KERNEL)
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_what_has_no_kernel_runs_as_it_is(step: Any, reason: str) -> None:
+def test_operations_without_a_kernel_run_uncompiled(step: Any, reason: str) -> None:
     x = np.arange(1.0, 3.0)
     with pytest.warns(TrainingWarning, match=reason):
         (after,) = captured(step, (), Again())((np.zeros(2),), Batches(x[None]))
@@ -425,7 +427,7 @@ def test_what_has_no_kernel_runs_as_it_is(step: Any, reason: str) -> None:
 
 
 class Failing(Again):
-    """A device of which one launch fails, the third or another."""
+    """A device on which one launch fails, by default the third."""
 
     def __init__(self, error: Exception, number: int = 3) -> None:
         super().__init__()
@@ -444,18 +446,18 @@ class Failing(Again):
 
 
 def twice(_: Any, state: Any, batch: Any) -> Any:
-    """Change the state with each of two launches."""
+    """Change the state in each of two kernels."""
     return state[0] + batch.x @ batch.x, state[1] @ batch.x + 1
 
 
-def test_a_failure_in_the_first_run_leaves_the_state_as_it_was() -> None:
+def test_a_failure_in_the_first_run_restores_the_state() -> None:
     state, batches = (np.eye(2), np.eye(2)), Batches(np.ones((2, 2, 2)))
     with pytest.warns(TrainingWarning, match=r"RuntimeError: lost"):
         found = captured(twice, (), Failing(RuntimeError("lost")))(state, batches)
     assert_same(found, Backend.compile(NumpyBackend(), twice, ())(state, batches))
 
 
-def test_for_want_of_memory_a_step_runs_as_it_is_or_says_nothing_but_that() -> None:
+def test_out_of_memory_a_step_runs_uncompiled_or_raises_only_that() -> None:
     state, batches = (np.eye(2), np.eye(2)), Batches(np.ones((2, 2, 2)))
     with pytest.warns(TrainingWarning, match="MemoryError: not enough"):
         found = captured(twice, (), Failing(MemoryError("not enough")))(state, batches)
@@ -469,14 +471,14 @@ def test_for_want_of_memory_a_step_runs_as_it_is_or_says_nothing_but_that() -> N
         run(state, batches)
 
 
-def test_after_an_error_that_loses_the_gpu_nothing_is_run_plainly() -> None:
+def test_after_an_error_that_loses_the_gpu_nothing_runs_uncompiled() -> None:
     state, batches = (np.eye(2), np.eye(2)), Batches(np.ones((2, 2, 2)))
     run = captured(twice, (), Failing(GpuLostError("illegal address")))
     with pytest.raises(GpuLostError, match="illegal address"):
         run(state, batches)
 
 
-def test_a_capture_that_another_thread_ends_is_tried_again() -> None:
+def test_a_capture_that_another_thread_ends_is_retried() -> None:
     device = Again()
     device.ended = 2
     config = TrainingConfig(hidden=(5,), batch_size=8, epochs=8)
@@ -485,7 +487,7 @@ def test_a_capture_that_another_thread_ends_is_tried_again() -> None:
     assert device.runs > 0
 
 
-def test_runs_of_any_number_of_steps_make_few_graphs() -> None:
+def test_runs_of_any_number_of_steps_need_few_graphs() -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         return (state[0] * 0.5 + batch.x,)
 
@@ -499,7 +501,7 @@ def test_runs_of_any_number_of_steps_make_few_graphs() -> None:
 
 
 @pytest.mark.parametrize("form", ["F", "sliced", "transposed"])
-def test_batches_that_are_not_row_major_are_taken_as_they_are(form: str) -> None:
+def test_batches_need_not_be_row_major(form: str) -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         return (state[0] * 0.5 + batch.x @ batch.x.T,)
 
@@ -516,7 +518,7 @@ def test_batches_that_are_not_row_major_are_taken_as_they_are(form: str) -> None
     np.testing.assert_allclose(one[0], other[0])
 
 
-def test_a_state_that_changes_its_form_is_not_for_graphs() -> None:
+def test_a_state_that_changes_its_form_is_not_captured() -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         return (state[0] + batch.x,)
 
@@ -525,7 +527,7 @@ def test_a_state_that_changes_its_form_is_not_for_graphs() -> None:
     assert after.dtype == np.float64
 
 
-def test_a_state_from_elsewhere_is_left_alone() -> None:
+def test_a_state_from_elsewhere_is_not_changed() -> None:
     step, data, state, batches = problem(
         NumpyBackend(), TrainingConfig(hidden=(5,), batch_size=25, epochs=3)
     )
@@ -534,15 +536,15 @@ def test_a_state_from_elsewhere_is_left_alone() -> None:
     theta = np.array(first.theta)
     one = np.array(run(first, batches[1]).theta)
     np.testing.assert_array_equal(first.theta, theta)
-    # Another state in between, then the first one once more.
+    # Another state in between, then the first one again.
     run(state, batches[2])
     np.testing.assert_array_equal(run(first, batches[1]).theta, one)
 
 
-# ---- CUDA's kernels --------------------------------------------------------------------
+# ---- CUDA kernels ----------------------------------------------------------------------
 
 
-def test_every_operation_of_a_tape_is_cudas_too() -> None:
+def test_every_traceable_operation_exists_in_cuda() -> None:
     names = {*cuda_source.INFIX, *cuda_source.FUNCTIONS, *cuda_source.CHOICES}
     assert all(hasattr(np, name) for name in names)
     with pytest.raises(NotImplementedError, match="sin has no counterpart"):
@@ -566,7 +568,7 @@ def expression_of(name: str, dtype: str = "float32") -> Expression:
 @pytest.mark.parametrize("batch_size", [None, 8, 25])
 @pytest.mark.parametrize("shard_rows", [None, 7])
 @pytest.mark.parametrize("more", [{}, EVERYTHING], ids=["plain", "everything"])
-def test_cuda_graphs_come_to_what_the_plain_step_does(
+def test_cuda_graphs_equal_the_plain_step(
     monkeypatch: pytest.MonkeyPatch,
     batch_size: int | None,
     shard_rows: int | None,
@@ -594,7 +596,7 @@ def test_cuda_graphs_come_to_what_the_plain_step_does(
         np.testing.assert_allclose(gpu.to_numpy(a), gpu.to_numpy(b), rtol=1e-6, atol=1e-9)
 
 
-def test_thin_kernels_are_the_same_for_all_sizes_of_a_batch() -> None:
+def test_small_matmul_kernels_are_the_same_for_all_batch_sizes() -> None:
     rows = SmallMatmulRows(10, 784, 41_000, 784)
     slices = SmallMatmulSlices(10, 41_000, 784, 96)
     text = small_matmul_kernels.rows_kernel(rows, "float", 4, "k")
@@ -604,7 +606,7 @@ def test_thin_kernels_are_the_same_for_all_sizes_of_a_batch() -> None:
 
 
 @pytest.mark.gpu
-def test_few_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_kernels_are_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
     gpu: Any = select_backend("cuda")
     with gpu.active():
@@ -622,7 +624,7 @@ def test_few_kernels_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def scaled(number: int) -> Expression:
-    """Return an expression whose kernel no other test has."""
+    """Return an expression whose kernel no other test uses."""
     return Expression(
         ("float32",),
         (Operation("multiply", (Input(0), Number(f"{number}.75")), ("float32",) * 2, "float32"),),
@@ -632,7 +634,7 @@ def scaled(number: int) -> Expression:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not IS_IN_FRONT, reason="counts modules of the stand-in for CUDA")
-def test_kernels_that_nobody_uses_are_unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unused_kernels_are_unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu: Any = select_backend("cuda")
     monkeypatch.setattr(cuda_graphs, "kernel_of", lru_cache(2)(cuda_graphs.kernel_of.__wrapped__))
     loaded = []
@@ -644,13 +646,13 @@ def test_kernels_that_nobody_uses_are_unloaded(monkeypatch: pytest.MonkeyPatch) 
             del kernel
             gc.collect()
             loaded.append(get("modules"))
-    # At most those in use and as many again.
+    # At most twice as many as are in use.
     assert max(loaded[2:]) <= loaded[2] + 2
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not IS_IN_FRONT, reason="counts modules of the stand-in for CUDA")
-def test_a_batch_of_another_size_compiles_the_kernel_of_columns_alone() -> None:
+def test_another_batch_size_only_compiles_the_columns_kernel() -> None:
     gpu: Any = select_backend("cuda")
     loaded = [get("modules")]
     for batch_size in (14, 15, 17, 15):
@@ -662,7 +664,7 @@ def test_a_batch_of_another_size_compiles_the_kernel_of_columns_alone() -> None:
 
 
 def product(A: Any, B: Any, device: Any) -> tuple[Any, Any]:
-    """Return a product as a device's program makes it, and the first launch it is made by."""
+    """Return a product computed by a device's program, and the spec of its first kernel."""
 
     def step(_: Any, state: Any, batch: Any) -> Any:
         return (state[0] * 0 + batch.x @ state[1], state[1])
@@ -683,7 +685,7 @@ def product(A: Any, B: Any, device: Any) -> tuple[Any, Any]:
     ("inner", "columns"), [(784, 4100), (301, 4097), (4100, 784), (4099, 301), (200, 30)]
 )
 @pytest.mark.parametrize("transposed", [True, False])
-def test_thin_products_are_products(
+def test_small_matmul_kernels_equal_products(
     dtype: str, rows: int, inner: int, columns: int, transposed: bool
 ) -> None:
     gpu: Any = select_backend("cuda")
@@ -710,7 +712,7 @@ def test_thin_products_are_products(
     ("inner", "columns", "kind"),
     [(400, 4100, SmallMatmulRows), (200, 30, Product), (50, 30, Columns)],
 )
-def test_columns_may_be_further_apart_than_they_are_long(
+def test_columns_may_have_a_stride_larger_than_their_length(
     inner: int, columns: int, kind: type
 ) -> None:
     gpu: Any = select_backend("cuda")
@@ -726,7 +728,7 @@ def test_columns_may_be_further_apart_than_they_are_long(
 @pytest.mark.gpu
 @pytest.mark.parametrize("graphs", ["0", "1"])
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
-def test_tensor_cores_round_as_the_mathematics_says(
+def test_tensor_cores_round_like_the_reference(
     monkeypatch: pytest.MonkeyPatch, graphs: str, precision: Any
 ) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, graphs)
@@ -741,7 +743,7 @@ def test_tensor_cores_round_as_the_mathematics_says(
 
 
 @pytest.mark.gpu
-def test_cuda_graphs_come_to_the_same_bits_each_time(
+def test_cuda_graphs_are_bit_identical_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
@@ -772,13 +774,13 @@ def test_runs_of_one_form_are_captured_once(monkeypatch: pytest.MonkeyPatch) -> 
         state = run(state, Batches(gpu.asarray(np.full((4, 3), float(number)))))
         begun.append(get("captures"))
     np.testing.assert_array_equal(gpu.to_numpy(state[0]), np.full(3, 4 * 15.0))
-    # The first run is launched one by one; the second is captured.
+    # The first run launches kernel by kernel; the second is captured.
     assert np.diff(begun).tolist() == [1, 0, 0, 0, 0]
 
 
 @pytest.mark.gpu
-def test_what_a_graph_works_in_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory that nobody holds goes back to the device before each run."""
+def test_the_memory_of_a_graph_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unreferenced memory is returned to the device before each run."""
     monkeypatch.setenv(cuda_graphs.VARIABLE, "1")
     gpu: Any = select_backend("cuda")
     config = TrainingConfig(hidden=(6, 5), optimizer="adam", batch_size=8, epochs=5)
@@ -816,7 +818,7 @@ def test_a_result_outlives_the_streams_that_made_it(monkeypatch: pytest.MonkeyPa
         np.testing.assert_array_equal(gpu.to_numpy(result), 2)
         held, size = pool.total_bytes(), result.size
         del result
-        # Its memory is free for the stream of whoever asked for it.
+        # Its memory is free for the stream that allocated it.
         kept = gpu.cupy.empty(size)
         assert pool.total_bytes() == held
         del kept

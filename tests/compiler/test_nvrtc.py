@@ -1,7 +1,7 @@
-"""NVIDIA's compiler takes every kernel of a training step, for every GPU since 2016.
+"""NVIDIA's compiler accepts every kernel of a training step, for every GPU since 2016.
 
-Its wheels need no GPU: ``pip install nvidia-cuda-nvrtc-cu12 nvidia-cuda-nvrtc``. A table of what it
-makes of each kernel: ``python -m tests.support.kernel_table``.
+Its wheels need no GPU: ``pip install nvidia-cuda-nvrtc-cu12 nvidia-cuda-nvrtc``. A table of the
+resources of each kernel: ``python -m tests.support.kernel_table``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.support.nvrtc import CAPABILITIES, WHEELS, compiled, library
 
 
 class Bound(NamedTuple):
-    """What a kernel may take: see `nvrtc.Compiled`."""
+    """Maximum resources of a kernel: see `nvrtc.Compiled`."""
 
     registers: int
     stack: int
@@ -29,7 +29,7 @@ class Bound(NamedTuple):
 BOUNDS = {
     "elementwise": Bound(80, 0, 0, 0, 32 << 10),
     "reduction": Bound(64, 0, 0, 0, 32 << 10),
-    # A thread's arrays that a loop reads column by column are on its stack.
+    # Arrays of a thread that a loop indexes by column are on its stack.
     "columns": Bound(255, 512, 64, 0, 128 << 10),
     "small matmul rows": Bound(128, 0, 0, SHARED_MEMORY, 48 << 10),
     "small matmul slices": Bound(128, 0, 0, SHARED_MEMORY, 48 << 10),

@@ -24,6 +24,7 @@ from tests.support.fuzzing.mutations import mutated
 from tests.support.fuzzing.seeds import NAMES, seeds
 from tests.support.hostile import HOSTILE, LARGE, model, npy, npz, png, read
 from tests.support.program import run
+from tests.support.repeats import REPEATS
 
 READERS = ["d.csv", "d-idx3-ubyte", "d.npz", "d.parquet", "m.safetensors", "weights.npz", "p.png"]
 SEEDS = seeds()
@@ -167,7 +168,7 @@ def test_the_program_says_so_and_exits_with_4(
 @given(seed=st.integers(0, 2**32))
 @settings(
     deadline=None,
-    max_examples=int(os.environ.get("MNN_FUZZ_EXAMPLES", "30")),
+    max_examples=30 * REPEATS,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_damaged_file_is_refused_or_read_as_what_it_holds(

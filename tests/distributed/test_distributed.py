@@ -1,9 +1,10 @@
-"""Several ranks train one network: to the same bits as one, and all end when one fails."""
+"""Training on several ranks: bit-identical to one rank, and terminated when one fails."""
 
 from __future__ import annotations
 
 import json
 import math
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +20,12 @@ from mnn_gpu.distributed.launcher import Launch, launched
 from mnn_gpu.distributed.patience import patience
 from tests.support import failing_ranks, program, ranks
 from tests.support.ranks import SharedJob
+from tests.support.repeats import REPEATS
 
 SMALL = ("--rows", "700", "--holdout", "100", "--device", "cpu")
+# A longer search tries all of them.
+DIFFERENCES = ["learning rate", "checkpoint", "bad option", "help"]
+DIFFERENCES = DIFFERENCES if REPEATS == 1 else [*failing_ranks.DIFFERENCES]
 KEPT = ("--data", "digits.npz", "--holdout", "100", "--device", "cpu")
 RECIPES = {
     "full batches": (*KEPT, "--iterations", "12"),
@@ -42,7 +47,7 @@ RECIPES = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 700 of MNIST's images, which are read sooner than all of them."""
+    """A folder with 700 of MNIST's images, which are faster to read than all of them."""
     made = tmp_path_factory.mktemp("jobs")
     digits = bundled_mnist("test")
     X, y = digits.X[:700].reshape(-1, 28, 28), digits.labels()[:700]
@@ -51,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_any_number_of_ranks_makes_the_same_file(name: str, folder: Path, job: SharedJob) -> None:
+def test_any_number_of_ranks_writes_the_same_file(name: str, folder: Path, job: SharedJob) -> None:
     recipe = ("train", *RECIPES[name], "-q")
     alone = program.run(*recipe, "--shards", "8", "--out", "lone", cwd=folder)
     assert alone.returncode == 0, alone.stderr
@@ -60,14 +65,16 @@ def test_any_number_of_ranks_makes_the_same_file(name: str, folder: Path, job: S
         assert (folder / "many").read_bytes() == (folder / "lone").read_bytes()
 
 
-def test_two_ranks_of_a_shard_each_make_the_same_file(folder: Path, job: SharedJob) -> None:
+def test_two_ranks_with_one_shard_each_write_the_same_file(folder: Path, job: SharedJob) -> None:
     recipe = ("train", *RECIPES["minibatches"], "--shards", "2", "-q")
     program.run(*recipe, "--out", "lone", cwd=folder)
     job.run(2, *recipe, "--out", "many", cwd=folder)
     assert (folder / "many").read_bytes() == (folder / "lone").read_bytes()
 
 
-def test_a_cut_training_goes_on_with_another_number_of_ranks(folder: Path, job: SharedJob) -> None:
+def test_an_interrupted_run_resumes_with_another_number_of_ranks(
+    folder: Path, job: SharedJob
+) -> None:
     recipe = ("train", *RECIPES["everything"], "--patience", "90")
     job.run(2, *recipe, "--out", "whole", cwd=folder)
     recipe = (*recipe, "--checkpoint", "kept", "--resume", "--out", "parts")
@@ -79,8 +86,8 @@ def test_a_cut_training_goes_on_with_another_number_of_ranks(folder: Path, job: 
     np.testing.assert_array_equal(whole_theta, parts_theta)
 
 
-def test_one_rank_speaks_and_writes(tmp_path: Path) -> None:
-    """As users start the ranks."""
+def test_only_rank_0_prints_and_writes(tmp_path: Path) -> None:
+    """With a launcher, as users start it."""
     recipe = ("train", *SMALL, "--iterations", "12")
     result = ranks.run(3, *recipe, "--report-every", "5", "--json", cwd=tmp_path)
     assert result.returncode == 0
@@ -93,7 +100,7 @@ def test_one_rank_speaks_and_writes(tmp_path: Path) -> None:
     assert (tmp_path / "model.safetensors").read_bytes() == (tmp_path / "lone").read_bytes()
 
 
-def test_evaluation_and_prediction_are_shared_out(folder: Path, job: SharedJob) -> None:
+def test_evaluation_and_prediction_are_distributed(folder: Path, job: SharedJob) -> None:
     program.run("train", *KEPT, "--iterations", "5", "--out", "model", cwd=folder)
     predict = ("predict", "model", "digits.npz")
     for command in (("evaluate", "model", "--data", "digits.npz", "--json"), predict):
@@ -104,17 +111,18 @@ def test_evaluation_and_prediction_are_shared_out(folder: Path, job: SharedJob) 
     assert (folder / "labels.csv").read_text() == alone.stdout
 
 
-def test_what_is_not_shared_out_is_done_once(tmp_path: Path, job: SharedJob) -> None:
+def test_commands_that_are_not_distributed_run_once(tmp_path: Path, job: SharedJob) -> None:
     assert json.loads(job.run(2, "recipes", "--json", cwd=tmp_path).stdout)
 
 
 # ---- failures ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("repeat", range(REPEATS))
 @pytest.mark.parametrize("kind", failing_ranks.KINDS)
-def test_a_rank_that_fails_ends_the_job(kind: str) -> None:
+def test_a_rank_that_fails_terminates_the_job(kind: str, repeat: int) -> None:
     ended = failing_ranks.failing(kind, ranks=3)
-    assert ended.status  # Neither 0 nor None, of a job that has not ended.
+    assert ended.status  # Neither 0 nor None, the status of a job that is still running.
     if kind != "killed":
         assert ended.first.startswith("rank 1 on ")
 
@@ -128,7 +136,7 @@ def test_a_rank_that_fails_ends_the_job(kind: str) -> None:
         (("--nonsense",), 2, "error: unrecognized arguments: --nonsense"),
     ],
 )
-def test_what_all_ranks_would_say_is_said_once(
+def test_an_error_of_all_ranks_is_reported_once(
     arguments: tuple[str, ...], status: int, cause: str, tmp_path: Path
 ) -> None:
     result = ranks.run(2, "train", *SMALL, *arguments, "--quiet", cwd=tmp_path)
@@ -147,7 +155,14 @@ def test_ranks_with_other_data_are_refused(tmp_path: Path) -> None:
     assert "error: The ranks have different data or labels: '" in result.stderr
 
 
-@pytest.mark.parametrize("kind", ["learning rate", "checkpoint", "bad option", "help"])
+@pytest.mark.parametrize("seed", range(REPEATS))
+def test_a_job_that_is_interrupted_ends(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    job = failing_ranks.interrupted(rng.choice([2, 4]), rng.uniform(0, 3), tmp_path)
+    assert job.status is not None
+
+
+@pytest.mark.parametrize("kind", DIFFERENCES)
 def test_ranks_with_other_options_are_refused(kind: str, tmp_path: Path) -> None:
     job = failing_ranks.differing(kind, tmp_path)
     assert job.status == 2
@@ -155,14 +170,14 @@ def test_ranks_with_other_options_are_refused(kind: str, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_rank_that_ends_before_mpi_starts_ends_the_job(tmp_path: Path) -> None:
+def test_a_rank_that_ends_before_mpi_starts_terminates_the_job(tmp_path: Path) -> None:
     other = [sys.executable, "-c", ""]
     command = [*program.PROGRAM, "train", *SMALL]
     result = ranks.start((1, command), (1, other), cwd=tmp_path, env={"MNN_RANK_TIMEOUT": "2"})
     assert result.returncode != 0
 
 
-def test_a_rank_that_stops_ends_the_job(tmp_path: Path) -> None:
+def test_a_stopped_rank_terminates_the_job(tmp_path: Path) -> None:
     code = """
 import os, signal
 from mpi4py import MPI
@@ -178,7 +193,7 @@ ranks.allgather(1)
     assert "error: The other ranks have not responded for 1 seconds." in result.stderr
 
 
-def test_interrupts_end_the_wait_for_a_rank_that_stops(tmp_path: Path) -> None:
+def test_interrupts_end_the_wait_for_a_stopped_rank(tmp_path: Path) -> None:
     code = """
 import os, signal, threading
 from mpi4py import MPI
@@ -195,7 +210,7 @@ ranks.allgather(1)
     assert "rank 0: Interrupted while waiting for the other ranks." in result.stderr
 
 
-def test_a_launcher_that_mpi_knows_nothing_of_is_an_error(tmp_path: Path) -> None:
+def test_a_launcher_unknown_to_mpi_is_an_error(tmp_path: Path) -> None:
     result = program.run_process("train", *SMALL, cwd=tmp_path, env={"OMPI_COMM_WORLD_SIZE": "4"})
     assert result.returncode == 3
     assert result.stderr.startswith("error: The launcher started 4 ranks, but MPI has 1.")
@@ -246,7 +261,7 @@ def test_a_run_of_one_process_imports_no_mpi(tmp_path: Path) -> None:
         ({"PMI_SIZE": "many"}, Launch(0, None)),
     ],
 )
-def test_launchers_are_known_by_their_variables(
+def test_launchers_are_recognized_by_their_variables(
     environment: dict[str, str], expected: Launch | None
 ) -> None:
     assert launched(environment) == expected
@@ -268,10 +283,10 @@ print(ranks.processes_per_node)
     assert ranks.run_python(2, code, tmp_path) == "2\n"
 
 
-# ---- in a program of one's own ---------------------------------------------------------
+# ---- in a user's program ---------------------------------------------------------------
 
 
-def test_a_program_of_several_ranks_trains_together(tmp_path: Path, job: SharedJob) -> None:
+def test_a_program_with_several_ranks_trains_one_model(tmp_path: Path, job: SharedJob) -> None:
     code = """
 from mpi4py import MPI
 import hashlib, mnn_gpu, numpy as np
@@ -356,7 +371,7 @@ for name, call in calls.items():
     assert len(told) == 10
 
 
-def test_what_fails_on_one_rank_fails_on_all(tmp_path: Path, job: SharedJob) -> None:
+def test_an_error_on_one_rank_is_raised_on_all(tmp_path: Path, job: SharedJob) -> None:
     code = """
 from mpi4py import MPI
 import mnn_gpu, numpy as np
@@ -375,7 +390,7 @@ except mnn_gpu.MnnGpuError as error:
     assert said.startswith("['RankError', 'DataError'] Rank 1 failed: y, row 1: the label -5")
 
 
-def test_arrays_that_are_not_the_hosts_go_by_way_of_it(tmp_path: Path, job: SharedJob) -> None:
+def test_device_arrays_are_exchanged_through_the_host(tmp_path: Path, job: SharedJob) -> None:
     code = """
 from mpi4py import MPI
 import array_api_strict as strict, mnn_gpu, numpy as np
@@ -394,7 +409,7 @@ if comm.rank == 0:
     assert job.run_python(2, code, tmp_path) == "same\n"
 
 
-def test_a_difference_names_the_ranks_and_their_values() -> None:
+def test_a_difference_is_reported_with_ranks_and_values() -> None:
     from mnn_gpu.distributed.agreement import check_same
     from mnn_gpu.distributed.process_group import ProcessGroup
 
@@ -421,7 +436,7 @@ def test_the_timeout_comes_from_the_environment(
 
 
 @pytest.mark.parametrize("given", ["soon", "-1", "nan"])
-def test_a_timeout_that_is_none_is_an_error(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_timeout_is_an_error(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNN_RANK_TIMEOUT", given)
     with pytest.raises(LaunchError, match="MNN_RANK_TIMEOUT is"):
         patience()
@@ -441,7 +456,7 @@ def test_jax_trains_in_one_process() -> None:
         with_shards(TrainingConfig(shards=2), Two(), Jax())  # type: ignore[arg-type]
 
 
-def test_without_nccl_there_is_none() -> None:
+def test_without_nccl_nccl_of_returns_none() -> None:
     class Cupy:
         __name__ = "no_cupy_at_all"
 

@@ -1,4 +1,4 @@
-"""A rank's last words reach its launcher before the job is aborted."""
+"""A rank's last output reaches its launcher before the job is aborted."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ import pytest
 from mnn_gpu.distributed.pipes import wait_until_read
 
 pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="elsewhere the end that is written to may not say"
+    not sys.platform.startswith("linux"), reason="other systems may not report unread bytes"
 )
 
 
@@ -24,7 +24,7 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(writer)
 
 
-def test_what_was_written_is_read_before_the_wait_ends(pipe: tuple[int, int]) -> None:
+def test_the_wait_ends_when_all_output_has_been_read(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.write(writer, b"the last words")
     read: list[bytes] = []
@@ -35,14 +35,14 @@ def test_what_was_written_is_read_before_the_wait_ends(pipe: tuple[int, int]) ->
     assert read == [b"the last words"]
 
 
-def test_a_reader_that_does_not_read_is_waited_for_no_longer(pipe: tuple[int, int]) -> None:
+def test_the_wait_for_a_reader_that_does_not_read_is_limited(pipe: tuple[int, int]) -> None:
     os.write(pipe[1], b"the last words")
     start = time.monotonic()
     wait_until_read(pipe[1], 0.05)
     assert time.monotonic() - start >= 0.05
 
 
-def test_files_and_closed_descriptors_are_not_waited_for(tmp_path: Path) -> None:
+def test_there_is_no_wait_for_files_and_closed_descriptors(tmp_path: Path) -> None:
     start = time.monotonic()
     with (tmp_path / "log").open("w+") as file:
         file.write("not read by anyone")

@@ -1,4 +1,4 @@
-"""The watchdog: barks at what is waited for too long, and at nothing else."""
+"""The watchdog reports waits that take too long, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from mnn_gpu.distributed.watchdog import Watchdog
 from mnn_gpu.utils.signals import FinishStep
 
 LOOKS = 30
-"""After which a watchdog has nothing to say: several times the patience that is to run out."""
+"""Number of checks without a report: several times the patience that should run out."""
 
 
 def why_it_gives_up(
     waiting_for: object, patience: float = 0.05, signals: Iterable[list[int]] = ()
 ) -> str | None:
-    """Let a watchdog look at something `LOOKS` times; return what it says, None if nothing.
+    """Let a watchdog check something `LOOKS` times; return its report, None if there is none.
 
-    Its signals are those that have come by each look, then those of the last one.
+    ``signals`` are those received by each check, then those of the last one.
     """
     said: list[str] = []
     called = threading.Event()
@@ -60,18 +60,18 @@ def why_it_gives_up(
     return " ".join(said) if said else None
 
 
-def test_it_gives_up_what_does_not_come() -> None:
+def test_it_reports_a_wait_that_takes_too_long() -> None:
     said = why_it_gives_up("exchange 7")
     assert said == "The other ranks have not responded for 0.05 seconds."
 
 
-def test_it_is_patient_where_things_go_on_or_nothing_is_waited_for() -> None:
+def test_it_is_silent_while_waits_change_or_there_is_none() -> None:
     assert why_it_gives_up(count().__next__) is None
     assert why_it_gives_up(None) is None
     assert why_it_gives_up("exchange 7", patience=1000) is None
 
 
-def test_it_gives_up_at_once_what_failed() -> None:
+def test_it_reports_a_failed_wait_immediately() -> None:
     def failed() -> object:
         raise RuntimeError("remote process exited")
 
@@ -95,12 +95,12 @@ def test_an_interrupt_shortens_the_wait_and_another_ends_it(
     assert said.endswith("Interrupted while waiting for the other ranks. 15")
 
 
-def test_an_interrupt_that_nothing_waits_for_is_left_to_others() -> None:
+def test_an_interrupt_without_a_wait_is_left_to_the_program() -> None:
     for looks in (None, count().__next__):
         assert why_it_gives_up(looks, signals=[[2], [2, 2]]) is None
 
 
-def test_signals_are_heard_by_another_thread_if_they_are_to_end_the_program() -> None:
+def test_another_thread_receives_signals_that_terminate_the_program() -> None:
     heard = HeardSignals()
     with FinishStep():
         os.kill(os.getpid(), signal.SIGINT)
@@ -115,7 +115,7 @@ def test_signals_are_heard_by_another_thread_if_they_are_to_end_the_program() ->
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_a_programs_own_pipe_of_signals_is_left_alone() -> None:
+def test_a_programs_own_signal_pipe_is_not_replaced() -> None:
     reader, writer = socket.socketpair()
     with reader, writer:
         writer.setblocking(False)

@@ -1,4 +1,4 @@
-"""Deformed images: what stays, what moves, and how smooth the elastic field is."""
+"""Deformation of images: invariants, displacements, and the smoothness of the elastic field."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def deformed(
 
 
 def bilinear(image: Any, y: Any, x: Any) -> Any:
-    """Sample an image at (y, x), edges repeated: every pixel by its weights, nothing clever."""
+    """Sample an image at (y, x) with repeated edges, as a sum of weighted pixels."""
 
     def weights(places: Any, side: int) -> Any:
         inside = np.clip(places, 0, side - 1)
@@ -70,7 +70,7 @@ def test_sampling_is_bilinear_with_repeated_edges(lib: Library, shape: tuple[int
     rng = np.random.default_rng(1)
     images = rng.random((2, *shape))
     rows, columns = rng.uniform(-2, shape[0] + 1, shape), rng.uniform(-2, shape[1] + 1, shape)
-    # A basis of two pictures: the row and the column that every pixel comes from.
+    # A basis of two fields: the source row and the source column of each pixel.
     basis = np.stack([rows.reshape(-1), columns.reshape(-1)])
     warp = np.broadcast_to(np.eye(2), (2, 2, 2))
     arguments = (lib.asarray(images.reshape(2, -1)), lib.asarray(warp), lib.asarray(basis))
@@ -84,17 +84,17 @@ def test_a_shift_moves_by_whole_pixels_exactly(lib: Library) -> None:
     augmentation = Augmentation(rotation=0, shear=0, scaling=0, shift=2, alpha=0)
     moved = deformed(lib, images, augmentation, [0, 0, 0, 0, 1, -1])
     np.testing.assert_allclose(moved[0, :4, 2:], images[0, 2:, :5], atol=1e-12)
-    np.testing.assert_allclose(moved[0, 5], moved[0, 4], atol=1e-12)  # The edge, repeated.
+    np.testing.assert_allclose(moved[0, 5], moved[0, 4], atol=1e-12)  # The repeated edge.
 
 
-def test_a_quarter_turn_is_numpys(lib: Library) -> None:
+def test_a_rotation_by_90_degrees_equals_numpys(lib: Library) -> None:
     images = np.random.default_rng(3).random((2, 9, 9))
     augmentation = Augmentation(rotation=90, shear=0, scaling=0, shift=0, alpha=0)
     turned = deformed(lib, images, augmentation, [1, 0, 0, 0, 0, 0])
     np.testing.assert_allclose(turned, np.rot90(images, -1, axes=(1, 2)), atol=1e-12)
 
 
-def test_a_shear_moves_rows_sideways_by_its_tangent(lib: Library) -> None:
+def test_a_shear_shifts_rows_by_its_tangent(lib: Library) -> None:
     image = np.tile(np.arange(21.0), (21, 1))[None]
     augmentation = Augmentation(rotation=0, shear=20, scaling=0, shift=0, alpha=0)
     slanted = deformed(lib, image, augmentation, [0, 1, 0, 0, 0, 0])[0]
@@ -102,7 +102,7 @@ def test_a_shear_moves_rows_sideways_by_its_tangent(lib: Library) -> None:
     np.testing.assert_allclose(slanted[:, 10], expected, atol=1e-12)
 
 
-def test_a_scaling_is_about_the_centre_and_for_each_axis(lib: Library) -> None:
+def test_scaling_is_about_the_center_and_separate_for_each_axis(lib: Library) -> None:
     ramp = np.tile(np.arange(21.0), (21, 1))
     augmentation = Augmentation(rotation=0, shear=0, scaling=0.2, shift=0, alpha=0)
     wide = deformed(lib, ramp[None], augmentation, [0, 0, 0, 1, 0, 0])[0]
@@ -120,7 +120,7 @@ def test_a_scaling_is_about_the_centre_and_for_each_axis(lib: Library) -> None:
     dtype=st.sampled_from(["float32", "float64"]),
 )
 @settings(deadline=None, max_examples=50)
-def test_any_shape_keeps_its_shape_dtype_and_range(
+def test_deformation_preserves_shape_dtype_and_range(
     height: int, width: int, m: int, seed: int, dtype: str
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -139,7 +139,7 @@ def test_any_shape_keeps_its_shape_dtype_and_range(
     assert (out <= X.max(axis=1, keepdims=True) + tolerance).all()
 
 
-def test_each_image_is_deformed_by_its_own_warp(lib: Library) -> None:
+def test_each_image_has_its_own_displacements(lib: Library) -> None:
     rng = np.random.default_rng(4)
     augmentation, images = Augmentation(), rng.random((3, 8, 8))
     uniforms = rng.uniform(-1, 1, (3, UNIFORMS))
@@ -156,7 +156,7 @@ def test_each_image_is_deformed_by_its_own_warp(lib: Library) -> None:
         np.testing.assert_allclose(alone[0], together[i], atol=1e-12)
 
 
-def test_labels_turned_half_as_far_are() -> None:
+def test_some_labels_are_rotated_half_as_far() -> None:
     uniforms, normals = np.ones((2, UNIFORMS)), np.zeros((2, 2, 0))
     augmentation = Augmentation(rotation=30, shear=0, scaling=0, shift=0, alpha=0)
     drawn = displacements(uniforms, normals, augmentation, (28, 28), np.array([1.0, 0.5]))
@@ -168,7 +168,7 @@ def test_labels_turned_half_as_far_are() -> None:
 
 
 def smoothing(length: int, margin: int, sigma: float) -> Any:
-    """Return the matrix that smooths noise on a longer axis onto one of that length."""
+    """Return the matrix that smooths noise on a longer axis to one of this length."""
     noise = np.arange(-margin, length + margin)
     kernel = np.exp(-((np.arange(length)[:, None] - noise) ** 2) / (2 * sigma**2))
     return kernel / (sigma * math.sqrt(2 * math.pi))
@@ -179,7 +179,7 @@ def test_the_fields_covariance_is_that_of_gaussian_smoothed_noise(
     shape: tuple[int, int], sigma: float
 ) -> None:
     alpha = 38.0
-    # Simard: noise between -1 and 1, of variance 1/3, convolved with a Gaussian; no borders.
+    # Simard: noise between -1 and 1, with variance 1/3, convolved with a Gaussian; no borders.
     rows, columns = (smoothing(length, 60, sigma) for length in shape)
     expected = alpha**2 / 3 * np.kron(rows @ rows.T, columns @ columns.T)
     augmentation = Augmentation(alpha=alpha, sigma=sigma)
@@ -190,11 +190,11 @@ def test_the_fields_covariance_is_that_of_gaussian_smoothed_noise(
     assert np.abs(few.T @ few - expected).max() < 0.01 * expected.max()
 
 
-def test_a_field_on_an_image_is_of_low_rank() -> None:
+def test_the_field_on_an_image_has_low_rank() -> None:
     assert len(deformation_basis(Augmentation(), (28, 28), xnp)) - AFFINE_FIELDS == 26
 
 
-def test_drawn_fields_scatter_as_smoothed_noise_does() -> None:
+def test_random_fields_have_the_variance_of_smoothed_noise() -> None:
     augmentation = Augmentation(rotation=0, shear=0, scaling=0, shift=0)
     basis = deformation_basis(augmentation, (28, 28), xnp)
     normals = np.random.default_rng(5).standard_normal((4000, 2, len(basis) - AFFINE_FIELDS))
@@ -210,7 +210,7 @@ def test_drawn_fields_scatter_as_smoothed_noise_does() -> None:
 
 def test_the_basis_does_not_depend_on_an_eigenvectors_sign() -> None:
     class Turned:
-        """NumPy, whose eigenvectors have the other sign."""
+        """NumPy with eigenvectors of the opposite sign."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(xnp, name)
@@ -242,7 +242,7 @@ def test_the_basis_does_not_depend_on_an_eigenvectors_sign() -> None:
         {"sigma": 0.5},
     ],
 )
-def test_an_augmentation_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_augmentations_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as caught:
         Augmentation(**wrong)
     assert caught.value.cure

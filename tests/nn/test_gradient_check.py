@@ -1,4 +1,4 @@
-"""The gradient check: it agrees where the formulas are right and says so where they are not."""
+"""The gradient check agrees with correct formulas and reports wrong ones."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def test_every_layer_agrees_to_seven_digits(sizes: tuple[int, ...]) -> None:
         assert check.entries + check.left_out <= 50
 
 
-def test_a_wrong_formula_is_found_in_its_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_formula_is_reported_for_its_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     right = network.backward
 
     def sums_over_units_too(*args: object) -> list[Layer]:
-        """The notebook's slip."""
+        """The bug of the notebook."""
         return [(dW, np.full_like(db, db.sum())) for dW, db in right(*args)]  # type: ignore[arg-type]
 
     monkeypatch.setattr(network, "backward", sums_over_units_too)
@@ -33,7 +33,7 @@ def test_a_wrong_formula_is_found_in_its_layer(monkeypatch: pytest.MonkeyPatch) 
     assert wrong == ["db[1]", "db[2]", "db[3]"]
 
 
-def test_steps_across_a_kink_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_across_a_kink_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     def at_the_kink(sizes: object, rng: object) -> list[Layer]:
         return [(np.zeros((2, 3)), np.zeros((2, 1))), (np.ones((2, 2)), np.zeros((2, 1)))]
 
@@ -55,16 +55,16 @@ def test_steps_across_a_kink_are_left_out(monkeypatch: pytest.MonkeyPatch) -> No
         {"layer_sizes": (10**21, 2)},
     ],
 )
-def test_sizes_that_cannot_be_meant_are_refused(wrong: dict[str, int]) -> None:
+def test_invalid_sizes_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError):
         check_gradients(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_gradient_that_is_zero_throughout_proves_nothing() -> None:
+def test_a_zero_gradient_is_no_evidence() -> None:
     checks = check_gradients((5, 1, 1, 1, 1, 10), samples=3, seed=3)
     assert {check.verdict for check in checks if check.is_zero} <= {"nothing to compare"}
 
 
-def test_rounding_is_no_difference() -> None:
+def test_rounding_errors_count_as_agreement() -> None:
     checks = check_gradients((10, 3, 3), samples=20_000, entries=3)
     assert "differs" not in {check.verdict for check in checks}

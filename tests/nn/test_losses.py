@@ -1,4 +1,4 @@
-"""Activations and outputs: the gradient belongs to the loss, for every pair of them."""
+"""Activations and losses: each loss matches its gradient, for every pair."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_gradient_is_that_of_the_loss(
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_weights_count_like_copies(output: str, lib: Library) -> None:
+def test_sample_weights_equal_repeated_samples(output: str, lib: Library) -> None:
     task, data = task_and_data("tanh", output, lib, weighted=False)
     counts = np.array([2, 1, 3, 1, 1, 2, 1])
     copies = lib.asarray(np.repeat(np.arange(M), counts).astype(np.int32))
@@ -85,7 +85,7 @@ def test_weights_count_like_copies(output: str, lib: Library) -> None:
 
 
 @pytest.mark.parametrize(("hidden", "output"), KINDS)
-def test_a_compiled_step_finds_the_same_bits(hidden: str, output: str) -> None:
+def test_a_compiled_step_is_bit_identical(hidden: str, output: str) -> None:
     backend = select_backend("cpu")
     rows = np.arange(M, dtype=np.int32)
     plain = Library("numpy", backend.xp, "cpu")
@@ -108,7 +108,7 @@ LOSSES: dict[str, Callable[[float, float], float]] = {
 
 
 @pytest.mark.parametrize("output", LOSSES)
-def test_losses_are_those_of_the_books(output: str, lib: Library) -> None:
+def test_losses_equal_their_definitions(output: str, lib: Library) -> None:
     Z = np.random.default_rng(2).standard_normal((3, M)) * 3
     Y = TARGETS[output].T
     expected = sum(LOSSES[output](z, y) for z, y in zip(Z.ravel(), Y.ravel(), strict=True))
@@ -116,14 +116,14 @@ def test_losses_are_those_of_the_books(output: str, lib: Library) -> None:
     assert float(loss) == pytest.approx(expected)
 
 
-def test_right_is_what_is_right_in_every_output(lib: Library) -> None:
+def test_a_sample_is_correct_if_every_output_is(lib: Library) -> None:
     Z = lib.asarray([[2.0, 2.0, -1.0], [-1.0, -1.0, -1.0]])
     Y = lib.asarray([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
     assert int(OUTPUTS["logistic"].loss(Z, Y, None)[1]) == 2
 
 
 @pytest.mark.parametrize("z", [-800.0, -40.0, 0.0, 40.0, 800.0])
-def test_the_logistic_function_overflows_nowhere(z: float) -> None:
+def test_the_logistic_function_does_not_overflow(z: float) -> None:
     loss, _ = OUTPUTS["logistic"].loss(np.array([[z]]), np.array([[0.0]]), None)
     assert float(loss) == pytest.approx(max(z, 0), abs=0.7)
     expected = math.exp(z) if z < -30 else 1 / (1 + math.exp(-z))
@@ -131,7 +131,7 @@ def test_the_logistic_function_overflows_nowhere(z: float) -> None:
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=9))
-def test_class_indices_and_their_one_hot_rows_mean_the_same(labels: list[int]) -> None:
+def test_class_indices_equal_one_hot_rows(labels: list[int]) -> None:
     index = np.array(labels)
     rows = np.eye(5)[index]
     np.testing.assert_array_equal(targets_of(index, 5, np.float64), targets_of(rows, 5, np.float64))
@@ -139,9 +139,7 @@ def test_class_indices_and_their_one_hot_rows_mean_the_same(labels: list[int]) -
 
 @pytest.mark.parametrize("output", ["softmax", "logistic"])
 @pytest.mark.parametrize("clip", [1e-15, 1e-3, 0.2])
-def test_losses_may_be_told_of_probabilities_that_are_clipped(
-    lib: Library, output: str, clip: float
-) -> None:
+def test_losses_of_clipped_probabilities(lib: Library, output: str, clip: float) -> None:
     Z = np.array([[9.0, 0.3, -50, 0, 800], [-9.0, 0.1, 50, 0, -800], [0.0, 0.2, 0, 0, 1]])
     Y = np.eye(3)[[0, 1, 0, 2, 1]].T
     if output == "softmax":

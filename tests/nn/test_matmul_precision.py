@@ -1,4 +1,4 @@
-"""Products of rounded operands: how they are rounded, and what that is good for and costs."""
+"""Matrix products with rounded operands: the rounding, and its effect on training."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NUMBERS = st.floats(-(2.0**100), 2.0**100, width=32).filter(lambda x: x == 0 or 
 
 
 def significant_bits(x: Any) -> int:
-    """Return how many bits a float32 number needs, its leading 1 counted."""
+    """Return the number of significant bits of a float32 number, with its leading 1."""
     mantissa = int(np.float32(x).view(np.uint32)) & 0x7FFFFF
     return 24 - ((mantissa & -mantissa).bit_length() - 1 if mantissa else 23)
 
 
 @pytest.mark.parametrize("bits", BITS)
 @given(number=NUMBERS)
-def test_numbers_are_rounded_to_their_bits(bits: int, number: float) -> None:
+def test_numbers_are_rounded_to_the_given_bits(bits: int, number: float) -> None:
     x = np.float32(number)
     short = rounded(x, bits)
     assert short.dtype == np.float32
@@ -36,23 +36,23 @@ def test_numbers_are_rounded_to_their_bits(bits: int, number: float) -> None:
 
 
 @pytest.mark.parametrize("bits", BITS)
-def test_it_is_the_nearest_nearly_always(bits: int) -> None:
+def test_rounding_is_to_nearest_in_almost_all_cases(bits: int) -> None:
     x = np.random.default_rng(0).standard_normal(100_000).astype(np.float32)
     off = np.abs(rounded(x, bits).astype(float) - x)
-    # Half of the last bit's worth.
+    # Half of the last bit.
     nearest = off <= 2.0 ** (np.floor(np.log2(np.abs(x))) - bits)
     assert nearest.mean() > 1 - 2.0 ** (1 - bits)
 
 
 @pytest.mark.parametrize("bits", BITS)
-def test_every_library_rounds_to_the_same(lib: Library, bits: int) -> None:
+def test_all_libraries_round_identically(lib: Library, bits: int) -> None:
     x = np.random.default_rng(0).standard_normal((5, 7)).astype(np.float32)
     there = rounded(lib.asarray(x), bits)
     assert lib.owns(there)
     np.testing.assert_array_equal(lib.to_numpy(there), rounded(x, bits))
 
 
-def test_a_product_is_of_rounded_operands() -> None:
+def test_a_product_uses_rounded_operands() -> None:
     rng = np.random.default_rng(0)
     A, B = (rng.standard_normal((50, 50)).astype(np.float32) for _ in range(2))
     exact = A.astype(float) @ B
@@ -63,7 +63,7 @@ def test_a_product_is_of_rounded_operands() -> None:
 
 @pytest.mark.parametrize("shards", [None, 4])
 @pytest.mark.parametrize("shard_rows", [None, 7])
-def test_a_step_is_off_by_the_bits_that_are_missing_and_a_training_learns_all_the_same(
+def test_low_precision_changes_a_step_a_little_and_still_learns(
     images: dict[str, Any], shards: int | None, shard_rows: int | None
 ) -> None:
     def theta(precision: Any, iterations: int = 1) -> Any:

@@ -1,4 +1,4 @@
-"""The mathematics, over every array library: the formulas, their edge cases and properties."""
+"""The network on every array library: formulas, edge cases and properties."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def on(lib: Library, layers: Any) -> Any:
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-def test_loss_and_gradient_are_those_of_the_oracle(lib: Library, sizes: tuple[int, ...]) -> None:
+def test_loss_and_gradient_equal_the_oracles(lib: Library, sizes: tuple[int, ...]) -> None:
     layers, X, labels = problem(sizes, m=9)
     expected_loss, expected = oracle.mean_gradient(layers, X, labels)
 
@@ -54,7 +54,7 @@ def test_loss_and_gradient_are_those_of_the_oracle(lib: Library, sizes: tuple[in
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_everything_stays_on_its_device_in_its_dtype(lib: Library, dtype: str) -> None:
+def test_results_keep_device_and_dtype(lib: Library, dtype: str) -> None:
     host, X, labels = problem((6, 5, 4, 3), m=4)
     layers = [(lib.asarray(W, dtype), lib.asarray(b, dtype)) for W, b in host]
     X = lib.asarray(X, dtype)
@@ -73,7 +73,7 @@ def test_everything_stays_on_its_device_in_its_dtype(lib: Library, dtype: str) -
     assert lib.owns(network.predict(A[-1]))
 
 
-def test_float32_agrees_with_float64_on_a_real_sized_network(lib: Library) -> None:
+def test_float32_agrees_with_float64_on_a_network_of_realistic_size(lib: Library) -> None:
     layers, X, labels = problem((784, 10, 10, 10), m=16)
     losses = []
     for dtype in ("float32", "float64"):
@@ -84,7 +84,7 @@ def test_float32_agrees_with_float64_on_a_real_sized_network(lib: Library) -> No
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_flatten_and_unflatten_undo_each_other(lib: Library) -> None:
+def test_unflatten_inverts_flatten(lib: Library) -> None:
     sizes = (7, 5, 4, 3)
     host, _, _ = problem(sizes, m=1)
     theta = flatten(on(lib, host))
@@ -101,7 +101,7 @@ def test_layers_of_a_numpy_vector_are_views_of_it() -> None:
         assert np.shares_memory(b, theta)
 
 
-def test_notebook_network_has_8070_parameters_of_the_notebooks_variances() -> None:
+def test_the_notebooks_network_has_8070_parameters_with_its_variances() -> None:
     assert parameter_count((784, 10, 10, 10)) == 8070
     rng = np.random.default_rng(0)
     draws = [init_parameters((784, 10, 10, 10), rng) for _ in range(300)]
@@ -119,7 +119,7 @@ VARIANCES: dict[str, list[tuple[float, float]]] = {
 
 
 @pytest.mark.parametrize("init", INITS)
-def test_first_parameters_are_normal_numbers_times_what_the_books_say(init: str) -> None:
+def test_initial_parameters_are_normal_with_the_documented_variances(init: str) -> None:
     draws, normal = np.random.default_rng(3), np.random.default_rng(3)
     layers = init_parameters((5, 4, 3, 2), draws, init)
     assert [W.shape for W, _ in layers] == [(4, 5), (3, 4), (2, 3)]
@@ -128,7 +128,7 @@ def test_first_parameters_are_normal_numbers_times_what_the_books_say(init: str)
         np.testing.assert_array_equal(b, normal.standard_normal((len(W), 1)) * np.sqrt(of_b))
 
 
-def test_the_mask_tells_weights_from_biases(lib: Library) -> None:
+def test_the_mask_is_1_for_weights_and_0_for_biases(lib: Library) -> None:
     theta = lib.asarray(np.arange(14.0))
     mask = weight_mask(theta, (3, 2, 2))
     assert lib.owns(mask)
@@ -156,24 +156,22 @@ def test_softmax_and_loss_are_finite_for_logits_of_any_size(lib: Library, size: 
 
 @given(st.lists(st.floats(-50, 50), min_size=2, max_size=6), st.floats(-100, 100))
 @settings(deadline=None)
-def test_softmax_does_not_change_when_all_logits_move_together(
-    column: list[float], shift: float
-) -> None:
+def test_softmax_is_invariant_to_a_shift_of_all_logits(column: list[float], shift: float) -> None:
     Z = np.array(column)[:, None]
     np.testing.assert_allclose(activations.softmax(Z + shift), activations.softmax(Z), atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "uint64"])
-def test_one_hot_has_a_row_for_classes_that_are_absent(lib: Library, dtype: str) -> None:
+def test_one_hot_has_a_row_for_absent_classes(lib: Library, dtype: str) -> None:
     if lib.name == "torch" and dtype == "uint64":
-        pytest.skip("torch compares no uint64 on every version")
+        pytest.skip("not all versions of torch compare uint64")
     Y = network.one_hot(lib.asarray([0, 2, 0], dtype), 5, lib.xp.float32)
     expected = [[1, 0, 1], [0, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
     np.testing.assert_array_equal(lib.to_numpy(Y), expected)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
-def test_pixels_are_divided_by_255_and_floats_left_alone(lib: Library, dtype: str) -> None:
+def test_pixels_are_divided_by_255_and_floats_are_unchanged(lib: Library, dtype: str) -> None:
     pixels = lib.asarray([[0, 51, 255]], dtype)
     unit = lib.to_numpy(network.scale_pixels(pixels, lib.xp.float32))
     np.testing.assert_allclose(unit, [[0, 0.2, 1]], rtol=1e-6)
@@ -183,29 +181,29 @@ def test_pixels_are_divided_by_255_and_floats_left_alone(lib: Library, dtype: st
     np.testing.assert_array_equal(lib.to_numpy(unit), [[0, 0.5, 1]])
 
 
-def test_floats_are_not_even_copied() -> None:
+def test_floats_are_not_copied() -> None:
     X = np.array([[0.0, 0.5, 1.0]], np.float32)
     assert np.shares_memory(network.scale_pixels(X, np.float32), X)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_a_scale_is_applied_to_pixels_and_fractions_alike(lib: Library, dtype: str) -> None:
+def test_a_scale_applies_to_pixels_and_to_floats(lib: Library, dtype: str) -> None:
     X = lib.asarray([[0, 51, 255]], "uint8") if dtype == "uint8" else lib.asarray([[0, 0.2, 1.0]])
     scaled = network.scale_pixels(X, lib.xp.float32, 2.5)
     np.testing.assert_allclose(lib.to_numpy(scaled), [[0, 0.5, 2.5]], rtol=1e-6)
 
 
-def test_a_step_of_gradient_descent_goes_down_the_slope_by_alpha(lib: Library) -> None:
+def test_a_step_of_gradient_descent_subtracts_alpha_times_the_gradient(lib: Library) -> None:
     after = network.update(lib.asarray([1.0, -2.0, 0.0]), lib.asarray([4.0, -4.0, 1.0]), 0.25)
     np.testing.assert_array_equal(lib.to_numpy(after), [0, -1, -0.25])
 
 
-def test_predict_takes_the_largest_output(lib: Library) -> None:
+def test_predict_returns_the_index_of_the_largest_output(lib: Library) -> None:
     A = lib.asarray([[0.1, 0.6], [0.7, 0.3], [0.2, 0.1]])
     np.testing.assert_array_equal(lib.to_numpy(network.predict(A)), [1, 0])
 
 
-def test_right_answers_are_the_samples_whose_label_has_the_largest_output(lib: Library) -> None:
+def test_a_prediction_is_correct_if_its_label_has_the_largest_output(lib: Library) -> None:
     layers, X, labels = problem((6, 5, 4), m=200, seed=3)
     Z, A = network.forward(on(lib, layers), lib.asarray(X))
     Y = network.one_hot(lib.asarray(labels), 4, lib.xp.float64)

@@ -1,4 +1,4 @@
-"""The updates and schedules: their formulas, and the trajectories of torch and optax."""
+"""Optimizers and schedules: their formulas, and the trajectories of torch and optax."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ DECAY, CLIP = TRAJECTORIES["decay"], TRAJECTORIES["clip"]
 
 
 def gradient(theta: Any, t: int) -> Any:
-    """Return the gradient that the stored trajectories were made with."""
+    """Return the gradient that was used for the stored trajectories."""
     return np.sin(3 * theta) + 0.1 * theta * t
 
 
 def trajectory(
     lib: Library, optimizer: Optimizer, dtype: str, steps: int, clip: float | None = None
 ) -> list[Any]:
-    """Follow an optimizer, at learning rate 0.05, from the stored start: theta and state."""
+    """Run an optimizer with learning rate 0.05 from the stored start; return theta and state."""
     theta = lib.asarray(TRAJECTORIES["start"], dtype)
     is_weight = lib.asarray(TRAJECTORIES["is_weight"], dtype)
     state = tuple(theta * 0 for _ in range(optimizer.state_size))
@@ -63,7 +63,7 @@ def trajectory(
     "name", [*OPTIMIZERS, "sgd+decay", "momentum+decay", "adam+decay", "adamw+decay"]
 )
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
-def test_the_trajectory_is_the_peers(
+def test_trajectories_equal_those_of_torch_and_optax(
     lib: Library, peer: str, name: str, dtype: str, tolerance: float
 ) -> None:
     optimizer, *decayed = name.split("+")
@@ -75,14 +75,14 @@ def test_the_trajectory_is_the_peers(
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_velocity_is_momentum_while_the_learning_rate_stays(lib: Library, nesterov: bool) -> None:
+def test_sgd_momentum_equals_momentum_for_a_constant_rate(lib: Library, nesterov: bool) -> None:
     one, velocity = trajectory(lib, SGDMomentum(0.8, nesterov), "float64", 20)
     other, _ = trajectory(lib, Momentum(0.8, nesterov), "float64", 20)
     np.testing.assert_allclose(one, other, rtol=1e-12)
     assert np.abs(velocity).max() > 0
 
 
-def test_velocity_remembers_the_learning_rate_it_was_gained_with(lib: Library) -> None:
+def test_sgd_momentum_keeps_the_learning_rate_of_each_gradient(lib: Library) -> None:
     theta, v = lib.asarray([1.0]), lib.asarray([0.0])
     for rate, g, expected in ((0.5, 1.0, 0.5), (0.1, 0.0, 0.25)):
         scalars = [lib.asarray(rate)]
@@ -104,17 +104,17 @@ def test_epsilon_hat_is_added_before_the_correction(lib: Library) -> None:
 
 @pytest.mark.parametrize(("peer", "tolerance"), [("torch", 2e-6), ("optax", 1e-12)])
 @pytest.mark.parametrize("name", ["sgd", "adam"])
-def test_clipped_gradients_lead_where_the_peers_lead(
+def test_trajectories_with_clipped_gradients_equal_those_of_torch_and_optax(
     lib: Library, peer: str, tolerance: float, name: str
 ) -> None:
-    # torch adds 1e-6 to the norm, so its way differs by so much.
+    # torch adds 1e-6 to the norm, so its trajectory differs slightly.
     actual, *_ = trajectory(lib, make_optimizer(name), "float64", TRAJECTORIES["steps"], CLIP)
     expected = TRAJECTORIES[peer][f"{name}+clip"]
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_defaults_are_those_of_a_recipe_and_of_scikit_learn(name: str) -> None:
+def test_defaults_are_those_of_torch_and_scikit_learn(name: str) -> None:
     recipe = TrainingConfig(optimizer=name, weight_decay=0.0)
     assert recipe.make_optimizer() == make_optimizer(name)
     assert make_optimizer("momentum") == Momentum() != Momentum(nesterov=True)
@@ -141,19 +141,19 @@ def test_an_optimizer_is_a_value(made: Any) -> None:
         made.state_size = 7
 
 
-def test_gradient_descent_is_the_formula() -> None:
+def test_gradient_descent_equals_its_formula() -> None:
     theta, _ = GradientDescent().update(np.array([1.0]), np.array([2.0]), None, (0.1,), ())
     assert theta == pytest.approx(0.8)
 
 
-def test_momentum_gathers_speed() -> None:
+def test_momentum_accumulates_velocity() -> None:
     state = (np.array([4.0]),)
     theta, (v,) = Momentum(0.5).update(np.array([1.0]), np.array([2.0]), None, (0.1,), state)
     assert v == pytest.approx(4.0)
     assert theta == pytest.approx(0.6)
 
 
-def test_nesterovs_step_looks_ahead() -> None:
+def test_a_nesterov_step_looks_ahead() -> None:
     state = (np.array([4.0]),)
     optimizer = Momentum(0.5, nesterov=True)
     theta, (v,) = optimizer.update(np.array([1.0]), np.array([2.0]), None, (0.1,), state)
@@ -161,7 +161,7 @@ def test_nesterovs_step_looks_ahead() -> None:
     assert theta == pytest.approx(1 - 0.1 * (2 + 0.5 * 4))
 
 
-def test_adams_first_step_is_the_learning_rate_whatever_the_gradients_size() -> None:
+def test_adams_first_step_is_the_learning_rate_for_any_gradient() -> None:
     adam = Adam()
     for size in (1e-3, 1.0, 1e3):
         zero = np.zeros(2)
@@ -179,7 +179,7 @@ def test_without_a_gradient_weights_decay_and_biases_stay(lib: Library, decouple
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_average_is_that_of_the_trajectory_and_leaves_it_alone(lib: Library, name: str) -> None:
+def test_ema_averages_the_trajectory_without_changing_it(lib: Library, name: str) -> None:
     steps, decay = 30, 0.7
     made = make_optimizer(name, ema_decay=decay)
     thetas = [trajectory(lib, make_optimizer(name), "float64", t)[0] for t in range(1, steps + 1)]
@@ -213,7 +213,7 @@ def test_schedules(name: str, expected: list[float] | None) -> None:
     ("peer", "name"),
     [(peer, name) for peer, named in TRAJECTORIES["schedules"].items() for name in named],
 )
-def test_the_schedule_is_the_peers(peer: str, name: str) -> None:
+def test_schedules_equal_those_of_torch_and_optax(peer: str, name: str) -> None:
     schedule: Callable[[int, int], float] = (
         with_warmup(SCHEDULES["cosine"], 0.2) if name.startswith("warm-up") else SCHEDULES[name]
     )
@@ -223,7 +223,7 @@ def test_the_schedule_is_the_peers(peer: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("steps", [2, 5, 101])
-def test_one_cycle_ends_at_a_quarter_of_a_millionth(steps: int) -> None:
+def test_one_cycle_ends_at_1_over_4_million(steps: int) -> None:
     rates = [SCHEDULES["one-cycle"](step, steps) for step in range(steps)]
     assert rates[-1] == pytest.approx(1 / 250_000, rel=1e-9)
     assert max(rates) > 0.9 or steps == 2
@@ -236,20 +236,20 @@ def test_every_schedule_stays_between_0_and_1(
     assert 0 <= with_warmup(SCHEDULES[name], warmup)(step % steps, steps) <= 1
 
 
-def test_a_warm_up_rises_evenly_and_then_leaves_the_schedule_its_own_steps() -> None:
+def test_warm_up_rises_linearly_and_the_schedule_has_the_remaining_steps() -> None:
     schedule = with_warmup(SCHEDULES["linear"], 0.5)
     assert [schedule(step, 8) for step in range(8)] == pytest.approx(
         [0.2, 0.4, 0.6, 0.8, 1, 0.75, 0.5, 0.25]
     )
 
 
-def test_after_a_warm_up_the_schedule_begins_at_its_own_beginning() -> None:
+def test_after_the_warm_up_the_schedule_starts_from_its_beginning() -> None:
     schedule = SCHEDULES["one-cycle"]
     warm = [with_warmup(schedule, 0.5)(step, 20) for step in range(10, 20)]
     assert warm == [schedule(step, 10) for step in range(10)]
 
 
-def test_the_scalars_of_many_steps_are_those_of_each() -> None:
+def test_the_scalars_of_many_steps_equal_those_of_each() -> None:
     adam, linear = Adam(), SCHEDULES["linear"]
     expected = [adam.scalars(t + 1, 0.1 * linear(t, 20)) for t in range(5, 9)]
     assert step_scalars(adam, linear, 0.1, range(5, 9), 20) == expected

@@ -1,4 +1,4 @@
-"""Dropout, smoothed labels, bounded norms: what they do to a gradient and to a step."""
+"""Dropout, label smoothing, gradient clipping and max-norm: in a gradient and in a step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIZES = (16, 7, 5, 3)
 M = 9
 
 
-def test_a_mask_keeps_its_share_and_the_mean(lib: Library) -> None:
+def test_a_mask_keeps_its_fraction_and_the_mean(lib: Library) -> None:
     noise = np.arange(256, dtype=np.uint8)
     for share, kept in ((0.0, 256), (0.25, 192), (0.5, 128), (0.2, 205)):
         mask = keep_mask(lib.asarray(noise), share, lib.xp.float64)
@@ -40,7 +40,7 @@ def test_a_mask_keeps_its_share_and_the_mean(lib: Library) -> None:
         assert host.mean() == pytest.approx(1)
 
 
-def test_every_hidden_layer_has_a_mask_of_its_own(lib: Library) -> None:
+def test_every_hidden_layer_has_its_own_mask(lib: Library) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (12, M)).astype(np.uint8)
     masks = hidden_masks(lib.asarray(noise), SIZES, 0.5, lib.xp.float32)
     assert [mask.shape for mask in masks] == [(7, M), (5, M)]
@@ -56,14 +56,14 @@ def test_smoothed_labels_are_still_a_distribution(lib: Library) -> None:
     np.testing.assert_allclose(parallel_map[0, 1], 0.025)
 
 
-def test_only_gradients_that_are_too_long_are_shortened(lib: Library) -> None:
+def test_only_long_gradients_are_clipped(lib: Library) -> None:
     g = lib.asarray(np.array([3.0, 4.0]))
     assert float(clipping_factor(g, 10.0)) == pytest.approx(1)
     assert float(clipping_factor(g, 1.0)) == pytest.approx(0.2)
     assert float(clipping_factor(g * 0, 1.0)) == pytest.approx(1)
 
 
-def test_only_hidden_units_that_are_too_long_are_shortened(lib: Library) -> None:
+def test_only_hidden_units_above_the_max_norm_are_scaled(lib: Library) -> None:
     layers = init_parameters(SIZES, np.random.default_rng(1))
     W1 = layers[0][0]
     W1[0] *= 100
@@ -75,7 +75,7 @@ def test_only_hidden_units_that_are_too_long_are_shortened(lib: Library) -> None
     second = unflatten(after, SIZES)[1][0]
     assert np.linalg.norm(second, axis=1).max() <= longest + 1e-12
     np.testing.assert_allclose(after[: 16 * 7 + 7], expected[: 16 * 7 + 7], rtol=1e-12)
-    np.testing.assert_array_equal(after[-18:], expected[-18:])  # The last layer is left alone.
+    np.testing.assert_array_equal(after[-18:], expected[-18:])  # The last layer is unchanged.
 
 
 # ---- in a step -------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_only_hidden_units_that_are_too_long_are_shortened(lib: Library) -> None
 def batch(
     lib: Library, task: NetworkSpec, augmentation: Augmentation | None
 ) -> tuple[StepData, Batch]:
-    """Return twenty images of 4 x 4, and a batch of nine with everything that is random."""
+    """Return twenty images of 4 x 4, and a batch of nine with all kinds of random numbers."""
     rng = np.random.default_rng(2)
     X = rng.integers(0, 256, (20, 16)).astype(np.uint8)
     labels = rng.integers(0, 3, 20).astype(np.int32)
@@ -123,7 +123,7 @@ def task_of(case: str) -> NetworkSpec:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("augmentation", [None, Augmentation()])
-def test_the_gradient_is_that_of_the_regularised_loss(
+def test_the_gradient_is_that_of_the_regularized_loss(
     case: str, augmentation: Augmentation | None
 ) -> None:
     lib = Library("numpy", xnp, "cpu")
@@ -153,7 +153,7 @@ def test_the_gradient_is_that_of_the_regularised_loss(
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("augmentation", [None, Augmentation()])
 @pytest.mark.parametrize("shard_rows", [1, 4, 9])
-def test_every_library_and_any_shards_take_the_same_step(
+def test_all_libraries_and_microbatch_sizes_take_the_same_step(
     lib: Library, case: str, augmentation: Augmentation | None, shard_rows: int
 ) -> None:
     task = task_of(case)
@@ -178,7 +178,7 @@ def test_every_library_and_any_shards_take_the_same_step(
 
 @pytest.mark.parametrize("augmentation", [None, Augmentation()])
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])
-def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
+def test_scaled_inputs_can_be_compensated_by_the_parameters(
     lib: Library, augmentation: Augmentation | None, dtype: str
 ) -> None:
     seen = []
@@ -202,7 +202,7 @@ def test_scaled_inputs_are_scaled_and_parameters_can_make_up_for_it(
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_the_average_is_one_of_weights_within_their_limit(lib: Library, optimizer: str) -> None:
+def test_the_ema_averages_parameters_within_the_max_norm(lib: Library, optimizer: str) -> None:
     task = NetworkSpec(layer_sizes=SIZES, regularization=Regularization(max_norm=0.3))
     data, one = batch(lib, task, None)
     theta = flatten(init_parameters(SIZES, np.random.default_rng(3)))

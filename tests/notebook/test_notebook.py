@@ -1,4 +1,4 @@
-"""The drop-in for the notebook's cells, on every array library."""
+"""The functions of the notebook, on every array library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def relative(actual: Any, expected: Any) -> float:
 
 
 def notebook_formulas(parameters: Any, X: Any, Y: Any) -> tuple[list[Any], list[Any]]:
-    """The notebook's own lines, with its db; softmax and one_hot as it has them."""
+    """The notebook's original lines, with its db, softmax and one_hot."""
     W1, b1, W2, b2, W3, b3 = parameters
     m = Y.size
     Z1 = W1.dot(X) + b1
@@ -55,7 +55,7 @@ def notebook_formulas(parameters: Any, X: Any, Y: Any) -> tuple[list[Any], list[
     return [Z1, A1, Z2, A2, Z3, A3], [dW1, db1, dW2, db2, dW3, db3]
 
 
-def test_one_iteration_is_the_notebooks_to_12_digits(lib: Library, batch: Any) -> None:
+def test_one_iteration_equals_the_notebooks_to_12_digits(lib: Library, batch: Any) -> None:
     X, Y, X_host = batch
     host = notebook.init_params()
     activations_expected, expected = notebook_formulas(host, X_host, lib.to_numpy(Y))
@@ -67,7 +67,7 @@ def test_one_iteration_is_the_notebooks_to_12_digits(lib: Library, batch: Any) -
     gradients = notebook.back_prop(*activations, *parameters[::2], X, Y)
     for (dW, db), (dW_wanted, db_wanted) in zip(pairs(gradients), pairs(expected), strict=True):
         assert relative(lib.to_numpy(dW), dW_wanted) < 1e-12
-        # The notebook sums db over the units as well; ours is one value a unit.
+        # The notebook also sums db over the units; here it has one value per unit.
         assert db.shape == (10, 1)
         assert float(lib.to_numpy(db).sum()) == pytest.approx(db_wanted, abs=1e-15)
     updated = notebook.update_params(*parameters, *gradients, 0.1)
@@ -75,7 +75,7 @@ def test_one_iteration_is_the_notebooks_to_12_digits(lib: Library, batch: Any) -
         assert relative(lib.to_numpy(new), old - 0.1 * dW_wanted) < 1e-12
 
 
-def test_bias_gradients_are_those_of_the_oracle(lib: Library, batch: Any) -> None:
+def test_bias_gradients_equal_the_oracles(lib: Library, batch: Any) -> None:
     X, Y, X_host = batch
     _, expected = oracle.mean_gradient(pairs(notebook.init_params()), X_host, lib.to_numpy(Y))
     parameters = notebook.init_params(like=X)
@@ -85,7 +85,7 @@ def test_bias_gradients_are_those_of_the_oracle(lib: Library, batch: Any) -> Non
         assert relative(lib.to_numpy(actual), wanted) < 1e-12
 
 
-def test_gradient_descent_follows_the_oracle(
+def test_gradient_descent_equals_the_oracle(
     lib: Library, batch: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     X, Y, X_host = batch
@@ -137,13 +137,13 @@ def test_integer_pixels_are_refused_with_the_cure(lib: Library) -> None:
         notebook.gradient_descent(lib.asarray([[0, 255]]), lib.asarray([0, 1]), 1, 0.1)
 
 
-def test_the_seed_decides_the_parameters() -> None:
+def test_the_seed_determines_the_parameters() -> None:
     first, again, other = (notebook.init_params(seed=s)[0] for s in (5, 5, 6))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-# ---- mistakes of cells -----------------------------------------------------------------
+# ---- common mistakes in cells ----------------------------------------------------------
 
 
 def digits(m: int = 30) -> tuple[Any, Any]:
@@ -179,7 +179,7 @@ def digits(m: int = 30) -> tuple[Any, Any]:
         (lambda X, Y: (X, Y[:-1]), "30 samples and 29 values", "one label per sample"),
     ],
 )
-def test_data_that_would_train_to_nonsense_are_refused_with_the_cure(
+def test_data_that_would_not_train_are_refused_with_the_cure(
     lib: Library, mistake: Any, cause: str, cure: str
 ) -> None:
     X, Y = map(lib.asarray, mistake(*digits()))
@@ -201,15 +201,13 @@ def test_data_that_would_train_to_nonsense_are_refused_with_the_cure(
         (1, -0.1, "from 0"),
     ],
 )
-def test_exchanged_or_impossible_settings_are_refused(
-    iterations: Any, alpha: Any, cure: str
-) -> None:
+def test_swapped_or_impossible_settings_are_refused(iterations: Any, alpha: Any, cure: str) -> None:
     with pytest.raises(UsageError) as caught:
         notebook.gradient_descent(*digits(), iterations, alpha)
     assert re.search(cure, caught.value.cure)
 
 
-def test_settings_in_numpys_types_are_taken(lib: Library) -> None:
+def test_settings_may_have_numpy_types(lib: Library) -> None:
     X, Y = map(lib.asarray, digits(3))
     expected = notebook.gradient_descent(X, Y, 2, 0.5)
     iterations: Any = np.int64(2)
@@ -222,7 +220,7 @@ def test_settings_in_numpys_types_are_taken(lib: Library) -> None:
 @pytest.mark.parametrize(
     "change", [lambda Y: Y[:, None], lambda Y: Y[None], lambda Y: Y.astype(float)]
 )
-def test_labels_in_a_column_a_row_or_as_whole_floats_are_labels(lib: Library, change: Any) -> None:
+def test_labels_may_be_a_column_a_row_or_whole_floats(lib: Library, change: Any) -> None:
     X, Y = digits(12)
     expected = notebook.gradient_descent(lib.asarray(X), lib.asarray(Y), 2, 0.1)
     actual = notebook.gradient_descent(lib.asarray(X), lib.asarray(change(Y)), 2, 0.1)
@@ -232,8 +230,8 @@ def test_labels_in_a_column_a_row_or_as_whole_floats_are_labels(lib: Library, ch
     assert notebook.get_accuracy(predictions, lib.asarray(change(Y))) == 11 / 12
 
 
-def test_pandas_objects_and_lists_are_taken_as_arrays(lib: Library) -> None:
-    """As in ``X, Y = frame.drop(columns="label").T / 255, frame["label"]``."""
+def test_pandas_objects_and_lists_are_converted(lib: Library) -> None:
+    """For example ``X, Y = frame.drop(columns="label").T / 255, frame["label"]``."""
     X, Y = digits(12)
     expected = notebook.gradient_descent(lib.asarray(X), lib.asarray(Y), 2, 0.1)
     series = pd.Series(Y, index=range(100, 112))
@@ -250,7 +248,7 @@ def test_pandas_objects_and_lists_are_taken_as_arrays(lib: Library) -> None:
     assert lib.owns(A3)
 
 
-def test_a_data_frame_trains_as_its_values() -> None:
+def test_a_data_frame_trains_like_its_values() -> None:
     X, Y = digits(12)
     expected = notebook.gradient_descent(X, Y, 2, 0.1)
     actual = notebook.gradient_descent(pd.DataFrame(X), pd.Series(Y), 2, 0.1)
@@ -259,7 +257,7 @@ def test_a_data_frame_trains_as_its_values() -> None:
         notebook.gradient_descent(pd.DataFrame(X.T), pd.Series(Y), 2, 0.1)
 
 
-def test_rows_of_several_lengths_are_refused() -> None:
+def test_rows_of_different_lengths_are_refused() -> None:
     _, Y = digits(2)
     with pytest.raises(UsageError, match="X is not an array"):
         notebook.gradient_descent([[1], [1, 2]], Y, 2, 0.1)
@@ -267,7 +265,7 @@ def test_rows_of_several_lengths_are_refused() -> None:
         notebook.get_accuracy([[1], [1, 2]], Y)
 
 
-def test_text_is_no_label() -> None:
+def test_text_labels_are_refused() -> None:
     X, Y = digits(12)
     for text in (Y.astype(str), pd.Series(Y.astype(str)), Y.astype(str).tolist()):
         with pytest.raises(UsageError, match="Y is") as caught:
@@ -289,7 +287,7 @@ def test_text_is_no_label() -> None:
         (np.arange(0), np.arange(0), "no predictions"),
     ],
 )
-def test_what_cannot_be_compared_has_no_accuracy(
+def test_accuracy_refuses_values_that_cannot_be_compared(
     lib: Library, predictions: Any, Y: Any, cause: str
 ) -> None:
     with pytest.raises(UsageError, match=cause):
@@ -318,7 +316,7 @@ def test_one_image_is_a_column(lib: Library) -> None:
     assert lib.to_numpy(one).tolist() == [every[1]]
 
 
-def test_pixels_that_are_not_divided_are_not_predicted(lib: Library) -> None:
+def test_pixels_that_are_not_divided_are_refused_for_prediction(lib: Library) -> None:
     X, _ = digits(3)
     parameters = notebook.init_params(like=lib.asarray(X))
     with pytest.raises(UsageError, match="ranges from"):
@@ -345,8 +343,8 @@ def arrays_of(
     return W1, b1, W2, b2, W3, b3
 
 
-def test_a_network_of_any_size_classes_and_range_runs(lib: Library) -> None:
-    """Its own sizes are a reader's own business: only shapes must fit."""
+def test_networks_of_any_size_classes_and_range_are_supported(lib: Library) -> None:
+    """The sizes of a user's own network are not checked; only the shapes must match."""
     rng = np.random.default_rng(0)
     shapes = [(6, 4), (6, 1), (5, 6), (5, 1), (3, 5), (3, 1)]
     parameters = arrays_of(lib, rng, shapes)
@@ -360,8 +358,8 @@ def test_a_network_of_any_size_classes_and_range_runs(lib: Library) -> None:
         notebook.forward_prop(*parameters, lib.asarray(rng.normal(size=(9, 4))))
 
 
-def test_standardised_inputs_train(lib: Library) -> None:
-    """Of mean 0 and deviation 1, however far single pixels lie out."""
+def test_standardized_inputs_train(lib: Library) -> None:
+    """Mean 0 and standard deviation 1, with outliers."""
     X, Y = digits(50)
     X[0] = 0
     X[0, 7] = 1
@@ -370,12 +368,12 @@ def test_standardised_inputs_train(lib: Library) -> None:
     notebook.gradient_descent(lib.asarray(X), lib.asarray(Y), 1, 0.1)
 
 
-# ---- arguments in another order, of another batch or shape ---------------------------------
+# ---- wrong order, wrong batch, wrong shape -------------------------------------------------
 
 
 @pytest.fixture
 def step(lib: Library, batch: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
-    """Parameters, what forward_prop returns of them, and the gradients."""
+    """Return parameters, the results of forward_prop, and the gradients."""
     X, Y, _ = batch
     parameters = notebook.init_params(like=X)
     activations = notebook.forward_prop(*parameters, X)
@@ -420,19 +418,19 @@ def test_biases_and_their_gradients_are_columns_or_single_values(
 
 
 @pytest.mark.parametrize("alpha", ["0.1", None, float("nan"), float("inf"), True])
-def test_a_rate_that_is_no_number_is_refused(step: Any, alpha: Any) -> None:
+def test_an_invalid_rate_is_refused(step: Any, alpha: Any) -> None:
     parameters, _, gradients = step
     with pytest.raises(UsageError, match="alpha is"):
         notebook.update_params(*(*parameters, *gradients, alpha))
 
 
 @pytest.mark.parametrize("seed", ["a", None, 1.5, -1])
-def test_a_seed_is_a_whole_number(seed: Any) -> None:
+def test_a_seed_must_be_a_whole_number(seed: Any) -> None:
     with pytest.raises(UsageError, match="seed is"):
         notebook.init_params(seed=seed)
 
 
-def test_fractions_are_no_predictions(lib: Library) -> None:
+def test_fractions_are_refused_as_predictions(lib: Library) -> None:
     whole = lib.asarray(np.array([1.0, 2.0]))
     for other in ([0.9, 0.8], [np.nan, 1.0]):
         fractions = lib.asarray(np.array(other))
@@ -441,7 +439,7 @@ def test_fractions_are_no_predictions(lib: Library) -> None:
                 notebook.get_accuracy(*arguments)
 
 
-def test_predictions_are_taken_of_the_probabilities_alone() -> None:
+def test_predictions_require_only_the_probabilities() -> None:
     parameters = notebook.init_params()
     everything = notebook.forward_prop(*parameters, np.zeros((784, 3)))
     with pytest.raises(UsageError, match=re.escape("forward_prop(...)[-1]")):

@@ -1,4 +1,4 @@
-"""What must hold of the mathematics whatever the data: symmetries, extremes and corners."""
+"""Properties of the mathematics for any data: symmetries, extreme values, edge cases."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Host = npt.NDArray[Any]
 
 @pytest.fixture
 def anywhere(lib: Library) -> Backend:
-    """Return a backend of each library that is present."""
+    """Return a backend of each installed library."""
     return select_backend("cpu") if lib.name == "numpy" else backend_of(lib.asarray([0.0]))
 
 
@@ -50,7 +50,7 @@ def problem(m: int, seed: int, sizes: tuple[int, ...] = SIZES) -> tuple[Host, Ho
 def sums(
     lib: Library, theta: Host, X: Host, labels: Host, sizes: tuple[int, ...] = SIZES, **task: Any
 ) -> LossAndGradient:
-    """Return the mean gradient, the loss and the right answers, on the host."""
+    """Return the mean gradient, the loss and the correct predictions, on the host."""
     samples = MicrobatchInputs(lib.asarray(X), lib.asarray(labels))
     found = batch_sums(lib.asarray(theta), NetworkSpec(layer_sizes=sizes, **task), [samples])
     return LossAndGradient(*map(lib.to_numpy, found))
@@ -61,7 +61,7 @@ def sums(
 
 @given(st.integers(0, 1000), st.integers(-20, 20))
 @settings(deadline=None, max_examples=30)
-def test_inputs_times_a_power_of_two_are_first_weights_times_it_to_the_bit(
+def test_scaling_inputs_by_a_power_of_two_equals_scaling_the_first_weights_bit_for_bit(
     seed: int, power: int
 ) -> None:
     scale = 2.0**power
@@ -71,23 +71,21 @@ def test_inputs_times_a_power_of_two_are_first_weights_times_it_to_the_bit(
     of_inputs, of_weights = sums(numpy, theta, X * scale, labels), sums(numpy, scaled, X, labels)
     assert of_inputs.loss == of_weights.loss
     assert of_inputs.correct == of_weights.correct
-    # The derivative by w is that by (scale w), times the scale; all others are the same.
+    # The derivative in w is the scale times that in (scale w); all others are equal.
     np.testing.assert_array_equal(
         of_inputs.gradient, fold_input_scale(of_weights.gradient, SIZES, scale)
     )
 
 
 def permuted(theta: Host, units: Host) -> Host:
-    """Let the hidden units change places."""
+    """Permute the hidden units."""
     (W1, b1), (W2, b2) = unflatten(theta, SIZES)
     moved: Host = flatten([(W1[units], b1[units]), (W2[:, units], b2)])
     return moved
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_hidden_units_that_change_places_take_their_gradients_with_them(
-    lib: Library, activation: str
-) -> None:
+def test_permuting_hidden_units_permutes_their_gradients(lib: Library, activation: str) -> None:
     theta, X, labels = problem(7, 1)
     units = np.array([2, 0, 3, 1])
     before = sums(lib, theta, X, labels, activation=activation)
@@ -104,7 +102,7 @@ def test_the_order_of_the_samples_does_not_change_the_gradient(lib: Library) -> 
     assert after.correct == before.correct
 
 
-def test_classes_that_change_places_take_their_gradients_with_them(lib: Library) -> None:
+def test_permuting_classes_permutes_their_gradients(lib: Library) -> None:
     theta, X, labels = problem(9, 3)
     places = np.array([2, 0, 1])
     (W1, b1), (W2, b2) = unflatten(theta, SIZES)
@@ -130,14 +128,16 @@ def test_training_does_not_depend_on_the_number_of_shards(
         np.testing.assert_allclose(theta, thetas[0], rtol=1e-11, atol=1e-13)
 
 
-# ---- extremes --------------------------------------------------------------------------
+# ---- extreme values --------------------------------------------------------------------
 
 EXTREME = [[1e30, -1e30, 1e30, 0.0], [1e30, 1e30, -1e30, -1e30], [-1e30, 0.0, 1e30, 1e30]]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("output", ["softmax", "logistic"])
-def test_logits_of_1e30_have_a_loss_and_a_gradient(lib: Library, output: str, dtype: str) -> None:
+def test_loss_and_gradient_are_finite_for_logits_of_1e30(
+    lib: Library, output: str, dtype: str
+) -> None:
     host = np.array(EXTREME)
     Z = lib.asarray(host, dtype)
     for label in range(3):
@@ -155,7 +155,7 @@ def test_logits_of_1e30_have_a_loss_and_a_gradient(lib: Library, output: str, dt
             np.testing.assert_allclose(dZ.sum(axis=0), 0, atol=1e-6)
 
 
-def test_weights_that_make_such_logits_have_a_finite_gradient(lib: Library) -> None:
+def test_the_gradient_is_finite_for_weights_with_such_logits(lib: Library) -> None:
     theta, X, labels = problem(8, 4)
     for activation in ("relu", "tanh", "logistic"):
         found = sums(lib, theta * 1e15, X, labels, activation=activation)
@@ -163,7 +163,7 @@ def test_weights_that_make_such_logits_have_a_finite_gradient(lib: Library) -> N
         assert np.isfinite(found.gradient).all()
 
 
-def test_a_hundred_thousand_classes_take_memory_for_a_few_matrices_of_scores() -> None:
+def test_100_000_classes_need_memory_for_a_few_score_matrices_only() -> None:
     classes, m, sizes = 100_000, 16, (3, 2, 100_000)
     rng = np.random.default_rng(0)
     theta = rng.standard_normal(parameter_count(sizes)).astype(np.float32)
@@ -175,15 +175,15 @@ def test_a_hundred_thousand_classes_take_memory_for_a_few_matrices_of_scores() -
     tracemalloc.stop()
     assert found.loss / m == pytest.approx(np.log(classes), rel=0.3)
     of_scores, of_theta = classes * m * 4, theta.nbytes
-    # Some matrices (classes, m); nothing of (classes, classes), which would be 40 GB. The
-    # parameters pass through Python's lists on their way there, at some 40 bytes each.
+    # Some matrices (classes, m), and none of (classes, classes), which would be 40 GB. The
+    # parameters are converted through Python lists, with about 40 bytes each.
     assert peak < 8 * of_scores + 14 * of_theta
 
 
-# ---- corners ---------------------------------------------------------------------------
+# ---- edge cases ------------------------------------------------------------------------
 
 
-def test_features_that_tell_nothing_leave_the_classes_shares(anywhere: Backend) -> None:
+def test_uninformative_features_give_the_class_frequencies(anywhere: Backend) -> None:
     labels = np.array([0] * 6 + [1] * 3 + [2])
     config = TrainingConfig(hidden=(3,), iterations=400, learning_rate=1.0)
     model, history = train(np.full((10, 4), 51, np.uint8), labels, config, backend=anywhere)
@@ -193,7 +193,7 @@ def test_features_that_tell_nothing_leave_the_classes_shares(anywhere: Backend) 
     assert history.training.loss == pytest.approx(entropy, abs=1e-3)
 
 
-def test_the_weights_of_a_feature_that_is_always_zero_stay(lib: Library) -> None:
+def test_weights_of_a_feature_that_is_always_zero_are_unchanged(lib: Library) -> None:
     theta, X, labels = problem(9, 5)
     X[2] = 0
     (dW, _), _ = unflatten(sums(lib, theta, X, labels).gradient, SIZES)
@@ -201,7 +201,7 @@ def test_the_weights_of_a_feature_that_is_always_zero_stay(lib: Library) -> None
     assert np.abs(dW).max() > 0
 
 
-def test_one_class_alone_is_certain_and_teaches_nothing(anywhere: Backend) -> None:
+def test_a_single_class_has_probability_1_and_no_gradient(anywhere: Backend) -> None:
     X, y = np.arange(12, dtype=np.uint8).reshape(4, 3), np.full(4, 7)
     thetas = []
     for iterations in (1, 20):
@@ -212,14 +212,14 @@ def test_one_class_alone_is_certain_and_teaches_nothing(anywhere: Backend) -> No
     np.testing.assert_array_equal(thetas[0], thetas[1])
 
 
-def test_one_row_of_one_feature_is_learnt_by_heart(anywhere: Backend) -> None:
+def test_one_row_of_one_feature_is_memorized(anywhere: Backend) -> None:
     config = TrainingConfig(hidden=(2,), iterations=60, learning_rate=1.0)
     _, history = train([[255]], [1], config, backend=anywhere, classes=[0, 1, 2])
     assert history.training.accuracy == 1
     assert history.training.loss < 0.1
 
 
-# ---- rounding and repetition -----------------------------------------------------------
+# ---- rounding and reproducibility ------------------------------------------------------
 
 FOLLOWED: list[dict[str, Any]] = [
     {"iterations": 20, "learning_rate": 0.3},
@@ -229,7 +229,7 @@ FOLLOWED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("recipe", FOLLOWED)
-def test_float32_follows_float64(
+def test_float32_agrees_with_float64(
     anywhere: Backend, images: dict[str, Any], recipe: dict[str, Any]
 ) -> None:
     single, double = (
@@ -246,7 +246,7 @@ def test_float32_follows_float64(
 
 
 @pytest.mark.parametrize("recipe", FOLLOWED)
-def test_the_same_training_twice_gives_the_same_bits(
+def test_two_identical_runs_are_bit_identical(
     anywhere: Backend, images: dict[str, Any], recipe: dict[str, Any]
 ) -> None:
     config = TrainingConfig(hidden=(6,), **recipe)
@@ -255,7 +255,7 @@ def test_the_same_training_twice_gives_the_same_bits(
     assert one[1].training == other[1].training
 
 
-def test_two_processes_find_the_same_bits() -> None:
+def test_two_processes_are_bit_identical() -> None:
     code = (
         "import hashlib, mnn_gpu, numpy as np\n"
         "X = np.random.default_rng(0).integers(0, 256, (40, 30)).astype(np.uint8)\n"
@@ -270,4 +270,4 @@ def test_two_processes_find_the_same_bits() -> None:
     ]
     (one, seed_of_one), (other, seed_of_other) = printed
     assert one == other
-    assert seed_of_one != seed_of_other  # Hashes are salted anew, so no order may hang on them.
+    assert seed_of_one != seed_of_other  # Hash seeds differ, so no result may depend on them.

@@ -1,4 +1,4 @@
-"""A batch whose shards are shared out: the plain mathematics, and the same bits on any ranks."""
+"""The gradient of a sharded batch: equal to the plain gradient, bit-identical for any ranks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TASK = NetworkSpec(layer_sizes=SIZES)
 
 
 def problem(lib: Library, m: int, dtype: str) -> tuple[Any, StepData, Any]:
-    """Return theta, the data and a sample's share."""
+    """Return theta, the data and the sample weight."""
     rng = np.random.default_rng(m)
     theta = flatten(init_parameters(SIZES, rng))
     X, labels = rng.integers(0, 256, (m, 6)).astype(np.uint8), rng.integers(0, 3, m)
@@ -45,7 +45,7 @@ def of_rank(
 
 @pytest.mark.parametrize("shards", [1, 3, 8, 20])
 @pytest.mark.parametrize("m", [1, 5, 33])
-def test_it_is_the_plain_gradient(lib: Library, shards: int, m: int) -> None:
+def test_it_equals_the_plain_gradient(lib: Library, shards: int, m: int) -> None:
     theta, data, _ = problem(lib, m, "float64")
     rows = lib.asarray(np.arange(m, dtype=np.int32))
     plain = batch_sums(theta, TASK, batch_samples(data, Batch(theta[:0], rows), TASK, 100))
@@ -58,7 +58,7 @@ def test_it_is_the_plain_gradient(lib: Library, shards: int, m: int) -> None:
 @pytest.mark.parametrize("is_wide", [True, False])
 @pytest.mark.parametrize("m", [2, 33])
 @pytest.mark.parametrize(("shards", "ranks"), [(8, 2), (8, 3), (8, 8), (13, 5), (20, 2)])
-def test_any_number_of_ranks_comes_to_the_same_bits(
+def test_any_number_of_ranks_is_bit_identical(
     lib: Library, shards: int, ranks: int, m: int, is_wide: bool
 ) -> None:
     alone = of_rank(lib, m, "float32", BatchSharding(shards, is_wide=is_wide))
@@ -71,7 +71,7 @@ def test_any_number_of_ranks_comes_to_the_same_bits(
             given.extend(zip(branches, map(lib.to_numpy, own), strict=True))
 
         of_rank(lib, m, "float32", replace(sharding, exchange=kept))
-    # Where a library computes in float32 unless it is told otherwise, as torch, that is wide.
+    # Where a library's default is float32, as in torch, the wide sum is float32 too.
     wide = lib.to_numpy(upcast(lib.asarray([0.0], "float32"))).dtype
     dtype = wide if is_wide else np.dtype(np.float32)
     branches, vectors = zip(*given, strict=True)
@@ -82,14 +82,14 @@ def test_any_number_of_ranks_comes_to_the_same_bits(
     assert whole[parameters + 1] == lib.to_numpy(alone.correct)
 
 
-def test_samples_that_are_nowhere_change_no_sign_of_zero(lib: Library) -> None:
+def test_empty_shards_preserve_the_sign_of_zero(lib: Library) -> None:
     theta, _, share = problem(lib, 1, "float32")
     nothing = sharded_sums(theta, TASK, [[]], share, BatchSharding(1), execution=SERIAL)
     assert np.signbit(lib.to_numpy(nothing.gradient)).all()
 
 
 @pytest.mark.parametrize("batch_size", [None, 7, 2])
-def test_training_in_shards_is_training(
+def test_training_with_shards_equals_training(
     backend: Backend, images: dict[str, Any], batch_size: int | None
 ) -> None:
     config = TrainingConfig(hidden=(4,), epochs=5, batch_size=batch_size, dtype="float64")
@@ -102,7 +102,7 @@ def test_training_in_shards_is_training(
         assert history.training.rows == 30
 
 
-def test_a_shard_is_worked_on_alike_by_any_number_of_threads(
+def test_a_shard_is_the_same_for_any_number_of_threads(
     images: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mnn_gpu.backends.numpy_backend import NumpyBackend
@@ -118,7 +118,7 @@ def test_a_shard_is_worked_on_alike_by_any_number_of_threads(
     np.testing.assert_array_equal(found[0], found[2])
 
 
-def test_shards_are_a_whole_number() -> None:
+def test_shards_must_be_a_whole_number() -> None:
     with pytest.raises(UsageError, match="shards is 0"):
         TrainingConfig(shards=0)
     with pytest.raises(UsageError, match="fast_reduce is 1"):

@@ -1,4 +1,4 @@
-"""The training step: a pure function over any namespace, the same however it is sharded."""
+"""The training step: a pure function on any library, independent of the microbatch size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZES = (6, 5, 4, 3)
 
 
 def problem(lib: Library, m: int, dtype: str = "float64") -> tuple[State, Any, Any, Any]:
-    """Return a first state, the host layers, X (m, features) uint8 and labels (m,)."""
+    """Return an initial state, the host layers, X (m, features) uint8 and labels (m,)."""
     rng = np.random.default_rng(m)
     layers = init_parameters(SIZES, rng)
     theta = lib.asarray(flatten(layers), dtype)
@@ -33,7 +33,7 @@ def problem(lib: Library, m: int, dtype: str = "float64") -> tuple[State, Any, A
 
 
 def descend(state: State, shards: Any, alpha: float) -> State:
-    """Make one step of gradient descent."""
+    """Take one step of gradient descent."""
     step = training_step(NetworkSpec(layer_sizes=SIZES), GradientDescent())
     xp = array_namespace(state.theta)
     scalars = xp.asarray([alpha], dtype=state.theta.dtype, device=device(state.theta))
@@ -45,7 +45,7 @@ def there(lib: Library, X: Any, labels: Any, shard_rows: int) -> Any:
 
 
 @pytest.mark.parametrize("shard_rows", [1, 4, 100])
-def test_a_step_is_the_oracles(lib: Library, shard_rows: int) -> None:
+def test_a_step_equals_the_oracles(lib: Library, shard_rows: int) -> None:
     state, layers, X, labels = problem(lib, m=10)
     after = descend(state, there(lib, X, labels, shard_rows), 0.3)
     expected = flatten(oracle.iterate(layers, X.T / 255, labels, 1, 0.3))
@@ -55,7 +55,7 @@ def test_a_step_is_the_oracles(lib: Library, shard_rows: int) -> None:
     assert int(after.finite_steps) == 1
 
 
-def test_a_step_leaves_its_arguments_alone_and_stays_on_the_device(lib: Library) -> None:
+def test_a_step_does_not_change_its_arguments_and_stays_on_the_device(lib: Library) -> None:
     state, _, X, labels = problem(lib, m=7, dtype="float32")
     before = lib.to_numpy(state.theta).copy()
     after = descend(state, there(lib, X, labels, 3), 0.3)
@@ -71,7 +71,7 @@ def test_a_step_leaves_its_arguments_alone_and_stays_on_the_device(lib: Library)
         assert new.shape == old.shape
 
 
-def test_loss_and_right_answers_add_up_over_the_steps(lib: Library) -> None:
+def test_loss_and_correct_predictions_are_summed_over_the_steps(lib: Library) -> None:
     state, _, X, labels = problem(lib, m=8)
     shards = there(lib, X, labels, 8)
     once = descend(state, shards, 0.1)
@@ -81,7 +81,7 @@ def test_loss_and_right_answers_add_up_over_the_steps(lib: Library) -> None:
     assert int(twice.correct) == int(once.correct) + int(alone.correct)
 
 
-def test_the_steps_before_the_first_infinite_loss_are_counted(lib: Library) -> None:
+def test_steps_before_the_first_infinite_loss_are_counted(lib: Library) -> None:
     state, _, X, labels = problem(lib, m=8)
     shards = there(lib, X, labels, 8)
     good = descend(state, shards, 0.1)
@@ -91,7 +91,7 @@ def test_the_steps_before_the_first_infinite_loss_are_counted(lib: Library) -> N
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
 @settings(deadline=None, max_examples=40)
-def test_the_number_of_shards_does_not_matter(m: int, one: int, other: int) -> None:
+def test_the_number_of_microbatches_does_not_matter(m: int, one: int, other: int) -> None:
     lib = Library("numpy", np, "cpu")
     state, _, X, labels = problem(lib, m, dtype="float32")
     first, second = (

@@ -1,4 +1,4 @@
-"""The tree of shards: one order of adding, whoever holds which leaves."""
+"""The summation tree: one order of additions, for any distribution of the leaves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mnn_gpu.step.tree_sum import Branch, leaves, reduce_siblings, roots, tree_s
 
 
 def added(left: str, right: str) -> str:
-    """Write down an addition, so that its order can be seen."""
+    """Return the addition as text, which shows its order."""
     return f"({left}+{right})"
 
 
@@ -30,13 +30,13 @@ def test_siblings_are_added_first(count: int, order: str) -> None:
     assert tree_sum(leaves(0, count), map(str, range(count)), added) == order
 
 
-def test_a_run_of_leaves_leaves_its_largest_branches() -> None:
+def test_a_range_of_leaves_reduces_to_its_largest_branches() -> None:
     assert roots(leaves(3, 12)) == [Branch(3, 1), Branch(4, 4), Branch(8, 4)]
     assert roots(leaves(8, 16)) == [Branch(8, 8)]
 
 
 @given(st.integers(1, 40), st.data())
-def test_the_order_does_not_hang_on_who_adds_what(shards: int, data: st.DataObject) -> None:
+def test_the_order_does_not_depend_on_who_adds_what(shards: int, data: st.DataObject) -> None:
     ranks = data.draw(st.integers(1, shards))
     branches: list[Branch] = []
     values: list[str] = []
@@ -53,7 +53,7 @@ def test_the_order_does_not_hang_on_who_adds_what(shards: int, data: st.DataObje
 
 
 @given(st.integers(1, 40), st.integers(0, 200), st.data())
-def test_the_ranks_share_out_every_sample_once(shards: int, m: int, data: st.DataObject) -> None:
+def test_every_sample_belongs_to_exactly_one_rank(shards: int, m: int, data: st.DataObject) -> None:
     ranks = data.draw(st.integers(1, shards))
     shardings = [BatchSharding(shards, rank, ranks) for rank in range(ranks)]
     assert [shard for sharding in shardings for shard in sharding.mine] == list(range(shards))

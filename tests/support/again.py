@@ -1,4 +1,4 @@
-"""A device that does again what it was asked for, with NumPy: as a GPU's graphs do with kernels."""
+"""A device that captures and replays kernels with NumPy, as a GPU does with CUDA graphs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class GpuLostError(Exception):
 
 
 class Again:
-    """See `device.Device`; the lanes of what is captured overtake each other at random."""
+    """See `device.Device`; the streams of a capture are executed in random order."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -48,7 +48,7 @@ class Again:
         self.random = random.Random(0)
 
     def memory(self, size: int) -> Any:
-        return np.full(size, 0xFF, np.uint8)  # No numbers, should anybody read before writing.
+        return np.full(size, 0xFF, np.uint8)  # NaN, to reveal reads before writes.
 
     def view(self, buffer: Any, offset: int, shape: Any, dtype: Any, strides: Any) -> Any:
         span = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
@@ -95,7 +95,7 @@ class Again:
 
 
 def any_order(entries: Sequence[ScheduleEntry], choice: random.Random) -> Iterator[int]:
-    """Yield the numbers of turns in an order in which a device might take them."""
+    """Yield the indices of a schedule in an order in which a device might run them."""
     workers: dict[int, deque[int]] = {}
     for number, entry in enumerate(entries):
         workers.setdefault(entry.stream, deque()).append(number)
@@ -112,7 +112,7 @@ def any_order(entries: Sequence[ScheduleEntry], choice: random.Random) -> Iterat
 
 
 def results(spec: KernelSpec, inputs: Sequence[Any]) -> list[Any]:
-    """Return what a launch writes to its outputs."""
+    """Return the outputs of a kernel."""
     if isinstance(spec, Product):
         A, B = inputs
         if spec.bits is not None:
@@ -133,7 +133,7 @@ def results(spec: KernelSpec, inputs: Sequence[Any]) -> list[Any]:
 
 
 def column_results(spec: Columns, inputs: Sequence[Any]) -> list[Any]:
-    """Compute what a thread does for all columns at once."""
+    """Compute a `Columns` kernel, all columns at once."""
     assert [(a.dtype, a.strides[-1] // a.itemsize) for a in inputs] == [
         (x.dtype, x.along) for x in spec.inputs
     ]
@@ -177,12 +177,12 @@ def evaluated(expression: Expression, inputs: Sequence[Any]) -> list[Any]:
 
 
 def spread(array: Any, shape: tuple[int, ...]) -> Any:
-    """Return an array broadcast to a shape; most have it, and `broadcast_to` is slow."""
+    """Return an array broadcast to a shape; most already have it, and `broadcast_to` is slow."""
     return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
 def number_of(text: str) -> float:
-    """Return a number of Python's; not by `ast`, which fails in several threads on Python 3.11."""
+    """Parse a Python number; not with `ast`, which fails in several threads on Python 3.11."""
     if text in ("True", "False"):
         return text == "True"
     return int(text) if text.lstrip("-").isdigit() else float(text)

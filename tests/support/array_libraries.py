@@ -1,8 +1,8 @@
 """Which feature is tested on which array library, by the fixtures and marks of the tests.
 
-    python -m tests.support.array_libraries     write the table of tests/README.md again
+    python -m tests.support.array_libraries     rewrite the table of tests/README.md
 
-Whether a library is installed makes no difference: a test with the fixture ``lib`` is one for
+Whether a library is installed makes no difference: a test with the fixture ``lib`` counts for
 all of them.
 """
 
@@ -39,7 +39,7 @@ Rows = dict[str, set[str]]
 
 
 def libraries_of(item: pytest.Item) -> set[str]:
-    """Return the libraries that a test is for: NumPy, if it names none."""
+    """Return the libraries that a test runs on: NumPy, if it names none."""
     names = {name for fixture in FIXTURES for name in _names(item, fixture)}
     if item.get_closest_marker("gpu") is not None:
         names.add("cupy")
@@ -51,7 +51,7 @@ def _names(item: pytest.Item, fixture: str) -> set[str]:
 
 
 def rows_of(items: Iterable[pytest.Item]) -> Rows:
-    """Return the libraries of each test module that has tests for others than NumPy."""
+    """Return the libraries of each test module that has tests for libraries besides NumPy."""
     rows: Rows = defaultdict(set)
     for item in items:
         module = item.path.relative_to(TESTS).as_posix()
@@ -91,7 +91,7 @@ def rows_written() -> Rows:
 
 
 class _Writer:
-    """A plugin of pytest that writes the table once all tests are collected."""
+    """A pytest plugin that writes the table after collection."""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         table(rows_of(session.items)).write()

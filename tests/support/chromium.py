@@ -1,4 +1,4 @@
-"""A headless Chromium for the page's tests and pictures: what a person does and sees."""
+"""A headless Chromium for tests and screenshots of the page, controlled like by a user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Chromium", "executable"]
 
 
 class Chromium(Connection):
-    """A browser with one tab; its profile ends with it."""
+    """A browser with one tab and a temporary profile."""
 
     def open(self, path: Path) -> None:
         """Open a file and wait until it has been loaded."""
@@ -32,11 +32,11 @@ class Chromium(Connection):
         return result["result"].get("value")
 
     def painted(self) -> None:
-        """Wait until what was asked for has been painted."""
+        """Wait until pending changes have been painted."""
         self.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)))")
 
     def screen(self, width: int, height: int, *, scale: float = 1, phone: bool = False) -> None:
-        """Set the size in CSS pixels, the pixels of each, and whether it is a phone's."""
+        """Set the size in CSS pixels, the device pixel ratio, and whether it is a phone."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -50,7 +50,7 @@ class Chromium(Connection):
         """Set media features, such as ``prefers_color_scheme="dark"``."""
         given = [{"name": k.replace("_", "-"), "value": v} for k, v in features.items()]
         self.send("Emulation.setEmulatedMedia", features=given)
-        # It comes to the tab on another way than the messages do.
+        # It reaches the tab by another path than the messages.
         query = " and ".join(f"({each['name']}: {each['value']})" for each in given)
         self.evaluate(f"""new Promise((done) => {{
           const see = () => (matchMedia("{query}").matches ? done() : setTimeout(see, 5));
@@ -95,11 +95,11 @@ class Chromium(Connection):
         )
 
     def _input(self, method: str, events: list[dict[str, Any]]) -> None:
-        """Send events as fast as a hand's, without waiting for the answer to each."""
+        """Send events at the speed of a hand, without waiting for each answer."""
         for number in [self._ask(method, event) for event in events]:
             self._answer(number)
 
     def picture(self) -> bytes:
-        """Return the whole page as a PNG file."""
+        """Return a screenshot of the whole page as a PNG file."""
         shot = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(shot["data"])

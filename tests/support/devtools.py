@@ -1,4 +1,4 @@
-"""A pipe to a headless Chromium, which is driven with its own protocol.
+"""A pipe to a headless Chromium, controlled over the DevTools protocol.
 
 https://chromedevtools.github.io/devtools-protocol/ with --remote-debugging-pipe: messages are
 JSON that ends in a zero byte, on the browser's file descriptors 3 and 4.
@@ -17,7 +17,7 @@ from typing import Any, Self
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 30
-"""Seconds without a word after which a browser is given up."""
+"""Seconds without a message after which the browser is considered dead."""
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -34,17 +34,17 @@ FLAGS = (
 
 
 def executable() -> str | None:
-    """Return Chromium's path, or None where there is none."""
+    """Return the path of Chromium, None if it is not installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Connection:
-    """A browser with one tab, in a profile of its own that ends with it.
+    """A browser with one tab and a temporary profile.
 
     Attributes
     ----------
     events : list of dict
-        What the tab reported, as far as it has been read: console, errors, requests.
+        Events of the tab read so far: console, errors, requests.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Connection:
         self._profile.cleanup()
 
     def send(self, method: str, **params: Any) -> Any:
-        """Have something done and return its result; what happens meanwhile goes to `events`."""
+        """Send a command and return its result; events in between are added to `events`."""
         return self._answer(self._ask(method, params))
 
     def _ask(self, method: str, params: dict[str, Any]) -> int:
@@ -115,7 +115,7 @@ class Connection:
         while b"\0" not in self._unread:
             heard, _, _ = select.select([self._in], [], [], PATIENCE)
             if not heard:
-                raise RuntimeError(f"Chromium has said nothing for {PATIENCE} s.")
+                raise RuntimeError(f"Chromium has not responded for {PATIENCE} s.")
             more = os.read(self._in, 1 << 20)
             if not more:
                 raise RuntimeError("Chromium ended.")

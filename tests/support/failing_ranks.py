@@ -1,4 +1,4 @@
-"""Jobs whose ranks fail, differ, stop or are interrupted, and how they end.
+"""Jobs whose ranks fail or differ, or that are interrupted, and how they end.
 
 python -m tests.support.failing_ranks KIND FILE ARGUMENTS... is the rank that fails.
 """
@@ -28,8 +28,6 @@ ENDLESS = (
 KINDS = ("killed", "exception", "no data")
 FAILING_AT = 20
 """Iterations before the second rank fails: few, for machines whose cores are busy."""
-TIMEOUT = 4
-"""Seconds that the ranks of a job wait for one that is gone or stopped."""
 PATIENCE = 60
 """Seconds after which a job counts as one that never ends."""
 
@@ -56,14 +54,6 @@ DIFFERENCES: dict[str, tuple[tuple[str, ...], str]] = {
     "help": (("--help",), "call: train on rank 0, --help or --version on rank 1"),
 }
 """The second rank's further options, and what the job prints."""
-STOPPING = """
-import os, signal, sys, threading
-from mnn_gpu.cli.main import main
-timer = threading.Timer(5, os.kill, (os.getpid(), signal.SIGSTOP))
-timer.daemon = True
-timer.start()
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 class Ended(NamedTuple):
@@ -110,6 +100,11 @@ def ended(
         seconds = time.monotonic() - start
         said.seek(0)
         return Ended(status, seconds, said.read())
+
+
+def interrupted(ranks: int, after: float, folder: Path) -> Ended:
+    """Run a job that is sent SIGINT some seconds after its start, as Ctrl-C sends it."""
+    return ended(command(ranks, *ENDLESS), folder, interrupt_after=after)
 
 
 def failing(kind: str, ranks: int) -> Ended:
@@ -161,12 +156,6 @@ def differing(kind: str, folder: Path) -> Ended:
     """Run a job of two ranks, the second of which has other options."""
     second = ["-n", "1", *PROGRAM, *SMALL, *DIFFERENCES[kind][0]]
     return ended([*command(1, *SMALL), ":", *second], folder, timeout=PATIENCE // 2)
-
-
-def beside(code: str, folder: Path) -> Ended:
-    """Run a job whose second rank is another program."""
-    second = ["-n", "1", sys.executable, "-c", code, *ENDLESS]
-    return ended([*command(1, *ENDLESS), ":", *second], folder, timeout=TIMEOUT)
 
 
 if __name__ == "__main__":

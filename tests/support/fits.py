@@ -1,4 +1,4 @@
-"""Fits of estimators that several ranks make; `main` makes them all."""
+"""Estimators that several ranks fit; `main` fits all of them."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def fitted(name: str, weights: npt.NDArray[Any] | None, comm: Any = None) -> Any
 
 
 def bits_of(estimator: Any) -> str:
-    """Return what tells a fitted estimator from others, to the last bit."""
+    """Return the bits of a fitted estimator, as text for comparison."""
     arrays = [*estimator.coefs_, *estimator.intercepts_, estimator.loss_]
     digest = hashlib.sha256(b"".join(np.asarray(array).tobytes() for array in arrays))
     return f"{digest.hexdigest()} {estimator.n_iter_}"
 
 
 def main(file: str) -> None:
-    """Fit all of them on all ranks, see that these agree; the first one pickles what it has."""
+    """Fit all of them on all ranks, check that the ranks agree; rank 0 pickles the results."""
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD

@@ -1,4 +1,4 @@
-"""Files that were made to do harm: each small, each to be refused."""
+"""Malicious files, all small, all to be refused."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ import mnn_gpu
 from mnn_gpu.data.idx import idx_header
 
 LARGE = 40_000_000
-"""Bytes that a bomb unpacks to; packed it has less than a thousandth."""
+"""Uncompressed bytes of a bomb; compressed it has less than a thousandth."""
 
 
 def read(path: Path) -> Any:
-    """Read a file as its name says."""
+    """Read a file by its extension."""
     if path.name.endswith((".png", ".jpg", ".webp", ".tif")):
         return mnn_gpu.prepare_digit(path)
     if path.name.startswith("weights"):
@@ -54,7 +54,7 @@ PAIR = {"x_train.npy": X, "y_train.npy": y}
 
 
 def claiming_npz() -> bytes:
-    """A member of 10 bytes whose header and directory promise 10^12."""
+    """A member of 10 bytes whose header and directory claim 10^12."""
     about = {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**6)}
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, about)
@@ -71,7 +71,7 @@ def duplicated_npz() -> bytes:
 
 
 def overlapping_npz() -> bytes:
-    """A hundred entries of the directory that all mean the same bytes."""
+    """A hundred directory entries for the same bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("x_train.npy", npy(np.zeros((100, 784), np.uint8)))
@@ -101,7 +101,7 @@ def parquet(columns: dict[str, Any], **options: Any) -> bytes:
 
 
 def claiming_parquet(rows: int = 10**9) -> bytes:
-    """A file of 300 rows whose footer says another number, wherever it speaks of 300."""
+    """A file of 300 rows whose footer claims another number, everywhere."""
     content = parquet({"label": np.zeros(300, np.int64), "p0": np.zeros(300, np.int64)})
     length = struct.unpack("<I", content[-8:-4])[0]
     body, footer = content[: -8 - length], content[-8 - length : -8]
@@ -110,7 +110,7 @@ def claiming_parquet(rows: int = 10**9) -> bytes:
 
 
 def varint(number: int) -> bytes:
-    """Write a number as Thrift's compact protocol does."""
+    """Encode a number in Thrift's compact protocol."""
     number, content = 2 * number if number >= 0 else -2 * number - 1, bytearray()
     while number > 127:
         content.append(number & 127 | 128)
@@ -134,7 +134,7 @@ def model(**about: str) -> bytes:
 
 
 def png(width: int, height: int, depth: int = 8, kind: int = 0, extra: bytes = b"") -> bytes:
-    """A PNG of zeros, all of them there."""
+    """A complete PNG of zeros."""
     row = 1 + width * depth * {0: 1, 2: 3, 6: 4}[kind] // 8
     packer = zlib.compressobj(1)
     data = b"".join(packer.compress(bytes(row)) for _ in range(height)) + packer.flush()
@@ -148,7 +148,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def scanned_jpeg() -> bytes:
-    """A JPEG that goes over the picture a hundred times."""
+    """A JPEG with a hundred scans of the whole image."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -158,7 +158,7 @@ def scanned_jpeg() -> bytes:
 
 
 def webp(width: int, height: int) -> bytes:
-    """The header of a lossless WebP, and nothing after it."""
+    """The header of a lossless WebP, without data."""
     body = b"\x2f" + struct.pack("<I", (width - 1) | (height - 1) << 14) + bytes(40)
     inner = b"WEBPVP8L" + struct.pack("<I", len(body)) + body
     return b"RIFF" + struct.pack("<I", len(inner)) + inner
@@ -188,7 +188,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "wide.png": (lambda: png(70_000, 1_000, 1), "above the limit of 50 million"),
     "wide.webp": (lambda: webp(16_383, 16_383), "above the limit of 50 million"),
     "scans.jpg": (scanned_jpeg, "JPEG of 1[0-9]+ scans"),
-    # Headers that lie.
+    # Headers with false claims.
     "claim-idx3-ubyte": (lambda: idx_header((2**32 - 1,) * 3) + bytes(9), "declares"),
     "claim.npz": (claiming_npz, "declares 1000000000000 bytes"),
     "claim.parquet": (claiming_parquet, "declares 1,000,000,000 rows"),
@@ -221,7 +221,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: model().replace(struct.pack("<f", 1), struct.pack("<f", np.nan)),
         "not finite",
     ),
-    # Text that is none.
+    # Invalid text.
     "latin.csv": (lambda: "label,größe\n1,2\n".encode("latin-1"), "not a text file"),
     "names.npz": (
         lambda: flagged(npz({**PAIR, "zz.npy": X}), 0x800).replace(b"zz.npy", b"\xff\xfe.npy"),
@@ -244,4 +244,4 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     # A program for Ghostscript.
     "eps.png": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image"),
 }
-"""Content of each file, and what is said of it."""
+"""Content of each file, and the expected message."""

@@ -1,4 +1,4 @@
-"""Data in memory that are read as if they lay on a disk, cut as a test wants them."""
+"""Data in memory that are read like data on disk, in blocks of any sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBERED = 4
 
 
 class InBlocks(Blocks):
-    """Blocks of so many rows each, read some rows at a time; it notes what is asked for."""
+    """Blocks of given sizes, read some rows at a time; records the requests."""
 
     image_shape = None
 
@@ -43,13 +43,13 @@ class InBlocks(Blocks):
 
 
 def numbered(sizes: Sequence[int], at_once: int = 3) -> InBlocks:
-    """Return blocks in which each row's pixels are its number, and its label is too."""
+    """Return blocks in which each row's pixels and label are its index."""
     rows = np.arange(sum(sizes), dtype="<u4")
     X = rows.view(np.uint8).reshape(-1, NUMBERED)
     return InBlocks(X, rows.astype(np.int64), sizes, at_once)
 
 
 def numbers(X: npt.NDArray[np.uint8]) -> list[int]:
-    """Return the numbers that rows of pixels spell."""
+    """Return the indices that the rows' pixels encode."""
     found: list[int] = np.ascontiguousarray(X).view("<u4")[:, 0].tolist()
     return found

@@ -1,4 +1,4 @@
-"""Prints what NVRTC makes of every kernel: ``python -m tests.support.kernel_table [12|13]``."""
+"""Print NVRTC's results for every kernel: ``python -m tests.support.kernel_table [12|13]``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernels of training steps, as a GPU is given them: traced without one."""
+"""The GPU kernels of training steps, traced without a GPU."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ JOBS = {
     "c": (TrainingConfig(hidden=(128, 64), batch_size=128, optimizer="adam"), 41_000),
     "d": (TrainingConfig(hidden=(1000, 500), batch_size=256, optimizer="adam"), 41_000),
     "m": (TrainingConfig(hidden=(1024,), batch_size=32, optimizer="sgd"), 10_000),
-    # NVRTC 13.5 never ended compiling this one for 10.0, before its outer loop was kept whole.
+    # NVRTC 13.5 did not terminate on this one for 10.0 when its outer loop was unrolled.
     "momentum": (TrainingConfig(hidden=(16,), batch_size=64, optimizer="momentum"), 1000),
     "regularized": (REGULARIZED, 1000),
     "augmented": (
@@ -64,8 +64,8 @@ JOBS = {
     "deep whole": (TrainingConfig(hidden=(32,) * 8, optimizer="sgd"), 20_000),
     "wide layers": (TrainingConfig(hidden=(64,) * 3, batch_size=128, optimizer="adam"), 1000),
 }
-"""A training of images of 784 pixels in ten classes, and how many there are; the letters are the
-jobs of the benchmarks."""
+"""Configuration of a run on images of 784 pixels in ten classes, and the number of images; the
+letters are the jobs of the benchmarks."""
 
 
 class KernelSource(NamedTuple):
@@ -76,7 +76,7 @@ class KernelSource(NamedTuple):
     kind : str
         "columns", "small matmul rows", "small matmul slices", "elementwise" or "reduction".
     text : str
-        In CUDA C; of the last two within a loop of the tests', since CuPy writes theirs.
+        CUDA C; for the last two in a loop written by the tests, since CuPy generates theirs.
     """
 
     kind: str
@@ -84,7 +84,7 @@ class KernelSource(NamedTuple):
 
 
 def program_of(config: TrainingConfig, rows: int) -> Program:
-    """Return a training's step as a device is given it, with shards as on a GPU."""
+    """Return the program of a run's step on a device, with microbatches as on a GPU."""
     backend = replace(PlainBackend.of(np.zeros(0)), is_host=True)
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (rows, 784), np.uint8), np.arange(rows) % 10
@@ -110,7 +110,7 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
 
 
 def all_kernels() -> dict[KernelSource, str]:
-    """Return each kernel of all jobs once, and the first job that has it."""
+    """Return the distinct kernels of all jobs, each with the first job that has it."""
     found: dict[KernelSource, str] = {}
     for name, job in JOBS.items():
         for kernel in _kernels(program_of(*job).memory_plan.kernels):
@@ -168,7 +168,7 @@ q[0] = {cuda_source.REDUCE[spec.function]};""",
 
 
 def _loop(spec: Expression, outputs: list[str], body: str) -> str:
-    """Return a kernel around the statements for entry ``i`` of all inputs."""
+    """Return a kernel with a loop around the statements for entry ``i`` of all inputs."""
     types = [cuda_source.TYPES[dtype] for dtype in spec.inputs]
     inputs = [f"const {dtype}* __restrict__ p{n}" for n, dtype in enumerate(types)]
     read = "\n".join(

@@ -1,4 +1,4 @@
-"""The array libraries that one test body runs over."""
+"""The array libraries on which tests run."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Library:
     device: Any
 
     def asarray(self, array: npt.ArrayLike, dtype: str | None = None) -> Any:
-        """Bring a host array there; without ``dtype`` in the host's own."""
+        """Copy a host array to the device; by default in its own dtype."""
         host = np.asarray(array)
         wanted = getattr(self.xp, dtype or str(host.dtype))
         return self.xp.asarray(host.tolist(), dtype=wanted, device=self.device)
 
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        """Bring one of its arrays to the host."""
+        """Copy an array to the host."""
         if self.name == "array_api_strict":
             array = array_api_compat.to_device(array, self.xp.Device("CPU_DEVICE"))
         elif self.name in ("torch", "cupy"):
@@ -35,7 +35,7 @@ class Library:
         return np.asarray(array)
 
     def owns(self, array: Any) -> bool:
-        """Whether an array is of this library, on this device."""
+        """Return whether an array is of this library and on this device."""
         return bool(
             array_api_compat.array_namespace(array) is self.xp
             and array_api_compat.device(array) == self.device
@@ -47,7 +47,7 @@ def installed(name: str) -> bool:
 
 
 def library(name: str) -> Library:
-    """Load a library by name; array_api_strict on its pretended second device."""
+    """Load a library by name; array_api_strict on its second simulated device."""
     if name == "numpy":
         return Library(name, importlib.import_module("array_api_compat.numpy"), "cpu")
     if name == "array_api_strict":

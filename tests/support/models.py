@@ -1,4 +1,4 @@
-"""Models to export and import: of any depth, width, dtype and classes."""
+"""Models to export and import, of any depth, width, dtype and classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def random_model(
     classes: Sequence[int] | None = None,
     pixel_max: float = 255.0,
 ) -> Model:
-    """Return a model whose weights and biases are all other than 0."""
+    """Return a model with nonzero weights and biases."""
     rng = np.random.default_rng(sum(sizes))
     theta = flatten(init_parameters(sizes, rng)).astype(dtype)
     labels = np.arange(sizes[-1]) if classes is None else np.asarray(classes)
@@ -27,7 +27,7 @@ def random_model(
 
 @st.composite
 def models(draw: st.DrawFn) -> Model:
-    """Draw a model of no to three hidden layers."""
+    """Draw a model with zero to three hidden layers."""
     sizes = draw(st.lists(st.integers(1, 6), min_size=2, max_size=5))
     labels = st.integers(0, 2**53 - 1)
     some = st.lists(labels, min_size=sizes[-1], max_size=sizes[-1], unique=True)

@@ -1,4 +1,4 @@
-"""NVIDIA's compiler for kernels, NVRTC, which needs no GPU: what it makes of a kernel's text."""
+"""NVRTC, NVIDIA's run-time compiler, which needs no GPU, and the resources of kernels."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ CAPABILITIES = {
     12: ("60", "70", "75", "80", "86", "89", "90", "100", "120"),
     13: ("75", "80", "86", "89", "90", "100", "120"),
 }
-"""Compute capabilities that each major version of CUDA is asked for."""
+"""Compute capabilities tested for each major version of CUDA."""
 OPTIONS = ("--std=c++17", "--ptxas-options=-v")
 
 
 class Compiled(NamedTuple):
-    """A kernel as NVRTC compiles it.
+    """The result of compiling a kernel with NVRTC.
 
     Attributes
     ----------
     registers : int
-        Of a thread.
+        Per thread.
     stack : int
-        Bytes of a thread, in the GPU's memory; with the spills.
+        Bytes of local memory per thread, including the spills.
     spills : int
-        Bytes of registers that a thread stores there.
+        Bytes of spilled registers per thread.
     shared : int
-        Bytes of a block.
+        Bytes per block.
     code : int
         Bytes of the compiled file.
     seconds : float
@@ -47,7 +47,7 @@ class Compiled(NamedTuple):
 
 
 def library(version: int) -> ctypes.CDLL | None:
-    """Return NVRTC of a major version of CUDA, None where its wheel is not installed."""
+    """Return NVRTC of a major CUDA version, None if its wheel is not installed."""
     try:
         found = files(WHEELS[version]) or []
     except PackageNotFoundError:
@@ -58,7 +58,7 @@ def library(version: int) -> ctypes.CDLL | None:
 
 
 def compiled(nvrtc: ctypes.CDLL, text: str, capability: str) -> Compiled:
-    """Compile one kernel; raise ValueError with NVRTC's log where that fails."""
+    """Compile one kernel; raise ValueError with NVRTC's log on failure."""
     program = ctypes.c_void_p()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None)
     options = [option.encode() for option in (*OPTIONS, f"-arch=sm_{capability}")]

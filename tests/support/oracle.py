@@ -1,7 +1,7 @@
-"""The notebook's iteration, derived anew from the chain rule, in plain float64 NumPy.
+"""The notebook's iteration, derived independently from the chain rule, in plain float64 NumPy.
 
-It shares nothing with mnn_gpu: one sample at a time, the softmax's Jacobian written out,
-no formula taken over. Slow and obvious.
+It shares no code or formula with mnn_gpu: one sample at a time, with the softmax's Jacobian
+written out. Slow and simple.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def mean_gradient(layers: Layers, X: Vector, labels: Any) -> tuple[float, Layers
 
 
 def iterate(layers: Layers, X: Vector, labels: Any, iterations: int, alpha: float) -> Layers:
-    """Return the parameters after so many steps of gradient descent."""
+    """Return the parameters after ``iterations`` steps of gradient descent."""
     for _ in range(iterations):
         _, gradient = mean_gradient(layers, X, labels)
         layers = [

@@ -1,4 +1,4 @@
-"""Two handwritings of the digits: strokes of points, in hundredths of the drawing area's side."""
+"""The digits in two handwritings: strokes of points, in hundredths of the drawing area's side."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SLANTED_AND_SMALL = """
 
 
 def digits(handwriting: str) -> list[list[Stroke]]:
-    """Return the strokes of 0, 1, ..., 9, in parts of the drawing area's side."""
+    """Return the strokes of 0, 1, ..., 9, as fractions of the drawing area's side."""
     return [
         [
             [(float(x) / 100, float(y) / 100) for x, y in (p.split(",") for p in stroke.split())]

@@ -1,4 +1,4 @@
-"""The command line, in this process or in its own."""
+"""Runs of the command line, in this process or in a separate one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAM = [sys.executable, "-m", "mnn_gpu"]
 
 
 def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `mnn-gpu` on the CPU in this process, which takes no start; see `run_process`."""
+    """Run `mnn-gpu` on the CPU in this process, without a start-up time; see `run_process`."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with (
         chdir(cwd or Path.cwd()),
@@ -39,7 +39,7 @@ def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[s
 def run_process(
     *args: object, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `mnn-gpu` on the CPU in its own process; no traceback, whatever happens."""
+    """Run `mnn-gpu` on the CPU in a separate process; check that there is no traceback."""
     result = subprocess.run(
         [*PROGRAM, *map(str, args)],
         capture_output=True,
@@ -56,7 +56,7 @@ def run_process(
 def run_program(
     name: str, *args: object, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program that is installed beside Python, such as mpiexec."""
+    """Run a program installed next to Python, such as mpiexec."""
     folder = Path(sys.executable).parent
     return subprocess.run(
         [folder / name, *map(str, args)],
@@ -70,10 +70,10 @@ def run_program(
 
 
 def prepared(setup: str, command: Sequence[str]) -> list[str]:
-    """Return a command that first does something to its process: limits, signals, streams.
+    """Return a command that first prepares its process: limits, signals, streams.
 
-    In Python, on one line. (A ``preexec_fn`` would run in a fork of the tests' process, which
-    not all libraries that are loaded there survive.)
+    In Python, on one line. (A ``preexec_fn`` would run in a fork of the test process, which not
+    all libraries loaded there support.)
     """
     first = f"import os, resource, signal, sys; {setup}; os.execv(sys.argv[1], sys.argv[1:])"
     return [sys.executable, "-c", first, *command]

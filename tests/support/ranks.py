@@ -1,4 +1,4 @@
-"""The command line as a job of several ranks."""
+"""Runs of the command line as a job of several ranks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Command = Sequence[object]
 
 SETTINGS = {
     "MNN_DEVICE": "cpu",
-    # A rank that waits lets others run: there may be fewer processors than ranks.
+    # A waiting rank yields to others: there may be fewer processors than ranks.
     "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1",
     "MPIR_CVAR_POLLS_BEFORE_YIELD": "10",
     "OMPI_MCA_mpi_yield_when_idle": "1",
@@ -30,7 +30,7 @@ SETTINGS = {
 def start(
     *parts: tuple[int, Command], cwd: Path, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Start a job: so many ranks of each command, on the CPU; it ends within a minute."""
+    """Start a job with the given number of ranks of each command, on the CPU, for a minute."""
     command: list[str] = []
     for ranks, part in parts:
         command += [*([":"] if command else []), "-n", str(ranks), *map(str, part)]
@@ -47,24 +47,24 @@ def start(
 
 
 def run(ranks: int, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run `mnn-gpu` on so many ranks; no traceback, whatever happens."""
+    """Run `mnn-gpu` on several ranks; check that there is no traceback."""
     result = start((ranks, [*PROGRAM, *arguments]), cwd=cwd)
     assert "Traceback" not in result.stderr
     return result
 
 
 def run_python(ranks: int, code: str, cwd: Path) -> str:
-    """Run a program of so many ranks, which ends well; return what it prints."""
+    """Run a program on several ranks, which must succeed; return its output."""
     result = start((ranks, [sys.executable, "-m", "mpi4py", "-c", code]), cwd=cwd)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
 class SharedJob:
-    """A job of four ranks that runs one program after another, each on the first N of them.
+    """A job of four ranks that runs programs one after another, each on the first N ranks.
 
-    To start a rank takes longer than most of what the tests run on it. A program that fails,
-    is sent signals or needs another environment has to have a job to itself: `start`.
+    Starting a rank takes longer than most tests. A program that fails, receives signals or needs
+    another environment requires a separate job: `start`.
     """
 
     SIZE = 4
@@ -75,13 +75,13 @@ class SharedJob:
         self.streams: dict[int, TextIO] = {}
 
     def run(self, count: int, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Run `mnn-gpu` on N ranks; it ends well."""
+        """Run `mnn-gpu` on N ranks, which must succeed."""
         given = [*map(str, arguments)]
         out, err = self._run(count, cwd, "program", given)
         return subprocess.CompletedProcess(given, 0, out, err)
 
     def run_python(self, count: int, code: str, cwd: Path) -> str:
-        """Run a program of N ranks, which ends well; return what it prints."""
+        """Run a program on N ranks, which must succeed; return its output."""
         return self._run(count, cwd, "python", code)[0]
 
     def _run(self, count: int, cwd: Path, kind: str, given: object) -> tuple[str, str]:
@@ -115,7 +115,7 @@ class SharedJob:
                 self.streams[int(stream.readline())] = stream
 
     def end(self) -> None:
-        """End the job, whatever it is at; the next program starts another one."""
+        """End the job in any state; the next program starts a new one."""
         for stream in self.streams.values():
             with suppress(OSError):
                 stream.close()

@@ -1,4 +1,4 @@
-"""One rank of the job that tests share: runs one program after another, see `ranks.SharedJob`."""
+"""One rank of the job shared by tests: runs programs one after another, see `SharedJob`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ WORLD = MPI.COMM_WORLD
 
 
 def run_program(arguments: list[str]) -> tuple[str, str]:
-    """Run `mnn-gpu`; return its stdout and stderr. If it fails, it ends all ranks."""
+    """Run `mnn-gpu`; return its stdout and stderr. If it fails, all ranks are terminated."""
     result = program.run(*arguments)
     return result.stdout, result.stderr
 
 
 def run_python(code: str) -> tuple[str, str]:
-    """Run a program; return its stdout and stderr. If it raises, mpi4py ends all ranks."""
-    main = ModuleType("__main__")  # Where pickle looks for the program's functions.
+    """Run a program; return its stdout and stderr. If it raises, all ranks are terminated."""
+    main = ModuleType("__main__")  # Where pickle looks up the program's functions.
     with redirect_stdout(io.StringIO()) as out, warnings.catch_warnings():
         own, sys.modules["__main__"] = sys.modules["__main__"], main
         try:
@@ -44,7 +44,7 @@ WORK: dict[str, Callable[[Any], tuple[str, str]]] = {"program": run_program, "py
 
 
 def on_first(size: int, cwd: str, kind: str, given: Any) -> tuple[str, str]:
-    """Run something on the first ranks, for which these are all there are."""
+    """Run something on the first ranks, which see no other ranks."""
     comm = WORLD
     if size < WORLD.size:
         comm = WORLD.Create_group(WORLD.group.Incl(range(size)))

@@ -1,7 +1,7 @@
-"""A stand-in for CuPy where there is no GPU: NumPy underneath, failing where it is told to.
+"""A stand-in for CuPy without a GPU: uses NumPy, and fails at configured stages.
 
-What it raises is what CuPy 14 raises: names, modules, numbers and texts were taken from
-real runs without a GPU and from CuPy's source.
+It raises the errors of CuPy 14: names, modules, numbers and texts are from real runs without
+a GPU and from CuPy's source.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 
 
 class CUDARuntimeError(RuntimeError):
-    """As CuPy's: carries CUDA's number."""
+    """Like CuPy's, with CUDA's error number."""
 
     TEXTS: ClassVar = {
         2: "cudaErrorMemoryAllocation: out of memory",
@@ -38,15 +38,15 @@ class CUDARuntimeError(RuntimeError):
 
 
 class OutOfMemoryError(MemoryError):
-    """As CuPy's: no RuntimeError."""
+    """Like CuPy's, which is not a RuntimeError."""
 
 
 class CompileException(Exception):  # noqa: N818
-    """As CuPy's: derives from Exception alone."""
+    """Like CuPy's, which derives directly from Exception."""
 
 
 class DynamicLibNotFoundError(RuntimeError):
-    """As cuda-pathfinder's."""
+    """Like that of cuda-pathfinder."""
 
 
 CUDARuntimeError.__module__ = "cupy_backends.cuda.api.runtime"
@@ -74,7 +74,7 @@ UNSUPPORTED_ARCHITECTURE = CompileException(
 
 
 class Faults:
-    """Which stages fail with what, and on which GPUs (None: on all)."""
+    """The stages that fail, their errors, and the GPUs on which they fail (None: all)."""
 
     def __init__(
         self, errors: dict[str, BaseException], only_on: int | tuple[int, ...] | None = None
@@ -89,7 +89,7 @@ class Faults:
 
 
 class StandinArray(np.ndarray[Any, Any]):
-    """A NumPy array whose operations fail where the stand-in was told to."""
+    """A NumPy array whose operations fail as configured."""
 
     faults: ClassVar = Faults({})
 
@@ -101,7 +101,7 @@ class StandinArray(np.ndarray[Any, Any]):
 
 
 class Device:
-    """A context, as CuPy's."""
+    """A context, like CuPy's."""
 
     compute_capability = "90"
 
@@ -133,8 +133,8 @@ def standin(
 ) -> types.ModuleType:
     """Build the module.
 
-    ``failures`` maps stages (with _ for the blank) to what they raise, on GPU ``only_on``
-    if given.
+    ``failures`` maps stages (with _ for spaces) to their errors, on GPU ``only_on`` if
+    given.
     """
     errors = {name.replace("_", " "): error for name, error in failures.items()}
     StandinArray.faults = Faults(errors, only_on)
@@ -178,17 +178,17 @@ def standin(
 
 
 def install(monkeypatch: pytest.MonkeyPatch, module: types.ModuleType | None) -> None:
-    """Put the stand-in in CuPy's place; None: as if CuPy were not installed."""
+    """Install the stand-in as CuPy; None: as if CuPy were not installed."""
     monkeypatch.setitem(sys.modules, "cupy", module)
     monkeypatch.setenv("MNN_CUDA_GRAPHS", "0")
     if module is not None:
-        # The namespace that a backend carries; its arrays are NumPy's here.
+        # The namespace of a backend; its arrays are NumPy's here.
         namespace = importlib.import_module("array_api_compat.numpy")
         monkeypatch.setitem(sys.modules, "array_api_compat.cupy", namespace)
 
 
 def pretend_wheels(monkeypatch: pytest.MonkeyPatch, *wheels: str) -> None:
-    """Make these distributions look installed, given as "name version"."""
+    """Pretend that these distributions are installed, given as "name version"."""
 
     def distributions() -> list[Any]:
         return [

@@ -1,4 +1,4 @@
-"""The stand-in for CUDA: faults of the kinds that it is for show, and rightful programs run."""
+"""The stand-in for CUDA: it detects the faults it is meant for, and runs correct programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.cuda_standin.control import IS_IN_FRONT, get, run, settings
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not IS_IN_FRONT, reason="scripts/test --cuda-standin was not asked for"),
+    pytest.mark.skipif(not IS_IN_FRONT, reason="requires scripts/test --cuda-standin"),
 ]
 
 ROTATED = """extern "C" __global__ void rotated(const float* x, float* y) {{
@@ -42,20 +42,20 @@ def rotated(cupy: Any, synchronise: str) -> Any:
     return y.get()
 
 
-def test_threads_of_a_block_share_memory_and_wait(cupy: Any) -> None:
+def test_threads_of_a_block_share_memory_and_synchronize(cupy: Any) -> None:
     np.testing.assert_array_equal(rotated(cupy, "__syncthreads();"), np.roll(np.arange(128), -1))
 
 
-def test_a_missing_barrier_shows(cupy: Any) -> None:
+def test_a_missing_barrier_is_detected(cupy: Any) -> None:
     assert not np.array_equal(rotated(cupy, ""), np.roll(np.arange(128), -1))
 
 
-def test_a_barrier_that_half_of_the_threads_reach_is_a_failure(cupy: Any) -> None:
+def test_a_barrier_reached_by_half_of_the_threads_is_a_failure(cupy: Any) -> None:
     with pytest.raises(RuntimeError, match="LaunchFailure"):
         rotated(cupy, "if (threadIdx.x < 64) __syncthreads(); else __syncwarp(1);")
 
 
-def test_shuffles_take_from_their_warp(cupy: Any) -> None:
+def test_shuffles_read_from_their_warp(cupy: Any) -> None:
     kernel = cupy.RawKernel(
         """extern "C" __global__ void sums(float* x) {
             float sum = x[threadIdx.x];
@@ -70,7 +70,7 @@ def test_shuffles_take_from_their_warp(cupy: Any) -> None:
 
 
 @pytest.mark.parametrize("at", [-2000, 3000])
-def test_what_lies_outside_is_an_illegal_address_from_then_on(cupy: Any, at: int) -> None:
+def test_an_access_out_of_bounds_is_an_illegal_address_from_then_on(cupy: Any, at: int) -> None:
     kernel = cupy.RawKernel(
         'extern "C" __global__ void read(const float* x, float* y, int at) { y[0] = x[at]; }',
         "read",
@@ -85,7 +85,7 @@ def test_what_lies_outside_is_an_illegal_address_from_then_on(cupy: Any, at: int
                 call()
 
 
-def test_copies_and_products_stay_inside(cupy: Any) -> None:
+def test_copies_and_products_check_their_bounds(cupy: Any) -> None:
     runtime = cupy.cuda.runtime
     place = runtime.malloc(512)
     host = np.zeros(256, np.float32)
@@ -95,7 +95,7 @@ def test_copies_and_products_stay_inside(cupy: Any) -> None:
 
 
 def chain(cupy: Any, *, waits: bool) -> list[float]:
-    """Double on one stream what is incremented on another, in a graph that runs 30 times."""
+    """Double on one stream what another one has incremented, in a graph that runs 30 times."""
     one, two = (cupy.cuda.Stream(non_blocking=True) for _ in range(2))
     x = cupy.zeros(1, np.float32)
     results = []
@@ -120,11 +120,11 @@ def test_graphs_run_in_the_order_of_their_dependencies(cupy: Any) -> None:
     assert set(chain(cupy, waits=True)) == {8.0}
 
 
-def test_a_missing_dependency_shows(cupy: Any) -> None:
+def test_a_missing_dependency_is_detected(cupy: Any) -> None:
     assert set(chain(cupy, waits=False)) == {7.0, 8.0}
 
 
-def test_work_that_is_not_joined_ends_a_capture(cupy: Any) -> None:
+def test_unjoined_work_ends_a_capture(cupy: Any) -> None:
     one, two = (cupy.cuda.Stream(non_blocking=True) for _ in range(2))
     x = cupy.zeros(1)
     one.begin_capture()
@@ -135,7 +135,7 @@ def test_work_that_is_not_joined_ends_a_capture(cupy: Any) -> None:
         one.end_capture()
 
 
-def test_a_thread_that_synchronises_the_device_ends_a_capture(cupy: Any) -> None:
+def test_a_thread_that_synchronizes_the_device_ends_a_capture(cupy: Any) -> None:
     stream, said = cupy.cuda.Stream(non_blocking=True), []
 
     def disturb() -> None:
@@ -153,7 +153,7 @@ def test_a_thread_that_synchronises_the_device_ends_a_capture(cupy: Any) -> None
     assert "StreamCaptureUnsupported" in said[0]
 
 
-def test_memory_ends_at_a_limit_and_comes_back(cupy: Any) -> None:
+def test_memory_is_limited_and_can_be_freed(cupy: Any) -> None:
     cupy.get_default_memory_pool().free_all_blocks()
     with settings(memory=1 << 30):
         with pytest.raises(MemoryError):
@@ -202,12 +202,12 @@ def test_a_forked_child_is_refused(cupy: Any) -> None:
     assert b"InitializationError" in os.read(reader, 200)
 
 
-def test_text_that_does_not_compile_has_its_reason(cupy: Any) -> None:
+def test_source_that_does_not_compile_is_reported(cupy: Any) -> None:
     with pytest.raises(cupy.cuda.compiler.CompileException, match="colour"):
         cupy.RawKernel('extern "C" __global__ void f() { colour; }', "f").compile()
 
 
-def test_what_lives_is_counted(cupy: Any) -> None:
+def test_live_objects_are_counted(cupy: Any) -> None:
     before = get("streams")
     streams = [cupy.cuda.Stream() for _ in range(3)]
     assert get("streams") == before + 3

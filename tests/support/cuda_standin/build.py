@@ -1,9 +1,9 @@
-"""Build the stand-in for CUDA and put it in front of this interpreter's CuPy.
+"""Build the stand-in for CUDA and load it before this interpreter's CuPy.
 
     python -m tests.support.cuda_standin.build
 
-The libraries and compiled kernels go to the folder cuda-standin of this environment. Exits with
-3 where g++ or the CuPy wheel is missing.
+The libraries and compiled kernels are stored in the folder cuda-standin of this environment.
+Exits with 3 if g++ or the CuPy wheel is missing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LIBRARIES = {
     "libnvrtc.so.{major}": ["nvrtc.cpp"],
     "libcublas.so.{major}": ["cublas.cpp"],
     "libnccl.so.2": ["nccl.cpp"],
-    "libcublasLt.so.{major}": [],  # is only looked for
+    "libcublasLt.so.{major}": [],  # must only exist
 }
 BUILD = "g++ -std=c++20 -O2 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wno-clobbered"
 KERNELS = (
@@ -43,7 +43,7 @@ def run(*command: object) -> None:
 
 
 def stubs(user: Path, name: str, folder: Path) -> Path:
-    """Write what says that it is not there, for all that CuPy links to and nothing defines."""
+    """Write stubs that report a missing function, for everything CuPy links to without one."""
     listed = subprocess.run(["nm", "-D", user], check=True, capture_output=True, text=True).stdout
     versioned = f"@{name}" in listed
     wanted = re.findall(rf" U ({name[3:].split('.')[0]}\w+)", listed)
@@ -59,7 +59,7 @@ def stubs(user: Path, name: str, folder: Path) -> Path:
 
 
 def build(folder: Path, cupy: Path) -> None:
-    """Make the libraries, and the header that is compiled beforehand."""
+    """Build the libraries, and the precompiled header."""
     (major,) = {path.name.split("cuda")[1][:2] for path in cupy.parent.glob("cupy_cuda*.dist-info")}
     (folder / "kernels").mkdir(parents=True, exist_ok=True)
 
@@ -84,7 +84,7 @@ def build(folder: Path, cupy: Path) -> None:
         work.append(pool.submit(run, *flags.split(), "-x", "c++-header", prefix))
         for each in work:
             each.result()
-    # What nvrtc.cpp runs, with what CuPy asks for after it.
+    # The command of nvrtc.cpp, followed by CuPy's options.
     (folder / "compile").write_text(f"{flags} -include {prefix} {folder}/libcuda.so.1")
 
 

@@ -1,4 +1,4 @@
-"""What tests ask of the stand-in for CUDA: limits, failures, and counts of what lives."""
+"""Control of the stand-in for CUDA in tests: limits, failures, and counts of live objects."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 IS_IN_FRONT = "_cuda_standin" in sys.modules
-"""Whether CuPy, where it is imported, finds the stand-in."""
+"""Whether importing CuPy loads the stand-in."""
 
 
 def get(name: str) -> int:
-    """Return a setting, or how many streams, events, handles ... live."""
+    """Return a setting, or the number of live streams, events, handles and so on."""
     library = ctypes.CDLL("libcuda.so.1")
     library.standin_get.restype = ctypes.c_long
     return int(library.standin_get(name.encode()))
 
 
 def put(name: str, value: int) -> None:
-    """Set what the README of the stand-in lists."""
+    """Change a setting listed in the README of the stand-in."""
     ctypes.CDLL("libcuda.so.1").standin_set(name.encode(), ctypes.c_long(value))
 
 
 @contextmanager
 def settings(**values: int) -> Iterator[None]:
-    """Set them, and set them back afterwards, with no error left."""
+    """Change settings, and restore them afterwards, with errors cleared."""
     before = {name: get(name) for name in values}
     for name, value in values.items():
         put(name, value)
@@ -39,7 +39,7 @@ def settings(**values: int) -> Iterator[None]:
 
 
 def run(*command: str, **values: int) -> subprocess.CompletedProcess[str]:
-    """Run a program with these settings from its start; what it says is in `stdout` too."""
+    """Run a program with these settings from its start; `stdout` includes its stderr."""
     return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

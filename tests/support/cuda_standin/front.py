@@ -1,6 +1,6 @@
-"""Puts the stand-in for CUDA in front of CuPy, which finds its libraries loaded already.
+"""Loads the stand-in for CUDA before CuPy, which then uses the loaded libraries.
 
-`build` installs this beside CuPy, as a module that the interpreter imports when it starts.
+`build` installs this next to CuPy, as a module that the interpreter imports at start-up.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 FOLDER = Path(__file__).with_suffix(".folder").read_text(encoding="utf-8")
 HOLD_THE_RUNTIME = ("cupy_backends/cuda/api/runtime.*.so", "cupy/cuda/cub.*.so")
-"""Libraries of the wheel with CUDA's runtime inside."""
+"""Libraries of the wheel that contain CUDA's runtime."""
 
 
 def load() -> None:
-    """Load the stand-in's libraries and take over the runtime inside CuPy's."""
+    """Load the stand-in's libraries and redirect the runtime inside CuPy's."""
     libraries = sorted(Path(FOLDER).glob("lib*.so.*"), key=lambda path: "cuda" not in path.name)
     cuda, *_ = [ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL) for path in libraries]
     for pattern in HOLD_THE_RUNTIME:
@@ -29,7 +29,7 @@ def load() -> None:
 
 
 class Finder:
-    """Finds nothing; loads the stand-in when CuPy is first looked for."""
+    """Finds no module; loads the stand-in when CuPy is first imported."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name == "cupy_backends":

@@ -1,1 +1,1 @@
-"""Handwriting that is made, not found: digits of drawn strokes, and pictures of them."""
+"""Synthetic handwriting: digits drawn from strokes, and images of them."""

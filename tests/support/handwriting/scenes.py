@@ -1,7 +1,7 @@
-"""Styles of pictures: digits drawn on a screen, and simulated photographs of written ones.
+"""Styles of images: digits drawn on a screen, and simulated photographs of written ones.
 
-No camera took any of these. Where a style says photograph, paper, ruling, light, lens and
-compression are made by the functions below.
+None of them was taken by a camera. In the photograph styles, paper, ruling, light, lens and
+compression are simulated by the functions below.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def ink(
     height: tuple[float, float] = (0.5, 0.8),
     size: tuple[int, int] = (SIDE, SIDE),
 ) -> Array:
-    """Write a digit somewhere; pen and height in parts: of the digit, of the picture."""
+    """Draw a digit at a random position; pen width relative to the digit, height to the image."""
     strokes = written(digit, way, rng)
     tall = rng.uniform(*height) * size[1]
     thick = max(1.0, rng.uniform(*pen) * tall)
@@ -46,13 +46,13 @@ def ink(
 
 
 def painted(coverage: Array, pen: Colour, paper: Colour | Array) -> Array:
-    """Lay ink over paper, (height, width, 3), 0 to 1."""
+    """Put ink on paper, (height, width, 3), 0 to 1."""
     ink = coverage[..., None]
     return np.asarray(ink * np.array(pen) + (1 - ink) * np.asarray(paper))
 
 
 def encoded(picture: Array, kind: str, **options: Any) -> bytes:
-    """Write a picture, (height, width, channels) from 0 to 1, as a file of some kind."""
+    """Encode an image, (height, width, channels) from 0 to 1, as a file of the given kind."""
     pixels = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
     buffer = io.BytesIO()
     image = Image.fromarray(pixels)
@@ -90,13 +90,13 @@ def colour(digit: int, way: str, rng: np.random.Generator) -> bytes:
 
 
 def small(digit: int, way: str, rng: np.random.Generator) -> bytes:
-    """A little digit somewhere in a big picture."""
+    """A small digit somewhere in a large image."""
     coverage = ink(digit, way, rng, (0.07, 0.11), (0.06, 0.12), (800, 600))
     return encoded(painted(coverage, INKS[1], WHITE), "WEBP", quality=40)
 
 
 def transparent(digit: int, way: str, rng: np.random.Generator) -> bytes:
-    """Ink of one colour on a transparent background; black behind it would hide it."""
+    """Colored ink on a transparent background; on black it would be invisible."""
     coverage = ink(digit, way, rng, (0.05, 0.1))
     pen = [(0.05, 0.05, 0.05), (0.95, 0.95, 0.95), (0.1, 0.2, 0.75)][rng.integers(3)]
     colour_ = np.broadcast_to(pen, (*coverage.shape, 3))
@@ -107,7 +107,7 @@ def transparent(digit: int, way: str, rng: np.random.Generator) -> bytes:
 
 
 def paper_texture(size: int, rng: np.random.Generator) -> Array:
-    """Fibres and clouds of paper around 0, (size, size)."""
+    """Fibers and clouds of paper around 0, (size, size)."""
     texture = np.zeros((size, size))
     for blur, strength in ((0.7, 0.010), (3, 0.010), (18, 0.012)):
         noise = smooth(rng.normal(0, 1, (size, size)), blur)
@@ -117,7 +117,7 @@ def paper_texture(size: int, rng: np.random.Generator) -> Array:
 
 def smooth(field: Array, radius: float) -> Array:
     image = Image.fromarray(field.astype(np.float32))
-    # Pillow blurs bytes only.
+    # Pillow only blurs bytes.
     low, high = field.min(), field.max() + 1e-9
     bytes_ = Image.fromarray(((np.asarray(image) - low) / (high - low) * 255).astype(np.uint8))
     blurred = np.asarray(bytes_.filter(ImageFilter.GaussianBlur(radius)), np.float64)
@@ -125,7 +125,7 @@ def smooth(field: Array, radius: float) -> Array:
 
 
 def ruled(size: int, rng: np.random.Generator, both: bool) -> Array:
-    """Printed lines, how much of them lies where, (size, size)."""
+    """Printed lines: the coverage of each pixel, (size, size)."""
     gap, offset = rng.uniform(22, 34), rng.uniform(0, 30)
     position = np.arange(size)
     distance = np.abs((position - offset + gap / 2) % gap - gap / 2)
@@ -135,7 +135,7 @@ def ruled(size: int, rng: np.random.Generator, both: bool) -> Array:
 
 
 def lit(size: int, rng: np.random.Generator) -> Array:
-    """Uneven light: a slope and the soft edge of a shadow, (size, size), at most 1."""
+    """Uneven light: a gradient and the soft edge of a shadow, (size, size), at most 1."""
     row, column = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     angle, edge = rng.uniform(0, 2 * np.pi, 2)
     slope = 1 - rng.uniform(0.08, 0.22) * (1 + np.cos(angle) * row + np.sin(angle) * column)
@@ -145,7 +145,7 @@ def lit(size: int, rng: np.random.Generator) -> Array:
 
 
 def photographed(sheet: Array, rng: np.random.Generator, tilt: float, margin: int) -> bytes:
-    """Look at a sheet, (size, size, 3), through a camera held by hand."""
+    """Photograph a sheet, (size, size, 3), with a simulated hand-held camera."""
     size = len(sheet)
     tint = np.array([1.0, rng.uniform(0.94, 1.0), rng.uniform(0.84, 1.0)])
     scene = np.clip(sheet, 0, 1) * lit(size, rng)[..., None] * tint * rng.uniform(0.75, 0.95)
@@ -168,7 +168,7 @@ def sheet_of(
     pen: tuple[float, float] = (0.035, 0.09),
     lines: str = "",
 ) -> tuple[Array, int]:
-    """Write on paper, ruled or not; return the sheet, larger than what is photographed."""
+    """Write on paper, ruled or not; return the sheet, which is larger than the photograph."""
     margin = 26
     size = SIDE + 2 * margin
     coverage = np.zeros((size, size))
@@ -200,13 +200,13 @@ def photo_squared(digit: int, way: str, rng: np.random.Generator) -> bytes:
 
 
 def photo_tilted(digit: int, way: str, rng: np.random.Generator) -> bytes:
-    """A sheet seen at a slant."""
+    """A sheet seen at an angle."""
     sheet, margin = sheet_of(digit, way, rng)
     return photographed(sheet, rng, 0.95, margin)
 
 
 def photo_board(digit: int, way: str, rng: np.random.Generator) -> bytes:
-    """Chalk on a dark board, wiped before."""
+    """Chalk on a dark board with traces of wiping."""
     margin = 26
     size = SIDE + 2 * margin
     coverage = np.zeros((size, size))
@@ -225,7 +225,7 @@ def name_of(scene: Scene) -> str:
 
 
 def pictures(scene: Scene, digit: int, count: int, seed: int) -> list[tuple[str, bytes]]:
-    """Make some pictures of a digit: its ways in turn, each picture of its own seed."""
+    """Create some images of a digit: its styles in turn, each image with its own seed."""
     ways = list(WAYS[digit])
     made = []
     for i in range(count):

@@ -1,7 +1,7 @@
-"""Digits as pen strokes: several ways to write each, never twice the same, and the pen.
+"""Digits as pen strokes: several styles of each, with random variation, and the pen.
 
-Strokes are points in a box of height 1, x to the right, y down; a point given twice is a
-corner, all others are passed smoothly (Catmull-Rom).
+Strokes are points in a box of height 1, x to the right, y down. A point given twice is a
+corner; all others are connected smoothly (Catmull-Rom).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Points: TypeAlias = "list[tuple[float, float]]"
 Array: TypeAlias = "npt.NDArray[Any]"
 
 FINER = 4
-"""The pen draws on a canvas finer by this, which is then averaged down."""
+"""Supersampling factor of the canvas, which is then averaged."""
 
 
 def arc(x: float, y: float, rx: float, ry: float, start: float, end: float) -> Points:
@@ -151,11 +151,11 @@ WAYS: dict[int, dict[str, list[Points]]] = {
         ],
     },
 }
-"""How people write the digits, by digit and way."""
+"""Styles of writing each digit, by digit and name."""
 
 
 def written(digit: int, way: str, rng: np.random.Generator) -> list[Array]:
-    """Return the strokes of a digit as a hand writes it: (points, 2) each, height 1.
+    """Return the strokes of a handwritten digit: (points, 2) each, height 1.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def written(digit: int, way: str, rng: np.random.Generator) -> list[Array]:
     for stroke in WAYS[digit][way]:
         points = np.asarray(stroke)
         shaken = points + rng.normal(0, 0.016, points.shape)
-        # A corner stays one: its two points move together.
+        # A corner remains one: its two points move together.
         twice = (points[1:] == points[:-1]).all(axis=1)
         shaken[1:][twice] = shaken[:-1][twice]
         strokes.append(_smooth(shaken) @ shape)
@@ -201,15 +201,15 @@ def inked(
     pen: float,
     rng: np.random.Generator,
 ) -> Array:
-    """Draw strokes with a round pen; return how much ink lies where, (height, width), 0 to 1.
+    """Draw strokes with a round pen; return the coverage, (height, width), 0 to 1.
 
     Parameters
     ----------
     strokes : see `written`
-    size : (width, height) of the picture
+    size : (width, height) of the image
     place : (x, y) of the digit's upper left corner
     height, pen : float
-        Of the digit and of the pen's tip, in pixels.
+        Height of the digit and diameter of the pen's tip, in pixels.
     rng : numpy.random.Generator
         For the pen's pressure.
     """
@@ -222,6 +222,6 @@ def inked(
         at = (stroke * height + place) * FINER
         for (x, y), radius in zip(at, pressure * pen * FINER / 2, strict=True):
             draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=255)
-        # Joins what lies further apart than the pen is wide.
+        # Connects points further apart than the width of the pen.
         draw.line([tuple(point) for point in at], fill=255, width=max(1, int(pen * FINER * 0.8)))
     return np.asarray(canvas.reduce(FINER), np.float64) / 255

@@ -1,4 +1,4 @@
-"""What surrounds a digit in a picture: printed boxes, tables under a sheet, rims, tight crops."""
+"""Surroundings of a digit in an image: boxes, tables under a sheet, borders, tight crops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 
 def written(digit: Array, side: int) -> Image.Image:
-    """Return one of MNIST's digits, (28, 28), as dark ink on white, side pixels large."""
+    """Return one of MNIST's digits, (28, 28), as dark ink on white, ``side`` pixels large."""
     large = Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC)
     return Image.fromarray(255 - np.asarray(large))
 
@@ -29,7 +29,7 @@ def tight(digit: Array, rng: np.random.Generator) -> Image.Image:
 
 
 def boxed(digit: Array, rng: np.random.Generator) -> Image.Image:
-    """A digit in the printed box of a form, seen a little aslant."""
+    """A digit in the printed box of a form, seen at a slight angle."""
     side = int(rng.integers(120, 420))
     image = written(digit, side)
     page = Image.new("L", (side + side // 3, side + side // 3), 255)
@@ -42,7 +42,7 @@ def boxed(digit: Array, rng: np.random.Generator) -> Image.Image:
 
 
 def on_table(digit: Array, rng: np.random.Generator) -> Image.Image:
-    """A small sheet on a dark table, some of it beyond the picture's edge."""
+    """A small sheet on a dark table, partly outside the image."""
     side = int(rng.integers(150, 350))
     sheet = Image.new("L", (side, int(side * rng.uniform(0.8, 1.4))), int(rng.integers(220, 256)))
     size = int(side * rng.uniform(0.4, 0.9))
@@ -59,7 +59,7 @@ def on_table(digit: Array, rng: np.random.Generator) -> Image.Image:
 
 
 def rimmed(digit: Array, rng: np.random.Generator) -> Image.Image:
-    """A screenshot: a rim on all sides or a bar on some, right at the edge."""
+    """A screenshot: a border on all sides or a bar on some, right at the edge."""
     side = int(rng.integers(120, 400))
     light = int(rng.integers(235, 256))
     page = Image.new("L", (int(side * rng.uniform(1, 1.6)), side), light)
@@ -78,7 +78,7 @@ def rimmed(digit: Array, rng: np.random.Generator) -> Image.Image:
 
 
 def seen(page: Image.Image, rng: np.random.Generator, around: int) -> Image.Image:
-    """Look at a page aslant, a little unsharp, with noise and uneven light."""
+    """View a page at an angle, slightly out of focus, with noise and uneven light."""
     width, height = page.size
     corners = np.array([[0, 0], [0, height], [width, height], [width, 0]], float)
     corners += rng.uniform(-0.04, 0.04, (4, 2)) * page.size

@@ -231,7 +231,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     # Archives.
     "up.npz": (lambda: npz({"../../x_train.npy": X}), "has no array x_train"),
     "root.npz": (lambda: npz({"/x_train.npy": X}), "has no array x_train"),
-    "weights-up.npz": (lambda: npz({"../../W1.npy": X}), "is of no Linear layer"),
+    "weights-up.npz": (lambda: npz({"../../W1.npy": X}), "is not part of a Linear layer"),
     "twice.npz": (duplicated_npz, "two arrays or files with the same name"),
     "weights-twice.npz": (
         lambda: npz({"W1.npy": X, "W1": X}),

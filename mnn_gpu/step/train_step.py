@@ -98,8 +98,8 @@ def training_step(
         xp = array_namespace(state.theta)
         rows = shard_rows or execution.shard_rows
         if sharding is None:
-            shards = batch_samples(data, batch, task, rows, execution.workers)
-            sums = batch_sums(state.theta, task, shards, data.basis, execution)
+            microbatches = batch_samples(data, batch, task, rows, execution.workers)
+            sums = batch_sums(state.theta, task, microbatches, data.basis, execution)
         else:
             parts = shard_samples(data, batch, task, len(sharding.mine), rows)
             sums = sharded_sums(
@@ -139,9 +139,7 @@ def _updating(
 
     fused = execution.fuse(update)
     scale = execution.fuse(lambda theta, factors: (theta * factors,))
-    average = execution.fuse(
-        lambda theta, mean, sample_weight: (moved_average(theta, mean, sample_weight),)
-    )
+    average = execution.fuse(lambda theta, mean, weight: (moved_average(theta, mean, weight),))
 
     def updated(
         state: State, gradient: Array, is_weight: Array | None, scalars: Array
@@ -151,13 +149,13 @@ def _updating(
         factor = None
         if longest is not None:
             factor = xp.astype(clipping_factor(gradient, longest), state.theta.dtype, copy=False)
-        sample_weight, *of_follow = numbers if averaged else (None, *numbers)
+        ema_weight, *of_follow = numbers if averaged else (None, *numbers)
         slots = state.slots[: follow.slots]
         theta, *after = fused(state.theta, gradient, is_weight, factor, *of_follow, *slots)
         if max_norm is not None:
             (theta,) = scale(theta, max_norm_factors(theta, task.layer_sizes, max_norm))
         if averaged:
-            after += average(theta, state.slots[-1], sample_weight)
+            after += average(theta, state.slots[-1], ema_weight)
         return theta, *after
 
     return updated

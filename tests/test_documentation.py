@@ -122,7 +122,7 @@ def test_every_link_leads_to_a_file_or_a_heading(page: str) -> None:
             assert anchor in anchors(str(target.resolve().relative_to(ROOT))), link
 
 
-def test_every_page_is_reached_from_the_front_page() -> None:
+def test_every_page_is_linked_from_the_front_page() -> None:
     reached, new = set(), {ROOT / "README.md"}
     while new:
         page = new.pop()
@@ -168,7 +168,7 @@ def test_the_table_of_array_libraries_is_that_of_the_tests(request: pytest.Fixtu
         assert found == written, cure
 
 
-def test_the_accuracies_at_the_head_are_those_of_the_recipes() -> None:
+def test_the_accuracies_on_the_front_page_are_those_of_the_recipes() -> None:
     opening = prose(FRONT.split("\n## ")[0])
     for name in ("fast", "accurate", "record"):
         assert f"{measured()[name]['test_accuracy']['mean'] * 100:.2f}%" in opening
@@ -177,7 +177,7 @@ def test_the_accuracies_at_the_head_are_those_of_the_recipes() -> None:
     assert f"in {record / 60:.0f} minutes, 99.64%" in opening
 
 
-def test_the_figures_of_the_notebook_are_those_that_were_measured() -> None:
+def test_the_figures_of_the_notebook_are_the_measured_ones() -> None:
     study, cpu = (
         json.loads((ROOT / f"scripts/results/{name}.json").read_text(encoding="utf-8"))
         for name in ("study", "cpu")
@@ -222,7 +222,7 @@ def test_every_module_that_a_page_names_exists(page: str) -> None:
         assert any(module.endswith(f"/{name}") for module in modules), name
 
 
-def test_every_name_that_contributors_read_about_is_in_the_code() -> None:
+def test_every_name_in_the_contributing_guide_is_in_the_code() -> None:
     files = [*ROOT.glob("*/**/*.py"), ROOT / "pyproject.toml"]
     words = {word for file in files for word in re.findall(r"\w+", file.read_text("utf-8"))}
     names = re.findall(r"`([A-Za-z_]\w+)(?:\(.*?\))?`", PAGES["CONTRIBUTING.md"])
@@ -230,7 +230,7 @@ def test_every_name_that_contributors_read_about_is_in_the_code() -> None:
     assert {*names} - words == set()
 
 
-def test_every_cause_of_the_troubleshooting_table_is_one_the_program_gives() -> None:
+def test_every_cause_in_the_troubleshooting_table_is_a_message_of_the_program() -> None:
     # Sentences broken over several string literals, joined again.
     source = re.sub(r'"\s+f?"', "", Path(gpu_errors.__file__).read_text(encoding="utf-8"))
     table = section("mnn_gpu/backends/README.md", "When the GPU does not work")
@@ -241,7 +241,7 @@ def test_every_cause_of_the_troubleshooting_table_is_one_the_program_gives() -> 
         assert phrase in source
 
 
-def test_the_exit_codes_are_the_errors_own() -> None:
+def test_the_documented_exit_codes_are_those_of_the_errors() -> None:
     codes = section("mnn_gpu/cli/README.md", "Exit codes")
     kinds = (errors.UsageError, errors.DeviceError, errors.DataError, errors.DivergedError)
     for kind in (*kinds, TrainingInterrupted):

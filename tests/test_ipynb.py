@@ -65,7 +65,7 @@ def test_it_trains_and_writes_a_submission(executed: Any, folder: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_results_are_shown_as_tables_pictures_and_a_bar(executed: Any) -> None:
+def test_results_are_shown_as_tables_plots_and_a_bar(executed: Any) -> None:
     assert "auto selects" in printed(executed, "mnn_gpu.diagnose()")
     training = printed(executed, "progress_bar()")
     assert "<progress" in training
@@ -75,6 +75,6 @@ def test_results_are_shown_as_tables_pictures_and_a_bar(executed: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_notebooks_own_cells_run_and_arrays_are_handed_over(executed: Any) -> None:
+def test_the_notebook_s_cells_run_and_accept_gpu_arrays(executed: Any) -> None:
     assert float(printed(executed, "gradient_descent(").split("accuracy:")[-1]) > 0.3
     assert "numpy  ndarray  same memory: True" in printed(executed, "takers")

@@ -95,7 +95,7 @@ def test_an_unknown_option_is_an_error_of_its_command(
         ("evaluate '' d.csv", "argument MODEL: the name is empty"),
     ],
 )
-def test_a_wrong_call_names_its_cause(
+def test_an_invalid_call_reports_its_cause(
     arguments: str, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("text").write_bytes(b"some text, which is no model")
@@ -121,7 +121,7 @@ def test_a_wrong_call_names_its_cause(
         "train --data d.csv --out m/",
     ],
 )
-def test_a_name_that_ends_as_a_folders_is_no_output(
+def test_a_folder_name_is_refused_as_output(
     arguments: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(Path().iterdir())

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("picture", PLOTS)
-def test_every_picture_is_drawn_from_a_model_and_data(
+def test_every_plot_is_drawn_from_a_model_and_data(
     folder: Path, picture: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -75,7 +75,7 @@ def test_the_record_is_drawn_on_the_bundled_test_set(tmp_path: Path) -> None:
         (["mistakes", "record", "--data", "data.npz"], 2, "4 x 6 do not have 784 pixels"),
     ],
 )
-def test_errors_name_cause_and_cure_and_leave_no_file(
+def test_errors_give_cause_and_cure_and_leave_no_file(
     folder: Path,
     arguments: list[str],
     code: int,
@@ -94,7 +94,7 @@ def test_errors_name_cause_and_cure_and_leave_no_file(
     assert sorted(folder.iterdir()) == before
 
 
-def test_a_picture_that_there_is_not_is_refused() -> None:
+def test_an_unknown_plot_is_refused() -> None:
     result = run("plot", "heatmap", "record")
     assert (result.returncode, result.stdout) == (2, "")
     assert "invalid choice: 'heatmap'" in result.stderr

@@ -38,7 +38,7 @@ def test_each_file_gets_a_line_with_digit_and_probability(folder: Path) -> None:
     assert first.endswith("%")
 
 
-def test_one_picture_is_known_by_its_name_and_json_has_all_probabilities(folder: Path) -> None:
+def test_one_image_is_recognized_by_its_name_and_json_has_all_probabilities(folder: Path) -> None:
     result = run("predict", "record", "a.png", "--json", cwd=folder)
     (picture,) = json.loads(result.stdout)["pictures"]
     model = mnn_gpu.load_model("record")
@@ -49,7 +49,7 @@ def test_one_picture_is_known_by_its_name_and_json_has_all_probabilities(folder:
     assert picture["probability"] == picture["probabilities"]["3"]
 
 
-def test_the_answers_are_saved_as_csv_and_shown_on_a_sheet(folder: Path, tmp_path: Path) -> None:
+def test_predictions_are_saved_as_csv_and_shown_on_a_sheet(folder: Path, tmp_path: Path) -> None:
     out, sheet = tmp_path / "answers.csv", tmp_path / "seen"
     result = run(
         *("predict", "record", "a.png", "my seven.jpeg", "-o", out, "--show", sheet), cwd=folder
@@ -74,7 +74,7 @@ def test_the_answers_are_saved_as_csv_and_shown_on_a_sheet(folder: Path, tmp_pat
 BAD = ("a.png", "empty.png", "broken.png", "none.png", "my seven.jpeg")
 
 
-def test_pictures_that_cannot_be_read_are_named_after_the_answers_to_the_others(
+def test_unreadable_images_are_reported_after_the_predictions_for_the_others(
     folder: Path, tmp_path: Path
 ) -> None:
     (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:60])
@@ -96,7 +96,7 @@ def test_pictures_that_cannot_be_read_are_named_after_the_answers_to_the_others(
         assert sheet.width > 300
 
 
-def test_pictures_that_cannot_be_read_are_in_the_json_and_not_in_the_table(
+def test_unreadable_images_are_in_the_json_and_not_in_the_table(
     folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "answers.csv"
@@ -111,7 +111,7 @@ def test_pictures_that_cannot_be_read_are_in_the_json_and_not_in_the_table(
     assert [line.split(",")[0] for line in out.read_text().splitlines()] == ["File", "a.png"]
 
 
-def test_where_no_picture_can_be_read_nothing_is_written(folder: Path, tmp_path: Path) -> None:
+def test_without_readable_images_no_file_is_written(folder: Path, tmp_path: Path) -> None:
     out, sheet = tmp_path / "answers.csv", tmp_path / "seen.png"
     args = ("predict", "record", *BAD[1:4], "-o", out, "--show", sheet, "--json")
     result = run(*args, cwd=folder)
@@ -135,7 +135,7 @@ def test_where_no_picture_can_be_read_nothing_is_written(folder: Path, tmp_path:
         (("record", "a.png", "-o", "none/answers.csv"), 4, "cannot be written"),
     ],
 )
-def test_what_cannot_be_done_is_said(
+def test_invalid_calls_are_reported(
     folder: Path, images: dict[str, Any], args: tuple[str, ...], code: int, message: str
 ) -> None:
     config = mnn_gpu.TrainingConfig(hidden=(4,), iterations=1)

@@ -38,14 +38,14 @@ DTYPES: list[Any] = [np.uint8, np.int16, np.int64, np.float16, np.float32, np.fl
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_whole_numbers_up_to_255_are_bytes_in_any_dtype(dtype: Any) -> None:
+def test_whole_numbers_up_to_255_become_uint8_from_any_dtype(dtype: Any) -> None:
     X = checked_pixels(np.array([[0, 128], [255, 3]], dtype), "X")
     assert X.dtype == np.uint8
     assert X.tolist() == [[0, 128], [255, 3]]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
-def test_larger_whole_numbers_have_sixteen_bits(dtype: Any) -> None:
+def test_larger_whole_numbers_become_uint16(dtype: Any) -> None:
     X = checked_pixels(np.array([[0, 65_535]], dtype), "X")
     assert X.dtype == np.uint16
 
@@ -92,7 +92,7 @@ class Tensor:
         (Tensor(), "records gradients"),
     ],
 )
-def test_what_is_no_pixel_is_refused_by_row_and_column(X: Any, message: str) -> None:
+def test_an_invalid_pixel_is_refused_with_row_and_column(X: Any, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         checked_pixels(X, "digits.npz")
     assert caught.value.cause.startswith("digits.npz")
@@ -108,12 +108,12 @@ def test_nullable_dtypes_and_objects_are_numbers(dtype: Any) -> None:
     np.testing.assert_array_equal(predict(model, frame), predict(model, X))
 
 
-def test_columns_of_several_dtypes_are_numbers() -> None:
+def test_columns_of_different_dtypes_are_numbers() -> None:
     frame = pd.DataFrame({"a": [True, False], "b": [7, 8], "c": [Decimal(5), Fraction(6)]})
     assert checked_pixels(frame, "X").tolist() == [[1, 7, 5], [0, 8, 6]]
 
 
-def test_rows_of_several_lengths_are_refused_in_training() -> None:
+def test_rows_of_different_lengths_are_refused_in_training() -> None:
     with pytest.raises(DataError, match="X is not an array"):
         train([[1], [1, 2]], [0, 1], CONFIG)
 
@@ -148,7 +148,7 @@ def test_a_network_learns_the_same_from_any_dtype(images: dict[str, Any], most: 
     np.testing.assert_array_equal(thetas[0], thetas[2])
 
 
-def test_bits_are_the_same_as_booleans(images: dict[str, Any]) -> None:
+def test_zeros_and_ones_equal_booleans(images: dict[str, Any]) -> None:
     bits = images["X"] > 127
     one, other = (train(X, images["y"], CONFIG)[0] for X in (bits, bits.astype(np.uint8)))
     np.testing.assert_array_equal(one.theta, other.theta)
@@ -183,7 +183,7 @@ def trained(X: Any, y: Any) -> Model:
     return train(X, y, CONFIG)[0]
 
 
-def test_small_pixels_of_one_image_are_of_the_models_scale(images: dict[str, Any]) -> None:
+def test_small_pixels_of_one_image_have_the_model_s_scale(images: dict[str, Any]) -> None:
     model = trained(images["X"] // 16, images["y"])
     P = Predictor(model).predict_proba(images["X"] // 16)
     for i, X in enumerate(images["X"] // 16):
@@ -191,7 +191,7 @@ def test_small_pixels_of_one_image_are_of_the_models_scale(images: dict[str, Any
 
 
 @pytest.mark.parametrize("form", ["array", "blocks"])
-def test_pixels_of_another_scale_are_warned_of(
+def test_pixels_of_another_scale_raise_a_warning(
     images: dict[str, Any], tmp_path: Path, form: str
 ) -> None:
     model = trained(images["X"] // 16, images["y"])
@@ -208,7 +208,7 @@ def test_pixels_of_another_scale_are_warned_of(
     assert score.accuracy == (labels == images["y"]).mean()
 
 
-def test_fractions_are_taken_as_they_are_by_any_model(images: dict[str, Any]) -> None:
+def test_fractions_are_never_scaled(images: dict[str, Any]) -> None:
     model = trained(images["X"], images["y"])
     np.testing.assert_array_equal(
         predict(model, images["X"]), predict(model, images["X"] / np.float32(255))

@@ -23,7 +23,7 @@ def test_there_are_ten_of_each_digit_and_they_are_small() -> None:
     assert sum(path.stat().st_size for path in PICTURES) < 400_000
 
 
-def test_the_record_model_reads_nearly_all_of_them() -> None:
+def test_the_record_model_classifies_nearly_all_of_them() -> None:
     X = np.stack([mnn_gpu.prepare_digit(path) for path in PICTURES])
     model = mnn_gpu.load_model("record")
     answers = mnn_gpu.predict(model, X, mnn_gpu.select_backend("cpu"))
@@ -31,7 +31,7 @@ def test_the_record_model_reads_nearly_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_surrounds_a_digit_is_left_out(kind: str) -> None:
+def test_surroundings_of_a_digit_are_removed(kind: str) -> None:
     """At least 55 of 60, here 28 of 30."""
     data = bundled_mnist("test")
     digits, labels = data.X[:30].reshape(-1, 28, 28), data.labels()[:30]

@@ -170,7 +170,7 @@ def test_a_dot_has_no_answer_yet(page: Page) -> None:
     assert page.shown["verdict"] == "Nothing drawn yet"
 
 
-def test_rows_of_bars_are_all_of_one_height(page: Page) -> None:
+def test_rows_of_bars_have_the_same_height(page: Page) -> None:
     page.browser.draw(page.on_pad(digits(ROUND_AND_LARGE)[3][0]))
     for screen in (DESKTOP, PHONE):
         page.browser.screen(*screen)
@@ -253,7 +253,7 @@ def test_a_seven_drawn_with_the_keyboard_is_recognized(page: Page) -> None:
     assert page.shown["answer"] == "7"
 
 
-def test_taking_back_while_the_pen_is_down_lifts_it(page: Page) -> None:
+def test_undo_while_the_pen_is_down_lifts_it(page: Page) -> None:
     page("$('pad').focus()")
     for undo in ("z", "Z", "Delete", "Backspace", "3"):
         for key in (" ", "ArrowDown", undo, "ArrowDown", "ArrowDown"):
@@ -267,7 +267,7 @@ def test_taking_back_while_the_pen_is_down_lifts_it(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 640), (390, 844), (768, 1024), (844, 390)])
-def test_nothing_is_wider_than_the_screen(page: Page, width: int, height: int) -> None:
+def test_no_element_is_wider_than_the_screen(page: Page, width: int, height: int) -> None:
     page.browser.screen(width, height, scale=2, phone=True)
     page.browser.touch(page.on_pad([(0.5, 0.2), (0.5, 0.8)]))
     page.browser.painted()
@@ -279,7 +279,7 @@ def test_nothing_is_wider_than_the_screen(page: Page, width: int, height: int) -
     ("width", "height"),
     [(390, 844), (390, 664), (360, 560), (320, 480), (844, 390), (667, 331), (568, 280)],
 )
-def test_the_answer_is_on_a_phones_screen_with_the_drawing(
+def test_on_a_phone_the_prediction_is_visible_with_the_drawing(
     page: Page, width: int, height: int
 ) -> None:
     """Upright it stands above the pad and on its side beside it, where no hand covers it."""

@@ -86,7 +86,7 @@ def fitted(solver: str) -> npt.NDArray[Any]:
     return np.concatenate([array.reshape(-1) for array in estimator.coefs_])
 
 
-def test_what_trains_side_by_side_is_what_trains_alone(backend: Backend) -> None:
+def test_training_in_concurrent_threads_gives_the_same_results(backend: Backend) -> None:
     tasks = [partial(trained, backend, seed) for seed in (0, 1)]
     fits = [partial(fitted, solver) for solver in ("adam", "sgd", "lbfgs")]
     everything: list[Callable[[], Any]] = [*tasks, *fits]

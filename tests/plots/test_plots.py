@@ -60,7 +60,7 @@ def ticks(axis: Any) -> list[str]:
 # ---- the course of a training ------------------------------------------------------------
 
 
-def test_a_model_keeps_its_training_and_draws_it_as_the_history_does(
+def test_a_model_and_its_history_give_the_same_plot(
     trained: tuple[Model, History], tmp_path: Path
 ) -> None:
     model, history = trained
@@ -88,7 +88,7 @@ def test_full_batches_are_drawn_over_iterations_without_held_out_rows(
         assert axis.get_xlabel() == "iteration"
 
 
-def test_several_records_an_epoch_are_drawn_one_after_the_other(images: dict[str, Any]) -> None:
+def test_several_records_per_epoch_are_drawn_in_sequence(images: dict[str, Any]) -> None:
     _, history = mnn_gpu.train(images["X"], images["y"], replace(CONFIG, report_every=1))
     assert list(plots.history(history).axes[0].lines[0].get_xdata()) == list(range(1, 13))
 
@@ -104,7 +104,7 @@ def test_early_stopping_marks_the_best_record(images: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("count", [1, MOST_RECORDS, MOST_RECORDS + 1, 5000])
-def test_the_file_keeps_few_records_with_the_first_the_last_and_the_best(count: int) -> None:
+def test_the_file_keeps_few_records_including_first_last_and_best(count: int) -> None:
     records = [
         Record(i, i, 1 / i, 0.5, 0.1, 1.0, 0.9 - (i - 1234) ** 2 / 1e9) for i in range(1, count + 1)
     ]
@@ -116,7 +116,7 @@ def test_the_file_keeps_few_records_with_the_first_the_last_and_the_best(count: 
     assert kept["iteration"] == sorted(set(kept["iteration"]))
 
 
-def test_equal_trainings_keep_equal_histories(images: dict[str, Any]) -> None:
+def test_equal_runs_store_equal_histories(images: dict[str, Any]) -> None:
     first, second = (mnn_gpu.train(images["X"], images["y"], CONFIG)[0].info for _ in range(2))
     assert first == second
 
@@ -139,7 +139,7 @@ def test_accuracies_of_1_can_be_drawn() -> None:
         ({"epoch": [], "loss": [], "accuracy": []}, "before its first record"),
     ],
 )
-def test_a_model_without_a_history_is_told_so(found: Any, cause: str) -> None:
+def test_a_model_without_a_history_is_refused(found: Any, cause: str) -> None:
     info = {} if found is None else {"history": found}
     model = replace(mnn_gpu.load_model("record"), info=info)
     with pytest.raises(UsageError, match=cause):
@@ -149,7 +149,7 @@ def test_a_model_without_a_history_is_told_so(found: Any, cause: str) -> None:
 # ---- answers -----------------------------------------------------------------------------
 
 
-def test_the_matrix_tells_truth_by_answer(labelled: tuple[Model, Any, Any]) -> None:
+def test_the_matrix_counts_true_by_predicted_class(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     matrix, _ = plots.confusion(model, X, y).axes
     told = np.zeros((3, 3), int)
@@ -164,7 +164,7 @@ def test_the_matrix_tells_truth_by_answer(labelled: tuple[Model, Any, Any]) -> N
     assert ticks(matrix) == ["3", "70", "512"]
 
 
-def test_shares_of_a_class_come_to_100(labelled: tuple[Model, Any, Any]) -> None:
+def test_percentages_of_a_class_sum_to_100(labelled: tuple[Model, Any, Any]) -> None:
     matrix, _ = plots.confusion(*labelled, shares=True).axes
     rows = [0.0, 0.0, 0.0]
     for text in matrix.texts:
@@ -172,7 +172,7 @@ def test_shares_of_a_class_come_to_100(labelled: tuple[Model, Any, Any]) -> None
     np.testing.assert_allclose(rows, 100, atol=0.5)
 
 
-def test_the_worst_pairs_are_the_commonest_mistakes(labelled: tuple[Model, Any, Any]) -> None:
+def test_the_worst_pairs_are_the_most_common_mistakes(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     _, worst = plots.confusion(model, X, y).axes
     said = mnn_gpu.predict(model, X)
@@ -184,14 +184,14 @@ def test_the_worst_pairs_are_the_commonest_mistakes(labelled: tuple[Model, Any, 
         assert bar.get_width() == np.sum((y == truth) & (said == answer))
 
 
-def test_of_many_pairs_the_worst_few_are_named() -> None:
+def test_of_many_pairs_the_worst_few_are_shown() -> None:
     counts = np.arange(400).reshape(20, 20)
     pairs = worst_pairs(counts)
     assert len(pairs) == WORST
     assert pairs[0] == (19, 18, 398)
 
 
-def test_the_number_of_pairs_that_are_not_named_is() -> None:
+def test_the_number_of_further_pairs_is_shown() -> None:
     """Of 12 classes in a ring, each is taken for the next: 12 pairs, of which 10 have a bar."""
     theta = np.zeros(12 * 12 + 12, np.float32)
     theta[: 12 * 12] = np.roll(np.eye(12), 1, axis=0).ravel()
@@ -205,7 +205,7 @@ def test_the_number_of_pairs_that_are_not_named_is() -> None:
         assert worst.get_ylim()[0] > 9.5
 
 
-def test_a_dark_picture_has_no_black_tiles(labelled: tuple[Model, Any, Any]) -> None:
+def test_a_dark_figure_has_no_black_tiles(labelled: tuple[Model, Any, Any]) -> None:
     """An image's background lies near the page's, and its ink far from it."""
     figures = (
         plots.mistakes(*labelled, image_shape=(4, 5), theme="dark"),
@@ -230,7 +230,7 @@ def test_both_axes_of_the_calibration_are_named(labelled: tuple[Model, Any, Any]
     assert lower.get_yscale() == "log"
 
 
-def test_a_hundred_classes_have_colors_and_every_fifth_its_name() -> None:
+def test_a_hundred_classes_have_colors_and_every_fifth_a_name() -> None:
     model, X, y = odd_model(tuple(range(100, 200)), features=9, rows=300)
     figure = plots.confusion(model, X, y)
     figure.draw_without_rendering()
@@ -240,7 +240,7 @@ def test_a_hundred_classes_have_colors_and_every_fifth_its_name() -> None:
     assert ticks(matrix) == [str(label) for label in range(100, 200, 5)]
 
 
-def test_the_misread_come_with_truth_answer_and_probability(
+def test_mistakes_show_true_class_prediction_and_probability(
     labelled: tuple[Model, Any, Any],
 ) -> None:
     model, X, y = labelled
@@ -257,7 +257,7 @@ def test_the_misread_come_with_truth_answer_and_probability(
         np.testing.assert_allclose(axis.images[0].get_array().ravel(), X[row] / 255, rtol=1e-6)
 
 
-def test_a_model_that_is_always_right_has_an_empty_page(labelled: tuple[Model, Any, Any]) -> None:
+def test_a_model_without_mistakes_has_an_empty_plot(labelled: tuple[Model, Any, Any]) -> None:
     model, X, _ = labelled
     truth = mnn_gpu.predict(model, X)
     figure = plots.mistakes(model, X, truth, image_shape=(4, 5))
@@ -267,7 +267,7 @@ def test_a_model_that_is_always_right_has_an_empty_page(labelled: tuple[Model, A
     assert words(worst) == ["none"]
 
 
-def test_the_calibration_error_is_that_of_its_definition(labelled: tuple[Model, Any, Any]) -> None:
+def test_the_calibration_error_follows_its_definition(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     probabilities = mnn_gpu.predict_proba(model, X).astype(np.float64)
     confidence = probabilities.max(axis=1)
@@ -286,21 +286,21 @@ def test_the_calibration_error_is_that_of_its_definition(labelled: tuple[Model, 
         np.testing.assert_allclose([x, height], [confidence[some].mean(), right[some].mean()])
 
 
-def test_certainty_lies_in_the_last_bin() -> None:
+def test_a_confidence_of_1_is_in_the_last_bin() -> None:
     sure = Predictions(np.array([0, 1], np.int32), np.array([0, 0]), np.array([1.0, 1.0]))
     bins = calibration_bins(sure, 4)
     assert bins.counts.tolist() == [0, 0, 0, 2]
     assert bins.expected_error == 0.5
 
 
-def test_intervals_hold_what_was_seen_and_narrow_with_the_rows() -> None:
+def test_intervals_contain_the_observed_fraction_and_narrow_with_more_rows() -> None:
     few, many = (wilson(np.array([0.0, 0.3, 1.0]), rows) for rows in (10, 1000))
     assert np.all(few[0] <= [1e-12, 0.3, 1])
     assert np.all(few[1] >= [0, 0.3, 1 - 1e-12])
     assert np.all(few[1] - few[0] > many[1] - many[0])
 
 
-def test_a_label_that_the_model_does_not_know_is_told(labelled: tuple[Model, Any, Any]) -> None:
+def test_a_label_unknown_to_the_model_is_reported(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     with pytest.raises(mnn_gpu.DataError, match="label 4 is not one of the model's 3 classes"):
         plots.confusion(model, X, np.where(np.arange(90) == 5, 4, y))
@@ -309,7 +309,7 @@ def test_a_label_that_the_model_does_not_know_is_told(labelled: tuple[Model, Any
 # ---- images ------------------------------------------------------------------------------
 
 
-def test_weights_are_rows_of_the_first_matrix_the_longest_first(
+def test_weights_are_rows_of_the_first_matrix_by_decreasing_norm(
     labelled: tuple[Model, Any, Any],
 ) -> None:
     model, _, _ = labelled
@@ -335,7 +335,7 @@ def test_weights_that_are_all_0_can_be_drawn() -> None:
     plots.weights(model).draw_without_rendering()
 
 
-def test_originals_stand_above_their_deformed_copies() -> None:
+def test_originals_are_above_their_deformed_copies() -> None:
     X = np.random.default_rng(0).random((8, 4, 5))
     y = np.array([7, 9] * 4)
     figure = plots.augmentation(Augmentation(), X, y, copies=2)
@@ -347,7 +347,7 @@ def test_originals_stand_above_their_deformed_copies() -> None:
     np.testing.assert_array_equal(again.axes[5].images[0].get_array(), rows[2, 1])
 
 
-def test_what_does_not_deform_leaves_images_as_they_are() -> None:
+def test_an_augmentation_of_zero_leaves_images_unchanged() -> None:
     X = np.random.default_rng(0).random((2, 16))
     still = Augmentation(rotation=0, shear=0, scaling=0, shift=0, alpha=0)
     figure = plots.augmentation(still, X, [0, 1], copies=1)
@@ -378,7 +378,7 @@ def test_of_many_classes_ten_are_deformed() -> None:
     assert len(figure.axes) == 20
 
 
-def test_a_table_is_no_image() -> None:
+def test_a_table_without_an_image_shape_is_refused() -> None:
     model, X, y = odd_model((0, 1), features=12)
     with pytest.raises(UsageError, match="12 inputs are not a square image"):
         plots.weights(model)
@@ -399,7 +399,7 @@ def test_a_table_is_no_image() -> None:
         ({"image_shape": 20}, "image_shape is 20"),
     ],
 )
-def test_options_that_cannot_be_meant(
+def test_invalid_options_are_refused(
     options: dict[str, Any], cause: str, labelled: tuple[Model, Any, Any]
 ) -> None:
     with pytest.raises(UsageError, match=cause):
@@ -411,7 +411,7 @@ def overlaps(first: Any, second: Any) -> bool:
 
 
 @pytest.mark.parametrize("shape", [(2, 10), (4, 5), (20, 1)])
-def test_words_above_an_image_stand_side_by_side(shape: tuple[int, int]) -> None:
+def test_titles_of_images_do_not_overlap(shape: tuple[int, int]) -> None:
     model, X, y = odd_model((10_005, 10_070, 10_512), features=20)
     figure = plots.mistakes(model, X, y, most=9, image_shape=shape)
     figure.draw_without_rendering()
@@ -420,7 +420,7 @@ def test_words_above_an_image_stand_side_by_side(shape: tuple[int, int]) -> None
         assert not overlaps(axis._left_title, axis._right_title)
 
 
-def test_a_heading_stays_on_the_page_however_long_the_data_s_name_is(
+def test_a_heading_fits_however_long_the_name_of_the_data_is(
     labelled: tuple[Model, Any, Any],
 ) -> None:
     figure = plots.confusion(*labelled, source="/".join(["folder"] * 20))
@@ -437,14 +437,14 @@ def test_a_matrix_of_too_many_classes_is_refused_before_it_is_made() -> None:
 # ---- files and notebooks -----------------------------------------------------------------
 
 
-def test_a_notebook_is_given_a_png_of_half_its_dots(labelled: tuple[Model, Any, Any]) -> None:
+def test_a_notebook_shows_a_png_at_half_its_resolution(labelled: tuple[Model, Any, Any]) -> None:
     content, size = plots.weights(labelled[0], image_shape=(4, 5))._repr_png_()
     assert content.startswith(b"\x89PNG")
     assert size["width"] == 800
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_equal_figures_make_equal_files(tmp_path: Path, ending: str) -> None:
+def test_equal_figures_give_equal_files(tmp_path: Path, ending: str) -> None:
     model = Model(np.arange(30, dtype=np.float32), (9, 3), np.arange(3))
     first, second = tmp_path / f"a.{ending}", tmp_path / f"b.{ending.upper()}"
     for path in (first, second):
@@ -454,7 +454,7 @@ def test_equal_figures_make_equal_files(tmp_path: Path, ending: str) -> None:
         assert ElementTree.parse(first).getroot().tag.endswith("svg")
 
 
-def test_pictures_leave_matplotlib_s_settings_and_pyplot_alone(tmp_path: Path) -> None:
+def test_plots_leave_matplotlib_s_settings_and_pyplot_unchanged(tmp_path: Path) -> None:
     code = (
         "import sys, matplotlib\n"
         "before = matplotlib.rcParams.copy()\n"

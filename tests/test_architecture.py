@@ -1,4 +1,4 @@
-"""What may import what; that importing the package is cheap; that the public names are exact."""
+"""Allowed imports between packages, fast import of the package, and its exact public names."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_every_import_allowed_by_the_table_is_used() -> None:
     ids=["modules", "packages"],
 )
 def test_no_imports_form_a_circle(graph: dict[str, set[str]]) -> None:
-    TopologicalSorter(graph).prepare()  # Raises CycleError, which names one.
+    TopologicalSorter(graph).prepare()  # Raises CycleError, which lists a cycle.
 
 
 def test_every_package_states_its_purpose() -> None:
@@ -192,9 +192,11 @@ def test_every_public_name_exists_and_is_documented() -> None:
 
 def test_the_stub_lists_the_same_names() -> None:
     stub = ast.parse((PACKAGE / "__init__.pyi").read_text())
-    told = {a.asname: n.module for n in stub.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    stub_names = {
+        a.asname: n.module for n in stub.body if isinstance(n, ast.ImportFrom) for a in n.names
+    }
     loaded = {name: f"mnn_gpu.{home}" for home, names in mnn_gpu._HOMES.items() for name in names}
-    assert told == loaded
+    assert stub_names == loaded
 
 
 def test_errors_survive_pickling_and_show_cause_and_cure() -> None:

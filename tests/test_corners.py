@@ -1,4 +1,4 @@
-"""Corners that no other test reaches: other systems, rare errors, long trainings, a terminal."""
+"""Cases that no other test reaches: other systems, rare errors, long runs, a terminal."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_missing_extra_is_named(module: str, use: str, cure: str) -> None:
     assert cure in result.stdout
 
 
-# ---- a GPU, pretended --------------------------------------------------------------------
+# ---- a simulated GPU ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_errors_not_raised_by_the_gpu_are_not_translated(monkeypatch: pytest.Mon
 
 
 def compiled(step: Any, *state: Any) -> Any:
-    """Do a step once compiled and once as it is written; see that they agree."""
+    """Run a step both compiled and uncompiled, and check that the results agree."""
     cpu, batch = select_backend("cpu"), Batch(np.ones((2, 1)))
     expected = Backend.compile(cpu, step, ())(state, batch)
     found = cpu.compile(step, ())(tuple(np.array(leaf) for leaf in state), batch)
@@ -161,7 +161,7 @@ def test_operations_that_cannot_be_replayed_are_refused(step: Any, message: str)
         run((np.zeros(2),), Batch(np.ones((1, 1))))
 
 
-# ---- trainings -----------------------------------------------------------------------------
+# ---- training ------------------------------------------------------------------------------
 
 
 def test_a_run_of_many_segments_gives_the_same_result(
@@ -197,7 +197,7 @@ def test_a_history_draws_only_its_columns(images: dict[str, Any], held_out: bool
 
 
 class Terminal(io.StringIO):
-    """A stderr that says it is a terminal."""
+    """A stderr that reports that it is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -246,13 +246,13 @@ def test_a_gradient_with_nothing_to_compare_is_reported(
 
     monkeypatch.setattr(gradient_check, "init_parameters", at_the_kink)
     assert main(["check-gradients", "--features", "3", "--hidden", "2", "--classes", "2"]) == 0
-    told = capsys.readouterr().out
-    assert "Nothing to compare" in told
-    assert "Left out: steps across the kink" in told
+    printed = capsys.readouterr().out
+    assert "Nothing to compare" in printed
+    assert "Left out: steps across the kink" in printed
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [
         (KeyboardInterrupt(), 130, "Interrupted."),
         (MemoryError("5 TiB"), 3, "out of memory (5 TiB)"),
@@ -261,7 +261,7 @@ def test_a_gradient_with_nothing_to_compare_is_reported(
 def test_errors_of_a_command_are_reported_without_a_traceback(
     error: BaseException,
     code: int,
-    said: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -270,7 +270,7 @@ def test_errors_of_a_command_are_reported_without_a_traceback(
 
     monkeypatch.setattr(network, "backward", stopped)
     assert main(["check-gradients"]) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 # ---- files -----------------------------------------------------------------------------------

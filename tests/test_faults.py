@@ -1,4 +1,4 @@
-"""What goes wrong while a training runs: nothing is lost, and it is said what to do."""
+"""Failures during training: no results are lost, and messages say how to continue."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MINIBATCHES = TrainingConfig(
 
 
 class HookOnce(Hook):
-    """Does something after the twelfth iteration."""
+    """Runs an action after the twelfth iteration."""
 
     def on_step(self, iteration: int) -> None:
         if iteration == 12:
@@ -52,7 +52,7 @@ class HookOnce(Hook):
 
 
 class Few(np.ndarray):
-    """An array of which no more than `most` samples of 12 pixels go through a layer."""
+    """An array with which layers fail for more than `most` samples of 12 pixels."""
 
     most = 0
 
@@ -65,7 +65,7 @@ class Few(np.ndarray):
 
 
 class Cramped(NumpyBackend):
-    """A CPU with memory for a few samples only, which computes as it is written."""
+    """A CPU with memory for a few samples only, without compilation."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ def test_a_step_interrupted_by_out_of_memory_is_not_repeated(
 
 
 class Fragile(NumpyBackend):
-    """A device that fails for good at some step."""
+    """A device that fails permanently at some step."""
 
     def __init__(self, step: int) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ def test_the_command_line_saves_the_last_finite_parameters(tmp_path: Path) -> No
 
 
 def started(tmp_path: Path, *options: str) -> Any:
-    """Start a training that takes a long time; return it when it has made a report."""
+    """Start a long run; return its process after the first report."""
     command = ["train", "--iterations", "1000000", "--rows", "3000", "--report-every", "1"]
     whole = [*PROGRAM, *command, "--device", "cpu", "--out", str(tmp_path / "m"), *options]
     process = subprocess.Popen(
@@ -261,7 +261,7 @@ sys.meta_path.insert(0, Sends())
 from mnn_gpu.cli.start import main
 sys.exit(main())
 """
-"""Runs the program, and sends itself a signal when a module is about to be imported."""
+"""Runs the program, which sends itself a signal before importing a given module."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -331,7 +331,7 @@ NO_FILE_ABOVE = (
     "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     "resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
 )
-"""Every write beyond so many bytes fails, as on a full disk."""
+"""Every write beyond a number of bytes fails, as on a full disk."""
 
 
 def test_a_full_disk_loses_no_checkpoint_and_no_model(tmp_path: Path) -> None:
@@ -397,11 +397,11 @@ def test_invalid_output_paths_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-# ---- surroundings --------------------------------------------------------------------
+# ---- environment ---------------------------------------------------------------------
 
 
 def test_a_minimal_environment_is_sufficient(tmp_path: Path) -> None:
-    """No terminal, no language, no home, no user, nothing but the program."""
+    """No terminal, locale, home folder or user."""
     result = subprocess.run(
         [*PROGRAM, "train", "--rows", "2000", "--iterations", "3", "--device", "cpu"],
         capture_output=True,

@@ -72,7 +72,7 @@ def test_few_rows_are_held_out_of_small_data(tmp_path: Path, csv: Path, rows: in
     options = ("--data", csv, "--rows", rows, "--iterations", 2, "--out", tmp_path / "m")
     result = run("train", *options, "--json", "-q")
     report = json.loads(result.stdout)
-    assert report["held_out"]["rows"] == 3  # A tenth, or one for each class.
+    assert report["held_out"]["rows"] == 3  # A tenth, or one per class.
     assert report["training"]["rows"] == rows - 3
 
 
@@ -393,9 +393,9 @@ def test_the_shape_of_images_comes_from_the_file(tmp_path: Path, images: dict[st
     result = run(*options, flat, cwd=tmp_path)
     assert result.returncode == 2
     assert "--image-shape" in result.stderr
-    told = run(*options, flat, "--image-shape", 3, 4, "--json", cwd=tmp_path)
+    given = run(*options, flat, "--image-shape", 3, 4, "--json", cwd=tmp_path)
     read = run(*options, shaped, "--json", cwd=tmp_path)
-    for trained in (told, read):
+    for trained in (given, read):
         assert json.loads(trained.stdout)["recipe"]["image_shape"] == [3, 4]
 
 
@@ -440,7 +440,7 @@ def test_evaluation_errors_name_the_file(tmp_path: Path, model: Path) -> None:
     )
 
 
-# ---- words -----------------------------------------------------------------------------
+# ---- usage -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [(), ("help",), ("--help",)])
@@ -497,9 +497,9 @@ def test_misplaced_arguments_are_reported(model: Path, csv: Path, tmp_path: Path
         result = run(*arguments)
         assert result.returncode == 4
         assert message in result.stderr
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures/1.png").write_bytes(b"")
-    assert "contains images" in run("train", "--data", tmp_path / "pictures").stderr
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/1.png").write_bytes(b"")
+    assert "contains images" in run("train", "--data", tmp_path / "images").stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

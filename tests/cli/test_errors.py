@@ -1,4 +1,4 @@
-"""Errors name the cure in the words of whoever reads them."""
+"""Errors give the cure as command-line options or as Python arguments, depending on the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows held out of data on the disk: a partition, read right wherever they lie."""
+"""Rows held out of data on disk: a partition, read correctly for any positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data that stays on the disk: every row is there once, and what is damaged is refused."""
+"""Data on disk: every row is read exactly once, and damaged data are refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def all_of(blocks: Blocks) -> tuple[Any, Any]:
     return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
 
 
-# ---- what is read --------------------------------------------------------------------
+# ---- reading ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["folder", "parquet"])
@@ -174,7 +174,7 @@ def test_a_pass_over_a_folder_holds_a_block_at_a_time(tmp_path: Path) -> None:
     assert more < 30_000
 
 
-# ---- what tells data apart -----------------------------------------------------------
+# ---- digests ------------------------------------------------------------------------
 
 
 def test_digests_differ_with_the_data(tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_parquet_file_that_is_damaged_is_refused(tmp_path: Path) -> None:
         all_of(open_blocks(path))
 
 
-# ---- what is not read some rows at a time --------------------------------------------
+# ---- unsupported formats -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["d.csv", "d.npz", "d-idx3-ubyte", "folder"])

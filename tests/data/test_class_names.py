@@ -1,4 +1,4 @@
-"""Classes that have names: from the data through the model file to every answer."""
+"""Class names: from the data through the model file to predictions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CONFIG = TrainingConfig(hidden=(8,), epochs=200, learning_rate=0.5)
 
 
 def sample(rows: int = 40, features: int = 16) -> tuple[Any, Any]:
-    """Return images whose class is easily seen, and names."""
+    """Return images with easily separable classes, and class names."""
     index = np.arange(rows) % len(NAMES)
     X = np.random.default_rng(0).integers(0, 60, (rows, features), np.uint8)
     X[np.arange(rows), index] = 255
@@ -148,7 +148,7 @@ def test_an_invalid_pixel_in_a_row_with_a_class_name_is_located(tmp_path: Path) 
         load_dataset(tmp_path / "d.csv")
 
 
-# ---- exports, pictures, the command line ---------------------------------------------
+# ---- exports, plots, the command line ------------------------------------------------
 
 
 def test_exports_keep_class_names(model: Model, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`mnn-gpu convert`: the same data as `load_dataset` reads, whole or not at all."""
+"""`mnn-gpu convert`: the data of `load_dataset`, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS = ["csv", "csv.gz", "npz", "parquet", "idx", "folder"]
 
 
 def written(folder: Path, kind: str, X: Any, y: Any) -> Path:
-    """Write data as a file of some kind and return what to give to `convert`."""
+    """Write data in some format and return the argument for `convert`."""
     path = folder / f"d.{kind}"
     if kind.startswith("csv"):
         text = csv_text(X, y).encode()
@@ -153,7 +153,7 @@ def test_lines_of_both_parsers_keep_their_order(
 
 
 NAMED = ("class names as labels", "column 'label': ")
-"""In refusals of labels that are no numbers, which may be names of classes elsewhere."""
+"""The cure for labels that are not numbers, which other readers accept as class names."""
 CELLS = ["", " 1", "007", "256", "-1", "x", '"7"', "True", "1.0", "9", "10", "200"]
 
 
@@ -175,7 +175,7 @@ def test_any_csv_is_read_or_refused_as_by_load_dataset(
             convert(folder / "d.csv", folder / "out")
         except DataError as refused:
             if any(text in refused.cause for text in NAMED):
-                return  # Names of classes are read into memory alone.
+                return  # Class names can only be read into memory.
             with pytest.raises(DataError) as expected:
                 load_dataset(folder / "d.csv")
             assert refused.cause == expected.value.cause
@@ -228,7 +228,7 @@ def test_the_digest_depends_on_the_data_and_not_on_the_files(tmp_path: Path) -> 
     assert len(set(digests)) == 3
 
 
-# ---- wrong data ----------------------------------------------------------------------
+# ---- invalid data --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", [text for text, _ in WRONG_CSV if "0.5" not in text])
@@ -311,7 +311,7 @@ def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not (tmp_path / "out").exists()
 
 
-# ---- whole or not at all -------------------------------------------------------------
+# ---- completely or not at all---------------------------------------------------------
 
 
 @pytest.fixture
@@ -382,7 +382,7 @@ def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path, data: Path) ->
 
 
 def test_a_full_disk_is_reported_and_no_file_is_left(tmp_path: Path, data: Path) -> None:
-    # A limit on the size of files stands for it: the error comes from the same calls.
+    # Simulated by a limit on the size of files: the error is raised by the same calls.
     setup = "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
     command = [*PROGRAM, "convert", str(data), str(tmp_path / "out")]
     result = subprocess.run(prepared(setup, command), capture_output=True, text=True, check=False)
@@ -403,7 +403,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def peak(data: Path, out: Path) -> int:
-    """Return the most memory, in KiB, that a process held while it converted this."""
+    """Return the peak memory, in KiB, of a process that converts the given data."""
     command = [sys.executable, "-c", PEAK, str(data), str(out)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -420,7 +420,7 @@ def test_memory_does_not_depend_on_the_size_of_a_csv_file(tmp_path: Path) -> Non
     assert read_index(tmp_path / "out").files == (20_000,) * 3
 
 
-# ---- the program ---------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------
 
 
 def test_the_command_reports_its_output(tmp_path: Path, data: Path) -> None:
@@ -429,11 +429,13 @@ def test_the_command_reports_its_output(tmp_path: Path, data: Path) -> None:
     assert result.stdout.startswith("out: 3,000 rows of 50 pixels, uint8, 10 classes; 3 files, ")
     assert result.stdout.rstrip().endswith("rows/s")
     assert result.stderr == ""
-    said = json.loads(run("convert", data, "again", "--json", "-q", cwd=tmp_path).stdout)
-    assert (said["rows"], said["features"], said["files"]) == (3000, 50, 1)
-    assert said["classes"] == {str(label): 300 for label in range(10)}
-    assert said["digest"] == read_index(tmp_path / "out").digest
-    assert said["bytes"] == sum(path.stat().st_size for path in (tmp_path / "again").glob("*.npy"))
+    report = json.loads(run("convert", data, "again", "--json", "-q", cwd=tmp_path).stdout)
+    assert (report["rows"], report["features"], report["files"]) == (3000, 50, 1)
+    assert report["classes"] == {str(label): 300 for label in range(10)}
+    assert report["digest"] == read_index(tmp_path / "out").digest
+    assert report["bytes"] == sum(
+        path.stat().st_size for path in (tmp_path / "again").glob("*.npy")
+    )
 
 
 def test_the_command_refuses_with_cause_and_cure(tmp_path: Path, data: Path) -> None:
@@ -463,12 +465,12 @@ def test_every_command_reads_the_folder(tmp_path: Path, data: Path) -> None:
     assert_same(tmp_path / "out", data)
     train = ("train", "--hidden", "8", "--epochs", "1", "--batch-size", "100", "--json", "-q")
     for source in (data, "out"):
-        # Streamed, the rows would come in another order.
+        # In streaming, the rows would be in another order.
         trained = run(*train, "--no-stream", "--data", source, "--out", "m", cwd=tmp_path)
         assert trained.returncode == 0, trained.stderr
-        told = run("evaluate", "m", "--data", source, "--json", cwd=tmp_path).stdout
+        output = run("evaluate", "m", "--data", source, "--json", cwd=tmp_path).stdout
         labels = run("predict", "m", source, cwd=tmp_path).stdout
         if source == data:
-            expected = json.loads(told), labels
-    assert json.loads(told)["loss"] == pytest.approx(expected[0]["loss"], rel=1e-5)
+            expected = json.loads(output), labels
+    assert json.loads(output)["loss"] == pytest.approx(expected[0]["loss"], rel=1e-5)
     assert labels == expected[1]

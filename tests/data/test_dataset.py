@@ -1,4 +1,4 @@
-"""The bundled MNIST, the split, folders, and what makes pixels and labels valid."""
+"""The bundled MNIST, splits, folders, and the validation of pixels and labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns in another order than the model's are put in order by name, or refused by name."""
+"""Columns in another order than the model's are matched by name, or refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CONFIG = TrainingConfig(hidden=(8,), iterations=60, learning_rate=0.5)
 
 
 def table(names: Any = NAMES, label: bool = True, rows: int = 60) -> pd.DataFrame:
-    """Two classes that the first column decides."""
+    """Two classes that depend on the first column."""
     rng = np.random.default_rng(0)
     y = np.arange(rows) % 2
     frame = pd.DataFrame({name: rng.integers(0, 255, rows) for name in names})
@@ -72,7 +72,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# ---- which order -------------------------------------------------------------------------
+# ---- matching ----------------------------------------------------------------------------
 
 
 @given(names=st.lists(st.text(max_size=5), min_size=1, max_size=30, unique=True), data=st.data())
@@ -251,7 +251,7 @@ def test_labels_of_a_dataset_cannot_be_given_twice(model: Model) -> None:
     assert evaluate(model, Dataset(X, None, "some"), y).accuracy == 1
 
 
-# ---- what a model stores ---------------------------------------------------------------------
+# ---- names in models -------------------------------------------------------------------------
 
 
 def test_a_model_keeps_its_names_in_files(tmp_path: Path, model: Model) -> None:
@@ -285,8 +285,8 @@ def test_commands_accept_columns_in_any_order(
     assert "100.00% right" in capsys.readouterr().out
     assert main(["predict", "m.safetensors", *data, "-o", "s.csv"]) == 0
     assert pd.read_csv("s.csv")["Label"].tolist() == table()["label"].tolist()
-    picture = [argument for argument in data if argument != "--stream"]
-    assert main(["plot", "confusion", "m.safetensors", "--data", *picture, "-o", "c.png"]) == 0
+    options = [argument for argument in data if argument != "--stream"]
+    assert main(["plot", "confusion", "m.safetensors", "--data", *options, "-o", "c.png"]) == 0
 
 
 @pytest.mark.parametrize("data", ["shuffled.csv", "shuffled.parquet", "converted"])

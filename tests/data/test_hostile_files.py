@@ -1,4 +1,4 @@
-"""Files from strangers: what would harm is refused, in bounded memory, and runs nothing."""
+"""Untrusted files: harmful ones are refused, in bounded memory, and no code is executed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_all_of_them_together_take_less_than_a_gigabyte(tmp_path: Path) -> None:
     for name, (make, _) in HOSTILE.items():
         (tmp_path / name).write_bytes(make())
-    # The largest pictures that are taken, of pixels with many bytes.
+    # The largest images that are accepted, with many bytes per pixel.
     (tmp_path / "gray.png").write_bytes(png(7000, 7000, 16))
     (tmp_path / "alpha.png").write_bytes(png(7000, 7000, 8, 6))
     result = subprocess.run(

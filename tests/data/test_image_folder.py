@@ -23,7 +23,7 @@ FILES = ("2.png", "10.png", "b.bmp", "b.PNG")
 
 
 def write(root: Path, classes: Mapping[str, Any], files: tuple[str, ...] = FILES) -> Path:
-    """Write an image of random grays for each class and file name."""
+    """Write an image with random gray levels for each class and file name."""
     rng = np.random.default_rng(0)
     for name, size in classes.items():
         (root / name).mkdir(parents=True)
@@ -144,6 +144,6 @@ def test_images_without_classes_have_a_cure_for_each_command(
     tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["predict", str(tmp_path / "m"), str(trained / "2")]) == 4
-    said = capsys.readouterr().err
-    assert f"mnn-gpu predict MODEL {trained / '2'}/*" in said
-    assert "one folder per class" in said
+    stderr = capsys.readouterr().err
+    assert f"mnn-gpu predict MODEL {trained / '2'}/*" in stderr
+    assert "one folder per class" in stderr

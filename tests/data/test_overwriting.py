@@ -1,4 +1,4 @@
-"""Outputs overwrite no input, replace nothing by mistake, and hold what their names say."""
+"""Outputs overwrite no inputs, and their format matches their name's ending."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRAIN = ("train", "--iterations=2", "--holdout=2", "--batch-size=4", "--device=c
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model, data of several kinds, weights and a picture."""
+    """A folder with a model, data in several formats, weights and an image."""
     folder = tmp_path_factory.mktemp("filled")
     rng = np.random.default_rng(0)
     theta = flatten(init_parameters(SIZES, rng)).astype(np.float32)
@@ -94,7 +94,7 @@ THROUGH: dict[str, Callable[[Path, str], str]] = {
 
 
 def linked(link: Callable[[str, str], None], name: str) -> str:
-    """Return a link of a name without an ending, which promises nothing."""
+    """Return a link with a name without an ending, which is allowed for any format."""
     link(str(Path(name).resolve()), "link")
     return "link"
 
@@ -129,13 +129,13 @@ def test_an_image_in_a_class_folder_is_not_overwritten_by_a_plot(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (place / "classes" / "one").mkdir(parents=True)
-    picture = place / "classes" / "one" / "a.png"
-    picture.write_bytes((place / "p.png").read_bytes())
-    before = picture.read_bytes()
-    command = ["plot", "confusion", "m.safetensors", "--data", "classes", "-o", str(picture)]
+    image = place / "classes" / "one" / "a.png"
+    image.write_bytes((place / "p.png").read_bytes())
+    before = image.read_bytes()
+    command = ["plot", "confusion", "m.safetensors", "--data", "classes", "-o", str(image)]
     assert main(command) == 2
     assert "a file of classes" in capsys.readouterr().err
-    assert picture.read_bytes() == before
+    assert image.read_bytes() == before
 
 
 def test_a_model_next_to_its_data_is_replaced(place: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_file_that_is_not_a_model_is_replaced_only_with_force(
     out.write_bytes(FOREIGN[kind]())
     before = out.read_bytes()
     assert main([*command, str(out)]) == 4
-    assert "is not a model that mnn_gpu wrote" in (message := capsys.readouterr().err)
+    assert "is not a model written by mnn_gpu" in (message := capsys.readouterr().err)
     assert "--force" in message
     assert out.read_bytes() == before
     assert main([*command, str(out), "--force"]) == 0

@@ -1,4 +1,4 @@
-"""Parquet files as data hubs publish them: a column of images, labels of many types."""
+"""Parquet files as published on data hubs: a column of images, labels of many types."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 5), st.integers(1, 4), st
 
 def png(image: Any, kind: str = "PNG", mode: str | None = None) -> bytes:
     file = io.BytesIO()
-    picture = Image.fromarray(image)
-    (picture if mode is None else picture.convert(mode)).save(file, kind)
+    encoded = Image.fromarray(image)
+    (encoded if mode is None else encoded.convert(mode)).save(file, kind)
     return file.getvalue()
 
 
@@ -43,7 +43,7 @@ def write(path: Path, image: Any, label: Any = None, **more: Any) -> Path:
 
 
 def columns(X: Any) -> dict[str, Any]:
-    """Return a column of images in each form that is read."""
+    """Return a column of images in each supported form."""
     files = [png(image) for image in X]
     flat = X.reshape(len(X), -1)
     return {

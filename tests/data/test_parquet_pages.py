@@ -1,4 +1,4 @@
-"""The pages of a Parquet file, which are looked at before pyarrow unpacks them."""
+"""The pages of a Parquet file, which are checked before pyarrow unpacks them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_page_that_declares_too_much_is_not_unpacked(
     content = path.read_bytes()
     at = pyarrow.parquet.read_metadata(path).row_group(0).column(0).data_page_offset
     fields, _ = page_header(content[at:])
-    # 0x15 begins a field of 32 bits whose number is one more than the last one's.
+    # 0x15 begins a field of 32 bits whose number is the previous one's plus one.
     was, now = (b"\x15" + varint(number) for number in (fields[field], size))
     start = content.index(was, at + (2 if field == 2 else 4))
     path.write_bytes(content[:start] + now + content[start + len(was) :])

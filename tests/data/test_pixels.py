@@ -1,4 +1,4 @@
-"""Pixels: equal values are equal inputs, whatever their dtype, from files, arrays and streams."""
+"""Pixels: equal values give equal inputs, for any dtype, from files, arrays and streams."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONFIG = TrainingConfig(hidden=(8,), learning_rate=0.5, iterations=20)
 DTYPES: list[Any] = [np.uint8, np.int16, np.int64, np.float16, np.float32, np.float64]
 
 
-# ---- what is a pixel -----------------------------------------------------------------
+# ---- validation ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -118,7 +118,7 @@ def test_rows_of_different_lengths_are_refused_in_training() -> None:
         train([[1], [1, 2]], [0, 1], CONFIG)
 
 
-# ---- their scale ---------------------------------------------------------------------
+# ---- scale ---------------------------------------------------------------------------
 
 
 @given(
@@ -252,7 +252,7 @@ def test_a_single_image_is_refused_with_the_cure(images: dict[str, Any], shape: 
     assert "X[None]" in caught.value.cure
 
 
-# ---- data on the disk ----------------------------------------------------------------
+# ---- data on disk --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("most", [1, 16, 255])
@@ -260,7 +260,7 @@ def test_streamed_data_have_the_scale_of_all_their_rows(
     images: dict[str, Any], tmp_path: Path, most: int
 ) -> None:
     X = (images["X"] // (256 // (most + 1))).astype(np.uint8)
-    X[:20] //= 2  # The first rows do not show it.
+    X[:20] //= 2  # The first rows have smaller pixels.
     np.savez(tmp_path / "x.npz", x_train=X, y_train=images["y"])
     convert(tmp_path / "x.npz", tmp_path / "x", rows_per_file=10)
     blocks = open_blocks(tmp_path / "x")

@@ -1,4 +1,4 @@
-"""The readers: every format, every way a file can be wrong, and any bytes at all."""
+"""The readers: every format, many kinds of invalid files, and arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -405,7 +405,7 @@ def test_an_invalid_parquet_file_is_refused(tmp_path: Path, frame: Any, message:
         load_dataset(path)
 
 
-# ---- any bytes -----------------------------------------------------------------------
+# ---- arbitrary bytes-------------------------------------------------------------------
 
 
 def good_csv() -> bytes:
@@ -493,7 +493,7 @@ def test_the_idx_header_is_the_published_layout() -> None:
     assert idx_header((60000,)) == struct.pack(">II", 2049, 60000)
 
 
-# ---- which columns are what ----------------------------------------------------------
+# ---- roles of columns ----------------------------------------------------------------
 
 
 def both_readers(path: Path, **options: Any) -> tuple[Any, Any]:
@@ -687,7 +687,7 @@ def test_row_names_may_be_text(tmp_path: Path) -> None:
         assert both_readers(tmp_path / "d.csv") == ([[9], [8]], [3, 4])
 
 
-# ---- a first line that is a row ---------------------------------------------------------------
+# ---- first lines that are rows ----------------------------------------------------------------
 
 
 CLASSES = ("cat", "dog", "cat", "bird", "dog", "cat")

@@ -1,4 +1,4 @@
-"""Images that are stored transposed, as EMNIST's: turned as the model's training data were."""
+"""Images that are stored transposed, as in EMNIST: oriented as the model's training data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.program import run
 
 
 def upright(rows: int = 60) -> tuple[Any, Any]:
-    """Return images with a bright line, and which of its four places it is at."""
+    """Return images with a bright line, and the index of its position."""
     y = np.arange(rows) % 4
     X = np.random.default_rng(0).integers(0, 60, (rows, 4, 3), np.uint8)
     X[np.arange(rows), y] = 255

@@ -1,4 +1,4 @@
-"""Pictures of handwriting, prepared as MNIST's makers prepared theirs."""
+"""Images of handwriting, preprocessed as in MNIST."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def drawn(
     place: tuple[float, float] = (60, 30),
     height: float = 90,
 ) -> Pixels:
-    """Draw a digit: how much ink lies where, 0 to 1."""
+    """Draw a digit: the amount of ink per pixel, 0 to 1."""
     rng = np.random.default_rng(5)
     return inked(written(digit, way, rng), size, place, height, height / 9, rng)
 
@@ -47,9 +47,9 @@ def on_paper(coverage: Pixels) -> Image.Image:
 
 
 def apart(one: Pixels, other: Pixels) -> float:
-    """Return how two prepared digits differ, in parts of their ink.
+    """Return the difference of two preprocessed digits, relative to their ink.
 
-    A pixel to the side is no difference: a center of mass falls between two pixels.
+    A shift by one pixel does not count: a center of mass may be between two pixels.
     """
     shifts = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
     moved = np.stack([np.roll(one.astype(float), shift, (0, 1)) for shift in shifts])
@@ -57,15 +57,15 @@ def apart(one: Pixels, other: Pixels) -> float:
     return float(difference / min(one.sum(), other.sum()))
 
 
-def read(picture: Image.Image) -> int:
-    """Return the record model's answer."""
-    return int(mnn_gpu.predict(mnn_gpu.load_model("record"), prepare_digit(picture)[None])[0])
+def read(image: Image.Image) -> int:
+    """Return the record model's prediction."""
+    return int(mnn_gpu.predict(mnn_gpu.load_model("record"), prepare_digit(image)[None])[0])
 
 
 PLAIN = prepare_digit(on_paper(drawn()))
 
 
-# ---- what comes out ------------------------------------------------------------------
+# ---- result --------------------------------------------------------------------------
 
 
 @settings(max_examples=12, deadline=None)
@@ -98,12 +98,12 @@ def test_proportions_are_kept() -> None:
 
 def test_a_digit_of_mnist_is_returned_unchanged() -> None:
     X = bundled_mnist("test").X[:40].reshape(-1, 28, 28)
-    # Not `apart`: every pixel stays where it is.
+    # Not `apart`: every pixel must stay at its position.
     changed = [np.abs(prepare_digit(x).astype(int) - x).sum() / x.sum() for x in X]
     assert np.mean(np.array(changed) < 0.1) > 0.9
 
 
-# ---- what makes no difference --------------------------------------------------------
+# ---- invariances ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", [(10, 20), (100, 65), (31.5, 40.25)])
@@ -218,7 +218,7 @@ def test_the_table_around_a_sheet_makes_no_difference(
 
 
 def ringed_sheet(page: Pixels, margins: tuple[int, int, int, int]) -> Pixels:
-    """Print a box on the sheet too."""
+    """Draw a printed box on the sheet."""
     top, _, left, _ = margins
     image = Image.fromarray(page)
     ImageDraw.Draw(image).rectangle((left + 25, top + 10, left + 170, top + 140), outline="black")
@@ -357,7 +357,7 @@ def test_a_very_thin_line_remains_visible() -> None:
     assert (prepare_digit(on_paper(thin)) > 128).sum() > 0.5 * (PLAIN > 128).sum()
 
 
-# ---- what is refused -----------------------------------------------------------------
+# ---- refused input -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("gray", [0, 128, 255])
@@ -379,7 +379,7 @@ def test_an_image_of_one_pixel_is_refused() -> None:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """Return a small PNG that says it is large."""
+    """Return a small PNG that declares a large size."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -409,7 +409,7 @@ def damaged(kind: str) -> bytes:
     [
         (damaged("PNG"), "cannot be decoded"),
         (damaged("JPEG"), "cannot be decoded"),
-        (damaged("WEBP"), "(cannot be decoded|is not a picture)"),
+        (damaged("WEBP"), "(cannot be decoded|is not an image)"),
         (b"", "is not an image"),
         (b"label,pixel0\n1,2\n", "is not an image"),
     ],

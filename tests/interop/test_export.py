@@ -1,4 +1,4 @@
-"""Exports: the ending decides, other programs read the files without this package."""
+"""Exports: the ending determines the format; other programs read the files without this package."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_the_command_exports_the_included_model(tmp_path: Path, ending: str) -> 
     size = path.stat().st_size
     assert result.stdout == f"record (784-1000-500-10) exported to {path}, {size:,} bytes\n"
     coded = 4 / 3 if ending == ".html" else 1  # The weights in a page are text: base64.
-    page = 40_000 if ending == ".html" else 0  # Its own text, about.
+    page = 40_000 if ending == ".html" else 0  # Approximate size of its text.
     expected = coded * SHIPPED["record"].stat().st_size + page
     assert size == pytest.approx(expected, rel=0.01)
 

@@ -1,4 +1,4 @@
-"""scikit-learn: its classifiers come in with the same probabilities."""
+"""scikit-learn: imported classifiers give the same probabilities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.models import models
 
 
 def like_sklearn(model: Model, **changes: Any) -> SimpleNamespace:
-    """Return what scikit-learn's classifier keeps of such a network."""
+    """Return the attributes of scikit-learn's classifier for a network."""
     attributes = {
         "coefs_": [W.T for W, _ in model.layers],
         "intercepts_": [b.reshape(-1) for _, b in model.layers],
@@ -47,7 +47,7 @@ def test_one_logistic_output_becomes_two(slope: float, offset: float) -> None:
         coefs_=[np.array([[slope]])],
         intercepts_=[np.array([offset])],
         classes_=np.array([4, 9]),
-        activation="tanh",  # Of no hidden layer.
+        activation="tanh",  # Has no effect without hidden layers.
         out_activation_="logistic",
     )
     X = np.linspace(0, 1, 5)[:, None]
@@ -97,7 +97,7 @@ def test_negative_labels_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def mlp() -> Any:
-    """Return a function that fits one of scikit-learn's networks a little."""
+    """Return a function that fits one of scikit-learn's networks for a few iterations."""
     sklearn = pytest.importorskip("sklearn.neural_network")
 
     def fitted(X: Any, y: Any, kind: str = "MLPClassifier", **options: Any) -> Any:

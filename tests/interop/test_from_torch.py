@@ -1,4 +1,4 @@
-"""PyTorch: model files load there in one line, and what it trained comes in."""
+"""PyTorch: model files load there in one line, and its networks can be imported."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def torch() -> Any:
 
 
 def sequential(torch: Any, *sizes: int) -> Any:
-    """Return a network as PyTorch's tutorials write it."""
+    """Return a network as in PyTorch's tutorials."""
     layers = []
     for inputs, outputs in pairwise(sizes):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]

@@ -1,4 +1,4 @@
-"""Imports: weights from files of other programs, as they were, or a reason why not."""
+"""Imports of weights from files of other programs: unchanged, or refused with a cause."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ENDINGS = [".npz", ".safetensors"]
 
 
 def state_dict(model: Model, stems: tuple[str, ...] = ("0", "2", "4")) -> Arrays:
-    """Return the parameters as PyTorch keeps them."""
+    """Return the parameters as a PyTorch state_dict."""
     arrays: Arrays = {}
     for stem, (W, b) in zip(stems, model.layers, strict=True):
         arrays |= {f"{stem}.weight": W, f"{stem}.bias": b.reshape(-1)}
@@ -58,7 +58,7 @@ def model() -> Model:
     return random_model((4, 6, 5, 3))
 
 
-# ---- what comes in is what went out --------------------------------------------------
+# ---- round trips ---------------------------------------------------------------------
 
 
 @settings(deadline=None)
@@ -139,7 +139,7 @@ def test_the_scale_of_the_inputs_is_folded_into_the_first_layer(
     np.testing.assert_allclose(predict_proba(back, X), A[-1].T, rtol=1e-9)
 
 
-# ---- what is no such network ---------------------------------------------------------
+# ---- unsupported networks ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""ONNX: what onnxruntime computes from the file is what the model computes."""
+"""ONNX: onnxruntime computes the same from the file as the model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.models import models, random_model
 
 
 def run(path: Path, pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return what onnxruntime makes of pixels: probabilities and labels."""
+    """Return onnxruntime's probabilities and labels for pixels."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     probabilities, label = session.run(["probabilities", "label"], {"pixels": pixels})
     return probabilities, label
@@ -66,7 +66,7 @@ def test_any_model_gives_the_same_results(model: Model, rows: int, dtype: str | 
 
 
 def test_float64_is_computed_in_float64_if_requested(tmp_path: Path) -> None:
-    # Differences that float32 loses beside 2**26 decide the label.
+    # The label depends on differences that float32 loses next to 2**26.
     theta = np.array([0.0, 0.0, 2.0**26, 2.0**26 + 0.5])
     model = Model(theta, (1, 2), np.array([3, 8]))
     X = np.zeros((1, 1), np.float32)
@@ -103,12 +103,12 @@ def test_the_file_supports_old_runtimes(tmp_path: Path) -> None:
 def test_the_metadata_describe_the_input_and_the_training(tmp_path: Path) -> None:
     model = random_model((4, 3, 2), classes=[3, 8])
     made = onnx.load(exported(model, tmp_path))
-    told = {entry.key: entry.value for entry in made.metadata_props}
-    assert "(N, 4) float32 from 0 to 1" in told["how_to_feed_it"]
-    assert told["version"] == __version__
-    assert json.loads(told["info"]) == {"recipe": {"seed": 3}}
-    assert json.loads(told["layer_sizes"]) == [4, 3, 2]
-    assert json.loads(told["classes"]) == [3, 8]
+    metadata = {entry.key: entry.value for entry in made.metadata_props}
+    assert "(N, 4) float32 from 0 to 1" in metadata["how_to_feed_it"]
+    assert metadata["version"] == __version__
+    assert json.loads(metadata["info"]) == {"recipe": {"seed": 3}}
+    assert json.loads(metadata["layer_sizes"]) == [4, 3, 2]
+    assert json.loads(metadata["classes"]) == [3, 8]
     shapes = {
         value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
         for value in [*made.graph.input, *made.graph.output]

@@ -1,4 +1,4 @@
-"""Model files: what goes in comes out; whole or not at all; nothing trusted."""
+"""Model files: exact round trips, atomic writing, and validation of untrusted content."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_the_file_is_plain_safetensors_with_the_names_of_a_torch_sequential(
 
 
 def test_files_of_the_previous_format_are_read(tmp_path: Path) -> None:
-    # 2-1-2 as version 1 wrote it: the formulas' names, the biases (outputs, 1).
+    # 2-1-2 as written by version 1: the formulas' names, biases (outputs, 1).
     header = (
         b'{"__metadata__":{"format":"mnn_gpu model 1","version":"0.1.0","layer_sizes":"[2, 1, 2]",'
         b'"classes":"[3, 8]","info":"{\\"seed\\": 5}"},'

@@ -1,4 +1,4 @@
-"""`Predictor`: the same answers as the mathematics, compiled or not, however many images."""
+"""`Predictor`: equal to the formulas, compiled or not, for any number of images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def model(images: dict[str, Any]) -> Model:
 
 
 def expected(model: Model, X: Any) -> Any:
-    """Return the probabilities, by the mathematics on NumPy."""
+    """Return the probabilities, from the formulas in NumPy."""
     layers = unflatten(model.theta, model.layer_sizes)
     return network.forward(layers, network.scale_pixels(np.asarray(X).T, np.float32))[1][-1].T
 
@@ -104,7 +104,7 @@ def test_a_predictor_in_use_during_a_fork_works_in_the_child(
     images: dict[str, Any], model: Model
 ) -> None:
     predictor = Predictor(model)
-    predictor._lock.acquire()  # As a child finds it that was forked in the midst of an answer.
+    predictor._lock.acquire()  # As in a child that was forked during a prediction.
     P = predictor.predict_proba(images["X"])
     np.testing.assert_allclose(P, expected(model, images["X"]), rtol=1e-4, atol=1e-6)
 

@@ -1,4 +1,4 @@
-"""The shipped model: at hand by its name, and as good as its card says."""
+"""The included model: available by name, with the accuracy given in its model card."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_it_has_two_hidden_layers_and_ten_classes(record: Model) -> None:
 
 
 def test_its_test_errors_are_those_in_its_model_card(scores: Evaluation) -> None:
-    [told] = re.findall(r"Test error: (\d+) of 10,000", CARD)
-    assert scores.errors == int(told)
+    [errors] = re.findall(r"Test error: (\d+) of 10,000", CARD)
+    assert scores.errors == int(errors)
     assert scores.accuracy > 0.995
 
 
@@ -46,8 +46,8 @@ def test_the_list_of_recipes_gives_its_number_of_seeds(scores: Evaluation) -> No
 
 
 def test_the_command_line_accepts_its_name(tmp_path: Path, scores: Evaluation) -> None:
-    told = json.loads(run("evaluate", "record", "--json", cwd=tmp_path).stdout)
-    assert told["errors"] == scores.errors
+    report = json.loads(run("evaluate", "record", "--json", cwd=tmp_path).stdout)
+    assert report["errors"] == scores.errors
     images = SHIPPED["record"].parents[1] / "data" / "mnist" / "t10k-images-idx3-ubyte.gz"
     lines = run("predict", "record", images, cwd=tmp_path).stdout.splitlines()
     assert lines[:6] == ["ImageId,Label", "1,7", "2,2", "3,1", "4,0", "5,4"]

@@ -1,4 +1,4 @@
-"""Answers on data that stay on the disk: those that the same data in memory get."""
+"""Inference on data on disk: equal to that on the same data in memory."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_memory_does_not_depend_on_the_size_of_the_data(tmp_path: Path, kind: st
 
 @pytest.fixture
 def home(tmp_path: Path, data: tuple[Any, Any], model: Model, path: Path) -> Path:
-    """Return a folder with a model, and data in several forms."""
+    """Return a folder with a model, and data in several formats."""
     save_model(tmp_path / "m", model)
     frame(*data).to_parquet(tmp_path / "d.parquet", row_group_size=70)
     assert path == tmp_path / "d"
@@ -200,8 +200,10 @@ SOURCES = [("d",), ("d", "--stream"), ("d.parquet", "--stream"), ("d.parquet",)]
 @pytest.mark.parametrize("source", SOURCES)
 def test_commands_give_the_same_results(home: Path, source: tuple[str, ...]) -> None:
     ways = {"in memory": ("d", "--no-stream"), "here": source}
-    told = {way: run("evaluate", "m", "--data", *s, "--json", cwd=home) for way, s in ways.items()}
-    read = {way: json.loads(result.stdout) for way, result in told.items()}
+    results = {
+        way: run("evaluate", "m", "--data", *s, "--json", cwd=home) for way, s in ways.items()
+    }
+    read = {way: json.loads(result.stdout) for way, result in results.items()}
     assert read["here"]["errors"] == read["in memory"]["errors"]
     assert read["here"]["data"] == source[0]
     csv = [run("predict", "m", *s, cwd=home).stdout for s in ways.values()]
@@ -222,8 +224,8 @@ def test_ranks_divide_the_blocks(home: Path, job: SharedJob) -> None:
     one = home / "one"
     one.mkdir()
     folder(one / "d", np.zeros((1, 12), np.uint8), [2])
-    said = job.run(2, "evaluate", "m", "--json", "--data", one / "d", cwd=home)
-    assert json.loads(said.stdout)["rows"] == 1
+    result = job.run(2, "evaluate", "m", "--json", "--data", one / "d", cwd=home)
+    assert json.loads(result.stdout)["rows"] == 1
 
 
 def test_a_rank_with_missing_blocks_ends_the_job(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures: what their artists hold is what was measured; any labels, classes and shapes."""
+"""Plots: their artists contain the measured values; any labels, classes and shapes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def trained(images: dict[str, Any]) -> tuple[Model, History]:
 
 @pytest.fixture
 def labelled() -> tuple[Model, Any, Any]:
-    """An untrained model of odd labels on 4 x 5 images, and what it is to be asked."""
+    """An untrained model with unusual labels on 4 x 5 images, and data for it."""
     return odd_model(classes=(3, 70, 512), features=20)
 
 
@@ -57,7 +57,7 @@ def ticks(axis: Any) -> list[str]:
     return [text.get_text() for text in axis.get_xticklabels()]
 
 
-# ---- the course of a training ------------------------------------------------------------
+# ---- history ------------------------------------------------------------------------------
 
 
 def test_a_model_and_its_history_give_the_same_plot(
@@ -71,8 +71,8 @@ def test_a_model_and_its_history_give_the_same_plot(
         for axis, name in ((loss, "loss"), (accuracy, "accuracy")):
             training, held_out = axis.lines
             for line, prefix in ((training, ""), (held_out, "validation_")):
-                told = [getattr(record, prefix + name) for record in history.records]
-                np.testing.assert_allclose(line.get_ydata(), told, rtol=1e-5)
+                values = [getattr(record, prefix + name) for record in history.records]
+                np.testing.assert_allclose(line.get_ydata(), values, rtol=1e-5)
                 assert list(line.get_xdata()) == [1, 2, 3, 4]
             assert axis.get_xlabel() == "epoch"
 
@@ -146,21 +146,21 @@ def test_a_model_without_a_history_is_refused(found: Any, cause: str) -> None:
         plots.history(model)
 
 
-# ---- answers -----------------------------------------------------------------------------
+# ---- predictions-------------------------------------------------------------------------
 
 
 def test_the_matrix_counts_true_by_predicted_class(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     matrix, _ = plots.confusion(model, X, y).axes
-    told = np.zeros((3, 3), int)
+    found = np.zeros((3, 3), int)
     for text in matrix.texts:
         column, row = text.get_position()
-        told[row, column] = int(text.get_text())
-    said = mnn_gpu.predict(model, X)
+        found[row, column] = int(text.get_text())
+    predicted = mnn_gpu.predict(model, X)
     for i, truth in enumerate(model.classes):
-        assert told[i].sum() == np.sum(y == truth)
+        assert found[i].sum() == np.sum(y == truth)
         for j, answer in enumerate(model.classes):
-            assert told[i, j] == np.sum((y == truth) & (said == answer))
+            assert found[i, j] == np.sum((y == truth) & (predicted == answer))
     assert ticks(matrix) == ["3", "70", "512"]
 
 
@@ -175,13 +175,13 @@ def test_percentages_of_a_class_sum_to_100(labelled: tuple[Model, Any, Any]) -> 
 def test_the_worst_pairs_are_the_most_common_mistakes(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     _, worst = plots.confusion(model, X, y).axes
-    said = mnn_gpu.predict(model, X)
+    predicted = mnn_gpu.predict(model, X)
     lengths = [bar.get_width() for bar in worst.patches]
     assert lengths == sorted(lengths, reverse=True)
     for bar, label in zip(worst.patches, worst.get_yticklabels(), strict=True):
         truth, answer = map(int, label.get_text().split(" → "))
         assert truth != answer
-        assert bar.get_width() == np.sum((y == truth) & (said == answer))
+        assert bar.get_width() == np.sum((y == truth) & (predicted == answer))
 
 
 def test_of_many_pairs_the_worst_few_are_shown() -> None:
@@ -192,21 +192,21 @@ def test_of_many_pairs_the_worst_few_are_shown() -> None:
 
 
 def test_the_number_of_further_pairs_is_shown() -> None:
-    """Of 12 classes in a ring, each is taken for the next: 12 pairs, of which 10 have a bar."""
+    """12 classes, each predicted as the next one: 12 pairs, of which 10 have a bar."""
     theta = np.zeros(12 * 12 + 12, np.float32)
     theta[: 12 * 12] = np.roll(np.eye(12), 1, axis=0).ravel()
     model = Model(theta, (12, 12), np.arange(12))
     y = np.arange(12)
-    for rows, told in ((12, "and 2 more"), (10, "")):
+    for rows, text in ((12, "and 2 more"), (10, "")):
         _, worst = plots.confusion(model, np.eye(12)[:rows] * 255, y[:rows]).axes
         assert len(worst.patches) == 10
-        assert worst.texts[-1].get_text() == told
+        assert worst.texts[-1].get_text() == text
         assert np.diff(worst.texts[-1].get_window_extent().intervaly) < worst.bbox.height / 10
         assert worst.get_ylim()[0] > 9.5
 
 
 def test_a_dark_figure_has_no_black_tiles(labelled: tuple[Model, Any, Any]) -> None:
-    """An image's background lies near the page's, and its ink far from it."""
+    """An image's background is similar to the page's, and its ink differs from it."""
     figures = (
         plots.mistakes(*labelled, image_shape=(4, 5), theme="dark"),
         plots.augmentation(Augmentation(), np.zeros((3, 9)), [0, 1, 2], theme="dark"),
@@ -246,12 +246,12 @@ def test_mistakes_show_true_class_prediction_and_probability(
     model, X, y = labelled
     figure = plots.mistakes(model, X, y, most=12, image_shape=(4, 5))
     probabilities = mnn_gpu.predict_proba(model, X)
-    said = model.classes[probabilities.argmax(axis=1)]
-    wrong = np.flatnonzero(said != y)
+    predicted = model.classes[probabilities.argmax(axis=1)]
+    wrong = np.flatnonzero(predicted != y)
     order = wrong[np.argsort(-probabilities.max(axis=1)[wrong], kind="stable")][:12]
     assert len(figure.axes) == 12
     for axis, row in zip(figure.axes, order, strict=True):
-        assert axis.get_title("left") == f"{y[row]} → {said[row]}"
+        assert axis.get_title("left") == f"{y[row]} → {predicted[row]}"
         sure = probabilities[row].max()
         assert axis.get_title("right") == (">99%" if sure > 0.99 else f"{sure:.0%}")
         np.testing.assert_allclose(axis.images[0].get_array().ravel(), X[row] / 255, rtol=1e-6)
@@ -356,7 +356,7 @@ def test_an_augmentation_of_zero_leaves_images_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"),
+    ("recipe", "expected"),
     [
         (
             {"augmentation": {"rotation": 3.0, "alpha": 0.0}},
@@ -366,10 +366,12 @@ def test_an_augmentation_of_zero_leaves_images_unchanged() -> None:
         ({}, ("recipe accurate", "elastic 38")),
     ],
 )
-def test_images_are_deformed_as_the_model_s_recipe_does(recipe: Any, told: tuple[str, str]) -> None:
+def test_images_are_deformed_as_the_model_s_recipe_does(
+    recipe: Any, expected: tuple[str, str]
+) -> None:
     model = Model(np.zeros(30, np.float32), (9, 3), np.arange(3), {"recipe": recipe})
     figure = plots.augmentation(model, np.zeros((3, 9)), [0, 1, 2])
-    for text, words in zip(figure.texts, told, strict=True):
+    for text, words in zip(figure.texts, expected, strict=True):
         assert words in text.get_text()
 
 

@@ -1,4 +1,4 @@
-"""What a notebook shows: figures, curves and a bar."""
+"""HTML for notebooks: tables, charts and a progress bar."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Balance(HTMLParser):
 
 
 def shown(thing: Any) -> str:
-    """Return the text of its HTML, which is whole."""
+    """Return the text of an object's HTML, after checking that all tags are closed."""
     found = Balance(thing._repr_html_())
     assert not found.open
     return found.text
@@ -122,11 +122,11 @@ def test_constant_curves_can_be_drawn() -> None:
     assert "nan" not in chart("loss", "epoch", [("training", "red", [(1, 0.5), (2, 0.5)])])
 
 
-# ---- the bar ---------------------------------------------------------------------------
+# ---- progress bar-----------------------------------------------------------------------
 
 
 class Handle:
-    """Stands for a notebook's cell: keeps what it was given to show."""
+    """A stand-in for a notebook's cell: records what is displayed."""
 
     def __init__(self) -> None:
         self.shown: list[str] = []
@@ -137,7 +137,7 @@ class Handle:
 
 @pytest.fixture
 def cell(monkeypatch: pytest.MonkeyPatch) -> Handle:
-    """Pretend to be in a notebook."""
+    """Simulate a notebook."""
     handle = Handle()
 
     def display(html: str, *, display_id: bool) -> Handle:

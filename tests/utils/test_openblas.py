@@ -1,4 +1,4 @@
-"""OpenBLAS is told how long to spin, in time, and never against the user."""
+"""OpenBLAS's spin time is set before NumPy is loaded, unless the user has set it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made in advance: all of it, in order, no more than may lie ready, and nothing left."""
+"""Prefetching: all items, in order, with a bounded buffer, and no thread left running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _nothing_is_left() -> Iterator[None]:
 
 
 class Made:
-    """Numbers, with a note of how many were made, and whether their maker was closed."""
+    """A generator of numbers that records how many it has yielded, and whether it was closed."""
 
     def __init__(self, numbers: Iterable[int], fault: BaseException | None = None) -> None:
         self.numbers = numbers
@@ -52,7 +52,7 @@ class Made:
             self.is_closed = True
 
     def wait_for(self, number: int) -> None:
-        """Wait until so many were made."""
+        """Wait until ``count`` items were made."""
         with self.changed:
             assert self.changed.wait_for(lambda: self.so_many >= number, 30)
 
@@ -82,7 +82,7 @@ def test_no_more_items_are_computed_than_the_buffer_holds() -> None:
     with closing(ahead(made.items(), 3)) as items:
         for taken in range(1, 6):
             next(items)
-            # Three lie there, and one waits for room.
+            # The buffer holds three, and one waits for space.
             made.wait_for(taken + 4)
             assert made.so_many == taken + 4
 

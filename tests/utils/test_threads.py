@@ -1,4 +1,4 @@
-"""How many threads a process takes."""
+"""The number of threads that a process uses."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from mnn_gpu.plots.calibration import calibration_bins, wilson
 from mnn_gpu.plots.confusion import WORST, worst_pairs
 from mnn_gpu.plots.predictions import Predictions
 from mnn_gpu.training.learning_curve import MOST_RECORDS, columns
-from scripts.research.study import plots as study_plots
+from scripts.research.study import report
 
 CONFIG = TrainingConfig(hidden=(8,), batch_size=10, epochs=4)
 
@@ -473,7 +473,7 @@ def test_plots_leave_matplotlib_s_settings_and_pyplot_unchanged(tmp_path: Path) 
 def test_the_study_draws_with_the_same_functions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study_plots, "FOLDER", tmp_path)
-    study_plots.learning_curve({"curve": [[1, 2.0, 0.3, 0.7], [19, 0.2, 0.96, 0.99]]})
-    study_plots.deformations()
+    monkeypatch.setattr(report, "FOLDER", tmp_path)
+    report.learning_curve({"curve": [[1, 2.0, 0.3, 0.7], [19, 0.2, 0.96, 0.99]]})
+    report.deformations()
     assert {path.name for path in tmp_path.iterdir()} == {"learning-curve.png", "deformations.png"}

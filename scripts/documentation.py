@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks import report as performance
-from scripts.benchmarks import summary
-from scripts.research import scaling_report as scaling
+from scripts.research import scaling
 from scripts.research.study import report as accuracy
 
 ROOT = Path(__file__).parent.parent
@@ -32,18 +31,9 @@ def pages() -> list[Path]:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a page, between two comments.
+    """A part of a page, between two comments that give its name and the script that measures it.
 
-    Attributes
-    ----------
-    page : str
-        From the root of the repository.
-    name : str
-        Its name, in both comments.
-    script : str
-        The script that measures it.
-    text : str
-        The contents, written from the results.
+    The page is named from the root of the repository; the text is written from the results.
     """
 
     page: str
@@ -77,10 +67,10 @@ def parts() -> Iterator[Part]:
     yield Part("README.md", "accuracy summary", by, accuracy.front_section(study))
     yield Part(training, "accuracy", by, accuracy.section(study))
     by = "scripts/bench"
-    yield Part("README.md", "speed summary", by, summary.front_section(cpu))
+    yield Part("README.md", "speed summary", by, performance.front_section(cpu))
     yield Part("scripts/README.md", "performance", by, performance.section(cpu))
     by = "scripts/gpu-check"
-    yield Part("mnn_gpu/backends/README.md", "speed", by, summary.gpu_section())
+    yield Part("mnn_gpu/backends/README.md", "speed", by, performance.gpu_section())
     by = "scripts.research.scaling"
     yield Part(distributed, "scaling", by, scaling.section(ranks))
 

@@ -1,3 +1,3 @@
-"""The tests; the package comes before NumPy, whose matrix library it sets up."""
+"""The tests; the package is imported before NumPy, whose BLAS library it configures."""
 
 import mnn_gpu  # noqa: F401

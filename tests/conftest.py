@@ -1,4 +1,4 @@
-"""One test body over every array library that is present; the GPU never skipped unseen."""
+"""Fixtures that run a test on every installed array library; GPU tests are skipped visibly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mnn_gpu.backends.gpu_probe import probe
 from tests.support.libraries import Library, installed, library
 from tests.support.ranks import SharedJob
 
-# JAX has no float64 without this, which it reads when it is first imported.
+# Enables float64 in JAX, which reads it on first import.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 # No example fails because the machine is busy.
@@ -31,7 +31,7 @@ LIBRARIES = [
     pytest.param("numpy"),
     pytest.param("array_api_strict"),
     pytest.param("cupy", marks=pytest.mark.gpu),
-    # These two are no dependency; where they happen to be, they must work.
+    # These two are optional; if installed, they must work.
     *(pytest.param(name) for name in ("torch", "jax") if installed(name)),
 ]
 BACKENDS = [
@@ -43,7 +43,7 @@ BACKENDS = [
 
 @cache
 def gpu_error() -> DeviceError | None:
-    """Return why no GPU works, None if one does; once, for hundreds of tests ask."""
+    """Return why no GPU works, None if one does; cached, since hundreds of tests call it."""
     try:
         select_backend("cuda")
     except DeviceError as error:
@@ -52,7 +52,7 @@ def gpu_error() -> DeviceError | None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a GPU where none works, or fail if one is required."""
+    """Skip tests that need a GPU if none works, or fail if one is required."""
     if item.get_closest_marker("gpu") is None:
         return
     if (error := gpu_error()) is not None:
@@ -73,7 +73,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture(autouse=True)
 def _fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test sees the user's device, nor a success that another test's GPU left behind."""
+    """Isolate tests from the user's device setting and from a cached GPU of another test."""
     monkeypatch.delenv("MNN_DEVICE", raising=False)
     yield
     probe.cache_clear()
@@ -81,7 +81,7 @@ def _fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def job() -> Iterator[SharedJob]:
-    """A job of several ranks, started by the first test that needs one."""
+    """A job of several ranks, started for the first test that needs one."""
     shared = SharedJob()
     yield shared
     shared.end()
@@ -89,7 +89,7 @@ def job() -> Iterator[SharedJob]:
 
 @pytest.fixture
 def images(tmp_path: Path) -> dict[str, Any]:
-    """Thirty small images of three classes, easily told apart."""
+    """Thirty small images of three easily separable classes."""
     generator = np.random.default_rng(7)
     y = np.arange(30) % 3
     X = generator.integers(0, 60, (30, 12))

@@ -1,4 +1,4 @@
-"""What may import what; that importing the package is cheap; that the public names are exact."""
+"""Allowed imports between packages, fast import of the package, and its exact public names."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_package_imports_only_what_the_table_allows(package: str) -> None:
     assert not wrong
 
 
-def test_the_table_allows_nothing_that_no_package_needs() -> None:
+def test_every_import_allowed_by_the_table_is_used() -> None:
     needed: dict[str, set[str]] = {name: set() for name in LAYERS}
     for name, others in IMPORTS.items():
         needed[layer(name)] |= {layer(other) for other in others} - {layer(name)}
@@ -121,10 +121,10 @@ def test_the_table_allows_nothing_that_no_package_needs() -> None:
     ids=["modules", "packages"],
 )
 def test_no_imports_form_a_circle(graph: dict[str, set[str]]) -> None:
-    TopologicalSorter(graph).prepare()  # Raises CycleError, which names one.
+    TopologicalSorter(graph).prepare()  # Raises CycleError, which lists a cycle.
 
 
-def test_every_package_says_what_it_is_for() -> None:
+def test_every_package_states_its_purpose() -> None:
     for name, path in MODULES.items():
         if path.name == "__init__.py":
             sentence = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
@@ -171,7 +171,7 @@ def test_training_on_the_cpu_loads_neither_cupy_nor_pandas() -> None:
     assert not loaded_after(code) & (HEAVY - {"safetensors"})
 
 
-def test_only_the_ranks_of_a_job_know_mpi() -> None:
+def test_only_jobs_with_ranks_import_mpi() -> None:
     naming = {
         str(path.relative_to(PACKAGE))
         for path in PACKAGE.rglob("*.py")
@@ -180,7 +180,7 @@ def test_only_the_ranks_of_a_job_know_mpi() -> None:
     assert naming == {f"distributed/{name}.py" for name in ("all_reduce", "mpi", "mpi_start")}
 
 
-def test_every_public_name_is_there_and_is_documented() -> None:
+def test_every_public_name_exists_and_is_documented() -> None:
     assert set(dir(mnn_gpu)) == set(mnn_gpu.__all__)
     for name in mnn_gpu.__all__:
         assert getattr(mnn_gpu, name) is not None
@@ -190,11 +190,13 @@ def test_every_public_name_is_there_and_is_documented() -> None:
         mnn_gpu.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_type_checkers_are_told_the_same_names() -> None:
+def test_the_stub_lists_the_same_names() -> None:
     stub = ast.parse((PACKAGE / "__init__.pyi").read_text())
-    told = {a.asname: n.module for n in stub.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    stub_names = {
+        a.asname: n.module for n in stub.body if isinstance(n, ast.ImportFrom) for a in n.names
+    }
     loaded = {name: f"mnn_gpu.{home}" for home, names in mnn_gpu._HOMES.items() for name in names}
-    assert told == loaded
+    assert stub_names == loaded
 
 
 def test_errors_survive_pickling_and_show_cause_and_cure() -> None:

@@ -1,4 +1,4 @@
-"""Corners that no other test reaches: other systems, rare errors, long trainings, a terminal."""
+"""Cases that no other test reaches: other systems, rare errors, long runs, a terminal."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ SMALL = TrainingConfig(hidden=(4,), epochs=3, batch_size=7)
 # ---- other systems ---------------------------------------------------------------------
 
 
-def test_where_affinity_is_unknown_all_processors_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_affinity_all_processors_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert threads.available_cores() == os.cpu_count()
 
 
-def test_where_linux_does_not_tell_its_memory_is_unknown(
+def test_free_memory_is_unknown_without_proc_meminfo(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, images: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(numpy_backend, "MEMORY_INFO", tmp_path / "meminfo")
@@ -78,7 +78,7 @@ def test_a_numpy_that_does_not_name_its_blas(monkeypatch: pytest.MonkeyPatch) ->
         ),
     ],
 )
-def test_an_extra_that_is_not_installed_is_named(module: str, use: str, cure: str) -> None:
+def test_a_missing_extra_is_named(module: str, use: str, cure: str) -> None:
     code = (
         f"import sys; sys.modules[{module!r}] = None\n"
         f"from mnn_gpu import MnnGpuError\ntry:\n    exec({use!r})\n"
@@ -90,7 +90,7 @@ def test_an_extra_that_is_not_installed_is_named(module: str, use: str, cure: st
     assert cure in result.stdout
 
 
-# ---- a GPU, pretended --------------------------------------------------------------------
+# ---- a simulated GPU ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def _nothing_remembered() -> None:
 
 
 @pytest.mark.usefixtures("_nothing_remembered")
-def test_the_devices_as_a_table_of_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_devices_are_shown_as_a_table_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin(count=2, only_on=1, allocate=CUDARuntimeError(46)))
     table = diagnose()._repr_html_()
     assert "Pretended GPU: works" in table
@@ -107,7 +107,7 @@ def test_the_devices_as_a_table_of_a_notebook(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("_nothing_remembered")
-def test_what_the_gpu_did_not_raise_is_not_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_not_raised_by_the_gpu_are_not_translated(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, standin())
     gpu = select_backend("cuda")
     assert gpu.explain(ValueError("mine")) is None
@@ -118,7 +118,7 @@ def test_what_the_gpu_did_not_raise_is_not_explained(monkeypatch: pytest.MonkeyP
 
 
 def compiled(step: Any, *state: Any) -> Any:
-    """Do a step once compiled and once as it is written; see that they agree."""
+    """Run a step both compiled and uncompiled, and check that the results agree."""
     cpu, batch = select_backend("cpu"), Batch(np.ones((2, 1)))
     expected = Backend.compile(cpu, step, ())(state, batch)
     found = cpu.compile(step, ())(tuple(np.array(leaf) for leaf in state), batch)
@@ -128,19 +128,19 @@ def compiled(step: Any, *state: Any) -> Any:
     return found
 
 
-def test_numbers_beside_bytes_and_mixed_dtypes_are_what_numpy_makes_of_them() -> None:
+def test_scalars_with_uint8_and_mixed_dtypes_follow_numpy_s_promotion() -> None:
     pixels, floats = np.arange(6, dtype=np.uint8), np.arange(6.0)
     compiled(lambda _, s, b: (s[0], (s[0] > -1) * s[1]), pixels, floats)
     compiled(lambda _, s, b: (s[0], s[0] * s[1] + 1), pixels, floats)
 
 
-def test_an_array_of_the_host_may_stand_on_the_left() -> None:
+def test_a_host_array_may_be_the_left_operand() -> None:
     A = np.arange(9.0).reshape(3, 3)
     (found,) = compiled(lambda _, s, b: (A @ s[0],), A)
     np.testing.assert_array_equal(found, A @ (A @ A))
 
 
-def test_a_transposed_array_can_be_given_another_shape() -> None:
+def test_a_transposed_array_can_be_reshaped() -> None:
     def step(_: Any, s: Any, b: Any) -> Any:
         xp = s[0].__array_namespace__() if hasattr(s[0], "__array_namespace__") else np
         return (xp.reshape(xp.reshape(s[0].T, (-1,)), (2, 3)),)
@@ -155,16 +155,16 @@ def test_a_transposed_array_can_be_given_another_shape() -> None:
         (lambda _, s, b: (s[0][np.array([1, 0])],), "only views can be traced"),
     ],
 )
-def test_what_cannot_be_replayed_is_refused(step: Any, message: str) -> None:
+def test_operations_that_cannot_be_replayed_are_refused(step: Any, message: str) -> None:
     run = select_backend("cpu").compile(step, ())
     with pytest.raises((AttributeError, TypeError), match=message):
         run((np.zeros(2),), Batch(np.ones((1, 1))))
 
 
-# ---- trainings -----------------------------------------------------------------------------
+# ---- training ------------------------------------------------------------------------------
 
 
-def test_a_training_of_many_segments_is_the_same_training(
+def test_a_run_of_many_segments_gives_the_same_result(
     images: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = TrainingConfig(hidden=(4,), epochs=4, batch_size=7, schedule="cosine")
@@ -175,19 +175,19 @@ def test_a_training_of_many_segments_is_the_same_training(
     np.testing.assert_array_equal(whole.theta, cut.theta)
 
 
-def test_a_last_step_to_infinity_is_a_divergence_too(images: dict[str, Any]) -> None:
+def test_a_last_step_to_infinity_is_a_divergence(images: dict[str, Any]) -> None:
     config = TrainingConfig(hidden=(4,), iterations=1, learning_rate=1e60)
     with pytest.raises(DivergedError, match="from iteration 1 on"):
         train(images["X"], images["y"], config, backend=select_backend("cpu"))
 
 
-def test_held_out_rows_are_a_pair(images: dict[str, Any]) -> None:
+def test_held_out_rows_must_be_a_pair(images: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="not a pair"):
         train(images["X"], images["y"], SMALL, validation=(images["X"],))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-def test_a_history_draws_what_it_has(images: dict[str, Any], held_out: bool) -> None:
+def test_a_history_draws_only_its_columns(images: dict[str, Any], held_out: bool) -> None:
     data = images["X"], images["y"]
     _, history = train(*data, SMALL, validation=data if held_out else None)
     assert ("held-out" in history._repr_html_()) is held_out
@@ -197,13 +197,13 @@ def test_a_history_draws_what_it_has(images: dict[str, Any], held_out: bool) -> 
 
 
 class Terminal(io.StringIO):
-    """A stderr that says it is a terminal."""
+    """A stderr that reports that it is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
-def test_a_terminal_gets_a_bar_and_a_line_a_record(
+def test_a_terminal_gets_a_bar_and_a_line_per_record(
     monkeypatch: pytest.MonkeyPatch, images: dict[str, Any]
 ) -> None:
     terminal = Terminal()
@@ -225,7 +225,7 @@ def test_a_terminal_gets_a_bar_and_a_line_a_record(
     assert "40/100" in terminal.getvalue()
 
 
-def test_a_gradient_that_differs_is_said_and_is_exit_code_1(
+def test_a_differing_gradient_is_reported_with_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     right = network.backward
@@ -238,7 +238,7 @@ def test_a_gradient_that_differs_is_said_and_is_exit_code_1(
     assert "Where they differ, the formulas' gradient is not the slope" in capsys.readouterr().out
 
 
-def test_a_gradient_with_nothing_to_compare_is_said(
+def test_a_gradient_with_nothing_to_compare_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def at_the_kink(sizes: object, rng: object) -> list[Layer]:
@@ -246,22 +246,22 @@ def test_a_gradient_with_nothing_to_compare_is_said(
 
     monkeypatch.setattr(gradient_check, "init_parameters", at_the_kink)
     assert main(["check-gradients", "--features", "3", "--hidden", "2", "--classes", "2"]) == 0
-    told = capsys.readouterr().out
-    assert "Nothing to compare" in told
-    assert "Left out: steps across the kink" in told
+    printed = capsys.readouterr().out
+    assert "Nothing to compare" in printed
+    assert "Left out: steps across the kink" in printed
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [
         (KeyboardInterrupt(), 130, "Interrupted."),
         (MemoryError("5 TiB"), 3, "out of memory (5 TiB)"),
     ],
 )
-def test_what_stops_a_command_is_told_without_a_traceback(
+def test_errors_of_a_command_are_reported_without_a_traceback(
     error: BaseException,
     code: int,
-    said: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -270,7 +270,7 @@ def test_what_stops_a_command_is_told_without_a_traceback(
 
     monkeypatch.setattr(network, "backward", stopped)
     assert main(["check-gradients"]) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 # ---- files -----------------------------------------------------------------------------------
@@ -285,11 +285,11 @@ def test_what_stops_a_command_is_told_without_a_traceback(
         (OSError(5, "Input/output error"), "cannot be read"),
     ],
 )
-def test_every_error_of_a_disk_has_its_words(error: BaseException, cause: str) -> None:
+def test_every_disk_error_has_a_message(error: BaseException, cause: str) -> None:
     assert cause in explain_os_error(error, Path("digits.csv")).cause
 
 
-def test_a_folder_in_the_place_of_an_npz(tmp_path: Path) -> None:
+def test_a_folder_named_like_an_npz_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a directory"):
         read_npz(tmp_path, "train")
 
@@ -320,14 +320,14 @@ def test_a_cell_longer_than_any_number_is_refused(
         read_csv(path)
 
 
-def test_a_fault_in_a_file_without_a_header_is_found_by_its_line(tmp_path: Path) -> None:
+def test_an_error_in_a_file_without_a_header_has_its_line_number(tmp_path: Path) -> None:
     path = tmp_path / "digits.csv"
     path.write_text("1,2,3\n1,2,x\n")
     with pytest.raises(DataError, match="line 2"):
         read_csv(path, "first")
 
 
-def test_pixels_stay_bytes_where_there_is_no_memory_for_more(lib: Library) -> None:
+def test_pixels_stay_uint8_if_memory_is_short(lib: Library) -> None:
     shards = [(lib.asarray(np.full((3, 4), 51), "uint8"), lib.asarray([0] * 4, "int32"))]
     ((X, _),) = scaled(shards, lib.xp.float32, free=3 * 4 * 8 * 2 - 2)
     assert X.dtype == lib.xp.uint8

@@ -1,4 +1,4 @@
-"""What goes wrong while a training runs: nothing is lost, and it is said what to do."""
+"""Failures during training: no results are lost, and messages say how to continue."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MINIBATCHES = TrainingConfig(
 
 
 class HookOnce(Hook):
-    """Does something after the twelfth iteration."""
+    """Runs an action after the twelfth iteration."""
 
     def on_step(self, iteration: int) -> None:
         if iteration == 12:
@@ -52,7 +52,7 @@ class HookOnce(Hook):
 
 
 class Few(np.ndarray):
-    """An array of which no more than `most` samples of 12 pixels go through a layer."""
+    """An array with which layers fail for more than `most` samples of 12 pixels."""
 
     most = 0
 
@@ -65,7 +65,7 @@ class Few(np.ndarray):
 
 
 class Cramped(NumpyBackend):
-    """A CPU with memory for a few samples only, which computes as it is written."""
+    """A CPU with memory for a few samples only, without compilation."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def test_out_of_memory_halves_the_shards(
     assert len(other.records) == len(history.records)
 
 
-def test_out_of_memory_in_the_last_scores_halves_the_shards_too(images: dict[str, Any]) -> None:
+def test_out_of_memory_in_the_last_evaluation_halves_the_shards(images: dict[str, Any]) -> None:
     class Full(Hook):
         def on_end(self) -> None:
             Few.most = 3
@@ -115,7 +115,7 @@ def test_without_memory_for_one_sample_it_gives_up(images: dict[str, Any]) -> No
     assert "--shard-rows" in caught.value.cure
 
 
-def test_a_step_that_was_torn_by_want_of_memory_is_not_done_again(
+def test_a_step_interrupted_by_out_of_memory_is_not_repeated(
     images: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected, _ = train(images["X"], images["y"], MINIBATCHES)
@@ -140,7 +140,7 @@ def test_a_step_that_was_torn_by_want_of_memory_is_not_done_again(
 
 
 class Fragile(NumpyBackend):
-    """A device that fails for good at some step."""
+    """A device that fails permanently at some step."""
 
     def __init__(self, step: int) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ def test_a_device_that_fails_leaves_the_last_checkpoint(
 
 
 @pytest.mark.parametrize("batch_size", [None, 7])
-def test_divergence_keeps_the_last_good_parameters(
+def test_divergence_keeps_the_last_finite_parameters(
     backend: Backend, images: dict[str, Any], batch_size: int | None
 ) -> None:
     good = TrainingConfig(hidden=(8,), iterations=1, batch_size=batch_size, learning_rate=1e30)
@@ -206,7 +206,7 @@ def test_divergence_names_the_batch(backend: Backend, images: dict[str, Any]) ->
     assert caught.value.rows.tolist() == order[7 * batch : 7 * batch + 7].tolist()
 
 
-def test_the_command_line_saves_what_was_good(tmp_path: Path) -> None:
+def test_the_command_line_saves_the_last_finite_parameters(tmp_path: Path) -> None:
     options = ["--rows", "3000", "--batch-size", "50", "--hidden", "20", "--report-every", "1"]
     result = run("train", *options, "--lr", "1e18", "--out", "m", cwd=tmp_path)
     assert result.returncode == 5
@@ -218,7 +218,7 @@ def test_the_command_line_saves_what_was_good(tmp_path: Path) -> None:
 
 
 def started(tmp_path: Path, *options: str) -> Any:
-    """Start a training that takes a long time; return it when it has made a report."""
+    """Start a long run; return its process after the first report."""
     command = ["train", "--iterations", "1000000", "--rows", "3000", "--report-every", "1"]
     whole = [*PROGRAM, *command, "--device", "cpu", "--out", str(tmp_path / "m"), *options]
     process = subprocess.Popen(
@@ -235,7 +235,7 @@ def started(tmp_path: Path, *options: str) -> Any:
     return process
 
 
-def test_sigterm_saves_what_was_learnt_and_says_how_to_resume(tmp_path: Path) -> None:
+def test_sigterm_saves_the_current_parameters_and_says_how_to_resume(tmp_path: Path) -> None:
     process = started(tmp_path, "--checkpoint", str(tmp_path / "run"))
     try:
         process.send_signal(signal.SIGTERM)
@@ -261,7 +261,7 @@ sys.meta_path.insert(0, Sends())
 from mnn_gpu.cli.start import main
 sys.exit(main())
 """
-"""Runs the program, and sends itself a signal when a module is about to be imported."""
+"""Runs the program, which sends itself a signal before importing a given module."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -281,7 +281,7 @@ def test_a_signal_during_imports_ends_the_program_in_order(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_says_at_once_what_it_waits_for(
+def test_an_interrupt_reports_at_once_that_the_step_is_finishing(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     process = started(tmp_path)
@@ -296,7 +296,7 @@ def test_an_interrupt_says_at_once_what_it_waits_for(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_leaves_at_once(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_second_signal_ends_at_once(tmp_path: Path, number: signal.Signals) -> None:
     process = started(tmp_path, "--hidden", "1500", "1500")
     try:
         process.send_signal(number)
@@ -309,7 +309,7 @@ def test_a_second_signal_leaves_at_once(tmp_path: Path, number: signal.Signals) 
     assert "Traceback" not in stderr
 
 
-def test_a_program_that_hears_sigterm_itself_goes_on_hearing_it(images: dict[str, Any]) -> None:
+def test_a_program_s_own_sigterm_handler_is_kept(images: dict[str, Any]) -> None:
     heard = []
     before = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
     try:
@@ -331,10 +331,10 @@ NO_FILE_ABOVE = (
     "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     "resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))"
 )
-"""Every write beyond so many bytes fails, as on a full disk."""
+"""Every write beyond a number of bytes fails, as on a full disk."""
 
 
-def test_a_full_disk_costs_no_checkpoint_and_no_model(tmp_path: Path) -> None:
+def test_a_full_disk_loses_no_checkpoint_and_no_model(tmp_path: Path) -> None:
     options = ["--rows", "2000", "--epochs", "4", "--batch-size", "50", "--optimizer", "adam"]
     command = [*PROGRAM, "train", *options, "--device", "cpu", "--checkpoint", "run"]
     result = subprocess.run(
@@ -352,7 +352,7 @@ def test_a_full_disk_costs_no_checkpoint_and_no_model(tmp_path: Path) -> None:
     assert not list((tmp_path / "run").glob(".check*"))
 
 
-def test_a_model_that_cannot_be_written_is_put_elsewhere(
+def test_a_model_that_cannot_be_written_is_saved_elsewhere(
     images: dict[str, Any], tmp_path: Path
 ) -> None:
     result = run_process(
@@ -366,7 +366,7 @@ def test_a_model_that_cannot_be_written_is_put_elsewhere(
     assert load_model(place).info["iterations"] == 3
 
 
-def test_a_model_is_put_into_the_home_folder_if_need_be(
+def test_a_model_is_saved_in_the_home_folder_as_a_last_resort(
     images: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, _ = train(images["X"], images["y"], MINIBATCHES)
@@ -385,7 +385,7 @@ def test_a_model_is_put_into_the_home_folder_if_need_be(
     assert caught.value.cause.endswith("m cannot be written: No such file or directory.")
 
 
-def test_places_that_cannot_be_meant(tmp_path: Path) -> None:
+def test_invalid_output_paths_are_refused(tmp_path: Path) -> None:
     options = ["train", "--rows", 2000, "--iterations", 3]
     for more, cause in (
         (["--checkpoint", ""], "checkpoint is ''"),
@@ -397,11 +397,11 @@ def test_places_that_cannot_be_meant(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-# ---- surroundings --------------------------------------------------------------------
+# ---- environment ---------------------------------------------------------------------
 
 
-def test_a_poor_environment_is_enough(tmp_path: Path) -> None:
-    """No terminal, no language, no home, no user, nothing but the program."""
+def test_a_minimal_environment_is_sufficient(tmp_path: Path) -> None:
+    """No terminal, locale, home folder or user."""
     result = subprocess.run(
         [*PROGRAM, "train", "--rows", "2000", "--iterations", "3", "--device", "cpu"],
         capture_output=True,
@@ -417,7 +417,7 @@ def test_a_poor_environment_is_enough(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "stdin"])
-def test_a_closed_stream_costs_no_model(tmp_path: Path, closed: str) -> None:
+def test_a_closed_stream_loses_no_model(tmp_path: Path, closed: str) -> None:
     number = {"stdin": 0, "stdout": 1, "stderr": 2}[closed]
     command = [*PROGRAM, "train", "--rows", "2000", "--iterations", "3", "--device", "cpu"]
     result = subprocess.run(
@@ -431,7 +431,7 @@ def test_a_closed_stream_costs_no_model(tmp_path: Path, closed: str) -> None:
     assert load_model(tmp_path / "model.safetensors").info["iterations"] == 3
 
 
-def test_a_clock_that_is_set_back_changes_nothing(
+def test_setting_the_clock_back_has_no_effect(
     images: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected, _ = train(images["X"], images["y"], MINIBATCHES)

@@ -41,7 +41,7 @@ def executed(folder: Path) -> Any:
 
 
 def printed(notebook: Any, source: str) -> str:
-    """Return all text that the cell with this source showed."""
+    """Return the output of the cell with the given source."""
     (cell,) = [c for c in notebook.cells if c.cell_type == "code" and source in c.source]
     texts = [out.get("text", "") + str(out.get("data", "")) for out in cell.outputs]
     return "".join(texts)
@@ -52,7 +52,7 @@ def test_it_is_stored_without_outputs() -> None:
         assert not cell.get("outputs")
 
 
-@pytest.mark.filterwarnings("ignore")  # The kernel's own, on some versions.
+@pytest.mark.filterwarnings("ignore")  # Warnings of some versions of the kernel.
 def test_it_trains_and_writes_a_submission(executed: Any, folder: Path) -> None:
     assert f"{TRAIN_ROWS * 9 // 10:,} images to train on" in printed(executed, "mnn_gpu.split(")
     model = load_model(folder / "model.safetensors")
@@ -65,16 +65,16 @@ def test_it_trains_and_writes_a_submission(executed: Any, folder: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_results_are_shown_as_tables_pictures_and_a_bar(executed: Any) -> None:
+def test_results_are_shown_as_tables_plots_and_a_bar(executed: Any) -> None:
     assert "auto selects" in printed(executed, "mnn_gpu.diagnose()")
     training = printed(executed, "progress_bar()")
     assert "<progress" in training
     assert "<svg" in training
-    for picture in ("plots.history", "plots.confusion", "plots.mistakes"):
-        assert "image/png" in printed(executed, picture)
+    for plot in ("plots.history", "plots.confusion", "plots.mistakes"):
+        assert "image/png" in printed(executed, plot)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_the_notebooks_own_cells_run_and_arrays_are_handed_over(executed: Any) -> None:
+def test_the_notebook_s_cells_run_and_accept_gpu_arrays(executed: Any) -> None:
     assert float(printed(executed, "gradient_descent(").split("accuracy:")[-1]) > 0.3
     assert "numpy  ndarray  same memory: True" in printed(executed, "takers")

@@ -1,9 +1,9 @@
-"""Devices: choose one, move arrays to and from it, explain it when it fails.
+"""Backends: select a device, transfer arrays, and explain its failures.
 
-The only package that names cupy. `select.py` chooses, `probe.py` tries the GPU stage by
-stage, `cures.py` explains failures, `report.py` tells all about the machine,
-`numpy_backend.py`, `cupy_backend.py` and `jax_backend.py` are the backends. `trace.py`,
-`replay.py` and `blocks.py` make NumPy fast.
+The only package that names cupy. `select.py` selects a backend, `gpu_probe.py` tests a GPU in
+stages, `gpu_errors.py` explains failures, `diagnosis.py` reports on the machine;
+`numpy_backend.py`, `cupy_backend.py`, `jax_backend.py` and `array_api_backend.py` are the
+backends.
 """
 
 from mnn_gpu.backends.base import Backend, Memory

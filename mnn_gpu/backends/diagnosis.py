@@ -78,8 +78,8 @@ class Diagnosis:
         rows = self._facts()
         for gpu in self.gpus:
             last = gpu.stages[-1]
-            told = "works" if last.passed else f"{last.cause} {last.cure}"
-            rows.append((f"cuda:{gpu.index}", f"{gpu.name or 'unknown GPU'}: {told}"))
+            said = "works" if last.passed else f"{last.cause} {last.cure}"
+            rows.append((f"cuda:{gpu.index}", f"{gpu.name or 'unknown GPU'}: {said}"))
         if self.problem:
             rows.append(("no GPU", f"{self.problem.cause} {self.problem.cure}"))
         return html.table([*rows, ("auto selects", self.auto)], "Devices")

@@ -27,7 +27,7 @@ STAGES = (
     "allocate",
     "elementwise kernel",
     "matrix product",
-    "synchronise",
+    "synchronize",
 )
 PER_GPU_STAGES = STAGES[4:]
 """The stages that may fail on one GPU and pass on another."""
@@ -135,7 +135,7 @@ def _run_stages(index: int) -> Iterator[str]:
         yield "matrix product"
         z = y @ x
 
-        yield "synchronise"
+        yield "synchronize"
         cupy.cuda.Device(index).synchronize()
         # Integers this small are exact in float32: any difference means a broken GPU.
         if not np.array_equal(cupy.asnumpy(z), (host * 2 + 1) @ host):

@@ -60,7 +60,7 @@ class StepData(NamedTuple):
     X : (rows, features), uint8 or floating
     labels : (rows,), int32, or (rows, outputs)
         Class indices, or target outputs.
-    shards : sequence of (X, labels)
+    microbatches : sequence of (X, labels)
         All rows as microbatches, for steps that use all of them.
     is_weight : (parameters,) or None
         See `Optimizer.update`.
@@ -72,7 +72,7 @@ class StepData(NamedTuple):
 
     X: Array
     labels: Array
-    shards: Sequence[Microbatch]
+    microbatches: Sequence[Microbatch]
     is_weight: Array | None = None
     basis: Array | None = None
     weights: Array | None = None
@@ -162,9 +162,9 @@ def _cut(
 ) -> list[MicrobatchInputs]:
     """Return a batch's samples, split at the slices that ``runs`` returns for their number."""
     if batch.rows is None and batch.X is None:
-        shards = [MicrobatchInputs(*shard) for shard in data.shards]
-        runs(sum(samples.X.shape[1] for samples in shards))
-        return shards
+        microbatches = [MicrobatchInputs(*one) for one in data.microbatches]
+        runs(sum(samples.X.shape[1] for samples in microbatches))
+        return microbatches
     xp = array_namespace(batch.scalars)
     X: Array = batch.X
     labels: Array = batch.labels

@@ -92,7 +92,7 @@ def _product(task: NetworkSpec, execution: Execution) -> Callable[[Array, Array]
 def batch_sums(
     theta: Array,
     task: NetworkSpec,
-    shards: Sequence[MicrobatchInputs],
+    microbatches: Sequence[MicrobatchInputs],
     basis: Array | None = None,
     execution: Execution = SERIAL,
 ) -> LossAndGradient:
@@ -102,19 +102,19 @@ def batch_sums(
     the order of summation have almost no effect. (Where a library has no float64, as JAX by
     default, in its widest floating-point type.)
     """
-    sample_weight = 1 / sum(samples.X.shape[1] for samples in shards)
-    if len(shards) == 1:
-        return microbatch_sums(theta, task, sample_weight, shards[0], basis, execution)
+    sample_weight = 1 / sum(samples.X.shape[1] for samples in microbatches)
+    if len(microbatches) == 1:
+        return microbatch_sums(theta, task, sample_weight, microbatches[0], basis, execution)
     # Workers are not nested.
     alone = SerialExecution.within(execution)
 
     def part_sums(theta: Array, part: Sequence[MicrobatchInputs]) -> LossAndGradient:
-        of_shard = partial(
+        of_microbatch = partial(
             microbatch_sums, theta, task, sample_weight, basis=basis, execution=alone
         )
-        return sum_gradients(_upcast(of_shard(samples)) for samples in part)
+        return sum_gradients(_upcast(of_microbatch(samples)) for samples in part)
 
-    return sum_gradients(execution.parallel_map(part_sums, theta, shards))
+    return sum_gradients(execution.parallel_map(part_sums, theta, microbatches))
 
 
 def _upcast(sums: LossAndGradient) -> LossAndGradient:

@@ -75,9 +75,9 @@ def sharded_sums(
     for group in sharding.groups():
         own = shards[group.start - sharding.mine.start : group.stop - sharding.mine.start]
         vectors = [
-            v
-            for group_vectors in execution.parallel_map(of_worker, theta, own)
-            for v in group_vectors
+            vector
+            for vectors_of_worker in execution.parallel_map(of_worker, theta, own)
+            for vector in vectors_of_worker
         ]
         branches |= _reduce(leaves(group.start, group.stop), vectors, sharding, execution)
     branches = _reduce(list(branches), list(branches.values()), sharding, execution)

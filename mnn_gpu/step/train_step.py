@@ -98,8 +98,8 @@ def training_step(
         xp = array_namespace(state.theta)
         rows = shard_rows or execution.shard_rows
         if sharding is None:
-            shards = batch_samples(data, batch, task, rows, execution.workers)
-            sums = batch_sums(state.theta, task, shards, data.basis, execution)
+            microbatches = batch_samples(data, batch, task, rows, execution.workers)
+            sums = batch_sums(state.theta, task, microbatches, data.basis, execution)
         else:
             parts = shard_samples(data, batch, task, len(sharding.mine), rows)
             sums = sharded_sums(

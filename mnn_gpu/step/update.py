@@ -51,7 +51,7 @@ def parameter_update(
         theta: Array, state: Arrays, gradient: Array, is_weight: Array, scalars: UpdateScalars
     ) -> tuple[Array, tuple[Array, ...]]:
         xp = array_namespace(theta)
-        average_weight, *numbers = scalars.optimizer if averaged else (None, *scalars.optimizer)
+        ema_weight, *numbers = scalars.optimizer if averaged else (None, *scalars.optimizer)
         factor = None
         if clip_norm is not None:
             factor = xp.astype(clipping_factor(gradient, clip_norm), theta.dtype, copy=False)
@@ -73,7 +73,7 @@ def parameter_update(
             factors = max_norm_factors(theta, task.layer_sizes, max_norm)
             (theta,) = execution.fuse(lambda theta, factors: (theta * factors,))(theta, factors)
         if averaged:
-            average = execution.fuse(lambda new, old: (moved_average(new, old, average_weight),))
+            average = execution.fuse(lambda new, old: (moved_average(new, old, ema_weight),))
             after += average(theta, state[-1])
         return theta, tuple(after)
 

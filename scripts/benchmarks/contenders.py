@@ -57,20 +57,17 @@ class MnnGpu:
         self.orders = None if orders is None else self.backend.asarray(orders, dtype=np.int32)
 
     def advance(self) -> None:
-        with self.backend.active():
-            self._advance()
-
-    def _advance(self) -> None:
         chunk = self.backend.steps_per_call
-        for start in range(0, self.job.steps, chunk):
-            stop = min(start + chunk, self.job.steps)
-            coming = range(self.t + start, self.t + stop)
-            values = step_scalars(self.optimizer, constant, self.rate, coming, len(coming))
-            scalars = self.backend.asarray(np.array(values), dtype=np.float32)
-            rows = None if self.orders is None else self.orders[start:stop]
-            self.state = self.run(self.state, Batch(scalars, rows))
-        self.t += self.job.steps
-        self.backend.to_numpy(self.state.loss)
+        with self.backend.active():
+            for start in range(0, self.job.steps, chunk):
+                stop = min(start + chunk, self.job.steps)
+                coming = range(self.t + start, self.t + stop)
+                values = step_scalars(self.optimizer, constant, self.rate, coming, len(coming))
+                scalars = self.backend.asarray(np.array(values), dtype=np.float32)
+                rows = None if self.orders is None else self.orders[start:stop]
+                self.state = self.run(self.state, Batch(scalars, rows))
+            self.t += self.job.steps
+            self.backend.to_numpy(self.state.loss)
 
     def by_its_clock(self, work: Callable[[], object]) -> float | None:
         cupy = getattr(self.backend, "cupy", None)

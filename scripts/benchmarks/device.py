@@ -1,16 +1,23 @@
-"""Where the contenders work: on the CPU, or on the GPU if the environment says so."""
+"""Where the contenders work, on the CPU or a GPU, and how much: little in a dry run."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
+DRY_RUN = "MNN_DRY_RUN"
 VARIABLE = "MNN_BENCH_DEVICE"
 DEVICE = os.environ.get(VARIABLE, "cpu")
 
 STEPS_TIMES = 1 if DEVICE == "cpu" else 3
 """A GPU's steps are so short that a measurement takes so many times as many."""
+
+
+def amount(full: T, dry: T) -> T:
+    """Return how much to compute, or how little in a dry run, whose figures mean nothing."""
+    return dry if os.environ.get(DRY_RUN) == "1" else full
 
 
 def cupy_seconds(cupy: Any, work: Callable[[], object]) -> float:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mnn_gpu import select_backend
-from scripts.benchmarks.device import cupy_seconds
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import amount, cupy_seconds
 
 REPEATS = amount(20, 2)
 NUMBERS = amount(1 << 28, 1 << 12)

@@ -14,8 +14,7 @@ from mnn_gpu.nn.losses import cross_entropy
 from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
 from mnn_gpu.nn.schedules import linear
 from mnn_gpu.utils.random_streams import PARAMETERS, SHUFFLE, generator
-from scripts.benchmarks.device import STEPS_TIMES
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import STEPS_TIMES, amount
 
 J = TypeVar("J", bound="Job")
 
@@ -70,17 +69,13 @@ class Race(Job):
         return self.learning_rate * linear(done, self.total)
 
 
-def _sized(job: Job) -> Job:
-    """Return a job with a GPU's number of steps, or one that is small enough for a dry run."""
-    return amount(replace(job, steps=job.steps * STEPS_TIMES), _small(job))
-
-
 def _small(job: J) -> J:
+    """Return a job that is small enough for a dry run."""
     return replace(job, hidden=tuple(min(n, 32) for n in job.hidden), rows=600, steps=4)
 
 
 JOBS = {
-    job.name: _sized(job)
+    job.name: amount(replace(job, steps=job.steps * STEPS_TIMES), _small(job))
     for job in (
         Job("a", "full-batch iteration, 784-10-10-10, 41,000 rows", (10, 10), None, "sgd", 0.1, 8),
         Job("b", "Adam step, 784-10-10-10, batch 128", (10, 10), 128, "adam", 1e-3, 320),
@@ -103,15 +98,8 @@ RACES = {
 class Problem:
     """A job with its data; the same for every contender.
 
-    Attributes
-    ----------
-    job : Job
-    X : (rows, 784) uint8
-    y : (rows,) int64
-    theta : (parameters,) float32
-        ``W[1], b[1], ...``, W as (outputs, inputs).
-    orders : (steps, batch_size) int64, or None
-        The rows of the first steps.
+    ``X`` is (rows, 784) uint8, ``y`` (rows,) int64, ``theta`` (parameters,) float32 with W as
+    (outputs, inputs), and ``orders`` the rows of the first steps, (steps, batch_size), or None.
     """
 
     job: Job

@@ -37,8 +37,8 @@ def measure(name: str, contenders: Sequence[str], rounds: int) -> dict[str, Any]
     """
     race = RACES[name]
     with Team([c for c in contenders if c != NOTEBOOK], name) as team:
-        for _ in range(2):  # Compiled and, on a GPU, captured.
-            team.ask("warm_up")
+        team.ask("advance")  # Compiles, and the second time captures a GPU's graphs.
+        team.ask("advance")
         seconds: dict[str, list[float]] = {worker.contender: [] for worker in team.workers}
         steps: dict[str, list[int]] = {worker.contender: [] for worker in team.workers}
         for seed in range(max(2, min(rounds, MOST_SEEDS))):
@@ -53,7 +53,7 @@ def measure(name: str, contenders: Sequence[str], rounds: int) -> dict[str, Any]
                     del seconds[worker.contender]
     if name == "e1" and NOTEBOOK in contenders:
         with Team([NOTEBOOK], "a") as team_of_one:
-            team_of_one.ask("warm_up")
+            team_of_one.ask("advance")
             taken = team_of_one.ask("advance")[NOTEBOOK] / JOBS["a"].steps * NOTEBOOK_ITERATIONS
         seconds[NOTEBOOK] = [taken] * len(seconds[OURS])
     rows = compared(seconds)
@@ -91,7 +91,7 @@ def _process_seconds(contender: str, job: str, seeds: Iterator[int]) -> float:
         if worker.left_out is not None:
             raise LeftOutError(worker.left_out)
         if job not in RACES:
-            worker.ask("warm_up")
+            worker.ask("advance")
         elif not worker.ask("race", seed=next(seeds), every=TEST_EVERY)["reached"]:
             raise LeftOutError("the target was not reached")
         return time.perf_counter() - started

@@ -29,17 +29,10 @@ def mnn_gpu(path: str) -> Pair:
     return data.X, data.y
 
 
-def notebook(path: str) -> Pair:
+def pandas(path: str, dtype: Any = None) -> Pair:
     import pandas as pd
 
-    data = np.array(pd.read_csv(path))
-    return data[:, 1:], data[:, 0]
-
-
-def pandas_uint8(path: str) -> Pair:
-    import pandas as pd
-
-    data = pd.read_csv(path, dtype=np.uint8).to_numpy()
+    data = pd.read_csv(path, dtype=dtype).to_numpy()
     return data[:, 1:], data[:, 0]
 
 
@@ -52,8 +45,8 @@ def polars(path: str) -> Pair:
 
 READERS: dict[str, Callable[[str], Pair]] = {
     "mnn_gpu": mnn_gpu,
-    "notebook float64": notebook,
-    "pandas, uint8": pandas_uint8,
+    "notebook float64": pandas,
+    "pandas, uint8": partial(pandas, dtype=np.uint8),
     "polars": polars,
 }
 

@@ -10,8 +10,6 @@ import numpy as np
 from mnn_gpu.nn.parameters import flatten, unflatten
 from scripts.benchmarks.jobs import Problem
 
-ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
-
 
 class Sklearn:
     """Fitted in the given order, without shuffling."""
@@ -31,14 +29,10 @@ class Sklearn:
         self.job, self.data = job, problem
         self.classifier = MLPClassifier(
             hidden_layer_sizes=job.hidden,
-            solver="adam",
             alpha=0.0,
             batch_size=job.batch_size,
             learning_rate_init=job.learning_rate,
             shuffle=False,
-            beta_1=ADAM["beta1"],
-            beta_2=ADAM["beta2"],
-            epsilon=ADAM["epsilon"],
         )
 
     def start(self, theta: Any) -> None:

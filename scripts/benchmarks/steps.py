@@ -44,7 +44,7 @@ def measure(
         team.refuse_unlike(losses, is_like, "loss")
         seconds: dict[str, list[float]] = {worker.contender: [] for worker in team.workers}
         for worker in team.rounds(rounds, deadline):
-            worker.ask("warm_up")
+            worker.ask("advance")
             seconds[worker.contender].append(worker.ask("advance") / steps)
         by_its_clock = team.ask("by_its_clock")
         costs = team.ask("facts")
@@ -69,7 +69,7 @@ def measure_prediction(
 ) -> dict[str, Any]:
     """Measure predictions of N images at once; contenders with other labels are refused."""
     with Team([c for c in contenders if c != "notebook float64"], job) as team:
-        team.ask("warm_up")
+        team.ask("advance")
         team.ask("predict", images=images, calls=1)
         digests = team.ask("digest")
         if images == 1:  # Of more, rounding may turn one or the other.

@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import amount
 
 TEST_ROWS = amount(10_000, 500)
 
@@ -35,9 +35,6 @@ class Work:
         self.runner.start(self.problem.theta)
         self.runner.prepare(self.problem.orders, self.job.learning_rate)
         self.setup_seconds = time.perf_counter() - started
-
-    def warm_up(self) -> None:
-        self.runner.advance()
 
     def advance(self) -> float:
         """Return the seconds that the job's steps take."""

@@ -37,11 +37,6 @@ def command(ranks: int, *arguments: str) -> list[str]:
 
 def library() -> str:
     """Return the name and the version of the MPI library."""
-    said = subprocess.run(
-        [sys.executable, "-m", "mpi4py", "--mpi-lib-version"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    words = said.stdout.split("\n")[0].replace(",", " ").replace("Version:", " ").split()
-    return " ".join(words[: 3 if words[0] == "Open" else 2])
+    words = [sys.executable, "-m", "mpi4py", "--mpi-lib-version"]
+    first, *_ = subprocess.check_output(words, text=True).split("\n")
+    return " ".join(first.partition(",")[0].replace("Version:", "").split())

@@ -25,19 +25,13 @@ REFUSED = {2: "refused (usage)", 4: "refused (data)"}
 TRAIN = ("-m", "mnn_gpu", "train", "--iterations", "3", "-q", "--out", "model.safetensors")
 
 
-def command(path: Path) -> list[str]:
-    """Return what is run for a case."""
-    if path.suffix == ".py":
-        return [sys.executable, str(path)]
-    return [sys.executable, *TRAIN, "--data", str(path)]
-
-
 def outcome(path: Path, folder: Path) -> tuple[bool, str]:
     """Run a case in an empty folder; return whether that is in order, and what was printed."""
+    is_program = path.suffix == ".py"
     scripts = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     try:
         result = subprocess.run(
-            command(path),
+            [sys.executable, *([path] if is_program else [*TRAIN, "--data", path])],
             cwd=folder,
             env={**os.environ, "PATH": scripts, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
@@ -51,7 +45,7 @@ def outcome(path: Path, folder: Path) -> tuple[bool, str]:
     text = f"{result.stdout}{result.stderr}".strip()
     if "ModuleNotFoundError" in text:
         return True, "not run: " + text.splitlines()[-1]
-    if path.suffix == ".py" and OURS in text:
+    if is_program and OURS in text:
         return True, "refused\n" + text[text.rindex(OURS) + len(OURS) :]
     in_order = "Traceback" not in text and result.returncode in (0, *REFUSED)
     return in_order, f"{REFUSED.get(result.returncode, result.returncode)}\n{text}"

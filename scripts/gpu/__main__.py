@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from scripts.benchmarks import dry_run
+from scripts.benchmarks.device import DRY_RUN
 
 
 def end_with_parent() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
         threading.Thread(target=end_with_parent, daemon=True).start()
     if dry:
         # Read when the checks are imported.
-        os.environ[dry_run.VARIABLE] = "1"
+        os.environ[DRY_RUN] = "1"
     from scripts.gpu.outcome import run, write
     from scripts.gpu.plan import PLAN
 

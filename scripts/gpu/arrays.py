@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 from mnn_gpu import load_mnist, select_backend
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import amount
 from scripts.gpu.outcome import Findings
 from scripts.gpu.processes import timed
 

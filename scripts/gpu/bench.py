@@ -13,8 +13,7 @@ from dataclasses import replace
 from mnn_gpu import RECIPES, select_backend, train
 from mnn_gpu.data import bundled_mnist, split
 from scripts.benchmarks import races, steps
-from scripts.benchmarks.device import VARIABLE
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import VARIABLE, amount
 from scripts.benchmarks.harness import OURS
 from scripts.benchmarks.run import show
 from scripts.gpu.outcome import Check, Findings

@@ -24,7 +24,7 @@ from mnn_gpu import (
 from mnn_gpu.backends import Backend
 from mnn_gpu.nn.parameters import flatten, init_parameters
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import amount
 from scripts.gpu.outcome import Findings, NotRunError
 
 ROWS = amount(42_000, 300)

@@ -17,7 +17,7 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.compiler.cuda_graphs import cuda_graphs, scheduling
 from mnn_gpu.compiler.cuda_graphs import run as graph_run
 from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import amount
 from scripts.gpu.faults import apart, warned, with_cupy
 from scripts.gpu.outcome import Findings
 

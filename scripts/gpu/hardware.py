@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from mnn_gpu import diagnose, load_mnist, select_backend, train
-from scripts.benchmarks.dry_run import VARIABLE
+from scripts.benchmarks.device import DRY_RUN
 from scripts.gpu.faults import SMALL
 from scripts.gpu.outcome import Findings, NotRunError
 from scripts.gpu.processes import run
@@ -24,7 +24,7 @@ LOAD = 20_000
 
 def clocks_under_load(device: str) -> Findings:
     """Read the clocks while the GPU trains: figures of a throttled card are worth less."""
-    if shutil.which("nvidia-smi") is None or os.environ.get(VARIABLE):
+    if shutil.which("nvidia-smi") is None or os.environ.get(DRY_RUN):
         raise NotRunError("only an NVIDIA GPU has clocks, and nvidia-smi to read them")
     (X, y), _ = load_mnist()
     long = replace(SMALL, iterations=LOAD)
@@ -39,7 +39,7 @@ def clocks_under_load(device: str) -> Findings:
 
 def slices(_: str) -> Findings:
     """Probe a MIG slice, where the card is cut into slices; it is left as it is."""
-    if shutil.which("nvidia-smi") is None or os.environ.get(VARIABLE):
+    if shutil.which("nvidia-smi") is None or os.environ.get(DRY_RUN):
         raise NotRunError("MIG is a feature of NVIDIA's large GPUs")
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
     found = re.findall(r"UUID: (MIG-[^)]+)", listed.stdout)

@@ -7,7 +7,7 @@ from functools import partial
 
 from mnn_gpu import TrainingConfig, select_backend
 from mnn_gpu.compiler.cuda_graphs import cuda_graphs
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import amount
 from scripts.gpu.faults import apart, warned, with_cupy
 from scripts.gpu.graphs import MOST_APART, compared, trained
 from scripts.gpu.outcome import Findings

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from mnn_gpu.storage.atomic_write import write_atomically
+
 Findings: TypeAlias = Iterator[dict[str, Any]]
 Check: TypeAlias = Callable[[str], Findings]
 """Takes a device such as "cuda" and yields what it finds, piece by piece; a piece has "passed"."""
@@ -34,12 +36,5 @@ def run(check: Check, device: str, keep: Callable[[dict[str, Any]], None]) -> No
 
 
 def write(path: Path, found: Any) -> None:
-    """Replace a JSON file as a whole."""
-    replace(path, json.dumps(found, indent=2) + "\n")
-
-
-def replace(path: Path, text: str) -> None:
-    """Replace a file as a whole: the process may be killed at any moment."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    """Replace a JSON file as a whole: the process may be killed at any moment."""
+    write_atomically(path, (json.dumps(found, indent=2) + "\n").encode())

@@ -18,7 +18,7 @@ from mnn_gpu.distributed.nccl import NcclAllReduce, nccl_of
 from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.models.model_file import load_model
 from mnn_gpu.step.sharding import BatchSharding
-from scripts.benchmarks.dry_run import VARIABLE, amount
+from scripts.benchmarks.device import DRY_RUN, amount
 from scripts.checks.mpiexec import launcher
 from scripts.gpu.faults import apart, with_cupy
 from scripts.gpu.outcome import Findings, NotRunError
@@ -69,7 +69,7 @@ def two_gpus(device: str) -> Findings:
     """Train on two ranks with a GPU each, over NCCL, and on one rank: almost the same."""
     gpu = with_cupy(device)
     count = gpu.cupy.cuda.runtime.getDeviceCount()
-    if count < 2 or os.environ.get(VARIABLE):
+    if count < 2 or os.environ.get(DRY_RUN):
         raise NotRunError(f"NCCL between ranks needs two GPUs; here is {count}")
     one, other = (trained(start, device, graphs="1") for start in ([], two()))
     difference = apart(other, one)

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mnn_gpu.storage.atomic_write import write_atomically
 from scripts.gpu import report
-from scripts.gpu.outcome import replace, write
+from scripts.gpu.outcome import write
 
 ROOT = Path(__file__).parent.parent.parent
 SAME = ("card", "driver", "code", "dry_run")
@@ -66,7 +67,7 @@ class Record:
 
     def _write(self) -> None:
         write(self.path, self.content)
-        replace(self.page, report.page(self.content))
+        write_atomically(self.page, report.page(self.content).encode())
 
 
 def code() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from scripts import markdown
 from scripts.benchmarks.report import duration, ratio, table
 
 MOST_SECONDS = 0.10
@@ -66,21 +67,20 @@ def described(record: dict[str, Any]) -> str:
 
 def outcomes(checks: dict[str, Any]) -> str:
     """Return the table of the checks."""
-    lines = ["| check | outcome | seconds |", "| --- | --- | --- |"]
+    rows = [["check", "outcome", "seconds"]]
     for name, found in checks.items():
         outcome = found["outcome"] if found["outcome"] == "passed" else f"**{found['outcome']}**"
         reason = found.get("reason", "").replace("|", "/").replace("\n", " ")
-        lines.append(f"| {name} | {outcome} {reason} | {found['seconds']:.0f} |")
-    return "\n".join(lines)
+        rows.append([name, f"{outcome} {reason}", f"{found['seconds']:.0f}"])
+    return markdown.table(rows)
 
 
 def goals(checks: dict[str, Any]) -> str:
     """Return the table of goals and figures."""
-    lines = ["| job | against | at least | found |", "| --- | --- | --- | --- |"]
+    table = [["job", "against", "at least", "found"]]
 
     def add(title: str, against: str, goal: str, found: str, reached: bool) -> None:
-        shown = found if reached else f"**missed** {found}"
-        lines.append(f"| {title} | {against} | {goal} | {shown} |")
+        table.append([title, against, goal, found if reached else f"**missed** {found}"])
 
     jobs = {
         name[-1]: c["job"] for name, c in checks.items() if name.startswith("job ") and "job" in c
@@ -109,7 +109,7 @@ def goals(checks: dict[str, Any]) -> str:
         found = epochs["ratio"]
         add("record recipe, an epoch", "two CPU cores", f"{RECORD_RATIO}", ratio(found),
             found >= RECORD_RATIO)  # fmt: skip
-    return "\n".join(lines)
+    return markdown.table(table)
 
 
 def median(job: dict[str, Any]) -> float:
@@ -119,22 +119,17 @@ def median(job: dict[str, Any]) -> float:
 
 def clocks(jobs: dict[str, Any]) -> str:
     """Return the table of a step's wall time, the GPU's own, and what came before the first."""
-    lines = [
-        "| job | contender | a step | by the GPU's clock | first call | set-up, upload included |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    times = ["a step", "by the GPU's clock", "first call", "set-up, upload included"]
+    rows = [["job", "contender", *times]]
     for job in jobs.values():
         for name, row in job["contenders"].items():
             if "setup" in row:
                 clock = row.get("by_its_clock")
-                cells = [
-                    duration(row["median"]),
-                    "-" if clock is None else f"{duration(clock)} ({ratio(clock / row['median'])})",
-                    duration(row["first_call"]),
-                    duration(row["setup"]),
-                ]
-                lines.append(f"| {job['title']} | {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+                wall, first, setup = (duration(row[n]) for n in ("median", "first_call", "setup"))
+                part = ratio(clock / row["median"]) if clock else ""
+                own = f"{duration(clock)} ({part})" if clock else "-"
+                rows.append([job["title"], name, wall, own, first, setup])
+    return markdown.table(rows)
 
 
 def left_out(jobs: dict[str, Any]) -> str:

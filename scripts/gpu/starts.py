@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import platform
-import re
 import shutil
 import subprocess
 import tempfile
 from typing import Any
 
 from mnn_gpu import diagnose
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import amount
 from scripts.benchmarks.harness import output
 from scripts.gpu.outcome import Findings
 from scripts.gpu.processes import run, train
@@ -35,11 +35,8 @@ def machine(device: str) -> Findings:
     print(report)
     versions: dict[str, str] = {"python": platform.python_version()}
     for library in LIBRARIES:
-        if importlib.util.find_spec(re.sub(r"-.*", "", library).replace("scikit", "sklearn")):
-            try:
-                versions[library] = importlib.metadata.version(library)
-            except importlib.metadata.PackageNotFoundError:
-                continue
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[library] = importlib.metadata.version(library)
     found: dict[str, Any] = {
         "card": platform.processor() or "cpu",
         "driver": "none",

@@ -13,7 +13,7 @@ import numpy as np
 
 from mnn_gpu import Predictor, load_mnist, select_backend, train
 from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
-from scripts.benchmarks.dry_run import amount
+from scripts.benchmarks.device import amount
 from scripts.gpu.faults import ROWS, SIZES, SMALL, apart, first_model, warned, with_cupy
 from scripts.gpu.outcome import Findings
 from scripts.gpu.processes import timed

@@ -15,8 +15,9 @@ import tempfile
 from functools import partial
 from typing import Any
 
-from scripts import documentation
+from scripts import markdown
 from scripts.benchmarks.harness import ROOT, environment, in_turn, machine, ratio, save
+from scripts.benchmarks.report import duration
 from scripts.checks.mpiexec import command, library
 
 COMMON = ("--holdout", "0", "--device", "cpu", "-q", "--json", "--report-every", "1000000")
@@ -63,7 +64,27 @@ def measured(job: tuple[str, ...], rounds: int) -> dict[str, Any]:
     }
 
 
+def section(result: dict[str, Any]) -> str:
+    """Return the page's section."""
+    jobs = result["jobs"]
+    ways = list(next(iter(jobs.values()))["speed_up"])
+    rows = [["", "one process, no shards", *(f"speed-up, {way}" for way in ways)]]
+    for name, job in jobs.items():
+        speed_ups = [f"**{job['speed_up'][way]:.2f}**" for way in ways]
+        rows.append([name, duration(job["seconds"]["1 process, no shards"]), *speed_ups])
+    return (
+        f"{markdown.table(rows)}\n\n"
+        f"Two ranks compared with one, one thread each, the same command; medians of "
+        f"{result['rounds']} interleaved rounds. {result['cpu']}, {result['cores']} cores, "
+        f"{result['mpi']}, {result['date']}. "
+        "[scaling.json](../../scripts/results/scaling.json); `python -m scripts.research.scaling` "
+        "repeats the measurement."
+    )
+
+
 def main() -> None:
+    from scripts import documentation
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds

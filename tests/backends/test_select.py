@@ -135,10 +135,10 @@ def test_a_cupy_requested_by_name_is_not_replaced(monkeypatch: pytest.MonkeyPatc
 def test_jax_receives_the_platform_and_the_index(
     monkeypatch: pytest.MonkeyPatch, device: str, platform: str | None, index: int
 ) -> None:
-    told = []
-    monkeypatch.setattr(JaxBackend, "connect", lambda *asked: told.append(asked))
+    received = []
+    monkeypatch.setattr(JaxBackend, "connect", lambda *asked: received.append(asked))
     select_backend(device, "jax")
-    assert told == [(platform, index)]
+    assert received == [(platform, index)]
 
 
 def test_training_through_the_cupy_backend_is_identical(
@@ -265,15 +265,15 @@ FAILURES: dict[str, Any] = {
     ),
     "kernel crashed": (
         standin,
-        {"synchronise": CUDARuntimeError(719)},
-        "synchronise",
+        {"synchronize": CUDARuntimeError(719)},
+        "synchronize",
         "The GPU failed (CUDARuntimeError: cudaError 719)",
         "mnn-gpu devices",
     ),
     "wrong result": (
         standin,
         {"wrong_product": True},
-        "synchronise",
+        "synchronize",
         "matrix product is wrong",
         "mnn-gpu devices",
     ),

@@ -68,15 +68,15 @@ def test_train_without_options_is_the_notebook_on_mnist(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [30, 7])
-def test_few_rows_are_held_out_of_few(tmp_path: Path, csv: Path, rows: int) -> None:
+def test_few_rows_are_held_out_of_small_data(tmp_path: Path, csv: Path, rows: int) -> None:
     options = ("--data", csv, "--rows", rows, "--iterations", 2, "--out", tmp_path / "m")
     result = run("train", *options, "--json", "-q")
     report = json.loads(result.stdout)
-    assert report["held_out"]["rows"] == 3  # A tenth, or one for each class.
+    assert report["held_out"]["rows"] == 3  # A tenth, or one per class.
     assert report["training"]["rows"] == rows - 3
 
 
-def test_train_names_an_unusual_scale_of_pixels(tmp_path: Path, csv: Path) -> None:
+def test_train_reports_an_unusual_scale_of_pixels(tmp_path: Path, csv: Path) -> None:
     frame = pd.read_csv(csv)
     frame.iloc[:, 1:] //= 16
     frame.to_csv(csv, index=False)
@@ -112,7 +112,7 @@ def test_the_same_command_writes_the_same_parameters(tmp_path: Path, csv: Path) 
     np.testing.assert_array_equal(a, b)
 
 
-def test_the_model_file_tells_how_it_came_about(model: Path) -> None:
+def test_the_model_file_records_its_training(model: Path) -> None:
     info = load_model(model).info
     assert info["recipe"]["hidden"] == [8]
     assert info["recipe"]["seed"] == 0
@@ -121,7 +121,7 @@ def test_the_model_file_tells_how_it_came_about(model: Path) -> None:
     assert str(model.parent).encode() not in model.read_bytes()
 
 
-def test_ctrl_c_saves_what_was_learnt(tmp_path: Path) -> None:
+def test_ctrl_c_saves_the_current_parameters(tmp_path: Path) -> None:
     command = [*PROGRAM, "train", "--iterations", "100000", "--rows", "5000", "--device", "cpu"]
     command += ["--out", str(tmp_path / "m"), "--report-every", "1"]
     process = subprocess.Popen(
@@ -158,7 +158,7 @@ def test_evaluate(model: Path, csv: Path) -> None:
     assert report["accuracy"] == 1
 
 
-def test_evaluate_takes_the_test_images_of_mnist_by_default(tmp_path: Path) -> None:
+def test_evaluate_uses_the_test_images_of_mnist_by_default(tmp_path: Path) -> None:
     run("train", "--iterations", 1, "--rows", 3000, "--out", tmp_path / "m", "-q")
     assert "MNIST (test)" in run("evaluate", tmp_path / "m").stdout
 
@@ -187,7 +187,7 @@ def test_predict_from_an_idx_file(tmp_path: Path, model: Path, images: dict[str,
 # ---- devices and check-gradients -----------------------------------------------------
 
 
-def test_devices_says_what_auto_takes() -> None:
+def test_devices_reports_the_choice_of_auto() -> None:
     text = run("devices").stdout
     assert "NumPy" in text
     assert "--device auto selects " in text
@@ -195,7 +195,7 @@ def test_devices_says_what_auto_takes() -> None:
     assert json.loads(run("devices", "--json").stdout)["auto"]
 
 
-def test_check_gradients_explains_what_agreed() -> None:
+def test_check_gradients_explains_the_comparison() -> None:
     result = run("check-gradients")
     assert result.returncode == 0
     for name in ("dW[1]", "db[1]", "dW[2]", "db[2]", "dW[3]", "db[3]"):
@@ -221,7 +221,7 @@ def test_cuda_without_a_gpu_exits_3_with_cause_and_cure(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_auto_without_cupy_trains_on_the_cpu_and_says_nothing(tmp_path: Path, csv: Path) -> None:
+def test_auto_without_cupy_trains_on_the_cpu_without_a_message(tmp_path: Path, csv: Path) -> None:
     options = ["--data", str(csv), "--holdout", "5", "--iterations", "5", "-q"]
     command = [sys.executable, "-c", WITHOUT_CUPY, "train", "--device", "auto", *options]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
@@ -290,7 +290,7 @@ def test_images_of_another_size_exit_4(tmp_path: Path, model: Path) -> None:
     assert "784 pixels, the model was trained on 12" in result.stderr
 
 
-def test_a_closed_pipe_is_no_error(tmp_path: Path, model: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(tmp_path: Path, model: Path) -> None:
     big = tmp_path / "big-images-idx3-ubyte"
     big.write_bytes(idx_header((30_000, 12)) + bytes(360_000))
     command = " ".join(map(str, [*PROGRAM, "predict", model, big, "--device", "cpu"]))
@@ -317,7 +317,7 @@ def test_every_command_has_help_that_shows_defaults(command: str) -> None:
         assert "(default: model.safetensors)" in result.stdout
 
 
-def test_train_is_a_program_of_its_own() -> None:
+def test_train_is_also_a_separate_program() -> None:
     program = Path(sys.executable).parent / "train"
     result = subprocess.run([program, "--help"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("usage: train ")
@@ -364,7 +364,7 @@ def test_a_full_stdout_is_an_error_after_the_model_is_saved(tmp_path: Path, csv:
     assert (tmp_path / "m").exists()
 
 
-def test_a_name_that_the_terminal_cannot_show_is_no_error(tmp_path: Path, csv: Path) -> None:
+def test_a_name_that_the_terminal_cannot_show_is_not_an_error(tmp_path: Path, csv: Path) -> None:
     script = "PYTHONIOENCODING=ascii LANG=C " + TRAIN.replace("--out m", "--out \u00e9")
     assert shell(script + " -q", tmp_path).returncode == 0
 
@@ -393,9 +393,9 @@ def test_the_shape_of_images_comes_from_the_file(tmp_path: Path, images: dict[st
     result = run(*options, flat, cwd=tmp_path)
     assert result.returncode == 2
     assert "--image-shape" in result.stderr
-    told = run(*options, flat, "--image-shape", 3, 4, "--json", cwd=tmp_path)
+    given = run(*options, flat, "--image-shape", 3, 4, "--json", cwd=tmp_path)
     read = run(*options, shaped, "--json", cwd=tmp_path)
-    for trained in (told, read):
+    for trained in (given, read):
         assert json.loads(trained.stdout)["recipe"]["image_shape"] == [3, 4]
 
 
@@ -420,7 +420,7 @@ def test_a_rare_class_may_lie_in_the_held_out_rows(tmp_path: Path) -> None:
         (("check-gradients", "--samples", "1" + "0" * 11), 2, "samples"),
     ],
 )
-def test_numbers_that_cannot_be_meant(
+def test_invalid_numbers_are_refused(
     tmp_path: Path, args: tuple[str, ...], code: int, message: str
 ) -> None:
     result = run(*args, cwd=tmp_path)
@@ -440,17 +440,17 @@ def test_evaluation_errors_name_the_file(tmp_path: Path, model: Path) -> None:
     )
 
 
-# ---- words -----------------------------------------------------------------------------
+# ---- usage -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [(), ("help",), ("--help",)])
-def test_the_program_alone_prints_its_help(arguments: tuple[str, ...]) -> None:
+def test_the_program_without_arguments_prints_its_help(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert result.returncode == 0
     assert "check-gradients" in result.stdout
 
 
-def test_the_help_of_train_fits_a_screen_and_the_rest_is_there() -> None:
+def test_the_help_of_train_fits_a_screen_and_the_full_help_lists_all_options() -> None:
     short, whole = run("help", "train").stdout, run("train", "--help-all").stdout
     assert len(short.splitlines()) <= 42
     assert max(map(len, short.splitlines())) <= 80
@@ -468,7 +468,7 @@ def test_the_help_of_train_fits_a_screen_and_the_rest_is_there() -> None:
         (["train", "--epochs", "x"], "invalid int value: 'x'"),
     ],
 )
-def test_a_wrong_word_is_answered_in_two_lines(arguments: list[Any], message: str) -> None:
+def test_a_misspelled_word_gives_an_error_of_two_lines(arguments: list[Any], message: str) -> None:
     result = run(*arguments)
     assert result.returncode == 2
     first, second = result.stderr.splitlines()
@@ -487,7 +487,7 @@ def test_files_may_be_arguments_or_options(model: Path, csv: Path) -> None:
     assert "No images are given" in run("predict", model).stderr
 
 
-def test_what_stands_in_the_wrong_place_is_named(model: Path, csv: Path, tmp_path: Path) -> None:
+def test_misplaced_arguments_are_reported(model: Path, csv: Path, tmp_path: Path) -> None:
     for arguments, message in (
         (("predict", csv, model), "is a CSV file, not a model"),
         (("evaluate", model, model), "is a model file, not data"),
@@ -497,9 +497,9 @@ def test_what_stands_in_the_wrong_place_is_named(model: Path, csv: Path, tmp_pat
         result = run(*arguments)
         assert result.returncode == 4
         assert message in result.stderr
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures/1.png").write_bytes(b"")
-    assert "contains images" in run("train", "--data", tmp_path / "pictures").stderr
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/1.png").write_bytes(b"")
+    assert "contains images" in run("train", "--data", tmp_path / "images").stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

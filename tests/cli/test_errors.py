@@ -1,4 +1,4 @@
-"""Errors name the cure in the words of whoever reads them."""
+"""Errors give the cure as command-line options or as Python arguments, depending on the user."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_cure_names_arguments_in_python(cure: str, expected: str) -> None:
     assert in_python(cure) == expected
 
 
-def test_the_command_line_and_python_each_read_their_own() -> None:
+def test_the_command_line_and_python_each_show_their_own_cure() -> None:
     error = DeviceError("No GPU.", "Use --device cpu.")
     assert error.cure == "Use --device cpu."
     assert str(error) == 'No GPU.\nUse device="cpu".'

@@ -1,4 +1,4 @@
-"""What the command line says: help in plain columns, and errors that name cause and cure."""
+"""Messages of the command line: help in plain columns, and errors with cause and cure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mnn_gpu.nn.parameters import flatten
 
 HELP = [
     *((name,) for name in COMMANDS if name != "plot"),
-    *(("plot", picture) for picture in COMMANDS["plot"].PLOTS),
+    *(("plot", plot) for plot in COMMANDS["plot"].PLOTS),
 ]
 
 
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work beside a model of 3 pixels and 2 classes, and a table of such images."""
+    """Run in a folder with a model of 3 pixels and 2 classes, and a table of such images."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MNN_DEVICE", "cpu")
     theta = flatten([(np.ones((2, 3), np.float32), np.zeros((2, 1), np.float32))])
@@ -29,8 +29,10 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("d.csv").write_text("label,p0,p1,p2\n0,1,2,3\n1,4,5,6\n0,7,8,9\n")
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str]:
-    """Run the program; return its exit code and what it says on stderr."""
+def run_program(
+    capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int | str | None, str]:
+    """Run the program; return its exit code and its stderr."""
     try:
         code: int | str | None = main(arguments)
     except SystemExit as end:
@@ -61,7 +63,7 @@ def test_an_unknown_option_is_an_error_of_its_command(
 ) -> None:
     required = {"evaluate": ["m"], "predict": ["m"], "export": ["m", "x.npz"], "plot": ["m"]}
     required |= {"import": ["x.npz", "m"], "convert": ["d.csv", "o"], "completion": ["bash"]}
-    code, text = said(capsys, *command, *required.get(command[0], []), "--no-such-option")
+    code, text = run_program(capsys, *command, *required.get(command[0], []), "--no-such-option")
     assert code == 2
     assert "unrecognized arguments: --no-such-option\n" in text
     assert f"cure: See mnn-gpu {' '.join(command)} --help." in text
@@ -95,7 +97,7 @@ def test_an_unknown_option_is_an_error_of_its_command(
         ("evaluate '' d.csv", "argument MODEL: the name is empty"),
     ],
 )
-def test_a_wrong_call_names_its_cause(
+def test_an_invalid_call_reports_its_cause(
     arguments: str, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("text").write_bytes(b"some text, which is no model")
@@ -103,7 +105,7 @@ def test_a_wrong_call_names_its_cause(
     Path("lfs.csv").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     Path("wide.csv").write_text("label,p0,p1,p2,p3\n0,1,2,3,4\n")
     words = ["" if word == "''" else word for word in arguments.split()]
-    code, text = said(capsys, *words)
+    code, text = run_program(capsys, *words)
     assert code in (2, 4)
     assert expected in text
     assert text.count("\n") == 2
@@ -121,11 +123,11 @@ def test_a_wrong_call_names_its_cause(
         "train --data d.csv --out m/",
     ],
 )
-def test_a_name_that_ends_as_a_folders_is_no_output(
+def test_a_folder_name_is_refused_as_output(
     arguments: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(Path().iterdir())
-    code, text = said(capsys, *arguments.split())
+    code, text = run_program(capsys, *arguments.split())
     assert code == 2
     assert "names a folder; give the name of a file" in text
     assert sorted(Path().iterdir()) == before

@@ -27,7 +27,7 @@ sys.meta_path.insert(0, NoMatplotlib)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a model of 4 x 6 images and the images, trained with deformed ones."""
+    """A folder with a model of 4 x 6 images, trained with augmentation, and the images."""
     generator = np.random.default_rng(4)
     y = np.arange(30) % 3 * 10
     X = generator.integers(0, 256, (30, 4, 6)).astype(np.uint8)
@@ -38,19 +38,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("picture", PLOTS)
-def test_every_picture_is_drawn_from_a_model_and_data(
-    folder: Path, picture: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("plot", PLOTS)
+def test_every_plot_is_drawn_from_a_model_and_data(
+    folder: Path, plot: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    arguments = ["plot", picture, "m.safetensors", "--theme", "dark"]
-    if picture not in ("history", "weights"):
+    arguments = ["plot", plot, "m.safetensors", "--theme", "dark"]
+    if plot not in ("history", "weights"):
         arguments += ["--data", "data.npz"]
-    if picture == "weights":
+    if plot == "weights":
         arguments += ["--image-shape", "4", "6"]
     assert main(arguments) == 0
-    assert capsys.readouterr() == (f"plot saved to {picture}.png\n", "")
-    image = Image.open(f"{picture}.png").convert("RGB")
+    assert capsys.readouterr() == (f"plot saved to {plot}.png\n", "")
+    image = Image.open(f"{plot}.png").convert("RGB")
     assert image.width == 1600
     assert image.getpixel((1, 1)) == tuple(bytes.fromhex(DARK.background[1:]))
 
@@ -75,7 +75,7 @@ def test_the_record_is_drawn_on_the_bundled_test_set(tmp_path: Path) -> None:
         (["mistakes", "record", "--data", "data.npz"], 2, "4 x 6 do not have 784 pixels"),
     ],
 )
-def test_errors_name_cause_and_cure_and_leave_no_file(
+def test_errors_give_cause_and_cure_and_leave_no_file(
     folder: Path,
     arguments: list[str],
     code: int,
@@ -86,15 +86,15 @@ def test_errors_name_cause_and_cure_and_leave_no_file(
     monkeypatch.chdir(folder)
     before = sorted(folder.iterdir())
     assert main(["plot", *arguments]) == code
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "error: " in told.err
-    assert cause in told.err
-    assert "\ncure: " in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "error: " in printed.err
+    assert cause in printed.err
+    assert "\ncure: " in printed.err
     assert sorted(folder.iterdir()) == before
 
 
-def test_a_picture_that_there_is_not_is_refused() -> None:
+def test_an_unknown_plot_is_refused() -> None:
     result = run("plot", "heatmap", "record")
     assert (result.returncode, result.stdout) == (2, "")
     assert "invalid choice: 'heatmap'" in result.stderr

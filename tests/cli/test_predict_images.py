@@ -1,4 +1,4 @@
-"""`mnn-gpu predict` for pictures, through real processes."""
+"""`mnn-gpu predict` for images, through real processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.program import run
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a three and a long-named seven, neatly written."""
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     for digit, way, name in ((3, "round", "a.png"), (7, "plain", "my seven.jpeg")):
         rng = np.random.default_rng(2)
         coverage = inked(written(digit, way, rng), (150, 150), (50, 30), 90, 9, rng)
@@ -38,18 +38,18 @@ def test_each_file_gets_a_line_with_digit_and_probability(folder: Path) -> None:
     assert first.endswith("%")
 
 
-def test_one_picture_is_known_by_its_name_and_json_has_all_probabilities(folder: Path) -> None:
+def test_one_image_is_recognized_by_its_name_and_json_has_all_probabilities(folder: Path) -> None:
     result = run("predict", "record", "a.png", "--json", cwd=folder)
-    (picture,) = json.loads(result.stdout)["pictures"]
+    (prediction,) = json.loads(result.stdout)["pictures"]
     model = mnn_gpu.load_model("record")
     X = mnn_gpu.prepare_digit(folder / "a.png")[None]
     expected = mnn_gpu.predict_proba(model, X, mnn_gpu.select_backend("cpu"))[0]
-    assert (picture["file"], picture["label"]) == ("a.png", 3)
-    np.testing.assert_allclose(list(picture["probabilities"].values()), expected, rtol=1e-5)
-    assert picture["probability"] == picture["probabilities"]["3"]
+    assert (prediction["file"], prediction["label"]) == ("a.png", 3)
+    np.testing.assert_allclose(list(prediction["probabilities"].values()), expected, rtol=1e-5)
+    assert prediction["probability"] == prediction["probabilities"]["3"]
 
 
-def test_the_answers_are_saved_as_csv_and_shown_on_a_sheet(folder: Path, tmp_path: Path) -> None:
+def test_predictions_are_saved_as_csv_and_shown_on_a_sheet(folder: Path, tmp_path: Path) -> None:
     out, sheet = tmp_path / "answers.csv", tmp_path / "seen"
     result = run(
         *("predict", "record", "a.png", "my seven.jpeg", "-o", out, "--show", sheet), cwd=folder
@@ -61,7 +61,7 @@ def test_the_answers_are_saved_as_csv_and_shown_on_a_sheet(folder: Path, tmp_pat
     assert all(0 < float(row["Probability"]) <= 1 for row in rows)
     with Image.open(sheet) as image:
         assert image.format == "PNG"
-        # What the network saw is on it, enlarged and unaltered.
+        # It contains the network's input, enlarged but otherwise unchanged.
         seen = np.asarray(image.convert("L"))
     digit = mnn_gpu.prepare_digit(folder / "a.png").repeat(5, axis=0).repeat(5, axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(seen, digit.shape)[::1, ::1]
@@ -74,7 +74,7 @@ def test_the_answers_are_saved_as_csv_and_shown_on_a_sheet(folder: Path, tmp_pat
 BAD = ("a.png", "empty.png", "broken.png", "none.png", "my seven.jpeg")
 
 
-def test_pictures_that_cannot_be_read_are_named_after_the_answers_to_the_others(
+def test_unreadable_images_are_reported_after_the_predictions_for_the_others(
     folder: Path, tmp_path: Path
 ) -> None:
     (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:60])
@@ -84,41 +84,41 @@ def test_pictures_that_cannot_be_read_are_named_after_the_answers_to_the_others(
         "a.png",
         "my seven.jpeg",
     ]
-    for said in (
+    for message in (
         "empty.png contains no drawing",
         "broken.png cannot",
         "no file or folder none.png",
     ):
-        assert said in result.stderr
+        assert message in result.stderr
     assert result.stderr.count("cure: ") == 3
     assert result.stderr.endswith("3 of 5 images could not be read.\n")
     with Image.open(tmp_path / "seen.png") as sheet:
         assert sheet.width > 300
 
 
-def test_pictures_that_cannot_be_read_are_in_the_json_and_not_in_the_table(
+def test_unreadable_images_are_in_the_json_and_not_in_the_table(
     folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "answers.csv"
     result = run("predict", "record", *BAD[:2], "--json", "-o", out, cwd=folder)
     assert result.returncode == 4
-    told = json.loads(result.stdout)
-    assert [picture["file"] for picture in told["pictures"]] == ["a.png"]
-    (failure,) = told["failures"]
+    report = json.loads(result.stdout)
+    assert [prediction["file"] for prediction in report["pictures"]] == ["a.png"]
+    (failure,) = report["failures"]
     assert failure["file"] == "empty.png"
     assert "no drawing" in failure["error"]
     assert failure["cure"]
     assert [line.split(",")[0] for line in out.read_text().splitlines()] == ["File", "a.png"]
 
 
-def test_where_no_picture_can_be_read_nothing_is_written(folder: Path, tmp_path: Path) -> None:
+def test_without_readable_images_no_file_is_written(folder: Path, tmp_path: Path) -> None:
     out, sheet = tmp_path / "answers.csv", tmp_path / "seen.png"
     args = ("predict", "record", *BAD[1:4], "-o", out, "--show", sheet, "--json")
     result = run(*args, cwd=folder)
     assert result.returncode == 4
-    told = json.loads(result.stdout)
-    assert told["pictures"] == []
-    assert [failure["file"] for failure in told["failures"]] == list(BAD[1:4])
+    report = json.loads(result.stdout)
+    assert report["pictures"] == []
+    assert [failure["file"] for failure in report["failures"]] == list(BAD[1:4])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -135,7 +135,7 @@ def test_where_no_picture_can_be_read_nothing_is_written(folder: Path, tmp_path:
         (("record", "a.png", "-o", "none/answers.csv"), 4, "cannot be written"),
     ],
 )
-def test_what_cannot_be_done_is_said(
+def test_invalid_calls_are_reported(
     folder: Path, images: dict[str, Any], args: tuple[str, ...], code: int, message: str
 ) -> None:
     config = mnn_gpu.TrainingConfig(hidden=(4,), iterations=1)

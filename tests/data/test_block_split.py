@@ -1,4 +1,4 @@
-"""Rows held out of data on the disk: a partition, read right wherever they lie."""
+"""Rows held out of data on disk: a partition, read correctly for any positions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_split_is_a_partition(
 
 @given(sizes=SIZES, at_once=st.integers(1, 10), data=st.data())
 @settings(deadline=None)
-def test_any_rows_of_a_block_are_read_without_those_held_out(
+def test_any_rows_of_a_block_are_read_without_held_out_rows(
     sizes: list[int], at_once: int, data: st.DataObject
 ) -> None:
     blocks = numbered(sizes, at_once)
@@ -83,7 +83,7 @@ def test_files_are_split_across_their_blocks(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(training.classes, np.unique(y))
 
 
-def test_the_digest_tells_what_is_held_out() -> None:
+def test_the_digest_depends_on_the_held_out_rows() -> None:
     blocks = numbered([9, 9])
     some = [split_blocks(blocks, holdout, seed)[0] for holdout in (0, 3, 4) for seed in (0, 1)]
     assert some[0] is some[1] is blocks
@@ -95,7 +95,7 @@ def test_the_digest_tells_what_is_held_out() -> None:
 
 
 @pytest.mark.parametrize("holdout", [-1, 5, 6])
-def test_a_row_to_train_on_is_left(holdout: Any) -> None:
+def test_a_split_without_training_rows_is_refused(holdout: Any) -> None:
     with pytest.raises(UsageError, match=r"holdout is -1|leaves none to train on") as caught:
         split_blocks(numbered([5]), holdout)
     assert "0 to 4" in caught.value.cure

@@ -1,4 +1,4 @@
-"""Data that stays on the disk: every row is there once, and what is damaged is refused."""
+"""Data on disk: every row is read exactly once, and damaged data are refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def all_of(blocks: Blocks) -> tuple[Any, Any]:
     return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
 
 
-# ---- what is read --------------------------------------------------------------------
+# ---- reading ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["folder", "parquet"])
@@ -61,7 +61,7 @@ def all_of(blocks: Blocks) -> tuple[Any, Any]:
     data=st.data(),
 )
 @settings(deadline=None, max_examples=40)
-def test_each_row_is_in_one_block(
+def test_each_row_is_in_exactly_one_block(
     tmp_path_factory: pytest.TempPathFactory,
     kind: str,
     rows: int,
@@ -174,7 +174,7 @@ def test_a_pass_over_a_folder_holds_a_block_at_a_time(tmp_path: Path) -> None:
     assert more < 30_000
 
 
-# ---- what tells data apart -----------------------------------------------------------
+# ---- digests ------------------------------------------------------------------------
 
 
 def test_digests_differ_with_the_data(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_digests_differ_with_the_data(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("statistics", [True, False])
-def test_columns_and_extremes_tell_what_pixels_are(
+def test_columns_and_statistics_determine_the_type_of_pixels(
     tmp_path: Path, columns: Any, dtype: str, statistics: bool
 ) -> None:
     path = tmp_path / "d.parquet"
@@ -236,7 +236,9 @@ def test_columns_and_extremes_tell_what_pixels_are(
         ({"label": [0, 1, 2], "y": [0, 1, 2], "p": [1, 2, 3]}, "several label columns"),
     ],
 )
-def test_a_wrong_parquet_is_refused_by_row(tmp_path: Path, columns: Any, message: str) -> None:
+def test_an_error_in_a_parquet_file_names_its_row(
+    tmp_path: Path, columns: Any, message: str
+) -> None:
     path = tmp_path / "d.parquet"
     pd.DataFrame(columns).to_parquet(path, row_group_size=2, write_statistics=False)
     with pytest.raises(DataError, match=message):
@@ -266,18 +268,18 @@ def test_a_parquet_file_that_is_damaged_is_refused(tmp_path: Path) -> None:
         all_of(open_blocks(path))
 
 
-# ---- what is not read some rows at a time --------------------------------------------
+# ---- unsupported formats -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["d.csv", "d.npz", "d-idx3-ubyte", "folder"])
-def test_other_data_is_to_be_converted_first(tmp_path: Path, name: str) -> None:
+def test_unsupported_formats_must_be_converted_first(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir() if name == "folder" else (tmp_path / name).write_bytes(b"1,2\n")
     with pytest.raises(DataError, match="cannot be read some rows at a time") as caught:
         open_blocks(tmp_path / name)
     assert "mnn-gpu convert" in caught.value.cure
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_missing_data_are_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="There is no file or folder"):
         open_blocks(tmp_path / "nothing")
 
@@ -410,7 +412,7 @@ def test_a_damaged_folder_is_refused_with_cause_and_cure(
 
 @given(data=st.data())
 @settings(deadline=None, max_examples=200)
-def test_any_damage_is_refused_or_read_as_what_is_there(
+def test_random_damage_is_refused_or_read_as_stored(
     tmp_path_factory: pytest.TempPathFactory, whole: Path, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("damage") / "d"
@@ -431,7 +433,7 @@ def test_any_damage_is_refused_or_read_as_what_is_there(
         assert set(y.tolist()) <= set(range(256))
 
 
-def test_fractions_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_invalid_fractions_are_refused(tmp_path: Path) -> None:
     X, y = made(20, np.float32)
     path = folder(tmp_path / "d", X, y, 10)
     for wrong in (np.nan, -0.5, 2, np.inf):
@@ -441,7 +443,7 @@ def test_fractions_that_are_none_are_refused(tmp_path: Path) -> None:
             load_dataset(path)
 
 
-def test_a_file_that_is_cut_off_later_is_refused(tmp_path: Path, whole: Path) -> None:
+def test_a_file_truncated_after_opening_is_refused(tmp_path: Path, whole: Path) -> None:
     shutil.copytree(whole, tmp_path / "d")
     blocks = open_blocks(tmp_path / "d")
     cut(IMAGES, 5)(tmp_path / "d")
@@ -452,20 +454,20 @@ def test_a_file_that_is_cut_off_later_is_refused(tmp_path: Path, whole: Path) ->
         blocks.read(1, 0, 10)
 
 
-def test_links_to_good_files_are_followed(tmp_path: Path, whole: Path) -> None:
+def test_links_to_valid_files_are_followed(tmp_path: Path, whole: Path) -> None:
     (tmp_path / "d").mkdir()
     for path in whole.iterdir():
         (tmp_path / "d" / path.name).symlink_to(path)
     np.testing.assert_array_equal(load_dataset(tmp_path / "d").X, load_dataset(whole).X)
 
 
-def test_a_folder_with_another_index_is_not_taken_for_ours(tmp_path: Path) -> None:
+def test_a_folder_with_another_index_is_not_converted_data(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text("{}")
     (tmp_path / "d.csv").write_text("label,p\n1,2\n")
     assert load_dataset(tmp_path).X.tolist() == [[2]]
 
 
-def test_the_program_says_so_and_exits_with_4(tmp_path: Path, whole: Path) -> None:
+def test_the_command_reports_the_error_and_exits_with_4(tmp_path: Path, whole: Path) -> None:
     shutil.copytree(whole, tmp_path / "d")
     cut(IMAGES, 1)(tmp_path / "d")
     result = run("evaluate", "record", "--data", "d", cwd=tmp_path)

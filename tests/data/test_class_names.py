@@ -1,4 +1,4 @@
-"""Classes that have names: from the data through the model file to every answer."""
+"""Class names: from the data through the model file to predictions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CONFIG = TrainingConfig(hidden=(8,), epochs=200, learning_rate=0.5)
 
 
 def sample(rows: int = 40, features: int = 16) -> tuple[Any, Any]:
-    """Return images whose class is easily seen, and names."""
+    """Return images with easily separable classes, and class names."""
     index = np.arange(rows) % len(NAMES)
     X = np.random.default_rng(0).integers(0, 60, (rows, features), np.uint8)
     X[np.arange(rows), index] = 255
@@ -49,7 +49,7 @@ def model() -> Model:
     return train(*sample(), CONFIG)[0]
 
 
-def test_a_model_answers_with_names(model: Model, tmp_path: Path) -> None:
+def test_a_model_predicts_class_names(model: Model, tmp_path: Path) -> None:
     X, y = sample()
     assert model.classes.tolist() == sorted(NAMES)
     np.testing.assert_array_equal(predict(model, X), y)
@@ -58,7 +58,7 @@ def test_a_model_answers_with_names(model: Model, tmp_path: Path) -> None:
     np.testing.assert_array_equal(predict(load_model(tmp_path / "m.safetensors"), X), y)
 
 
-def test_names_equal_the_same_labels_as_numbers(model: Model) -> None:
+def test_class_names_give_the_same_model_as_numbers(model: Model) -> None:
     X, y = sample()
     index = np.unique(y, return_inverse=True)[1]
     numbered = train(X, index, CONFIG)[0]
@@ -78,7 +78,7 @@ def write(path: Path, X: Any, y: Any) -> Path:
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])
-def test_every_reader_takes_names(tmp_path: Path, ending: str) -> None:
+def test_every_reader_accepts_class_names(tmp_path: Path, ending: str) -> None:
     X, y = sample()
     data = load_dataset(write(tmp_path / f"d{ending}", X, y))
     np.testing.assert_array_equal(data.X, X)
@@ -86,7 +86,7 @@ def test_every_reader_takes_names(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])
-def test_names_stay_out_of_what_is_read_in_blocks(tmp_path: Path, ending: str) -> None:
+def test_class_names_are_refused_in_blocks(tmp_path: Path, ending: str) -> None:
     path = write(tmp_path / f"d{ending}", *sample())
     with pytest.raises(DataError, match="class names as labels"):
         convert(path, tmp_path / "converted")
@@ -117,7 +117,7 @@ def test_names_stay_out_of_what_is_read_in_blocks(tmp_path: Path, ending: str) -
         (["1"] * 20 + ["x"], "row 21: the label 'x' is not a number"),
     ],
 )
-def test_what_text_means(labels: Any, expected: Any) -> None:
+def test_text_labels_are_numbers_booleans_or_names(labels: Any, expected: Any) -> None:
     if isinstance(expected, str):
         with pytest.raises(DataError, match=expected):
             checked_labels(labels, len(labels), "y")
@@ -125,7 +125,7 @@ def test_what_text_means(labels: Any, expected: Any) -> None:
         assert checked_labels(labels, len(labels), "y").tolist() == expected
 
 
-def test_some_of_the_names_may_look_like_numbers() -> None:
+def test_some_class_names_may_be_digits() -> None:
     X, _ = sample(60)
     y = np.array(["7", "8", "A", "B"])[np.arange(60) % 4]
     model = train(X, y, CONFIG, validation=(X[[0, 1]], y[[0, 1]]))[0]
@@ -142,16 +142,16 @@ def test_names_and_numbers_do_not_match(model: Model) -> None:
         evaluate(numbered, X, y)
 
 
-def test_a_wrong_pixel_beside_names_is_named(tmp_path: Path) -> None:
+def test_an_invalid_pixel_in_a_row_with_a_class_name_is_located(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("label,p0,p1\ncat,1,2\ndog,3,400\n")
     with pytest.raises(DataError, match="line 3, column 'p1': '400'"):
         load_dataset(tmp_path / "d.csv")
 
 
-# ---- exports, pictures, the command line ---------------------------------------------
+# ---- exports, plots, the command line ------------------------------------------------
 
 
-def test_exports_keep_names(model: Model, tmp_path: Path) -> None:
+def test_exports_keep_class_names(model: Model, tmp_path: Path) -> None:
     for name in ("m.npz", "m.safetensors"):
         export_model(tmp_path / name, model)
         again = import_model(tmp_path / name)
@@ -164,7 +164,7 @@ def test_exports_keep_names(model: Model, tmp_path: Path) -> None:
             import_model(tmp_path / "m.npz", classes=classes)
 
 
-def test_onnx_answers_with_names(model: Model, tmp_path: Path) -> None:
+def test_onnx_predicts_class_names(model: Model, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     X, y = sample()
     export_model(tmp_path / "m.onnx", model)
@@ -173,14 +173,14 @@ def test_onnx_answers_with_names(model: Model, tmp_path: Path) -> None:
     assert labels.tolist() == y.tolist()
 
 
-def test_a_page_shows_names(tmp_path: Path) -> None:
+def test_a_page_shows_class_names(tmp_path: Path) -> None:
     X, y = sample(features=784)
     write_page(tmp_path / "page.html", train(X, np.where(y == "cat", "</script>", y), CONFIG)[0])
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "\\u003c/script\\u003e" in text
 
 
-def test_pictures_show_names(model: Model) -> None:
+def test_plots_show_class_names(model: Model) -> None:
     X, y = sample()
     wrong = np.roll(y, 1)
     figure = plots.confusion(model, X, wrong)
@@ -190,7 +190,7 @@ def test_pictures_show_names(model: Model) -> None:
     plots.calibration(model, X, y).canvas.draw()
 
 
-def test_the_program_from_csv_to_submission(tmp_path: Path) -> None:
+def test_the_commands_from_csv_to_submission(tmp_path: Path) -> None:
     X, y = sample(200)
     write(tmp_path / "d.csv", X, y)
     options = ["--hidden", "8", "--iterations", "200", "--lr", "0.5", "--out", "m.safetensors"]

@@ -1,4 +1,4 @@
-"""`mnn-gpu convert`: the same data as `load_dataset` reads, whole or not at all."""
+"""`mnn-gpu convert`: the data of `load_dataset`, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS = ["csv", "csv.gz", "npz", "parquet", "idx", "folder"]
 
 
 def written(folder: Path, kind: str, X: Any, y: Any) -> Path:
-    """Write data as a file of some kind and return what to give to `convert`."""
+    """Write data in some format and return the argument for `convert`."""
     path = folder / f"d.{kind}"
     if kind.startswith("csv"):
         text = csv_text(X, y).encode()
@@ -70,7 +70,7 @@ def assert_same(converted: Path, original: Path) -> None:
     rows_per_file=st.integers(1, 12),
 )
 @settings(deadline=None, max_examples=20)
-def test_whatever_is_converted_is_what_was_read(
+def test_converted_data_equal_the_source(
     tmp_path_factory: pytest.TempPathFactory, kind: str, X: Any, rows_per_file: int
 ) -> None:
     folder = tmp_path_factory.mktemp("convert")
@@ -101,7 +101,7 @@ def test_a_csv_file_may_hold_fractions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "npz", "parquet"])
-def test_dtype_says_what_ones_and_noughts_are(tmp_path: Path, kind: str) -> None:
+def test_dtype_determines_the_type_of_zeros_and_ones(tmp_path: Path, kind: str) -> None:
     X = np.array([[0, 1], [1, 1]])
     data = written(tmp_path, kind, X, np.array([0, 1]))
     for dtype in ("uint8", "float32"):
@@ -137,7 +137,7 @@ def test_a_csv_file_is_read_as_load_dataset_reads_it(tmp_path: Path, text: str) 
     most=st.integers(1, 60),
 )
 @settings(deadline=None, max_examples=60)
-def test_simple_and_odd_lines_keep_their_order(
+def test_lines_of_both_parsers_keep_their_order(
     tmp_path_factory: pytest.TempPathFactory, odd: list[bool], block: int, most: int
 ) -> None:
     folder = tmp_path_factory.mktemp("order")
@@ -153,7 +153,7 @@ def test_simple_and_odd_lines_keep_their_order(
 
 
 NAMED = ("class names as labels", "column 'label': ")
-"""In refusals of labels that are no numbers, which may be names of classes elsewhere."""
+"""The cure for labels that are not numbers, which other readers accept as class names."""
 CELLS = ["", " 1", "007", "256", "-1", "x", '"7"', "True", "1.0", "9", "10", "200"]
 
 
@@ -163,7 +163,7 @@ CELLS = ["", " 1", "007", "256", "-1", "x", '"7"', "True", "1.0", "9", "10", "20
     block=st.sampled_from([1, 8, 1 << 19]),
 )
 @settings(deadline=None, max_examples=150)
-def test_any_csv_is_read_or_refused_as_load_dataset_does(
+def test_any_csv_is_read_or_refused_as_by_load_dataset(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], newline: str, block: int
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
@@ -175,7 +175,7 @@ def test_any_csv_is_read_or_refused_as_load_dataset_does(
             convert(folder / "d.csv", folder / "out")
         except DataError as refused:
             if any(text in refused.cause for text in NAMED):
-                return  # Names of classes are read into memory alone.
+                return  # Class names can only be read into memory.
             with pytest.raises(DataError) as expected:
                 load_dataset(folder / "d.csv")
             assert refused.cause == expected.value.cause
@@ -184,7 +184,7 @@ def test_any_csv_is_read_or_refused_as_load_dataset_does(
 
 
 @pytest.mark.parametrize("block", [1, 8, 1 << 19])
-def test_an_empty_cell_too_many_is_seen(
+def test_an_additional_empty_cell_is_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
     monkeypatch.setattr(fast_parser, "BLOCK", block)
@@ -211,13 +211,13 @@ def test_a_test_set_has_no_labels(tmp_path: Path) -> None:
         convert(tmp_path / "out", tmp_path / "again")
 
 
-def test_a_file_of_numbers_alone_can_be_without_labels(tmp_path: Path) -> None:
+def test_a_file_without_a_header_can_be_without_labels(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("1,2\n3,4\n")
     convert(tmp_path / "d.csv", tmp_path / "out", labelled=False)
     assert load_dataset(tmp_path / "out", labelled=False).X.tolist() == [[1, 2], [3, 4]]
 
 
-def test_the_digest_tells_data_and_not_files(tmp_path: Path) -> None:
+def test_the_digest_depends_on_the_data_and_not_on_the_files(tmp_path: Path) -> None:
     X, y = np.arange(24, dtype=np.uint8).reshape(6, 4), np.arange(6) % 2
     data = written(tmp_path, "npz", X, y)
     digests = [convert(data, tmp_path / f"{n}", rows_per_file=n).index.digest for n in (1, 2, 4, 9)]
@@ -228,11 +228,11 @@ def test_the_digest_tells_data_and_not_files(tmp_path: Path) -> None:
     assert len(set(digests)) == 3
 
 
-# ---- wrong data ----------------------------------------------------------------------
+# ---- invalid data --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", [text for text, _ in WRONG_CSV if "0.5" not in text])
-def test_a_wrong_csv_is_refused_as_load_dataset_refuses_it(tmp_path: Path, text: str) -> None:
+def test_an_invalid_csv_is_refused_as_by_load_dataset(tmp_path: Path, text: str) -> None:
     path = tmp_path / "d.csv"
     path.write_text(text)
     with pytest.raises(DataError) as expected:
@@ -258,7 +258,7 @@ def test_a_wrong_csv_is_refused_as_load_dataset_refuses_it(tmp_path: Path, text:
         ("0,1", "0", "line 5002: 2 cells, but the first line has 3"),
     ],
 )
-def test_a_later_row_of_a_csv_that_contradicts_is_named(
+def test_an_inconsistent_later_row_of_a_csv_is_located(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, later: str, message: str
 ) -> None:
     monkeypatch.setattr(fast_parser, "BLOCK", 5000)
@@ -272,7 +272,7 @@ def test_a_later_row_of_a_csv_that_contradicts_is_named(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_later_row_of_a_parquet_file_that_contradicts_is_named(tmp_path: Path) -> None:
+def test_an_inconsistent_later_row_of_a_parquet_file_is_located(tmp_path: Path) -> None:
     frame = pd.DataFrame({"label": [0, 1, 2], "p": [0.0, 1.0, 9.0]})
     frame.to_parquet(tmp_path / "d.parquet", row_group_size=1, engine="pyarrow")
     assert convert(tmp_path / "d.parquet", tmp_path / "whole").index.dtype == "uint8"
@@ -281,7 +281,7 @@ def test_a_later_row_of_a_parquet_file_that_contradicts_is_named(tmp_path: Path)
     assert "--dtype" in caught.value.cure
 
 
-def test_labels_that_are_no_classes_are_refused(
+def test_labels_that_are_not_classes_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mnn_gpu.data.npy_folder.writer.MOST_CLASSES", 20)
@@ -290,7 +290,7 @@ def test_labels_that_are_no_classes_are_refused(
         convert(data, tmp_path / "out")
 
 
-def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast_parser, "MOST_LINE", 1000)
     (tmp_path / "d.csv").write_text("1,2\n" + "1," * 600_000)
     with pytest.raises(DataError, match="a line of over"):
@@ -298,7 +298,7 @@ def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("options", [{"dtype": "int8"}, {"rows_per_file": 0}])
-def test_options_that_cannot_be_meant_are_refused(tmp_path: Path, options: Any) -> None:
+def test_invalid_options_are_refused(tmp_path: Path, options: Any) -> None:
     with pytest.raises(UsageError, match=next(iter(options))):
         convert(tmp_path / "d.csv", tmp_path / "out", **options)
 
@@ -311,7 +311,7 @@ def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not (tmp_path / "out").exists()
 
 
-# ---- whole or not at all -------------------------------------------------------------
+# ---- completely or not at all---------------------------------------------------------
 
 
 @pytest.fixture
@@ -332,7 +332,7 @@ convert(sys.argv[1], sys.argv[2], rows_per_file=700, on_rows=kill)
 """
 
 
-def test_a_killed_conversion_is_not_taken_for_data_and_is_begun_anew(
+def test_a_killed_conversion_is_not_valid_data_and_can_be_restarted(
     tmp_path: Path, data: Path
 ) -> None:
     out = tmp_path / "out"
@@ -350,7 +350,7 @@ def test_a_killed_conversion_is_not_taken_for_data_and_is_begun_anew(
     }
 
 
-def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, data: Path) -> None:
+def test_a_nonempty_folder_is_left_unchanged(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "out"
     convert(data, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -363,7 +363,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path, data: Path)
         convert(data, tmp_path / "mine")
 
 
-def test_two_conversions_into_one_folder_are_one_too_many(tmp_path: Path, data: Path) -> None:
+def test_two_conversions_into_one_folder_are_refused(tmp_path: Path, data: Path) -> None:
     (tmp_path / "out").mkdir()
     lock = FolderLock(tmp_path / "out")
     with pytest.raises(UsageError, match="Another run is using the folder"):
@@ -381,8 +381,8 @@ def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path, data: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-def test_a_disk_that_is_full_is_said_and_nothing_is_left(tmp_path: Path, data: Path) -> None:
-    # A limit on the size of files stands for it: the error comes from the same calls.
+def test_a_full_disk_is_reported_and_no_file_is_left(tmp_path: Path, data: Path) -> None:
+    # Simulated by a limit on the size of files: the error is raised by the same calls.
     setup = "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
     command = [*PROGRAM, "convert", str(data), str(tmp_path / "out")]
     result = subprocess.run(prepared(setup, command), capture_output=True, text=True, check=False)
@@ -403,12 +403,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def peak(data: Path, out: Path) -> int:
-    """Return the most memory, in KiB, that a process held while it converted this."""
+    """Return the peak memory, in KiB, of a process that converts the given data."""
     command = [sys.executable, "-c", PEAK, str(data), str(out)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def test_a_csv_file_of_any_size_takes_the_same_memory(tmp_path: Path) -> None:
+def test_memory_does_not_depend_on_the_size_of_a_csv_file(tmp_path: Path) -> None:
     row = ("7," + ",".join(str(100 + i % 100) for i in range(784)) + "\n").encode()
     for name, rows in (("small", 10), ("large", 60_000)):
         with (tmp_path / f"{name}.csv").open("wb") as file:
@@ -420,23 +420,25 @@ def test_a_csv_file_of_any_size_takes_the_same_memory(tmp_path: Path) -> None:
     assert read_index(tmp_path / "out").files == (20_000,) * 3
 
 
-# ---- the program ---------------------------------------------------------------------
+# ---- the command ---------------------------------------------------------------------
 
 
-def test_the_program_says_what_it_wrote(tmp_path: Path, data: Path) -> None:
+def test_the_command_reports_its_output(tmp_path: Path, data: Path) -> None:
     result = run("convert", data, "out", "--rows-per-file", 1000, cwd=tmp_path)
     assert result.returncode == 0
     assert result.stdout.startswith("out: 3,000 rows of 50 pixels, uint8, 10 classes; 3 files, ")
     assert result.stdout.rstrip().endswith("rows/s")
     assert result.stderr == ""
-    said = json.loads(run("convert", data, "again", "--json", "-q", cwd=tmp_path).stdout)
-    assert (said["rows"], said["features"], said["files"]) == (3000, 50, 1)
-    assert said["classes"] == {str(label): 300 for label in range(10)}
-    assert said["digest"] == read_index(tmp_path / "out").digest
-    assert said["bytes"] == sum(path.stat().st_size for path in (tmp_path / "again").glob("*.npy"))
+    report = json.loads(run("convert", data, "again", "--json", "-q", cwd=tmp_path).stdout)
+    assert (report["rows"], report["features"], report["files"]) == (3000, 50, 1)
+    assert report["classes"] == {str(label): 300 for label in range(10)}
+    assert report["digest"] == read_index(tmp_path / "out").digest
+    assert report["bytes"] == sum(
+        path.stat().st_size for path in (tmp_path / "again").glob("*.npy")
+    )
 
 
-def test_the_program_refuses_with_cause_and_cure(tmp_path: Path, data: Path) -> None:
+def test_the_command_refuses_with_cause_and_cure(tmp_path: Path, data: Path) -> None:
     for arguments, code in (
         ((data, tmp_path), 4),
         (("nothing.csv", "out"), 4),
@@ -450,7 +452,7 @@ def test_the_program_refuses_with_cause_and_cure(tmp_path: Path, data: Path) -> 
         assert not (tmp_path / "out").exists()
 
 
-def test_a_long_conversion_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_conversion_reports_progress(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(started=-100.0)
     lines(12_000)
     lines(13_000)
@@ -458,17 +460,17 @@ def test_a_long_conversion_says_how_far_it_is(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == ""
 
 
-def test_every_command_that_takes_data_takes_the_folder(tmp_path: Path, data: Path) -> None:
+def test_every_command_reads_the_folder(tmp_path: Path, data: Path) -> None:
     run("convert", data, "out", cwd=tmp_path)
     assert_same(tmp_path / "out", data)
     train = ("train", "--hidden", "8", "--epochs", "1", "--batch-size", "100", "--json", "-q")
     for source in (data, "out"):
-        # Streamed, the rows would come in another order.
+        # In streaming, the rows would be in another order.
         trained = run(*train, "--no-stream", "--data", source, "--out", "m", cwd=tmp_path)
         assert trained.returncode == 0, trained.stderr
-        told = run("evaluate", "m", "--data", source, "--json", cwd=tmp_path).stdout
+        output = run("evaluate", "m", "--data", source, "--json", cwd=tmp_path).stdout
         labels = run("predict", "m", source, cwd=tmp_path).stdout
         if source == data:
-            expected = json.loads(told), labels
-    assert json.loads(told)["loss"] == pytest.approx(expected[0]["loss"], rel=1e-5)
+            expected = json.loads(output), labels
+    assert json.loads(output)["loss"] == pytest.approx(expected[0]["loss"], rel=1e-5)
     assert labels == expected[1]

@@ -1,4 +1,4 @@
-"""The bundled MNIST, the split, folders, and what makes pixels and labels valid."""
+"""The bundled MNIST, splits, folders, and the validation of pixels and labels."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_changed_mnist_file_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         bundled_mnist("test")
 
 
-def test_the_checksums_are_those_the_licence_file_states() -> None:
+def test_the_checksums_are_those_in_the_license_file() -> None:
     text = (mnist.FOLDER / "README.md").read_text()
     for name, digest in mnist.SHA256.items():
         assert f"| {name} | {digest} |" in text
@@ -108,7 +108,7 @@ def test_labels_may_be_a_column_of_whole_floats() -> None:
         (np.array([[1, 0], [0, 1]]), r"(?s)labels of shape.*y\.argmax\(axis=1\)"),
     ],
 )
-def test_what_is_no_class_is_refused(y: Any, message: str) -> None:
+def test_invalid_labels_are_refused(y: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         checked_labels(y, 2, "y")
 
@@ -140,7 +140,7 @@ def test_a_folder_of_idx_files(tmp_path: Path, images: dict[str, Any], zipped: b
     assert len(load_dataset(str(tmp_path), "test")) == 5
 
 
-def test_a_pair_of_idx_files_and_one_alone(tmp_path: Path, images: dict[str, Any]) -> None:
+def test_a_pair_of_idx_files_and_a_single_one(tmp_path: Path, images: dict[str, Any]) -> None:
     write_idx_pair(tmp_path, images, "some", zipped=False)
     paths = [tmp_path / "some-images-idx3-ubyte", tmp_path / "some-labels-idx1-ubyte"]
     assert len(load_dataset(paths)) == 30
@@ -177,9 +177,7 @@ def test_kaggles_folder(tmp_path: Path) -> None:
         (["t10k-images-idx3-ubyte"], "no train data"),
     ],
 )
-def test_a_folder_that_leaves_it_open_is_refused(
-    tmp_path: Path, files: list[str], message: str
-) -> None:
+def test_an_ambiguous_folder_is_refused(tmp_path: Path, files: list[str], message: str) -> None:
     for name in files:
         (tmp_path / name).write_text("label,p\n1,2\n")
     with pytest.raises(DataError, match=message):
@@ -194,7 +192,7 @@ def test_the_training_part_is_never_the_test_part(tmp_path: Path, images: dict[s
     assert len(load_dataset(tmp_path, "test")) == 5
 
 
-def test_paths_that_are_not_there_or_of_no_known_kind(tmp_path: Path) -> None:
+def test_missing_paths_and_unknown_file_types_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no file or folder"):
         load_dataset(tmp_path / "missing.csv")
     (tmp_path / "digits.pkl").write_bytes(b"\x80\x04")
@@ -205,7 +203,7 @@ def test_paths_that_are_not_there_or_of_no_known_kind(tmp_path: Path) -> None:
         load_dataset(["a", "b", "c"])
 
 
-def test_data_without_labels_says_so_when_they_are_wanted() -> None:
+def test_required_labels_that_are_missing_are_reported() -> None:
     with pytest.raises(DataError, match="has no labels"):
         Dataset(np.zeros((2, 2), np.uint8), None, "test.csv").labels()
 
@@ -282,7 +280,7 @@ def test_idx_files_in_an_archive(
         ({"d.csv": "label,p\n" + "1,0\n" * 9_000_000}, "far more than it holds"),
     ],
 )
-def test_an_archive_that_leaves_it_open_or_is_a_bomb_is_refused(
+def test_an_ambiguous_archive_and_a_decompression_bomb_are_refused(
     tmp_path: Path, members: dict[str, str], message: str
 ) -> None:
     path = zipped(tmp_path / "some.zip", members)

@@ -1,4 +1,4 @@
-"""Columns in another order than the model's are put in order by name, or refused by name."""
+"""Columns in another order than the model's are matched by name, or refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CONFIG = TrainingConfig(hidden=(8,), iterations=60, learning_rate=0.5)
 
 
 def table(names: Any = NAMES, label: bool = True, rows: int = 60) -> pd.DataFrame:
-    """Two classes that the first column decides."""
+    """Two classes that depend on the first column."""
     rng = np.random.default_rng(0)
     y = np.arange(rows) % 2
     frame = pd.DataFrame({name: rng.integers(0, 255, rows) for name in names})
@@ -72,18 +72,18 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# ---- which order -------------------------------------------------------------------------
+# ---- matching ----------------------------------------------------------------------------
 
 
 @given(names=st.lists(st.text(max_size=5), min_size=1, max_size=30, unique=True), data=st.data())
-def test_any_order_is_found_again(names: list[str], data: st.DataObject) -> None:
+def test_columns_in_any_order_are_matched_by_name(names: list[str], data: st.DataObject) -> None:
     there = tuple(data.draw(st.permutations(names)))
     order = order_of(there, tuple(names), "data")
     found = there if order is None else tuple(there[i] for i in order)
     assert found == tuple(names)
 
 
-def test_without_names_on_a_side_the_position_counts() -> None:
+def test_without_names_on_one_side_columns_match_by_position() -> None:
     assert order_of(None, NAMES, "data") is None
     assert order_of(NAMES, None, "data") is None
 
@@ -106,7 +106,7 @@ def test_names_that_only_number_the_columns(names: list[str], expected: bool) ->
     assert are_numbers(tuple(names)) is expected
 
 
-def test_two_ways_of_numbering_are_one_order() -> None:
+def test_two_numbering_schemes_match_by_position() -> None:
     kaggle = tuple(f"pixel{i}" for i in range(784))
     grid = tuple(f"{i}x{j}" for i in range(1, 29) for j in range(1, 29))
     with warnings.catch_warnings():
@@ -115,12 +115,12 @@ def test_two_ways_of_numbering_are_one_order() -> None:
         assert order_of(tuple(f"pixel{i}" for i in range(1, 785)), kaggle, "data") is None
 
 
-def test_other_names_altogether_are_taken_by_position_with_a_warning() -> None:
+def test_disjoint_names_match_by_position_with_a_warning() -> None:
     with pytest.warns(DataWarning, match="data: no column name matches.*by position"):
         assert order_of(("a", "b"), ("x", "y"), "data") is None
 
 
-def test_upper_and_lower_case_do_not_matter_unless_they_tell_columns_apart() -> None:
+def test_case_is_ignored_unless_names_differ_only_in_case() -> None:
     order = order_of(("INK", "Red", "blue"), ("red", "ink", "Blue"), "data")
     assert order is not None
     assert order.tolist() == [1, 0, 2]
@@ -131,7 +131,7 @@ def test_upper_and_lower_case_do_not_matter_unless_they_tell_columns_apart() -> 
         order_of(("a", "A"), ("a", "b"), "data")
 
 
-def test_a_model_with_equal_names_takes_columns_by_position() -> None:
+def test_a_model_with_duplicate_names_matches_by_position() -> None:
     assert order_of(("a", "b"), ("x", "x"), "data") is None
 
 
@@ -184,7 +184,7 @@ def test_columns_of_held_out_rows_are_put_in_order() -> None:
     assert history.validation.accuracy == 1
 
 
-def test_pictures_of_errors_show_the_pixels_of_the_model(model: Model) -> None:
+def test_plots_of_mistakes_use_the_model_s_pixel_order(model: Model) -> None:
     frame = table()
     X, wrong = frame.drop(columns="label"), 1 - frame["label"].to_numpy()
     images = [
@@ -195,7 +195,7 @@ def test_pictures_of_errors_show_the_pixels_of_the_model(model: Model) -> None:
 
 
 @pytest.mark.parametrize("name", ["shuffled.csv", "shuffled.parquet", "converted"])
-def test_every_reader_knows_the_names(place: Path, model: Model, name: str) -> None:
+def test_every_reader_returns_the_names(place: Path, model: Model, name: str) -> None:
     data = load_dataset(name)
     assert data.feature_names == NAMES[::-1]
     assert evaluate(model, data).accuracy == 1
@@ -214,7 +214,7 @@ def test_every_reader_knows_the_names(place: Path, model: Model, name: str) -> N
     assert train(training, config=config)[0].feature_names == NAMES[::-1]
 
 
-def test_names_turn_with_transposed_images() -> None:
+def test_names_are_transposed_with_the_images() -> None:
     data = Dataset(np.arange(8, dtype=np.uint8).reshape(2, 4), None, "some", None, tuple("abcd"))
     turned = transposed(data)
     assert turned.feature_names == tuple("acbd")
@@ -228,7 +228,7 @@ def test_names_turn_with_transposed_images() -> None:
         pytest.param(["V1", "V2", "V3", "V4"], id="R's numbers"),
     ],
 )
-def test_numbers_that_count_the_label_too_are_no_names(tmp_path: Path, names: list[str]) -> None:
+def test_names_that_number_all_columns_are_ignored(tmp_path: Path, names: list[str]) -> None:
     frame = table(names, label=False)
     frame[names[0]] = np.arange(60) % 3
     frame.to_csv(tmp_path / "d.csv", index=False)
@@ -241,7 +241,7 @@ def test_a_file_without_a_header_has_no_names(tmp_path: Path) -> None:
     assert load_dataset(tmp_path / "d.csv", label_column="first").feature_names is None
 
 
-def test_labels_of_a_dataset_are_given_once(model: Model) -> None:
+def test_labels_of_a_dataset_cannot_be_given_twice(model: Model) -> None:
     frame = table()
     X, y = frame.drop(columns="label").to_numpy(), frame["label"].to_numpy()
     with pytest.raises(UsageError, match="has labels"):
@@ -251,7 +251,7 @@ def test_labels_of_a_dataset_are_given_once(model: Model) -> None:
     assert evaluate(model, Dataset(X, None, "some"), y).accuracy == 1
 
 
-# ---- what a model stores ---------------------------------------------------------------------
+# ---- names in models -------------------------------------------------------------------------
 
 
 def test_a_model_keeps_its_names_in_files(tmp_path: Path, model: Model) -> None:
@@ -262,7 +262,7 @@ def test_a_model_keeps_its_names_in_files(tmp_path: Path, model: Model) -> None:
 
 
 @pytest.mark.parametrize("stored", [None, 7, "abcdef", ["a"], [1] * 6, {"a": 1}])
-def test_names_that_do_not_fit_are_none(model: Model, stored: Any) -> None:
+def test_invalid_stored_names_are_ignored(model: Model, stored: Any) -> None:
     damaged = Model(model.theta, model.layer_sizes, model.classes, {"feature_names": stored})
     assert damaged.feature_names is None
     assert len(predict(damaged, table().drop(columns="label"))) == 60
@@ -275,7 +275,7 @@ def test_names_that_do_not_fit_are_none(model: Model, stored: Any) -> None:
     "data",
     [["shuffled.csv"], ["shuffled.parquet"], ["shuffled.parquet", "--stream"], ["converted"]],
 )
-def test_commands_take_columns_in_any_order(
+def test_commands_accept_columns_in_any_order(
     place: Path, capsys: pytest.CaptureFixture[str], data: list[str]
 ) -> None:
     options = ["--hidden", "8", "--iterations", "60", "--lr", "0.5", "--batch-size", "20", "-q"]
@@ -285,12 +285,12 @@ def test_commands_take_columns_in_any_order(
     assert "100.00% right" in capsys.readouterr().out
     assert main(["predict", "m.safetensors", *data, "-o", "s.csv"]) == 0
     assert pd.read_csv("s.csv")["Label"].tolist() == table()["label"].tolist()
-    picture = [argument for argument in data if argument != "--stream"]
-    assert main(["plot", "confusion", "m.safetensors", "--data", *picture, "-o", "c.png"]) == 0
+    options = [argument for argument in data if argument != "--stream"]
+    assert main(["plot", "confusion", "m.safetensors", "--data", *options, "-o", "c.png"]) == 0
 
 
 @pytest.mark.parametrize("data", ["shuffled.csv", "shuffled.parquet", "converted"])
-def test_a_training_from_a_file_stores_its_names(place: Path, data: str) -> None:
+def test_training_from_a_file_stores_the_column_names(place: Path, data: str) -> None:
     options = ["--hidden", "4", "--iterations", "9", "--batch-size", "20", "-q"]
     assert main(["train", "--data", data, *options, "--out", "m.safetensors"]) == 0
     assert load_model("m.safetensors").feature_names == NAMES[::-1]

@@ -1,4 +1,4 @@
-"""Files from strangers: what would harm is refused, in bounded memory, and runs nothing."""
+"""Untrusted files: harmful ones are refused, in bounded memory, and no code is executed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_SECONDS = 5
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_is_hostile_is_refused_with_cause_and_cure(tmp_path: Path, name: str) -> None:
+def test_hostile_files_are_refused_with_cause_and_cure(tmp_path: Path, name: str) -> None:
     make, message = HOSTILE[name]
     (tmp_path / name).write_bytes(make())
     with pytest.raises((DataError, ModelFileError), match=message) as caught:
@@ -60,7 +60,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_all_of_them_together_take_less_than_a_gigabyte(tmp_path: Path) -> None:
     for name, (make, _) in HOSTILE.items():
         (tmp_path / name).write_bytes(make())
-    # The largest pictures that are taken, of pixels with many bytes.
+    # The largest images that are accepted, with many bytes per pixel.
     (tmp_path / "gray.png").write_bytes(png(7000, 7000, 16))
     (tmp_path / "alpha.png").write_bytes(png(7000, 7000, 8, 6))
     result = subprocess.run(
@@ -76,7 +76,9 @@ def test_all_of_them_together_take_less_than_a_gigabyte(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("kind", ["pipe", "device", "dangling", "loop", "folder", "long", "null"])
-def test_what_is_no_regular_file_is_refused_unopened(tmp_path: Path, name: str, kind: str) -> None:
+def test_special_files_are_refused_without_opening_them(
+    tmp_path: Path, name: str, kind: str
+) -> None:
     path = tmp_path / name
     if kind == "pipe":
         os.mkfifo(path)
@@ -100,13 +102,13 @@ def test_a_pair_of_pipes_is_refused(tmp_path: Path) -> None:
         load_dataset([tmp_path / "images-idx3-ubyte", tmp_path / "labels-idx1-ubyte"])
 
 
-def test_a_link_to_a_good_file_is_followed(tmp_path: Path) -> None:
+def test_a_link_to_a_valid_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("label,p\n1,2\n")
     (tmp_path / "d.csv").symlink_to("data")
     assert load_dataset(tmp_path / "d.csv").X.tolist() == [[2]]
 
 
-def test_much_that_is_packed_well_is_read_once_it_is_unpacked(tmp_path: Path) -> None:
+def test_highly_compressible_data_are_read_once_unpacked(tmp_path: Path) -> None:
     X = np.zeros((LARGE // 100, 100), np.uint8)
     (tmp_path / "packed.npz").write_bytes(npz({"x_train.npy": npy(X)}))
     with pytest.raises(DataError, match="far more than it holds") as caught:
@@ -117,7 +119,7 @@ def test_much_that_is_packed_well_is_read_once_it_is_unpacked(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("losses", [[10**400, 1], [1e308, 1], ["1", 2], [None, 1], {"0": 1}])
-def test_what_a_model_says_of_its_training_is_looked_at_before_it_is_drawn(
+def test_a_model_s_training_history_is_validated_before_it_is_drawn(
     tmp_path: Path, losses: object
 ) -> None:
     history = {"epoch": [1, 2], "loss": losses, "accuracy": [0.5, 0.6]}
@@ -127,7 +129,7 @@ def test_what_a_model_says_of_its_training_is_looked_at_before_it_is_drawn(
         plots.history(load_model(tmp_path / "m.safetensors"))
 
 
-def test_a_csv_file_that_is_emptied_while_it_is_read_is_refused(tmp_path: Path) -> None:
+def test_a_csv_file_truncated_during_reading_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("label,p\n1,2\n")
     layout = csv_layout(path, None, labelled=True)
@@ -137,7 +139,7 @@ def test_a_csv_file_that_is_emptied_while_it_is_read_is_refused(tmp_path: Path) 
     assert "d.csv cannot be read as CSV" in fault.cause
 
 
-def test_a_terminal_obeys_nothing_that_a_file_says(tmp_path: Path) -> None:
+def test_control_characters_in_files_do_not_reach_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("\x1b[2Jlabel,p\r\n\x07,300\n")
     result = run("evaluate", "record", "--data", "d.csv", cwd=tmp_path)
     assert result.returncode == 4
@@ -154,7 +156,7 @@ def test_a_terminal_obeys_nothing_that_a_file_says(tmp_path: Path) -> None:
         ("scans.jpg", ("predict", "record")),
     ],
 )
-def test_the_program_says_so_and_exits_with_4(
+def test_the_command_reports_the_error_and_exits_with_4(
     tmp_path: Path, name: str, command: tuple[str, ...]
 ) -> None:
     (tmp_path / name).write_bytes(HOSTILE[name][0]())
@@ -171,9 +173,7 @@ def test_the_program_says_so_and_exits_with_4(
     max_examples=30 * REPEATS,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_a_damaged_file_is_refused_or_read_as_what_it_holds(
-    tmp_path: Path, kind: str, seed: int
-) -> None:
+def test_a_damaged_file_is_refused_or_read_as_stored(tmp_path: Path, kind: str, seed: int) -> None:
     random = Random(seed)
     content, other = random.choice(SEEDS[kind]), random.choice(SEEDS[kind])
     path = tmp_path / NAMES[kind]
@@ -185,7 +185,7 @@ def test_a_damaged_file_is_refused_or_read_as_what_it_holds(
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_what_is_not_damaged_is_accepted(tmp_path: Path, kind: str) -> None:
+def test_undamaged_files_are_accepted(tmp_path: Path, kind: str) -> None:
     for content in SEEDS[kind]:
         path = tmp_path / NAMES[kind]
         path.write_bytes(content)
@@ -203,7 +203,7 @@ def test_the_shipped_model_is_not_hidden_by_a_pipe_of_its_name(
 
 
 @pytest.mark.parametrize("kind", ["CSV", "npz", "model 2", "PNG"])
-def test_the_fuzzer_sees_a_reader_that_errs(
+def test_the_fuzzer_detects_a_wrong_reader(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / NAMES[kind]

@@ -23,7 +23,7 @@ FILES = ("2.png", "10.png", "b.bmp", "b.PNG")
 
 
 def write(root: Path, classes: Mapping[str, Any], files: tuple[str, ...] = FILES) -> Path:
-    """Write an image of random grays for each class and file name."""
+    """Write an image with random gray levels for each class and file name."""
     rng = np.random.default_rng(0)
     for name, size in classes.items():
         (root / name).mkdir(parents=True)
@@ -36,7 +36,7 @@ def read(path: Path) -> Any:
     return np.asarray(Image.open(path)).reshape(-1)
 
 
-def test_names_decide_class_and_order(tmp_path: Path) -> None:
+def test_names_determine_class_and_order(tmp_path: Path) -> None:
     root = write(tmp_path / "d", {"10": (3, 4), "2": (3, 4)})
     (root / "2/notes.txt").write_text("not an image")
     (root / "2/.hidden.png").write_text("not an image")
@@ -63,7 +63,7 @@ def test_parts_are_folders_above_the_classes(tmp_path: Path, train: str, test: s
     assert len(load_dataset(root / test)) == 1
 
 
-def test_what_is_wrong_is_named(tmp_path: Path) -> None:
+def test_errors_name_the_file(tmp_path: Path) -> None:
     root = write(tmp_path / "d", {"0": (2, 2), "1": (2, 3)}, ("a.png",))
     with pytest.raises(DataError, match=r"1/a.png is an image of 2 x 3 pixels") as caught:
         load_dataset(root)
@@ -84,7 +84,7 @@ def test_a_bomb_of_images_is_refused(tmp_path: Path) -> None:
         load_dataset(tmp_path / "d")
 
 
-def test_the_program_trains_evaluates_and_predicts(tmp_path: Path) -> None:
+def test_the_commands_train_evaluate_and_predict(tmp_path: Path) -> None:
     for name, value in (("cat", 0), ("dog", 255)):
         (tmp_path / "d" / name).mkdir(parents=True)
         for i in range(20):
@@ -105,7 +105,7 @@ def trained(tmp_path: Path) -> Path:
     return root
 
 
-def test_answers_name_the_files(
+def test_predictions_list_the_files(
     tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, names = str(tmp_path / "m"), [f"{c}/{f}" for c in ("2", "10") for f in sorted_files()]
@@ -127,7 +127,7 @@ def test_answers_name_the_files(
 
 @pytest.mark.parametrize("within", ["", "/d/2/2.png"])
 @pytest.mark.parametrize("command", ["train", "predict"])
-def test_pictures_in_an_archive_are_to_be_unpacked(
+def test_images_in_an_archive_must_be_unpacked(
     tmp_path: Path,
     trained: Path,
     command: str,
@@ -140,10 +140,10 @@ def test_pictures_in_an_archive_are_to_be_unpacked(
     assert "unpack" in capsys.readouterr().err.lower()
 
 
-def test_pictures_without_classes_have_a_cure_for_each_command(
+def test_images_without_classes_have_a_cure_for_each_command(
     tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["predict", str(tmp_path / "m"), str(trained / "2")]) == 4
-    said = capsys.readouterr().err
-    assert f"mnn-gpu predict MODEL {trained / '2'}/*" in said
-    assert "one folder per class" in said
+    stderr = capsys.readouterr().err
+    assert f"mnn-gpu predict MODEL {trained / '2'}/*" in stderr
+    assert "one folder per class" in stderr

@@ -1,4 +1,4 @@
-"""Outputs overwrite no input, replace nothing by mistake, and hold what their names say."""
+"""Outputs overwrite no inputs, and their format matches their name's ending."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRAIN = ("train", "--iterations=2", "--holdout=2", "--batch-size=4", "--device=c
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model, data of several kinds, weights and a picture."""
+    """A folder with a model, data in several formats, weights and an image."""
     folder = tmp_path_factory.mktemp("filled")
     rng = np.random.default_rng(0)
     theta = flatten(init_parameters(SIZES, rng)).astype(np.float32)
@@ -94,7 +94,7 @@ THROUGH: dict[str, Callable[[Path, str], str]] = {
 
 
 def linked(link: Callable[[str, str], None], name: str) -> str:
-    """Return a link of a name without an ending, which promises nothing."""
+    """Return a link with a name without an ending, which is allowed for any format."""
     link(str(Path(name).resolve()), "link")
     return "link"
 
@@ -117,9 +117,7 @@ def test_an_output_that_is_an_input_is_refused(
     assert any(reason in message for reason in reasons)
 
 
-def test_the_refusal_names_output_and_input(
-    place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_error_names_output_and_input(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     linked(os.symlink, "d.csv")
     command = ["predict", "m.safetensors", "d.csv", "-o", "link"]
     assert main(command) == 2
@@ -127,20 +125,20 @@ def test_the_refusal_names_output_and_input(
     assert main([*TRAIN, "--data", "converted", "--out", "converted/index.json"]) == 2
 
 
-def test_a_picture_in_a_folder_of_classes_is_not_drawn_over(
+def test_an_image_in_a_class_folder_is_not_overwritten_by_a_plot(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (place / "classes" / "one").mkdir(parents=True)
-    picture = place / "classes" / "one" / "a.png"
-    picture.write_bytes((place / "p.png").read_bytes())
-    before = picture.read_bytes()
-    command = ["plot", "confusion", "m.safetensors", "--data", "classes", "-o", str(picture)]
+    image = place / "classes" / "one" / "a.png"
+    image.write_bytes((place / "p.png").read_bytes())
+    before = image.read_bytes()
+    command = ["plot", "confusion", "m.safetensors", "--data", "classes", "-o", str(image)]
     assert main(command) == 2
     assert "a file of classes" in capsys.readouterr().err
-    assert picture.read_bytes() == before
+    assert image.read_bytes() == before
 
 
-def test_a_model_beside_its_data_is_replaced(place: Path) -> None:
+def test_a_model_next_to_its_data_is_replaced(place: Path) -> None:
     for _ in range(2):
         assert main([*TRAIN, "--data", "converted", "--out", "converted/model.safetensors"]) == 0
         assert main(["predict", "m.safetensors", "converted", "-o", "converted/s.csv"]) == 0
@@ -154,7 +152,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /
 
 @needs_proc
 @pytest.mark.parametrize("name", STDOUT)
-def test_answers_go_to_stdout_by_any_of_its_names(place: Path, name: str) -> None:
+def test_predictions_can_be_written_to_any_name_of_stdout(place: Path, name: str) -> None:
     plain = run("predict", "m.safetensors", "d.csv", cwd=place)
     named = run_process("predict", "m.safetensors", "d.csv", "-o", name, cwd=place)
     assert named.returncode == 0, named.stderr
@@ -164,7 +162,7 @@ def test_answers_go_to_stdout_by_any_of_its_names(place: Path, name: str) -> Non
 
 @needs_proc
 @pytest.mark.parametrize("name", STDOUT)
-def test_a_file_that_stdout_appends_to_keeps_what_it_holds(place: Path, name: str) -> None:
+def test_a_file_to_which_stdout_appends_is_not_truncated(place: Path, name: str) -> None:
     with Path("all.csv").open("ab") as file:
         file.write(b"before\n")
         file.flush()
@@ -174,7 +172,7 @@ def test_a_file_that_stdout_appends_to_keeps_what_it_holds(place: Path, name: st
 
 
 @needs_proc
-def test_answers_go_to_a_pipe_that_is_open(place: Path) -> None:
+def test_predictions_can_be_written_to_an_open_pipe(place: Path) -> None:
     read, write = os.pipe()
     assert main(["predict", "m.safetensors", "d.csv", "-o", f"/dev/fd/{write}"]) == 0
     os.close(write)
@@ -217,14 +215,14 @@ WRITES_A_MODEL = [
 
 @pytest.mark.parametrize("command", WRITES_A_MODEL, ids=lambda command: command[0])
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_file_that_is_not_a_model_is_replaced_only_by_force(
+def test_a_file_that_is_not_a_model_is_replaced_only_with_force(
     place: Path, command: tuple[str, ...], kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = Path("out.safetensors")
     out.write_bytes(FOREIGN[kind]())
     before = out.read_bytes()
     assert main([*command, str(out)]) == 4
-    assert "is not a model that mnn_gpu wrote" in (message := capsys.readouterr().err)
+    assert "is not a model written by mnn_gpu" in (message := capsys.readouterr().err)
     assert "--force" in message
     assert out.read_bytes() == before
     assert main([*command, str(out), "--force"]) == 0
@@ -252,14 +250,16 @@ def test_an_export_is_replaced_by_another_and_data_are_not(place: Path, ending: 
     assert main(["export", "m.safetensors", str(out)]) == 4
 
 
-def test_a_model_has_no_checkpoints_name(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_cannot_have_a_checkpoint_s_name(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("checkpoint-000000002.safetensors", ".lock"):
         command = [*TRAIN, "--data", "d.csv", "--checkpoint", "run", "--out", f"run/{name}"]
         assert main(command) == 2
         assert "--out has a checkpoint's name" in capsys.readouterr().err
 
 
-def test_a_model_may_lie_beside_its_first_checkpoint(place: Path) -> None:
+def test_a_model_may_be_in_the_folder_of_its_first_checkpoint(place: Path) -> None:
     assert main([*TRAIN, "--data", "d.csv", "--checkpoint", "run", "--out", "run/m"]) == 0
     assert load_model("run/m").features == 784
 
@@ -270,7 +270,7 @@ def test_a_model_may_lie_beside_its_first_checkpoint(place: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["m.npz", "m.csv", "m.pt", "M.PTH", "m.onnx", "m.html", "m.safetensors.gz", "m.pkl"]
 )
-def test_a_model_is_not_written_under_another_formats_name(
+def test_a_model_cannot_have_the_ending_of_another_format(
     place: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in (WRITES_A_MODEL[0], WRITES_A_MODEL[1]):
@@ -282,7 +282,7 @@ def test_a_model_is_not_written_under_another_formats_name(
 
 
 @pytest.mark.parametrize("name", ["m", "mnist-0.1", "model.v2", ".hidden", "m.SAFETENSORS"])
-def test_any_other_name_is_a_models(place: Path, name: str) -> None:
+def test_any_other_name_is_valid_for_a_model(place: Path, name: str) -> None:
     save_model(name, load_model("m.safetensors"))
     assert load_model(name).features == 784
 
@@ -301,13 +301,15 @@ def test_any_other_name_is_a_models(place: Path, name: str) -> None:
     ],
     ids=" ".join,
 )
-def test_other_outputs_are_not_either(place: Path, command: tuple[str, ...]) -> None:
+def test_other_outputs_cannot_have_the_ending_of_another_format(
+    place: Path, command: tuple[str, ...]
+) -> None:
     before = contents(place)
     assert main(list(command)) == 2
     assert contents(place) == before
 
 
-def test_answers_are_compressed_if_their_name_says_so(place: Path) -> None:
+def test_predictions_are_compressed_if_the_name_ends_in_gz(place: Path) -> None:
     for images in ("d.csv", "p.png"):
         assert main(["predict", "m.safetensors", images, "-o", "s.csv"]) == 0
         assert main(["predict", "m.safetensors", images, "-o", "s.csv.gz"]) == 0
@@ -340,7 +342,7 @@ COMMANDS_WITH_NAMES = [
 
 @pytest.mark.parametrize("name", ["x" * 256, "\0"], ids=["long", "null"])
 @pytest.mark.parametrize("command", COMMANDS_WITH_NAMES, ids=" ".join)
-def test_an_impossible_name_is_reported_as_such(
+def test_an_invalid_name_is_reported(
     place: Path, command: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(place)
@@ -354,7 +356,7 @@ def test_an_impossible_name_is_reported_as_such(
 
 
 @pytest.mark.parametrize("command", COMMANDS_WITH_NAMES, ids=" ".join)
-def test_a_terminal_obeys_no_name(
+def test_control_characters_in_names_do_not_reach_the_terminal(
     place: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "\x1b[2J\x9b\x07"
@@ -367,7 +369,7 @@ def test_a_terminal_obeys_no_name(
 
 
 @pytest.mark.parametrize("command", ["devices", "recipes", "check-gradients", "nothing"])
-def test_a_terminal_obeys_no_argument_that_is_not_known(
+def test_control_characters_in_unknown_arguments_do_not_reach_the_terminal(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):

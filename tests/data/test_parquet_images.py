@@ -1,4 +1,4 @@
-"""Parquet files as data hubs publish them: a column of images, labels of many types."""
+"""Parquet files as published on data hubs: a column of images, labels of many types."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ images = hnp.arrays(np.uint8, st.tuples(st.integers(1, 5), st.integers(1, 4), st
 
 def png(image: Any, kind: str = "PNG", mode: str | None = None) -> bytes:
     file = io.BytesIO()
-    picture = Image.fromarray(image)
-    (picture if mode is None else picture.convert(mode)).save(file, kind)
+    encoded = Image.fromarray(image)
+    (encoded if mode is None else encoded.convert(mode)).save(file, kind)
     return file.getvalue()
 
 
@@ -43,7 +43,7 @@ def write(path: Path, image: Any, label: Any = None, **more: Any) -> Path:
 
 
 def columns(X: Any) -> dict[str, Any]:
-    """Return a column of images in each form that is read."""
+    """Return a column of images in each supported form."""
     files = [png(image) for image in X]
     flat = X.reshape(len(X), -1)
     return {
@@ -94,19 +94,19 @@ def test_encoded_and_listed_images_are_equal(tmp_path_factory: Any, X: Any) -> N
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "LA", "RGBA"])
-def test_grays_are_the_same_in_any_mode(tmp_path: Path, mode: str) -> None:
+def test_gray_levels_do_not_depend_on_the_mode(tmp_path: Path, mode: str) -> None:
     X = made(3)
     path = write(tmp_path / "d.parquet", [png(image, mode=mode) for image in X])
     np.testing.assert_array_equal(load_dataset(path).X, X.reshape(3, -1))
 
 
-def test_grays_of_16_bits_are_kept(tmp_path: Path) -> None:
+def test_16_bit_gray_levels_are_kept(tmp_path: Path) -> None:
     X = made(3).astype(np.uint16) * 257
     data = load_dataset(write(tmp_path / "d.parquet", [png(image) for image in X]))
     np.testing.assert_array_equal(data.X, X.reshape(3, -1))
 
 
-def test_columns_of_numbers_beside_the_images_are_left_out_with_a_warning(tmp_path: Path) -> None:
+def test_columns_of_numbers_next_to_images_are_left_out_with_a_warning(tmp_path: Path) -> None:
     X = made()
     path = write(tmp_path / "d.parquet", X.tolist(), width=[4] * ROWS, split=["train"] * ROWS)
     with pytest.warns(DataWarning, match="left out 'width', because 'image' has the images"):
@@ -133,7 +133,7 @@ def test_columns_of_numbers_beside_the_images_are_left_out_with_a_warning(tmp_pa
         ([[1, 2], [3, -4]], "row 2, pixel 1: -4"),
     ],
 )
-def test_a_wrong_column_of_images_is_refused(tmp_path: Path, image: Any, message: str) -> None:
+def test_an_invalid_image_column_is_refused(tmp_path: Path, image: Any, message: str) -> None:
     path = write(tmp_path / "d.parquet", image)
     with pytest.raises(DataError, match=message) as caught:
         load_dataset(path)
@@ -141,7 +141,7 @@ def test_a_wrong_column_of_images_is_refused(tmp_path: Path, image: Any, message
     assert caught.value.cure
 
 
-def test_two_columns_of_images_are_refused(tmp_path: Path) -> None:
+def test_two_image_columns_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "d.parquet", [[1]], mask=[[2]])
     with pytest.raises(DataError, match="several columns of images: image, mask"):
         load_dataset(path)

@@ -1,4 +1,4 @@
-"""The pages of a Parquet file, which are looked at before pyarrow unpacks them."""
+"""The pages of a Parquet file, which are checked before pyarrow unpacks them."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_files_of_many_pages_are_read(
 
 @pytest.mark.parametrize("field", [2, 3])
 @pytest.mark.parametrize("size", [-1, 2**29, 2**40])
-def test_a_page_that_promises_too_much_is_not_unpacked(
+def test_a_page_that_declares_too_much_is_not_unpacked(
     tmp_path: Path, field: int, size: int
 ) -> None:
     path = written(tmp_path / "d.parquet", 100, compression="none", use_dictionary=False)
     content = path.read_bytes()
     at = pyarrow.parquet.read_metadata(path).row_group(0).column(0).data_page_offset
     fields, _ = page_header(content[at:])
-    # 0x15 begins a field of 32 bits whose number is one more than the last one's.
+    # 0x15 begins a field of 32 bits whose number is the previous one's plus one.
     was, now = (b"\x15" + varint(number) for number in (fields[field], size))
     start = content.index(was, at + (2 if field == 2 else 4))
     path.write_bytes(content[:start] + now + content[start + len(was) :])
@@ -62,7 +62,7 @@ def test_a_page_that_promises_too_much_is_not_unpacked(
         load_dataset(path)
 
 
-def test_a_field_of_another_kind_hides_nothing() -> None:
+def test_a_field_of_another_type_is_not_skipped_unseen() -> None:
     large, text = b"\x15" + varint(2**30), b"\x08" + varint(2) + b"\x01x"
     fields, length = page_header(b"\x15\x00" + large + text + b"\x00")
     assert (fields[2], length) == (2**30, 13)
@@ -78,7 +78,7 @@ def test_any_bytes_are_a_header_or_a_value_error(content: bytes) -> None:
     assert 0 < length <= len(content)
 
 
-def test_headers_without_end_are_refused() -> None:
+def test_endless_headers_are_refused() -> None:
     for content in (
         b"",
         b"\x1c" * 4096,

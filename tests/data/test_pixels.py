@@ -1,4 +1,4 @@
-"""Pixels: equal values are equal inputs, whatever their dtype, from files, arrays and streams."""
+"""Pixels: equal values give equal inputs, for any dtype, from files, arrays and streams."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ CONFIG = TrainingConfig(hidden=(8,), learning_rate=0.5, iterations=20)
 DTYPES: list[Any] = [np.uint8, np.int16, np.int64, np.float16, np.float32, np.float64]
 
 
-# ---- what is a pixel -----------------------------------------------------------------
+# ---- validation ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_whole_numbers_up_to_255_are_bytes_in_any_dtype(dtype: Any) -> None:
+def test_whole_numbers_up_to_255_become_uint8_from_any_dtype(dtype: Any) -> None:
     X = checked_pixels(np.array([[0, 128], [255, 3]], dtype), "X")
     assert X.dtype == np.uint8
     assert X.tolist() == [[0, 128], [255, 3]]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
-def test_larger_whole_numbers_have_sixteen_bits(dtype: Any) -> None:
+def test_larger_whole_numbers_become_uint16(dtype: Any) -> None:
     X = checked_pixels(np.array([[0, 65_535]], dtype), "X")
     assert X.dtype == np.uint16
 
@@ -92,7 +92,7 @@ class Tensor:
         (Tensor(), "records gradients"),
     ],
 )
-def test_what_is_no_pixel_is_refused_by_row_and_column(X: Any, message: str) -> None:
+def test_an_invalid_pixel_is_refused_with_row_and_column(X: Any, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         checked_pixels(X, "digits.npz")
     assert caught.value.cause.startswith("digits.npz")
@@ -108,17 +108,17 @@ def test_nullable_dtypes_and_objects_are_numbers(dtype: Any) -> None:
     np.testing.assert_array_equal(predict(model, frame), predict(model, X))
 
 
-def test_columns_of_several_dtypes_are_numbers() -> None:
+def test_columns_of_different_dtypes_are_numbers() -> None:
     frame = pd.DataFrame({"a": [True, False], "b": [7, 8], "c": [Decimal(5), Fraction(6)]})
     assert checked_pixels(frame, "X").tolist() == [[1, 7, 5], [0, 8, 6]]
 
 
-def test_rows_of_several_lengths_are_refused_in_training() -> None:
+def test_rows_of_different_lengths_are_refused_in_training() -> None:
     with pytest.raises(DataError, match="X is not an array"):
         train([[1], [1, 2]], [0, 1], CONFIG)
 
 
-# ---- their scale ---------------------------------------------------------------------
+# ---- scale ---------------------------------------------------------------------------
 
 
 @given(
@@ -148,7 +148,7 @@ def test_a_network_learns_the_same_from_any_dtype(images: dict[str, Any], most: 
     np.testing.assert_array_equal(thetas[0], thetas[2])
 
 
-def test_bits_are_the_same_as_booleans(images: dict[str, Any]) -> None:
+def test_zeros_and_ones_equal_booleans(images: dict[str, Any]) -> None:
     bits = images["X"] > 127
     one, other = (train(X, images["y"], CONFIG)[0] for X in (bits, bits.astype(np.uint8)))
     np.testing.assert_array_equal(one.theta, other.theta)
@@ -183,7 +183,7 @@ def trained(X: Any, y: Any) -> Model:
     return train(X, y, CONFIG)[0]
 
 
-def test_small_pixels_of_one_image_are_of_the_models_scale(images: dict[str, Any]) -> None:
+def test_small_pixels_of_one_image_have_the_model_s_scale(images: dict[str, Any]) -> None:
     model = trained(images["X"] // 16, images["y"])
     P = Predictor(model).predict_proba(images["X"] // 16)
     for i, X in enumerate(images["X"] // 16):
@@ -191,7 +191,7 @@ def test_small_pixels_of_one_image_are_of_the_models_scale(images: dict[str, Any
 
 
 @pytest.mark.parametrize("form", ["array", "blocks"])
-def test_pixels_of_another_scale_are_warned_of(
+def test_pixels_of_another_scale_raise_a_warning(
     images: dict[str, Any], tmp_path: Path, form: str
 ) -> None:
     model = trained(images["X"] // 16, images["y"])
@@ -208,7 +208,7 @@ def test_pixels_of_another_scale_are_warned_of(
     assert score.accuracy == (labels == images["y"]).mean()
 
 
-def test_fractions_are_taken_as_they_are_by_any_model(images: dict[str, Any]) -> None:
+def test_fractions_are_never_scaled(images: dict[str, Any]) -> None:
     model = trained(images["X"], images["y"])
     np.testing.assert_array_equal(
         predict(model, images["X"]), predict(model, images["X"] / np.float32(255))
@@ -252,7 +252,7 @@ def test_a_single_image_is_refused_with_the_cure(images: dict[str, Any], shape: 
     assert "X[None]" in caught.value.cure
 
 
-# ---- data on the disk ----------------------------------------------------------------
+# ---- data on disk --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("most", [1, 16, 255])
@@ -260,7 +260,7 @@ def test_streamed_data_have_the_scale_of_all_their_rows(
     images: dict[str, Any], tmp_path: Path, most: int
 ) -> None:
     X = (images["X"] // (256 // (most + 1))).astype(np.uint8)
-    X[:20] //= 2  # The first rows do not show it.
+    X[:20] //= 2  # The first rows have smaller pixels.
     np.savez(tmp_path / "x.npz", x_train=X, y_train=images["y"])
     convert(tmp_path / "x.npz", tmp_path / "x", rows_per_file=10)
     blocks = open_blocks(tmp_path / "x")

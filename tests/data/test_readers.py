@@ -1,4 +1,4 @@
-"""The readers: every format, every way a file can be wrong, and any bytes at all."""
+"""The readers: every format, many kinds of invalid files, and arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_csv_without_labels_for_prediction(tmp_path: Path) -> None:
     assert load_dataset(path, labelled=False, features=1).X.tolist() == [[2], [4]]
 
 
-def test_csv_whose_columns_pandas_numbered(tmp_path: Path) -> None:
+def test_csv_with_column_numbers_from_pandas(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     pd.DataFrame([[5, 6, 7], [8, 9, 9]]).to_csv(path, index=False)
     data = load_dataset(path)
@@ -102,7 +102,7 @@ def test_csv_whose_columns_pandas_numbered(tmp_path: Path) -> None:
     assert load_dataset(path, labelled=False, features=3).X.tolist() == [[5, 6, 7], [8, 9, 9]]
 
 
-def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mnn_gpu.data.unpacking.MOST_LINE", 1000)
     monkeypatch.setattr("mnn_gpu.data.csv.fast_parser.MOST_LINE", 1000)
     (tmp_path / "d.csv").write_text("1," * 2000)
@@ -128,7 +128,7 @@ def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.Monk
     block=st.sampled_from([1, 3, 8, 1 << 19]),
 )
 @settings(deadline=None, max_examples=300)
-def test_digits_are_read_as_pandas_reads_them_or_not_at_all(
+def test_the_fast_parser_agrees_with_pandas_or_returns_none(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[list[str]],
     newline: str,
@@ -165,7 +165,7 @@ def test_digits_are_read_as_pandas_reads_them_or_not_at_all(
         (b'"label","p"\r\n1,2\r\n', [[2]], [1]),
     ],
 )
-def test_the_header_is_the_same_line_to_every_reader(
+def test_every_reader_finds_the_same_header_line(
     tmp_path: Path, text: bytes, X: Any, y: Any
 ) -> None:
     (tmp_path / "d.csv").write_bytes(text)
@@ -173,7 +173,7 @@ def test_the_header_is_the_same_line_to_every_reader(
     assert (data.X.tolist(), data.labels().tolist()) == (X, y)
 
 
-def test_a_label_above_255_is_read_too(tmp_path: Path) -> None:
+def test_labels_above_255_are_read(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("label,p0\n1000,3\n7,255\n")
     data = load_dataset(tmp_path / "d.csv")
     assert (data.X.tolist(), data.labels().tolist()) == ([[3], [255]], [1000, 7])
@@ -237,7 +237,9 @@ WRONG_CSV = [
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG_CSV)
-def test_a_wrong_csv_is_refused_by_line_and_column(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_csv_is_refused_with_line_and_column(
+    tmp_path: Path, text: str, message: str
+) -> None:
     path = tmp_path / "d.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=message) as caught:
@@ -283,7 +285,7 @@ GOOD_IDX = idx_header((2, 2, 2)) + bytes(8)
     ],
 )
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_wrong_idx_file_is_refused(
+def test_an_invalid_idx_file_is_refused(
     tmp_path: Path, content: bytes, message: str, zipped: bool
 ) -> None:
     path = tmp_path / ("a-ubyte.gz" if zipped else "a-ubyte")
@@ -293,7 +295,7 @@ def test_a_wrong_idx_file_is_refused(
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_header_that_lies_allocates_nothing(tmp_path: Path, zipped: bool) -> None:
+def test_a_false_header_allocates_no_memory(tmp_path: Path, zipped: bool) -> None:
     content = idx_header((2**31, 2**31, 4)) + bytes(100)
     path = tmp_path / ("a-ubyte.gz" if zipped else "a-ubyte")
     path.write_bytes(gzip.compress(content) if zipped else content)
@@ -306,7 +308,7 @@ def test_a_header_that_lies_allocates_nothing(tmp_path: Path, zipped: bool) -> N
         tracemalloc.stop()
 
 
-def test_a_gz_that_is_none_or_is_cut_off(tmp_path: Path) -> None:
+def test_an_invalid_or_truncated_gzip_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a-ubyte.gz"
     path.write_bytes(GOOD_IDX)
     with pytest.raises(DataError, match="not a complete gzip file"):
@@ -351,7 +353,7 @@ def test_pickled_npz_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", ["(1099511627776, 784)", "(0, 10**28)", "(True, 6)", "(" * 90])
-def test_npz_whose_header_lies_is_refused(tmp_path: Path, shape: str) -> None:
+def test_npz_with_a_false_header_is_refused(tmp_path: Path, shape: str) -> None:
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}".encode()
     text += b" " * (53 - len(text) % 64) + b"\n"
     member = io.BytesIO(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text)
@@ -362,7 +364,7 @@ def test_npz_whose_header_lies_is_refused(tmp_path: Path, shape: str) -> None:
         load_dataset(path)
 
 
-def test_npz_that_is_no_zip_is_refused(tmp_path: Path) -> None:
+def test_npz_that_is_not_a_zip_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "d.npz"
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(DataError, match=r"not a complete \.npz file"):
@@ -396,14 +398,14 @@ def test_parquet_round_trip(tmp_path: Path, X: Any) -> None:
         ({"label": [1]}, "no columns of pixels"),
     ],
 )
-def test_a_wrong_parquet_is_refused(tmp_path: Path, frame: Any, message: str) -> None:
+def test_an_invalid_parquet_file_is_refused(tmp_path: Path, frame: Any, message: str) -> None:
     path = tmp_path / "d.parquet"
     pd.DataFrame(frame).to_parquet(path)
     with pytest.raises(DataError, match=message):
         load_dataset(path)
 
 
-# ---- any bytes -----------------------------------------------------------------------
+# ---- arbitrary bytes-------------------------------------------------------------------
 
 
 def good_csv() -> bytes:
@@ -461,7 +463,7 @@ def test_damaged_files_are_read_or_refused_never_a_crash(
         assert error.cure
 
 
-def test_any_wrong_bit_in_an_archive_opens_it_or_is_refused(tmp_path: Path) -> None:
+def test_any_flipped_bit_in_an_archive_is_read_or_refused(tmp_path: Path) -> None:
     content = zipped({"d.csv": b"label,pixel0,pixel1\n0,1,2\n1,3,4\n"})
     path = tmp_path / "d.zip"
     for bit in range(8 * len(content)):
@@ -491,7 +493,7 @@ def test_the_idx_header_is_the_published_layout() -> None:
     assert idx_header((60000,)) == struct.pack(">II", 2049, 60000)
 
 
-# ---- which columns are what ----------------------------------------------------------
+# ---- roles of columns ----------------------------------------------------------------
 
 
 def both_readers(path: Path, **options: Any) -> tuple[Any, Any]:
@@ -527,7 +529,7 @@ def test_decimal_commas(tmp_path: Path) -> None:
     assert both_readers(tmp_path / "d.csv") == ([[0.5, 1], [0, 0.25]], [3, 4])
 
 
-def test_a_fault_behind_comments_and_semicolons_has_its_line(tmp_path: Path) -> None:
+def test_an_error_after_comments_has_the_right_line_number(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("# a\nlabel;p\n1;2\n1;300\n")
     with pytest.raises(DataError, match="line 4, column 'p': '300' is not from 0 to 255"):
         load_dataset(tmp_path / "d.csv")
@@ -543,7 +545,7 @@ def test_a_label_in_the_last_column_without_a_header(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["last", "-1", "3", -1, 3, "column 4"])
-def test_the_label_column_by_its_place(tmp_path: Path, column: Any) -> None:
+def test_the_label_column_by_position(tmp_path: Path, column: Any) -> None:
     (tmp_path / "d.csv").write_text(LABEL_LAST)
     X, y = both_readers(tmp_path / "d.csv", label_column=column)
     assert (X[0], y) == ([0, 0, 9], [3, 7, 3, 7])
@@ -564,7 +566,7 @@ def test_the_label_column_by_its_place(tmp_path: Path, column: Any) -> None:
         ),
     ],
 )
-def test_a_label_that_cannot_be_guessed_is_asked_for(
+def test_an_ambiguous_label_column_must_be_given(
     tmp_path: Path, rows: list[list[int]], message: str
 ) -> None:
     (tmp_path / "d.csv").write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
@@ -596,7 +598,7 @@ def test_one_hot_labels_are_named_and_the_cure_runs(
 
 @pytest.mark.parametrize("name", ["pixel0", "px_3", "p12", "28x28", "Pixel 7", "pixel_1_2"])
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_label_column_that_is_called_a_pixel_is_questioned(
+def test_a_label_column_with_a_pixel_s_name_is_refused(
     tmp_path: Path, name: str, kind: str
 ) -> None:
     path = tmp_path / f"d.{kind}"
@@ -611,7 +613,7 @@ def test_a_label_column_that_is_called_a_pixel_is_questioned(
         assert load_dataset(path, label_column=name).labels().tolist() == [0, 1, 0]
 
 
-def test_labels_of_one_class_name_their_column(tmp_path: Path) -> None:
+def test_an_error_about_a_single_class_names_the_label_column(tmp_path: Path) -> None:
     pd.DataFrame({"label": [5, 5], "p": [1, 2]}).to_csv(tmp_path / "d.csv", index=False)
     data = load_dataset(tmp_path / "d.csv")
     with pytest.raises(DataError, match=r"d.csv, column 'label': all labels are 5") as caught:
@@ -622,14 +624,14 @@ def test_labels_of_one_class_name_their_column(tmp_path: Path) -> None:
         train(data.X, data.labels())
 
 
-def test_a_label_that_is_read_as_a_pixel_is_named(tmp_path: Path) -> None:
+def test_a_label_read_as_a_pixel_is_located(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("label,p,q\ncat,1,0\ndog,2,1\n")
     with pytest.raises(DataError, match="line 2, column 'label': 'cat'") as caught:
         load_dataset(tmp_path / "d.csv", label_column="last")
     assert caught.value.cure == "If it holds the labels: --label-column label."
 
 
-def test_only_tables_have_a_label_column(tmp_path: Path) -> None:
+def test_a_label_column_is_for_tables_only(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x_train=np.zeros((2, 2), np.uint8), y_train=[0, 1])
     convert(tmp_path / "d.npz", tmp_path / "d")
     calls: list[Callable[[], Any]] = [
@@ -666,26 +668,26 @@ def test_a_column_that_counts_up_is_left_out(tmp_path: Path, kind: str) -> None:
         assert both_readers(path)[0] == [[p] for p in (count * 7 % 11).tolist()]
 
 
-def test_the_index_of_a_data_frame_in_parquet_is_no_pixel(tmp_path: Path) -> None:
+def test_the_index_of_a_data_frame_in_parquet_is_left_out(tmp_path: Path) -> None:
     index = pd.Index([9, 4, 6], name="sample")
     frame = pd.DataFrame({"p": [1, 2, 3], "label": [0, 1, 0]}, index=index)
     frame.to_parquet(tmp_path / "d.parquet")
     assert both_readers(tmp_path / "d.parquet") == ([[1], [2], [3]], [0, 1, 0])
 
 
-def test_the_row_names_of_r(tmp_path: Path) -> None:
+def test_row_names_written_by_r_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text('"label" "p"\n"1" 3 9\n"2" 4 8\n')
     with pytest.warns(DataWarning, match="left out ''"):
         assert load_dataset(tmp_path / "d.csv").X.tolist() == [[9], [8]]
 
 
-def test_names_of_rows_may_be_text(tmp_path: Path) -> None:
+def test_row_names_may_be_text(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("id,p,label\nimg_7,9,3\nimg_2,8,4\n")
     with pytest.warns(DataWarning, match="left out 'id'"):
         assert both_readers(tmp_path / "d.csv") == ([[9], [8]], [3, 4])
 
 
-# ---- a first line that is a row ---------------------------------------------------------------
+# ---- first lines that are rows ----------------------------------------------------------------
 
 
 CLASSES = ("cat", "dog", "cat", "bird", "dog", "cat")
@@ -693,7 +695,7 @@ CLASSES = ("cat", "dog", "cat", "bird", "dog", "cat")
 
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("position", [None, "said"])
-def test_names_of_classes_in_the_first_line_make_no_header(
+def test_class_names_in_the_first_line_are_not_a_header(
     tmp_path: Path, last: bool, position: str | None
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (6, 4))
@@ -715,7 +717,7 @@ def test_names_of_classes_in_the_first_line_make_no_header(
 @pytest.mark.parametrize(
     "header", ["label,0,1,2", "0,1,2,label", ",0,1,2,label", "kind,a,b,c", "1990,1991,kind,1992"]
 )
-def test_a_header_of_numbers_and_texts_is_one(tmp_path: Path, header: str) -> None:
+def test_a_header_may_mix_numbers_and_text(tmp_path: Path, header: str) -> None:
     names = header.split(",")
     at = next(i for i, name in enumerate(names) if name in ("label", "kind"))
     is_text = header.startswith("kind") or "label" in names
@@ -732,13 +734,13 @@ def test_a_header_of_numbers_and_texts_is_one(tmp_path: Path, header: str) -> No
     assert len(data) == 3
 
 
-def test_a_missing_cell_in_the_first_row_makes_no_header(tmp_path: Path) -> None:
+def test_a_missing_cell_in_the_first_row_is_not_a_header(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("0,,5,6\n1,2,3,4\n0,2,3,4\n1,2,3,4\n")
     with pytest.raises(DataError, match="line 1"):
         load_dataset(tmp_path / "d.csv", label_column="first")
 
 
-def test_tables_of_tabs_have_their_own_ending(tmp_path: Path) -> None:
+def test_tab_separated_tables_end_in_tsv(tmp_path: Path) -> None:
     (tmp_path / "d.tsv").write_text("label\ta\tb\n0\t1\t2\n1\t3\t4\n")
     assert load_dataset(tmp_path / "d.tsv").X.tolist() == [[1, 2], [3, 4]]
     assert convert(tmp_path / "d.tsv", tmp_path / "out").index.rows == 2

@@ -1,4 +1,4 @@
-"""Images that are stored transposed, as EMNIST's: turned as the model's training data were."""
+"""Images that are stored transposed, as in EMNIST: oriented as the model's training data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.program import run
 
 
 def upright(rows: int = 60) -> tuple[Any, Any]:
-    """Return images with a bright line, and which of its four places it is at."""
+    """Return images with a bright line, and the index of its position."""
     y = np.arange(rows) % 4
     X = np.random.default_rng(0).integers(0, 60, (rows, 4, 3), np.uint8)
     X[np.arange(rows), y] = 255
@@ -30,7 +30,7 @@ def write(folder: Path, name: str, X: Any, y: Any) -> None:
         (folder / f"{name}-{kind}-ubyte").write_bytes(content)
 
 
-def test_lines_and_columns_are_exchanged(tmp_path: Path) -> None:
+def test_rows_and_columns_are_exchanged(tmp_path: Path) -> None:
     X, y = upright()
     write(tmp_path, "a", X.swapaxes(1, 2), y)
     data = transposed(load_dataset(tmp_path))
@@ -45,7 +45,7 @@ def test_lines_and_columns_are_exchanged(tmp_path: Path) -> None:
     assert blocks.classes.tolist() == [0, 1, 2, 3]
 
 
-def test_rows_of_unknown_shape_are_squares() -> None:
+def test_images_of_unknown_shape_are_assumed_square() -> None:
     data = Dataset(np.arange(8, dtype=np.uint8).reshape(2, 4), None, "some")
     assert transposed(data).X.tolist() == [[0, 2, 1, 3], [4, 6, 5, 7]]
     with pytest.raises(DataError, match="6 pixels, which is not a square number"):
@@ -53,7 +53,7 @@ def test_rows_of_unknown_shape_are_squares() -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_the_program_remembers_it(tmp_path: Path, streamed: bool) -> None:
+def test_the_model_stores_the_orientation(tmp_path: Path, streamed: bool) -> None:
     X, y = upright()
     for name, images in (("upright", X), ("turned", X.swapaxes(1, 2))):
         (tmp_path / name).mkdir()
@@ -77,6 +77,6 @@ def test_the_program_remembers_it(tmp_path: Path, streamed: bool) -> None:
     assert json.loads(result.stdout)["errors"] > 0
 
 
-def test_pictures_and_the_bundled_data_are_upright(tmp_path: Path) -> None:
+def test_image_files_and_the_bundled_data_are_not_transposed(tmp_path: Path) -> None:
     assert run("train", "--transpose", "--out", "m", cwd=tmp_path).returncode == 2
     assert run("predict", "record", "a.png", "--transpose", cwd=tmp_path).returncode == 2

@@ -365,10 +365,12 @@ for name, call in calls.items():
     if comm.rank == 0:
         print(name, *said, sep=", ")
 """
-    told = dict(line.split(", ", 1) for line in job.run_python(3, code, tmp_path).splitlines())
-    expected = {name: name for name in told} | dict.fromkeys(("labels", "images"), "data or labels")
-    assert told == {name: ", ".join([expected[name]] * 3) for name in told}
-    assert len(told) == 10
+    reported = dict(line.split(", ", 1) for line in job.run_python(3, code, tmp_path).splitlines())
+    expected = {name: name for name in reported} | dict.fromkeys(
+        ("labels", "images"), "data or labels"
+    )
+    assert reported == {name: ", ".join([expected[name]] * 3) for name in reported}
+    assert len(reported) == 10
 
 
 def test_an_error_on_one_rank_is_raised_on_all(tmp_path: Path, job: SharedJob) -> None:

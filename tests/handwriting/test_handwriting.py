@@ -1,4 +1,4 @@
-"""Pictures of handwriting, prepared as MNIST's makers prepared theirs."""
+"""Images of handwriting, preprocessed as in MNIST."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def drawn(
     place: tuple[float, float] = (60, 30),
     height: float = 90,
 ) -> Pixels:
-    """Draw a digit: how much ink lies where, 0 to 1."""
+    """Draw a digit: the amount of ink per pixel, 0 to 1."""
     rng = np.random.default_rng(5)
     return inked(written(digit, way, rng), size, place, height, height / 9, rng)
 
@@ -47,9 +47,9 @@ def on_paper(coverage: Pixels) -> Image.Image:
 
 
 def apart(one: Pixels, other: Pixels) -> float:
-    """Return how two prepared digits differ, in parts of their ink.
+    """Return the difference of two preprocessed digits, relative to their ink.
 
-    A pixel to the side is no difference: a center of mass falls between two pixels.
+    A shift by one pixel does not count: a center of mass may be between two pixels.
     """
     shifts = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
     moved = np.stack([np.roll(one.astype(float), shift, (0, 1)) for shift in shifts])
@@ -57,15 +57,15 @@ def apart(one: Pixels, other: Pixels) -> float:
     return float(difference / min(one.sum(), other.sum()))
 
 
-def read(picture: Image.Image) -> int:
-    """Return the record model's answer."""
-    return int(mnn_gpu.predict(mnn_gpu.load_model("record"), prepare_digit(picture)[None])[0])
+def read(image: Image.Image) -> int:
+    """Return the record model's prediction."""
+    return int(mnn_gpu.predict(mnn_gpu.load_model("record"), prepare_digit(image)[None])[0])
 
 
 PLAIN = prepare_digit(on_paper(drawn()))
 
 
-# ---- what comes out ------------------------------------------------------------------
+# ---- result --------------------------------------------------------------------------
 
 
 @settings(max_examples=12, deadline=None)
@@ -96,18 +96,18 @@ def test_proportions_are_kept() -> None:
     assert [int(digit.any(axis=axis).sum()) for axis in (1, 0)] == [20, 4]
 
 
-def test_a_digit_of_mnist_comes_back_as_it_was() -> None:
+def test_a_digit_of_mnist_is_returned_unchanged() -> None:
     X = bundled_mnist("test").X[:40].reshape(-1, 28, 28)
-    # Not `apart`: every pixel stays where it is.
+    # Not `apart`: every pixel must stay at its position.
     changed = [np.abs(prepare_digit(x).astype(int) - x).sum() / x.sum() for x in X]
     assert np.mean(np.array(changed) < 0.1) > 0.9
 
 
-# ---- what makes no difference --------------------------------------------------------
+# ---- invariances ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", [(10, 20), (100, 65), (31.5, 40.25)])
-def test_where_it_stands_makes_no_difference(place: tuple[float, float]) -> None:
+def test_the_position_makes_no_difference(place: tuple[float, float]) -> None:
     assert apart(prepare_digit(on_paper(drawn(place=place))), PLAIN) < 0.15
 
 
@@ -148,7 +148,7 @@ def test_specks_and_a_dark_edge_make_no_difference() -> None:
     assert apart(prepare_digit(on_paper(coverage)), PLAIN) < 0.15
 
 
-def test_a_digit_that_touches_the_border_is_one() -> None:
+def test_a_digit_that_touches_the_border_is_kept() -> None:
     coverage = drawn()
     rows, columns = (np.flatnonzero((coverage > 0.5).any(axis=axis)) for axis in (1, 0))
     tight = coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -192,7 +192,7 @@ def test_lines_around_it_make_no_difference(sides: str) -> None:
     assert apart(prepare_digit(on_paper(coverage)), PLAIN) < 0.15
 
 
-def test_a_ruling_makes_no_difference_to_a_thin_digit_between_its_lines() -> None:
+def test_ruled_lines_make_no_difference_to_a_thin_digit_between_them() -> None:
     rng = np.random.default_rng(5)
     thin = inked(written(3, "round", rng), (400, 400), (180, 130), 120, 4, rng)
     plain = prepare_digit(on_paper(thin))
@@ -218,7 +218,7 @@ def test_the_table_around_a_sheet_makes_no_difference(
 
 
 def ringed_sheet(page: Pixels, margins: tuple[int, int, int, int]) -> Pixels:
-    """Print a box on the sheet too."""
+    """Draw a printed box on the sheet."""
     top, _, left, _ = margins
     image = Image.fromarray(page)
     ImageDraw.Draw(image).rectangle((left + 25, top + 10, left + 170, top + 140), outline="black")
@@ -246,14 +246,14 @@ def test_a_digit_may_touch_its_box(sides: str, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [4, 12, 20])
-def test_a_square_zero_is_no_box(width: int) -> None:
+def test_a_square_zero_is_not_a_box(width: int) -> None:
     zero = ringed(np.zeros((160, 200)), "rectangle", 60, 20, 130, 140, width=width)
     assert read(on_paper(zero)) == 0
 
 
 @pytest.mark.parametrize("colors", [([0, 0, 0], [255] * 3), ([230, 230, 230], [20, 50, 20])])
 @pytest.mark.parametrize("kind", [(0, "oval"), (3, "round"), (4, "open"), (8, "two rings")])
-def test_a_digit_may_fill_the_picture(colors: Any, kind: tuple[int, str]) -> None:
+def test_a_digit_may_fill_the_image(colors: Any, kind: tuple[int, str]) -> None:
     coverage = drawn(*kind)
     rows, columns = (np.flatnonzero((coverage > 0.5).any(axis=axis)) for axis in (1, 0))
     tight = coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -269,7 +269,7 @@ def test_a_digit_may_fill_the_picture(colors: Any, kind: tuple[int, str]) -> Non
     st.tuples(st.integers(1, 60), st.integers(1, 60)),
     st.integers(0, 8),
 )
-def test_any_picture_becomes_a_digit_or_is_refused(
+def test_any_image_becomes_a_digit_or_is_refused(
     seed: int, size: tuple[int, int], rectangles: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -314,7 +314,7 @@ def test_the_file_format_makes_no_difference(
     assert apart(prepare_digit(tmp_path / "digit"), PLAIN) <= least
 
 
-def test_arrays_of_bytes_and_of_floats_and_paths_as_text_are_taken(tmp_path: Path) -> None:
+def test_uint8_and_float_arrays_and_paths_as_text_are_accepted(tmp_path: Path) -> None:
     pixels = np.asarray(on_paper(drawn()))
     on_paper(drawn()).save(tmp_path / "a.png")
     assert (prepare_digit(str(tmp_path / "a.png")) == PLAIN).all()
@@ -328,7 +328,7 @@ def test_arrays_of_bytes_and_of_floats_and_paths_as_text_are_taken(tmp_path: Pat
 
 @pytest.mark.parametrize("ink", [0, 40, 255])
 @pytest.mark.parametrize("behind", [0, 255])
-def test_what_is_transparent_is_paper(ink: int, behind: int) -> None:
+def test_transparent_pixels_are_paper(ink: int, behind: int) -> None:
     coverage = drawn()
     pixels = np.full((*coverage.shape, 4), behind)
     pixels[..., :3] = np.where(coverage[..., None] > 0, ink, behind)
@@ -336,7 +336,7 @@ def test_what_is_transparent_is_paper(ink: int, behind: int) -> None:
     assert apart(prepare_digit(pixels.astype(np.uint8)), PLAIN) < 0.1
 
 
-def test_a_photograph_is_turned_as_the_camera_noted(tmp_path: Path) -> None:
+def test_a_photograph_is_rotated_as_recorded_by_the_camera(tmp_path: Path) -> None:
     image = on_paper(drawn())
     exif = image.getexif()
     exif[0x0112] = 6
@@ -344,42 +344,42 @@ def test_a_photograph_is_turned_as_the_camera_noted(tmp_path: Path) -> None:
     assert (prepare_digit(tmp_path / "a.png") == PLAIN).all()
 
 
-def test_an_image_that_is_given_stays_as_it_is() -> None:
+def test_the_input_image_is_not_modified() -> None:
     image = on_paper(drawn(size=(1000, 900)))
     before = image.copy()
     prepare_digit(image)
     assert image == before
 
 
-def test_a_hair_thin_line_is_still_seen() -> None:
+def test_a_very_thin_line_remains_visible() -> None:
     rng = np.random.default_rng(5)
     thin = inked(written(3, "round", rng), (600, 600), (200, 60), 450, 1.2, rng)
     assert (prepare_digit(on_paper(thin)) > 128).sum() > 0.5 * (PLAIN > 128).sum()
 
 
-# ---- what is refused -----------------------------------------------------------------
+# ---- refused input -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("gray", [0, 128, 255])
-def test_nothing_drawn_is_said(gray: int) -> None:
+def test_an_empty_image_is_refused(gray: int) -> None:
     with pytest.raises(DataError, match="the array contains no drawing"):
         prepare_digit(np.full((50, 60), gray, np.uint8))
 
 
-def test_bare_paper_in_uneven_light_is_no_digit() -> None:
+def test_empty_paper_in_uneven_light_is_refused() -> None:
     rng = np.random.default_rng(1)
     light = np.linspace(0.6, 0.95, 300)[None, :] * np.linspace(0.9, 1, 200)[:, None]
     with pytest.raises(DataError, match="contains no drawing"):
         prepare_digit(np.clip(light + rng.normal(0, 0.02, (200, 300)), 0, 1))
 
 
-def test_a_picture_of_one_pixel_holds_no_digit() -> None:
+def test_an_image_of_one_pixel_is_refused() -> None:
     with pytest.raises(DataError, match="contains no drawing"):
         prepare_digit(np.zeros((1, 1)))
 
 
 def bomb(width: int, height: int) -> bytes:
-    """Return a small PNG that says it is large."""
+    """Return a small PNG that declares a large size."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -392,7 +392,7 @@ def bomb(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("side", [7072, 12000, 60000])
-def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> None:
+def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path: Path, side: int) -> None:
     (tmp_path / "bomb.png").write_bytes(bomb(side, side))
     with pytest.raises(DataError, match="above the limit of 50 million"):
         prepare_digit(tmp_path / "bomb.png")
@@ -409,20 +409,18 @@ def damaged(kind: str) -> bytes:
     [
         (damaged("PNG"), "cannot be decoded"),
         (damaged("JPEG"), "cannot be decoded"),
-        (damaged("WEBP"), "(cannot be decoded|is not a picture)"),
+        (damaged("WEBP"), "(cannot be decoded|is not an image)"),
         (b"", "is not an image"),
         (b"label,pixel0\n1,2\n", "is not an image"),
     ],
 )
-def test_what_is_no_picture_or_damaged_is_said(
-    tmp_path: Path, content: bytes, message: str
-) -> None:
+def test_other_and_damaged_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(DataError, match=rf"a\.png {message}"):
         prepare_digit(tmp_path / "a.png")
 
 
-def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="There is no file"):
         prepare_digit(tmp_path / "none.png")
     with pytest.raises(DataError, match="is a folder"):
@@ -442,7 +440,7 @@ def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:
         np.array([["a", "b"]]),
     ],
 )
-def test_an_array_that_is_no_picture_is_refused(array: Pixels) -> None:
+def test_an_array_that_is_not_an_image_is_refused(array: Pixels) -> None:
     with pytest.raises(DataError):
         prepare_digit(array)
 

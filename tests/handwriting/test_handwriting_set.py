@@ -1,4 +1,4 @@
-"""The made pictures in tests/handwriting: what they are, and that they are read."""
+"""The generated images in tests/handwriting: their number, and that they are classified."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from mnn_gpu.data import bundled_mnist
 from tests.support.handwriting.surroundings import KINDS
 
 FOLDER = Path(__file__).parents[1] / "handwriting"
-PICTURES = sorted(FOLDER.glob("[0-9]-*"))
+IMAGES = sorted(FOLDER.glob("[0-9]-*"))
 
 
 def test_there_are_ten_of_each_digit_and_they_are_small() -> None:
-    counts = Counter(path.name[0] for path in PICTURES)
+    counts = Counter(path.name[0] for path in IMAGES)
     assert set(counts) == set("0123456789")
     assert min(counts.values()) >= 10
-    assert sum(path.stat().st_size for path in PICTURES) < 400_000
+    assert sum(path.stat().st_size for path in IMAGES) < 400_000
 
 
-def test_the_record_model_reads_nearly_all_of_them() -> None:
-    X = np.stack([mnn_gpu.prepare_digit(path) for path in PICTURES])
+def test_the_record_model_classifies_nearly_all_of_them() -> None:
+    X = np.stack([mnn_gpu.prepare_digit(path) for path in IMAGES])
     model = mnn_gpu.load_model("record")
     answers = mnn_gpu.predict(model, X, mnn_gpu.select_backend("cpu"))
-    assert np.mean(answers == [int(path.name[0]) for path in PICTURES]) >= 0.95
+    assert np.mean(answers == [int(path.name[0]) for path in IMAGES]) >= 0.95
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_surrounds_a_digit_is_left_out(kind: str) -> None:
+def test_surroundings_of_a_digit_are_removed(kind: str) -> None:
     """At least 55 of 60, here 28 of 30."""
     data = bundled_mnist("test")
     digits, labels = data.X[:30].reshape(-1, 28, 28), data.labels()[:30]

@@ -1,4 +1,4 @@
-"""Exports: the ending decides, other programs read the files without this package."""
+"""Exports: the ending determines the format; other programs read the files without this package."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ def test_the_three_lines_of_the_documentation_predict(
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_an_archive_stores_the_parameters_as_asked(
-    tmp_path: Path, model: Model, dtype: str
-) -> None:
+def test_an_archive_stores_the_requested_dtype(tmp_path: Path, model: Model, dtype: str) -> None:
     export_model(tmp_path / "m.npz", model, dtype=dtype)
     with np.load(tmp_path / "m.npz") as arrays:
         assert {str(arrays[name].dtype) for name in ("W1", "b1", "W3", "b3")} == {dtype}
@@ -80,7 +78,7 @@ def test_an_archive_stores_the_parameters_as_asked(
 
 
 @pytest.mark.parametrize("ending", [".html", ".npz", ".onnx"])
-def test_the_same_model_makes_the_same_bytes(tmp_path: Path, ending: str) -> None:
+def test_equal_models_give_equal_files(tmp_path: Path, ending: str) -> None:
     model = random_model((784, 5, 3))
     for name in ("a", "b"):
         export_model(tmp_path / (name + ending.upper()), model)
@@ -89,9 +87,7 @@ def test_the_same_model_makes_the_same_bytes(tmp_path: Path, ending: str) -> Non
 
 
 @pytest.mark.parametrize("ending", WRITERS)
-def test_what_cannot_be_exported_leaves_the_file_that_was_there(
-    tmp_path: Path, ending: str
-) -> None:
+def test_a_failed_export_leaves_the_existing_file_unchanged(tmp_path: Path, ending: str) -> None:
     model = random_model((784, 5, 3))
     path = tmp_path / f"m{ending}"
     path.write_bytes(b"before")
@@ -111,7 +107,7 @@ def test_what_cannot_be_exported_leaves_the_file_that_was_there(
 
 
 @pytest.mark.parametrize("name", ["model", "model.pt", "model.onnx.gz", ".onnx"])
-def test_other_endings_are_refused_with_those_there_are(
+def test_other_endings_are_refused_with_a_list_of_valid_ones(
     tmp_path: Path, model: Model, name: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
@@ -124,24 +120,24 @@ def test_other_endings_are_refused_with_those_there_are(
 
 
 @pytest.mark.parametrize("ending", WRITERS)
-def test_the_command_writes_the_shipped_model(tmp_path: Path, ending: str) -> None:
+def test_the_command_exports_the_included_model(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"record{ending}"
     result = run("export", "record", path, "--dtype", "float16")
     assert result.returncode == 0, result.stderr
     size = path.stat().st_size
     assert result.stdout == f"record (784-1000-500-10) exported to {path}, {size:,} bytes\n"
     coded = 4 / 3 if ending == ".html" else 1  # The weights in a page are text: base64.
-    page = 40_000 if ending == ".html" else 0  # Its own text, about.
+    page = 40_000 if ending == ".html" else 0  # Approximate size of its text.
     expected = coded * SHIPPED["record"].stat().st_size + page
     assert size == pytest.approx(expected, rel=0.01)
 
 
-def test_the_help_tells_of_every_format() -> None:
+def test_the_help_lists_every_format() -> None:
     text = run("export", "--help").stdout
     assert all(f"\n  {ending} " in text for ending in WRITERS)
 
 
-def test_the_command_tells_programs_what_it_wrote(tmp_path: Path, model: Model) -> None:
+def test_the_command_reports_its_output_as_json(tmp_path: Path, model: Model) -> None:
     save_model(tmp_path / "m", model)
     result = run("export", "m", "half.safetensors", "--dtype", "float16", "--json", cwd=tmp_path)
     assert json.loads(result.stdout) == {

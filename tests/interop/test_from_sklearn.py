@@ -1,4 +1,4 @@
-"""scikit-learn: its classifiers come in with the same probabilities."""
+"""scikit-learn: imported classifiers give the same probabilities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.models import models
 
 
 def like_sklearn(model: Model, **changes: Any) -> SimpleNamespace:
-    """Return what scikit-learn's classifier keeps of such a network."""
+    """Return the attributes of scikit-learn's classifier for a network."""
     attributes = {
         "coefs_": [W.T for W, _ in model.layers],
         "intercepts_": [b.reshape(-1) for _, b in model.layers],
@@ -32,7 +32,7 @@ def like_sklearn(model: Model, **changes: Any) -> SimpleNamespace:
 
 @settings(deadline=None)
 @given(model=models())
-def test_a_classifier_of_this_shape_is_taken_as_it_is(model: Model) -> None:
+def test_a_classifier_with_softmax_is_imported_unchanged(model: Model) -> None:
     back = from_sklearn(like_sklearn(model))
     np.testing.assert_array_equal(back.theta, model.theta)
     assert back.theta.dtype == model.theta.dtype
@@ -47,7 +47,7 @@ def test_one_logistic_output_becomes_two(slope: float, offset: float) -> None:
         coefs_=[np.array([[slope]])],
         intercepts_=[np.array([offset])],
         classes_=np.array([4, 9]),
-        activation="tanh",  # Of no hidden layer.
+        activation="tanh",  # Has no effect without hidden layers.
         out_activation_="logistic",
     )
     X = np.linspace(0, 1, 5)[:, None]
@@ -72,7 +72,7 @@ def test_one_logistic_output_becomes_two(slope: float, offset: float) -> None:
         ({"coefs_": [np.ones((4, 5)), np.ones((6, 3))]}, "takes 6 inputs"),
     ],
 )
-def test_other_networks_are_refused(changes: dict[str, Any], message: str) -> None:
+def test_unsupported_networks_are_refused(changes: dict[str, Any], message: str) -> None:
     model = Model(np.ones(4 * 5 + 5 * 3 + 8), (4, 5, 3), np.array([0, 1, 2]))
     with pytest.raises(ModelFileError, match=message) as caught:
         from_sklearn(like_sklearn(model, **changes))
@@ -81,7 +81,7 @@ def test_other_networks_are_refused(changes: dict[str, Any], message: str) -> No
 
 
 @pytest.mark.parametrize("thing", [SimpleNamespace(), None, {"coefs_": []}])
-def test_what_is_not_fitted_is_refused(thing: object) -> None:
+def test_an_unfitted_classifier_is_refused(thing: object) -> None:
     with pytest.raises(UsageError, match="has no coefs_"):
         from_sklearn(thing)
 
@@ -97,7 +97,7 @@ def test_negative_labels_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def mlp() -> Any:
-    """Return a function that fits one of scikit-learn's networks a little."""
+    """Return a function that fits one of scikit-learn's networks for a few iterations."""
     sklearn = pytest.importorskip("sklearn.neural_network")
 
     def fitted(X: Any, y: Any, kind: str = "MLPClassifier", **options: Any) -> Any:
@@ -130,7 +130,7 @@ def test_a_fitted_classifier_has_the_same_probabilities(
     np.testing.assert_array_equal(predict(model, X), classifier.predict(X))
 
 
-def test_a_scaler_before_it_becomes_part_of_the_model(mlp: Any, X: Any) -> None:
+def test_a_preceding_scaler_is_folded_into_the_model(mlp: Any, X: Any) -> None:
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(X)
@@ -140,7 +140,7 @@ def test_a_scaler_before_it_becomes_part_of_the_model(mlp: Any, X: Any) -> None:
     np.testing.assert_allclose(predict_proba(model, X), expected, rtol=0, atol=1e-12)
 
 
-def test_what_scikit_learn_has_besides_is_refused(mlp: Any, X: Any) -> None:
+def test_other_scikit_learn_models_are_refused(mlp: Any, X: Any) -> None:
     y = np.arange(len(X)) % 3
     for options, message in (
         ({"y": y, "activation": "tanh"}, "activation tanh"),

@@ -1,4 +1,4 @@
-"""PyTorch: model files load there in one line, and what it trained comes in."""
+"""PyTorch: model files load there in one line, and its networks can be imported."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_a_model_file_is_a_state_dict(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("thing", [None, 5, "weights.pt", [np.ones(3)], object()])
-def test_other_things_are_refused(thing: object) -> None:
+def test_other_types_are_refused(thing: object) -> None:
     with pytest.raises(UsageError, match="network is a"):
         from_torch(thing)
 
 
 @pytest.mark.parametrize("value", ["text", None, [[1.0], [2.0, 3.0]], {}])
-def test_what_is_no_array_is_refused(value: object) -> None:
+def test_values_that_are_not_arrays_are_refused(value: object) -> None:
     with pytest.raises(MnnGpuError):
         from_torch({"0.weight": value, "0.bias": np.ones(2)})
 
@@ -59,7 +59,7 @@ def torch() -> Any:
 
 
 def sequential(torch: Any, *sizes: int) -> Any:
-    """Return a network as PyTorch's tutorials write it."""
+    """Return a network as in PyTorch's tutorials."""
     layers = []
     for inputs, outputs in pairwise(sizes):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
@@ -83,7 +83,7 @@ def test_one_line_loads_a_model_file(tmp_path: Path, torch: Any, sizes: tuple[in
     np.testing.assert_allclose(net(X).detach().numpy(), logits(model, X.numpy()), rtol=0, atol=1e-5)
 
 
-def test_the_record_model_gives_the_same_there(torch: Any) -> None:
+def test_the_record_model_gives_the_same_results_in_torch(torch: Any) -> None:
     from safetensors.torch import load_file as load_tensors
 
     record = load_model("record")
@@ -96,7 +96,7 @@ def test_the_record_model_gives_the_same_there(torch: Any) -> None:
     np.testing.assert_array_equal(from_torch(net).theta, record.theta)
 
 
-def test_a_sequential_with_other_modules_between(tmp_path: Path, torch: Any) -> None:
+def test_a_sequential_with_dropout_and_flatten_is_imported(tmp_path: Path, torch: Any) -> None:
     from safetensors.torch import save_file
 
     nn, relu = torch.nn, torch.nn.ReLU()
@@ -117,7 +117,7 @@ def test_a_sequential_with_other_modules_between(tmp_path: Path, torch: Any) -> 
         np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-6)
 
 
-def test_modules_of_ones_own(torch: Any) -> None:
+def test_user_defined_modules_are_imported(torch: Any) -> None:
     class Net(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
@@ -138,7 +138,7 @@ def test_modules_of_ones_own(torch: Any) -> None:
         from_torch(net)
 
 
-def test_what_computes_something_else_is_refused(torch: Any) -> None:
+def test_modules_with_other_layers_are_refused(torch: Any) -> None:
     nn = torch.nn
 
     def of(*modules: Any) -> Any:
@@ -168,7 +168,7 @@ def test_what_computes_something_else_is_refused(torch: Any) -> None:
         from_torch(no_bias)
 
 
-def test_tensors_of_any_float_come_in(torch: Any) -> None:
+def test_tensors_of_any_float_dtype_are_imported(torch: Any) -> None:
     net = sequential(torch, 4, 6, 3)
     for dtype, expected in (
         (torch.float64, np.float64),

@@ -1,4 +1,4 @@
-"""Imports: weights from files of other programs, as they were, or a reason why not."""
+"""Imports of weights from files of other programs: unchanged, or refused with a cause."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ENDINGS = [".npz", ".safetensors"]
 
 
 def state_dict(model: Model, stems: tuple[str, ...] = ("0", "2", "4")) -> Arrays:
-    """Return the parameters as PyTorch keeps them."""
+    """Return the parameters as a PyTorch state_dict."""
     arrays: Arrays = {}
     for stem, (W, b) in zip(stems, model.layers, strict=True):
         arrays |= {f"{stem}.weight": W, f"{stem}.bias": b.reshape(-1)}
@@ -58,12 +58,12 @@ def model() -> Model:
     return random_model((4, 6, 5, 3))
 
 
-# ---- what comes in is what went out --------------------------------------------------
+# ---- round trips ---------------------------------------------------------------------
 
 
 @settings(deadline=None)
 @given(model=models(), ending=st.sampled_from(ENDINGS))
-def test_what_was_exported_comes_back_as_it_was(model: Model, ending: str) -> None:
+def test_an_exported_model_is_imported_unchanged(model: Model, ending: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         export_model(Path(folder) / f"m{ending}", model)
         back = import_model(Path(folder) / f"m{ending}")
@@ -97,7 +97,7 @@ def test_layers_are_ordered_by_the_numbers_in_their_names(
     assert back.info == {"imported_from": f"weights{ending}"}
 
 
-def test_the_notebooks_own_arrays_are_taken(tmp_path: Path, model: Model) -> None:
+def test_the_notebook_s_arrays_are_imported(tmp_path: Path, model: Model) -> None:
     (W1, b1), (W2, b2), (W3, b3) = model.layers
     np.savez_compressed(tmp_path / "w.npz", W1=W1, b1=b1, W2=W2, b2=b2, W3=W3, b3=b3)
     np.testing.assert_array_equal(import_model(tmp_path / "w.npz").theta, model.theta)
@@ -119,7 +119,7 @@ def test_classes_may_come_in_any_order(tmp_path: Path, model: Model) -> None:
     np.testing.assert_allclose(predict_proba(back, X), expected, rtol=1e-6)
 
 
-def test_classes_given_go_before_those_in_the_file(tmp_path: Path, model: Model) -> None:
+def test_given_classes_take_precedence_over_those_in_the_file(tmp_path: Path, model: Model) -> None:
     export_model(tmp_path / "m.npz", model)
     assert import_model(tmp_path / "m.npz", classes=[4, 5, 6]).classes.tolist() == [4, 5, 6]
 
@@ -128,7 +128,7 @@ def test_classes_given_go_before_those_in_the_file(tmp_path: Path, model: Model)
     ("mean", "std"),
     [(0.1307, 0.3081), (0, 1 / 255), ([0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4]), (np.float32(0.5), 2)],
 )
-def test_the_scale_of_the_inputs_becomes_part_of_the_first_layer(
+def test_the_scale_of_the_inputs_is_folded_into_the_first_layer(
     tmp_path: Path, mean: Any, std: Any
 ) -> None:
     model = random_model((4, 6, 3), "float64")
@@ -139,7 +139,7 @@ def test_the_scale_of_the_inputs_becomes_part_of_the_first_layer(
     np.testing.assert_allclose(predict_proba(back, X), A[-1].T, rtol=1e-9)
 
 
-# ---- what is no such network ---------------------------------------------------------
+# ---- unsupported networks ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_the_scale_of_the_inputs_becomes_part_of_the_first_layer(
     ],
 )
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_what_does_not_fit_is_named(
+def test_inconsistent_weights_are_refused_with_the_cause(
     tmp_path: Path, model: Model, ending: str, change: dict[str, Any], message: str
 ) -> None:
     arrays = {**state_dict(model), **change}
@@ -174,12 +174,12 @@ def test_what_does_not_fit_is_named(
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_layers_in_another_order_do_not_fit(tmp_path: Path, model: Model, ending: str) -> None:
+def test_layers_in_another_order_are_refused(tmp_path: Path, model: Model, ending: str) -> None:
     with pytest.raises(ModelFileError, match="layer 2 takes 4 inputs"):
         import_model(written(tmp_path, state_dict(model, ("2", "4", "0")), ending))
 
 
-def test_a_file_of_nothing_has_no_layers(tmp_path: Path) -> None:
+def test_an_empty_file_has_no_layers(tmp_path: Path) -> None:
     for ending in ENDINGS:
         with pytest.raises(ModelFileError, match="has no layers"):
             import_model(written(tmp_path, {}, ending))
@@ -205,7 +205,7 @@ def test_a_file_of_nothing_has_no_layers(tmp_path: Path) -> None:
         ({"mean": "pixels"}, "do not match the inputs"),
     ],
 )
-def test_options_that_cannot_be_meant(
+def test_invalid_options_are_refused(
     tmp_path: Path, model: Model, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
@@ -213,7 +213,7 @@ def test_options_that_cannot_be_meant(
 
 
 @pytest.mark.parametrize("name", ["net.pt", "net.pth", "net.pkl", "net.bin", "net"])
-def test_pickles_are_refused_unread(tmp_path: Path, name: str) -> None:
+def test_pickles_are_refused_without_reading_them(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(pickle.dumps({"0.weight": [1.0]}))
     with pytest.raises(UsageError, match="can run code") as caught:
         import_model(tmp_path / name)
@@ -241,7 +241,7 @@ def test_pickled_objects_in_an_archive_are_refused(tmp_path: Path) -> None:
         ({"pixel_max": np.ones(2)}, "pixel_max is not a positive number"),
     ],
 )
-def test_an_archive_whose_description_does_not_fit_is_refused(
+def test_an_archive_with_an_inconsistent_description_is_refused(
     tmp_path: Path, model: Model, about: Arrays, message: str
 ) -> None:
     with pytest.raises(ModelFileError, match=message):
@@ -295,7 +295,7 @@ def test_a_damaged_file_is_read_or_refused(
 # ---- the command line ----------------------------------------------------------------
 
 
-def test_the_command_makes_a_model_of_weights(tmp_path: Path, model: Model) -> None:
+def test_the_command_converts_weights_to_a_model(tmp_path: Path, model: Model) -> None:
     written(tmp_path, state_dict(model))
     options = ("--classes", 2, 3, 7, "--mean", 0.5, "--std", 0.5)
     result = run("import", "weights.safetensors", "m.safetensors", *options, cwd=tmp_path)
@@ -310,7 +310,7 @@ def test_the_command_makes_a_model_of_weights(tmp_path: Path, model: Model) -> N
     assert loaded.classes.tolist() == [2, 3, 7]
 
 
-def test_the_command_tells_programs_what_it_made(tmp_path: Path, model: Model) -> None:
+def test_the_command_reports_the_model_as_json(tmp_path: Path, model: Model) -> None:
     export_model(tmp_path / "w.npz", model)
     result = run("import", "w.npz", "m.safetensors", "--json", cwd=tmp_path)
     assert json.loads(result.stdout) == {

@@ -1,4 +1,4 @@
-"""ONNX: what onnxruntime computes from the file is what the model computes."""
+"""ONNX: onnxruntime computes the same from the file as the model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.models import models, random_model
 
 
 def run(path: Path, pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return what onnxruntime makes of pixels: probabilities and labels."""
+    """Return onnxruntime's probabilities and labels for pixels."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     probabilities, label = session.run(["probabilities", "label"], {"pixels": pixels})
     return probabilities, label
@@ -42,7 +42,7 @@ def exported(model: Model, folder: Path, dtype: str | None = None) -> Path:
     return path
 
 
-def test_the_record_model_gives_the_same_on_mnist(tmp_path: Path) -> None:
+def test_the_record_model_gives_the_same_results_on_mnist(tmp_path: Path) -> None:
     record = load_model("record")
     _, (X, _) = load_mnist()
     X = X[:500]
@@ -54,7 +54,7 @@ def test_the_record_model_gives_the_same_on_mnist(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(model=models(), rows=st.integers(0, 5), dtype=st.sampled_from([None, "float64"]))
-def test_any_model_gives_the_same(model: Model, rows: int, dtype: str | None) -> None:
+def test_any_model_gives_the_same_results(model: Model, rows: int, dtype: str | None) -> None:
     X = np.random.default_rng(rows).random((rows, model.features), np.float32)
     with tempfile.TemporaryDirectory() as folder:
         probabilities, label = run(exported(model, Path(folder), dtype), X)
@@ -65,8 +65,8 @@ def test_any_model_gives_the_same(model: Model, rows: int, dtype: str | None) ->
     assert label.tolist() == (predict(model, X).tolist() if rows else [])
 
 
-def test_float64_is_computed_in_float64_where_it_is_asked_for(tmp_path: Path) -> None:
-    # Differences that float32 loses beside 2**26 decide the label.
+def test_float64_is_computed_in_float64_if_requested(tmp_path: Path) -> None:
+    # The label depends on differences that float32 loses next to 2**26.
     theta = np.array([0.0, 0.0, 2.0**26, 2.0**26 + 0.5])
     model = Model(theta, (1, 2), np.array([3, 8]))
     X = np.zeros((1, 1), np.float32)
@@ -76,7 +76,7 @@ def test_float64_is_computed_in_float64_where_it_is_asked_for(tmp_path: Path) ->
     assert run(exported(model, tmp_path), X)[1] == [3]
 
 
-def test_of_equal_outputs_the_first_is_the_label(tmp_path: Path) -> None:
+def test_ties_are_resolved_to_the_first_class(tmp_path: Path) -> None:
     model = Model(np.zeros(12, np.float32), (3, 3), np.array([4, 5, 6]))
     X = np.full((2, 3), 0.5, np.float32)
     assert run(exported(model, tmp_path), X)[1].tolist() == predict(model, X).tolist() == [4, 4]
@@ -94,21 +94,21 @@ def test_float16_halves_the_file(tmp_path: Path) -> None:
     assert sizes[1] - sizes[0] == pytest.approx(2 * model.theta.size, abs=500)
 
 
-def test_the_file_is_for_old_runtimes_too(tmp_path: Path) -> None:
+def test_the_file_supports_old_runtimes(tmp_path: Path) -> None:
     made = onnx.load(exported(random_model((4, 3, 2)), tmp_path))
     assert made.ir_version <= 7
     assert [(opset.domain, opset.version) for opset in made.opset_import] == [("", 13)]
 
 
-def test_the_file_tells_how_to_feed_it_and_how_it_came_about(tmp_path: Path) -> None:
+def test_the_metadata_describe_the_input_and_the_training(tmp_path: Path) -> None:
     model = random_model((4, 3, 2), classes=[3, 8])
     made = onnx.load(exported(model, tmp_path))
-    told = {entry.key: entry.value for entry in made.metadata_props}
-    assert "(N, 4) float32 from 0 to 1" in told["how_to_feed_it"]
-    assert told["version"] == __version__
-    assert json.loads(told["info"]) == {"recipe": {"seed": 3}}
-    assert json.loads(told["layer_sizes"]) == [4, 3, 2]
-    assert json.loads(told["classes"]) == [3, 8]
+    metadata = {entry.key: entry.value for entry in made.metadata_props}
+    assert "(N, 4) float32 from 0 to 1" in metadata["how_to_feed_it"]
+    assert metadata["version"] == __version__
+    assert json.loads(metadata["info"]) == {"recipe": {"seed": 3}}
+    assert json.loads(metadata["layer_sizes"]) == [4, 3, 2]
+    assert json.loads(metadata["classes"]) == [3, 8]
     shapes = {
         value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
         for value in [*made.graph.input, *made.graph.output]
@@ -116,7 +116,7 @@ def test_the_file_tells_how_to_feed_it_and_how_it_came_about(tmp_path: Path) -> 
     assert shapes == {"pixels": ["N", 4], "probabilities": ["N", 2], "label": ["N"]}
 
 
-def test_what_the_format_cannot_hold_is_refused_before_any_work(tmp_path: Path) -> None:
+def test_a_model_too_large_for_the_format_is_refused_at_once(tmp_path: Path) -> None:
     # 2 GB of zeros that take no memory.
     theta = np.broadcast_to(np.float32(0), 2**29)
     model = Model(theta, (2**28 - 1, 2), np.array([0, 1]))

@@ -1,4 +1,4 @@
-"""The page to draw digits on, without a browser: what is written, and what Node makes of it."""
+"""The page to draw digits on, without a browser: its content, and its scripts in Node."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ process.stdout.write(JSON.stringify(answer(given)));
 
 
 class Parsed(HTMLParser):
-    """A page as a browser's parser takes it: its tags, and the text in its scripts."""
+    """A parsed page: its tags, and the text of its scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Parsed(HTMLParser):
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the page holds of the model."""
+        """The model's data in the page."""
         result: dict[str, Any] = json.loads(self.texts[-1])
         return result
 
@@ -62,7 +62,7 @@ def stored(data: dict[str, Any]) -> npt.NDArray[Any]:
     return np.frombuffer(base64.b64decode(data["theta"]), np.dtype(data["dtype"]).newbyteorder("<"))
 
 
-# ---- what is written -----------------------------------------------------------------
+# ---- content -------------------------------------------------------------------------
 
 
 def test_the_record_makes_a_page_under_four_megabytes(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_record_makes_a_page_under_four_megabytes(tmp_path: Path) -> None:
     assert (tmp_path / "page.html").stat().st_size < 4_000_000
 
 
-def test_the_page_names_nothing_outside_itself_and_may_fetch_nothing() -> None:
+def test_the_page_is_self_contained_and_may_not_use_the_network() -> None:
     page = Parsed(page_html(small_model()))
     links = [
         str(value)
@@ -94,7 +94,7 @@ def test_the_page_names_nothing_outside_itself_and_may_fetch_nothing() -> None:
     assert all(re.fullmatch(r"'sha256-\S+'", rules[name]) for name in ("style-src", "script-src"))
 
 
-def test_the_parameters_are_float16_unless_one_is_beyond_it() -> None:
+def test_the_parameters_are_float16_unless_one_exceeds_its_range() -> None:
     model = small_model()
     for scale, expected in ((1, "float16"), (1e6, "float32")):
         scaled = Model(model.theta * scale, model.layer_sizes, model.classes)
@@ -103,7 +103,7 @@ def test_the_parameters_are_float16_unless_one_is_beyond_it() -> None:
         np.testing.assert_array_equal(stored(data), scaled.theta.astype(expected))
 
 
-def test_the_parameters_are_stored_as_asked_but_not_as_float64() -> None:
+def test_the_parameters_are_stored_as_requested_but_not_as_float64() -> None:
     model = small_model()
     for dtype in ("float16", "float32"):
         data = Parsed(page_html(model, dtype=dtype)).data
@@ -121,7 +121,7 @@ def test_a_model_of_other_inputs_is_refused_with_a_cure(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("info", "told"),
+    ("info", "expected"),
     [
         ({"test_accuracy": 0.996, "held_out_accuracy": 0.9}, {"rows": "test", "value": 0.996}),
         ({"held_out_accuracy": 0.9}, {"rows": "held-out", "value": 0.9}),
@@ -130,14 +130,14 @@ def test_a_model_of_other_inputs_is_refused_with_a_cure(tmp_path: Path) -> None:
         ({}, None),
     ],
 )
-def test_the_page_tells_the_models_accuracy_if_its_info_has_one(
-    info: dict[str, Any], told: dict[str, Any] | None
+def test_the_page_shows_the_model_s_accuracy_if_its_info_has_one(
+    info: dict[str, Any], expected: dict[str, Any] | None
 ) -> None:
-    assert Parsed(page_html(small_model(**info))).data["accuracy"] == told
+    assert Parsed(page_html(small_model(**info))).data["accuracy"] == expected
 
 
 @given(st.text(alphabet=st.sampled_from("</script>!-&'\"\\\u2028 $x")))
-def test_no_text_in_the_data_ends_the_script_that_holds_it(text: str) -> None:
+def test_text_in_the_data_cannot_end_the_script_element(text: str) -> None:
     from mnn_gpu.interop.web_page.build import _json
 
     written = _json({"text": text})
@@ -145,7 +145,7 @@ def test_no_text_in_the_data_ends_the_script_that_holds_it(text: str) -> None:
     assert json.loads(written) == {"text": text}
 
 
-def test_the_labels_are_told_in_full() -> None:
+def test_the_labels_are_stored_in_full() -> None:
     labels = [0, 7, 2**63 - 1]
     model = random_model((784, 4, 3), classes=labels)
     assert Parsed(page_html(model)).data["classes"] == [str(label) for label in labels]
@@ -186,7 +186,7 @@ def test_text_and_borders_have_the_contrast_of_wcag_aa(block: int) -> None:
 
 
 def node(program: str, given: dict[str, Any], tmp_path: Path) -> Any:
-    """Return what ``answer(given)`` returns, a function that the program adds to the page's."""
+    """Return the result of ``answer(given)``, a function that the program adds to the page's."""
     executable = shutil.which("node")
     if executable is None:
         pytest.skip("node is not on the PATH")
@@ -204,7 +204,7 @@ def coded(array: npt.NDArray[Any]) -> str:
 
 
 def prepared(images: npt.NDArray[np.uint8], tmp_path: Path) -> npt.NDArray[np.float64]:
-    """Return (m, 784) from (m, height, width) images, as the page prepares them."""
+    """Return (m, 784) from (m, height, width) images, as preprocessed by the page."""
     program = """
 function answer({ images, width, height }) {
   const all = bytes(images);
@@ -232,20 +232,20 @@ function answer({ model, X }) {
     return Array.from(forward(layers, x).at(-1));
   });
 }"""
-    told = node(program, {"model": data, "X": coded(X[:20])}, tmp_path)
+    actual = node(program, {"model": data, "X": coded(X[:20])}, tmp_path)
     same = Model(stored(data).astype(np.float64), model.layer_sizes, model.classes)
-    np.testing.assert_allclose(told, predict_proba(same, X[:20]), atol=1e-12)
+    np.testing.assert_allclose(actual, predict_proba(same, X[:20]), atol=1e-12)
 
 
-def test_every_float16_is_decoded_to_what_it_means(tmp_path: Path) -> None:
+def test_every_float16_is_decoded_correctly(tmp_path: Path) -> None:
     numbers = np.arange(2**16, dtype="<u2").view("<f2")
     finite = numbers[np.isfinite(numbers)]
     program = "function answer({ theta }) { return Array.from(decode(theta, 'float16')); }"
-    told = node(program, {"theta": coded(finite)}, tmp_path)
-    np.testing.assert_array_equal(told, finite.astype(np.float64))
+    actual = node(program, {"theta": coded(finite)}, tmp_path)
+    np.testing.assert_array_equal(actual, finite.astype(np.float64))
 
 
-def test_enlarged_digits_are_read_as_well_as_the_originals(tmp_path: Path) -> None:
+def test_enlarged_digits_are_classified_as_well_as_the_originals(tmp_path: Path) -> None:
     (_, _), (X, y) = load_mnist()
     record = load_model("record")
     some = np.arange(0, len(X), 25)
@@ -258,7 +258,7 @@ def test_enlarged_digits_are_read_as_well_as_the_originals(tmp_path: Path) -> No
     assert errors <= errors_of_originals + 0.005 * len(some)
 
 
-def test_what_is_drawn_is_centered_by_mass_in_a_box_of_20(tmp_path: Path) -> None:
+def test_a_drawing_is_scaled_to_20_pixels_and_centered_by_mass(tmp_path: Path) -> None:
     """An L, heavier at the left and below, drawn anywhere and at any size."""
     images = np.zeros((3, 120, 120), np.uint8)
     for image, (top, left, size) in zip(
@@ -276,8 +276,8 @@ def test_what_is_drawn_is_centered_by_mass_in_a_box_of_20(tmp_path: Path) -> Non
     np.testing.assert_allclose(shown[1:], shown[:1].repeat(2, axis=0), atol=1e-6)
 
 
-def test_extremes_are_drawn_without_a_fault(tmp_path: Path) -> None:
-    """A single pixel fills the box; a hair stays a line; nothing at all is no digit."""
+def test_extreme_drawings_are_processed(tmp_path: Path) -> None:
+    """A single pixel fills the box; a thin line stays a line; an empty drawing is not a digit."""
     images = np.zeros((2, 40, 50), np.uint8)
     images[0, 39, 0] = 255
     images[1, :, 49] = 255

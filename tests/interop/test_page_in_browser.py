@@ -1,4 +1,4 @@
-"""The page to draw digits on, in a headless Chromium, opened from the disk as people open it."""
+"""The page to draw digits on, in headless Chromium, opened from disk."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Page:
         return shown
 
     def on_pad(self, stroke: Stroke) -> Stroke:
-        """Return a stroke in CSS pixels, with points as close as a hand's."""
+        """Return a stroke in CSS pixels, with points as close as in drawing by hand."""
         box = "(({x, y, width}) => [x, y, width])($('pad').getBoundingClientRect())"
         left, top, side = self(box)
         return [(left + side * x, top + side * y) for x, y in dense(stroke)]
@@ -89,7 +89,7 @@ def requests(browser: Chromium) -> list[str]:
 
 @pytest.fixture
 def page(browser: Chromium, path: Path) -> Iterator[Page]:
-    """A fresh page; at the end it has complained of nothing and asked for nothing."""
+    """A new page; at the end there were no console messages and no network requests."""
     browser.screen(*DESKTOP)
     browser.prefer(prefers_color_scheme="light")
     browser.events.clear()
@@ -103,7 +103,7 @@ def page(browser: Chromium, path: Path) -> Iterator[Page]:
 
 
 def draw_all(page: Page, handwriting: str, *, finger: bool = False) -> str:
-    """Return the page's answers to the ten digits."""
+    """Return the page's predictions for the ten digits."""
     write = page.browser.touch if finger else page.browser.draw
     answers = []
     for strokes in digits(handwriting):
@@ -170,7 +170,7 @@ def test_a_dot_has_no_answer_yet(page: Page) -> None:
     assert page.shown["verdict"] == "Nothing drawn yet"
 
 
-def test_rows_of_bars_are_all_of_one_height(page: Page) -> None:
+def test_rows_of_bars_have_the_same_height(page: Page) -> None:
     page.browser.draw(page.on_pad(digits(ROUND_AND_LARGE)[3][0]))
     for screen in (DESKTOP, PHONE):
         page.browser.screen(*screen)
@@ -190,13 +190,13 @@ def test_the_forward_pass_is_that_of_the_package(page: Page) -> None:
     held = Model(
         record.theta.astype(np.float16).astype(np.float64), record.layer_sizes, record.classes
     )
-    told = page(f"""(() => {{
+    actual = page(f"""(() => {{
       const {{ layers }} = readModel();
       const all = bytesOf({json.dumps(base64.b64encode(X[:100].tobytes()).decode())});
       const sample = (i) => Float64Array.from(all.subarray(784 * i, 784 * i + 784), (v) => v / 255);
       return Array.from({{ length: 100 }}, (_, i) => Array.from(forward(layers, sample(i)).at(-1)));
     }})()""")
-    np.testing.assert_allclose(told, predict_proba(held, X[:100]), atol=1e-5)
+    np.testing.assert_allclose(actual, predict_proba(held, X[:100]), atol=1e-5)
 
 
 @pytest.mark.parametrize("sizes", [(784, 40), (784, 3, 2), (784, 30, 17, 20, 9, 10)])
@@ -253,7 +253,7 @@ def test_a_seven_drawn_with_the_keyboard_is_recognized(page: Page) -> None:
     assert page.shown["answer"] == "7"
 
 
-def test_taking_back_while_the_pen_is_down_lifts_it(page: Page) -> None:
+def test_undo_while_the_pen_is_down_lifts_it(page: Page) -> None:
     page("$('pad').focus()")
     for undo in ("z", "Z", "Delete", "Backspace", "3"):
         for key in (" ", "ArrowDown", undo, "ArrowDown", "ArrowDown"):
@@ -267,7 +267,7 @@ def test_taking_back_while_the_pen_is_down_lifts_it(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 640), (390, 844), (768, 1024), (844, 390)])
-def test_nothing_is_wider_than_the_screen(page: Page, width: int, height: int) -> None:
+def test_no_element_is_wider_than_the_screen(page: Page, width: int, height: int) -> None:
     page.browser.screen(width, height, scale=2, phone=True)
     page.browser.touch(page.on_pad([(0.5, 0.2), (0.5, 0.8)]))
     page.browser.painted()
@@ -279,10 +279,10 @@ def test_nothing_is_wider_than_the_screen(page: Page, width: int, height: int) -
     ("width", "height"),
     [(390, 844), (390, 664), (360, 560), (320, 480), (844, 390), (667, 331), (568, 280)],
 )
-def test_the_answer_is_on_a_phones_screen_with_the_drawing(
+def test_on_a_phone_the_prediction_is_visible_with_the_drawing(
     page: Page, width: int, height: int
 ) -> None:
-    """Upright it stands above the pad and on its side beside it, where no hand covers it."""
+    """Above the pad in portrait and next to it in landscape, where no hand covers it."""
     page.browser.screen(width, height, phone=True)
     page.browser.painted()
     page.browser.touch(page.on_pad([(0.5, 0.2), (0.5, 0.8)]))

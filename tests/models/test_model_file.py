@@ -1,4 +1,4 @@
-"""Model files: what goes in comes out; whole or not at all; nothing trusted."""
+"""Model files: exact round trips, atomic writing, and validation of untrusted content."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def model() -> Model:
     return Model(theta.astype(np.float32), SIZES, np.array([3, 8]), {"recipe": {"seed": 5}})
 
 
-def test_a_model_survives_the_file(tmp_path: Path, model: Model) -> None:
+def test_a_saved_model_loads_unchanged(tmp_path: Path, model: Model) -> None:
     save_model(tmp_path / "m.safetensors", model)
     loaded = load_model(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(loaded.theta, model.theta)
@@ -48,7 +48,7 @@ def test_a_model_survives_the_file(tmp_path: Path, model: Model) -> None:
     assert loaded.info == {"recipe": {"seed": 5}}
 
 
-def test_the_same_model_gives_the_same_bytes(tmp_path: Path, model: Model) -> None:
+def test_equal_models_give_equal_files(tmp_path: Path, model: Model) -> None:
     contents = set()
     for _ in range(20):
         save_model(tmp_path / "m", model)
@@ -77,7 +77,7 @@ def test_parameters_are_stored_as_floats_only(tmp_path: Path, model: Model, dtyp
     assert not (tmp_path / "m").exists()
 
 
-def test_what_float16_cannot_hold_is_not_written(tmp_path: Path, model: Model) -> None:
+def test_parameters_beyond_float16_are_not_written(tmp_path: Path, model: Model) -> None:
     save_model(tmp_path / "m", model)
     huge = Model(model.theta * 1e6, SIZES, model.classes)
     with pytest.raises(UsageError, match="not finite as float16"), np.errstate(over="ignore"):
@@ -85,7 +85,7 @@ def test_what_float16_cannot_hold_is_not_written(tmp_path: Path, model: Model) -
     np.testing.assert_array_equal(load_model(tmp_path / "m").theta, model.theta)
 
 
-def test_a_file_goes_before_a_shipped_model_of_its_name(
+def test_a_file_takes_precedence_over_an_included_model_of_its_name(
     tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -93,9 +93,7 @@ def test_a_file_goes_before_a_shipped_model_of_its_name(
     assert load_model("record").layer_sizes == SIZES
 
 
-def test_a_trained_model_predicts_the_same_after_the_file(
-    tmp_path: Path, images: dict[str, Any]
-) -> None:
+def test_a_saved_model_predicts_the_same(tmp_path: Path, images: dict[str, Any]) -> None:
     config = TrainingConfig(hidden=(5,), iterations=20, seed=3)
     model, history = train(images["X"], images["y"], config)
     save_model(tmp_path / "m", model)
@@ -123,8 +121,8 @@ def test_the_file_is_plain_safetensors_with_the_names_of_a_torch_sequential(
     np.testing.assert_array_equal(tensors["2.bias"], b2[:, 0])
 
 
-def test_files_of_the_former_format_are_read(tmp_path: Path) -> None:
-    # 2-1-2 as version 1 wrote it: the formulas' names, the biases (outputs, 1).
+def test_files_of_the_previous_format_are_read(tmp_path: Path) -> None:
+    # 2-1-2 as written by version 1: the formulas' names, biases (outputs, 1).
     header = (
         b'{"__metadata__":{"format":"mnn_gpu model 1","version":"0.1.0","layer_sizes":"[2, 1, 2]",'
         b'"classes":"[3, 8]","info":"{\\"seed\\": 5}"},'
@@ -192,7 +190,7 @@ def good_parts(model: Model, version: int) -> tuple[dict[str, Any], dict[str, st
     ],
 )
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_file_that_does_not_fit_together_is_refused(
+def test_an_inconsistent_file_is_refused(
     tmp_path: Path, model: Model, version: int, change: dict[Any, Any], message: str
 ) -> None:
     tensors, metadata = good_parts(model, version)
@@ -256,7 +254,7 @@ def test_links_are_followed_and_permissions_kept(tmp_path: Path) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
-def test_a_new_file_has_the_mode_of_the_umask_which_no_thread_sees_changed(
+def test_a_new_file_has_the_mode_of_the_umask_which_stays_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = os.umask(0o027)
@@ -271,7 +269,7 @@ def test_a_new_file_has_the_mode_of_the_umask_which_no_thread_sees_changed(
     assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o640
 
 
-def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically_and_no_other_file_is_left(tmp_path: Path) -> None:
     path = tmp_path / "out"
     write_atomically(path, b"first")
     write_atomically(path, b"second")
@@ -283,7 +281,7 @@ def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("writer", [check_writable, lambda path: write_atomically(path, b"x")])
-def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path, writer: Any) -> None:
+def test_a_failed_write_is_reported_and_leaves_no_file(tmp_path: Path, writer: Any) -> None:
     for path in (tmp_path / "missing" / "m", tmp_path):
         with pytest.raises(OutputError) as caught:
             writer(path)
@@ -307,7 +305,7 @@ def test_a_read_only_file_is_not_replaced(tmp_path: Path, writer: Any) -> None:
 
 @pytest.mark.parametrize("writer", [check_writable, lambda path: write_atomically(path, b"x")])
 @pytest.mark.parametrize("name", ["x" * 256, "é" * 128, "x" * 5000 + "/m", "a\0b", "loop/m"])
-def test_an_impossible_name_is_an_output_error(tmp_path: Path, writer: Any, name: str) -> None:
+def test_an_invalid_name_is_an_output_error(tmp_path: Path, writer: Any, name: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OutputError, match="cannot be written"):
         writer(tmp_path / name)
@@ -321,7 +319,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == b"x"
 
 
-def test_checking_leaves_an_existing_file_alone(tmp_path: Path, model: Model) -> None:
+def test_checking_leaves_an_existing_file_unchanged(tmp_path: Path, model: Model) -> None:
     save_model(tmp_path / "m", model)
     check_writable(tmp_path / "m")
     assert json.dumps(load_model(tmp_path / "m").layer_sizes) == "[4, 3, 2]"

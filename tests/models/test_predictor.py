@@ -1,4 +1,4 @@
-"""`Predictor`: the same answers as the mathematics, compiled or not, however many images."""
+"""`Predictor`: equal to the formulas, compiled or not, for any number of images."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def model(images: dict[str, Any]) -> Model:
 
 
 def expected(model: Model, X: Any) -> Any:
-    """Return the probabilities, by the mathematics on NumPy."""
+    """Return the probabilities, from the formulas in NumPy."""
     layers = unflatten(model.theta, model.layer_sizes)
     return network.forward(layers, network.scale_pixels(np.asarray(X).T, np.float32))[1][-1].T
 
 
 @pytest.mark.parametrize("shard_rows", [1, 7, 30, 1000])
 @pytest.mark.parametrize("rows", [1, 2, 29, 30])
-def test_every_time_it_answers_as_the_first_time(
+def test_repeated_predictions_are_equal(
     backend: Backend, images: dict[str, Any], model: Model, rows: int, shard_rows: int
 ) -> None:
     predictor = Predictor(model, replace_shard_rows(backend, shard_rows))
@@ -51,7 +51,7 @@ def replace_shard_rows(backend: Backend, shard_rows: int) -> Backend:
     return replace(backend, shard_rows=shard_rows)
 
 
-def test_answers_stay_what_they_are_when_the_next_are_given(
+def test_later_predictions_leave_earlier_results_unchanged(
     backend: Backend, images: dict[str, Any], model: Model
 ) -> None:
     predictor = Predictor(model, backend)
@@ -100,16 +100,16 @@ def test_a_signal_handler_may_use_the_predictor_that_it_interrupts(
         np.testing.assert_allclose(inside[0], expected_inside, rtol=1e-4, atol=1e-6)
 
 
-def test_a_predictor_that_another_process_was_using_still_answers(
+def test_a_predictor_in_use_during_a_fork_works_in_the_child(
     images: dict[str, Any], model: Model
 ) -> None:
     predictor = Predictor(model)
-    predictor._lock.acquire()  # As a child finds it that was forked in the midst of an answer.
+    predictor._lock.acquire()  # As in a child that was forked during a prediction.
     P = predictor.predict_proba(images["X"])
     np.testing.assert_allclose(P, expected(model, images["X"]), rtol=1e-4, atol=1e-6)
 
 
-def test_asyncio_may_answer_in_its_executor(images: dict[str, Any], model: Model) -> None:
+def test_asyncio_may_predict_in_its_executor(images: dict[str, Any], model: Model) -> None:
     predictor = Predictor(model)
     expected = predictor.predict(images["X"])
 
@@ -120,7 +120,7 @@ def test_asyncio_may_answer_in_its_executor(images: dict[str, Any], model: Model
     np.testing.assert_array_equal(np.concatenate(asyncio.run(answers())), expected)
 
 
-def test_pixels_may_be_bytes_or_fractions_in_turn(images: dict[str, Any], model: Model) -> None:
+def test_uint8_pixels_and_fractions_may_alternate(images: dict[str, Any], model: Model) -> None:
     predictor = Predictor(model)
     for _ in range(3):
         for X in (images["X"], images["X"] / np.float32(255), images["X"] / 255):
@@ -128,7 +128,7 @@ def test_pixels_may_be_bytes_or_fractions_in_turn(images: dict[str, Any], model:
             np.testing.assert_allclose(P, expected(model, images["X"]), rtol=1e-4, atol=1e-6)
 
 
-def test_many_different_numbers_of_images(images: dict[str, Any], model: Model) -> None:
+def test_many_different_batch_sizes(images: dict[str, Any], model: Model) -> None:
     predictor = Predictor(model)
     for _ in range(3):
         for rows in range(1, 31):
@@ -137,9 +137,7 @@ def test_many_different_numbers_of_images(images: dict[str, Any], model: Model) 
     assert len(predictor._compiled) < 30
 
 
-def test_wrong_pixels_are_refused_and_the_next_are_answered(
-    images: dict[str, Any], model: Model
-) -> None:
+def test_a_predictor_works_after_invalid_pixels(images: dict[str, Any], model: Model) -> None:
     predictor = Predictor(model)
     with pytest.raises(DataError, match="11 pixels, the model was trained on 12"):
         predictor.predict(images["X"][:, 1:])

@@ -1,4 +1,4 @@
-"""The shipped model: at hand by its name, and as good as its card says."""
+"""The included model: available by name, with the accuracy given in its model card."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ def scores(record: Model) -> Evaluation:
     return evaluate(record, X_test, y_test, select_backend("cpu"))
 
 
-def test_it_has_two_hidden_layers_and_the_ten_digits(record: Model) -> None:
+def test_it_has_two_hidden_layers_and_ten_classes(record: Model) -> None:
     features, *hidden, classes = record.layer_sizes
     assert (features, len(hidden), classes) == (784, 2, 10)
     assert record.classes.tolist() == list(range(10))
     assert f"784-{'-'.join(map(str, hidden))}-10" in CARD
 
 
-def test_it_misreads_as_many_test_images_as_its_card_says(scores: Evaluation) -> None:
-    [told] = re.findall(r"Test error: (\d+) of 10,000", CARD)
-    assert scores.errors == int(told)
+def test_its_test_errors_are_those_in_its_model_card(scores: Evaluation) -> None:
+    [errors] = re.findall(r"Test error: (\d+) of 10,000", CARD)
+    assert scores.errors == int(errors)
     assert scores.accuracy > 0.995
 
 
-def test_the_recipes_list_tells_of_its_seeds(scores: Evaluation) -> None:
+def test_the_list_of_recipes_gives_its_number_of_seeds(scores: Evaluation) -> None:
     figures = measured()["record"]["test_accuracy"]
     assert figures["min"] <= scores.accuracy <= figures["max"]
 
 
-def test_the_command_line_knows_it_by_name(tmp_path: Path, scores: Evaluation) -> None:
-    told = json.loads(run("evaluate", "record", "--json", cwd=tmp_path).stdout)
-    assert told["errors"] == scores.errors
+def test_the_command_line_accepts_its_name(tmp_path: Path, scores: Evaluation) -> None:
+    report = json.loads(run("evaluate", "record", "--json", cwd=tmp_path).stdout)
+    assert report["errors"] == scores.errors
     images = SHIPPED["record"].parents[1] / "data" / "mnist" / "t10k-images-idx3-ubyte.gz"
     lines = run("predict", "record", images, cwd=tmp_path).stdout.splitlines()
     assert lines[:6] == ["ImageId,Label", "1,7", "2,2", "3,1", "4,0", "5,4"]

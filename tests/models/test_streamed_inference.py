@@ -1,4 +1,4 @@
-"""Answers on data that stay on the disk: those that the same data in memory get."""
+"""Inference on data on disk: equal to that on the same data in memory."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def blocks(path: Path) -> Blocks:
 # ---- in Python -----------------------------------------------------------------------
 
 
-def test_answers_and_scores_are_those_in_memory(
+def test_predictions_and_scores_equal_those_in_memory(
     backend: Backend, data: tuple[Any, Any], model: Model, blocks: Blocks
 ) -> None:
     assert len(blocks.bounds) == 15
@@ -94,7 +94,7 @@ def test_answers_and_scores_are_those_in_memory(
     at_once=st.integers(1, 50),
 )
 @settings(deadline=None, max_examples=30)
-def test_it_does_not_matter_how_the_data_are_cut(
+def test_results_do_not_depend_on_the_division_into_blocks(
     data: tuple[Any, Any], model: Model, sizes: list[int], at_once: int
 ) -> None:
     X, y = (np.resize(array, (sum(sizes), *array.shape[1:])) for array in data)
@@ -103,7 +103,7 @@ def test_it_does_not_matter_how_the_data_are_cut(
     assert evaluate(model, blocks).errors == evaluate(model, X, y).errors
 
 
-def test_rows_that_are_not_held_out_are_answered(
+def test_rows_that_are_not_held_out_are_predicted(
     data: tuple[Any, Any], model: Model, blocks: Blocks
 ) -> None:
     training, held_out = split_blocks(blocks, 70)
@@ -113,9 +113,7 @@ def test_rows_that_are_not_held_out_are_answered(
     assert len(predict(model, training)) == ROWS - 70
 
 
-def test_labels_are_no_matter_for_predictions(
-    tmp_path: Path, data: tuple[Any, Any], model: Model
-) -> None:
+def test_predictions_ignore_labels(tmp_path: Path, data: tuple[Any, Any], model: Model) -> None:
     header = ",".join(f"p{i}" for i in range(12))
     np.savetxt(tmp_path / "d.csv", data[0], "%d", ",", header=header, comments="")
     convert(tmp_path / "d.csv", tmp_path / "bare", labelled=False, rows_per_file=99)
@@ -125,9 +123,7 @@ def test_labels_are_no_matter_for_predictions(
         evaluate(model, bare)
 
 
-def test_what_cannot_be_meant_is_refused(
-    data: tuple[Any, Any], model: Model, blocks: Blocks
-) -> None:
+def test_invalid_arguments_are_refused(data: tuple[Any, Any], model: Model, blocks: Blocks) -> None:
     with pytest.raises(UsageError, match="has labels"):
         evaluate(model, blocks, data[1])
     with pytest.raises(DataError, match="no labels"):
@@ -138,7 +134,7 @@ def test_what_cannot_be_meant_is_refused(
             ask(model, wide)
 
 
-def test_a_label_that_the_model_does_not_know_is_named(data: tuple[Any, Any], model: Model) -> None:
+def test_a_label_unknown_to_the_model_is_located(data: tuple[Any, Any], model: Model) -> None:
     y = data[1].copy()
     y[123] = 5
     blocks = InBlocks(data[0], y, [100, 100, 100])
@@ -146,7 +142,7 @@ def test_a_label_that_the_model_does_not_know_is_named(data: tuple[Any, Any], mo
         evaluate(model, blocks)
 
 
-def test_a_file_that_goes_away_is_said(path: Path, model: Model, blocks: Blocks) -> None:
+def test_a_file_that_disappears_is_reported(path: Path, model: Model, blocks: Blocks) -> None:
     (path / "images-00001.npy").unlink()
     for ask in (predict, evaluate):
         with pytest.raises(DataError, match=r"images-00001\.npy cannot be read"):
@@ -167,7 +163,7 @@ print(peaks[1] - peaks[0])
 
 
 @pytest.mark.parametrize("kind", ["folder", "parquet"])
-def test_data_of_any_size_take_the_same_memory(tmp_path: Path, kind: str) -> None:
+def test_memory_does_not_depend_on_the_size_of_the_data(tmp_path: Path, kind: str) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2_000, 784), np.uint8)
     model, _ = train(images, np.arange(len(images)) % 2, TrainingConfig(iterations=2))
     save_model(tmp_path / "m", model)
@@ -191,7 +187,7 @@ def test_data_of_any_size_take_the_same_memory(tmp_path: Path, kind: str) -> Non
 
 @pytest.fixture
 def home(tmp_path: Path, data: tuple[Any, Any], model: Model, path: Path) -> Path:
-    """Return a folder with a model, and data in several forms."""
+    """Return a folder with a model, and data in several formats."""
     save_model(tmp_path / "m", model)
     frame(*data).to_parquet(tmp_path / "d.parquet", row_group_size=70)
     assert path == tmp_path / "d"
@@ -202,10 +198,12 @@ SOURCES = [("d",), ("d", "--stream"), ("d.parquet", "--stream"), ("d.parquet",)]
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_program_answers_alike(home: Path, source: tuple[str, ...]) -> None:
+def test_commands_give_the_same_results(home: Path, source: tuple[str, ...]) -> None:
     ways = {"in memory": ("d", "--no-stream"), "here": source}
-    told = {way: run("evaluate", "m", "--data", *s, "--json", cwd=home) for way, s in ways.items()}
-    read = {way: json.loads(result.stdout) for way, result in told.items()}
+    results = {
+        way: run("evaluate", "m", "--data", *s, "--json", cwd=home) for way, s in ways.items()
+    }
+    read = {way: json.loads(result.stdout) for way, result in results.items()}
     assert read["here"]["errors"] == read["in memory"]["errors"]
     assert read["here"]["data"] == source[0]
     csv = [run("predict", "m", *s, cwd=home).stdout for s in ways.values()]
@@ -219,18 +217,18 @@ def test_the_program_answers_alike(home: Path, source: tuple[str, ...]) -> None:
     assert [line.split(",")[1] for line in csv[0].splitlines()[1:]] == list(map(str, labels))
 
 
-def test_ranks_share_out_the_blocks(home: Path, job: SharedJob) -> None:
+def test_ranks_divide_the_blocks(home: Path, job: SharedJob) -> None:
     for command in (("evaluate", "m", "--json", "--data", "d"), ("predict", "m", "d")):
         alone = run_process(*command, cwd=home)
         assert job.run(2, *command, cwd=home).stdout == alone.stdout
     one = home / "one"
     one.mkdir()
     folder(one / "d", np.zeros((1, 12), np.uint8), [2])
-    said = job.run(2, "evaluate", "m", "--json", "--data", one / "d", cwd=home)
-    assert json.loads(said.stdout)["rows"] == 1
+    result = job.run(2, "evaluate", "m", "--json", "--data", one / "d", cwd=home)
+    assert json.loads(result.stdout)["rows"] == 1
 
 
-def test_a_rank_whose_blocks_are_gone_ends_the_job(home: Path) -> None:
+def test_a_rank_with_missing_blocks_ends_the_job(home: Path) -> None:
     code = """
 from mpi4py import MPI
 import pathlib, mnn_gpu
@@ -248,13 +246,13 @@ except mnn_gpu.MnnGpuError as error:
     assert ranks.run_python(2, code, home) == "['RankError', 'DataError']\n"
 
 
-def test_pictures_are_not_streamed(home: Path) -> None:
+def test_image_files_are_not_streamed(home: Path) -> None:
     result = run("predict", "m", "a.png", "--stream", cwd=home)
     assert result.returncode == 2
     assert "--stream is for data sets" in result.stderr
 
 
-def test_what_is_not_converted_is_not_streamed(home: Path) -> None:
+def test_data_that_are_not_converted_are_not_streamed(home: Path) -> None:
     for command in (("evaluate", "m", "--data"), ("predict", "m")):
         result = run(*command, "d.npz", "--stream", cwd=home)
         assert result.returncode == 4
@@ -264,7 +262,7 @@ def test_what_is_not_converted_is_not_streamed(home: Path) -> None:
 # ---- files in parts --------------------------------------------------------------------
 
 
-def test_a_file_in_parts_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_written_in_parts_is_complete_or_absent(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     write_atomically(path, (b"%d\n" % i for i in range(3)))
     assert path.read_bytes() == b"0\n1\n2\n"

@@ -1,4 +1,4 @@
-"""Threads that share what was trained, or train side by side: the answers of one after another."""
+"""Threads that share a model, or train concurrently: equal to sequential results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]], rounds: int = 1) -> list[list[T]]:
-    """Run each task in a thread, all of them starting at once; return what each round returned."""
+    """Run each task in a thread, all starting at once; return the results of each round."""
     start = Barrier(len(tasks))
 
     def started(task: Callable[[], T]) -> T:
@@ -38,7 +38,7 @@ def side_by_side(tasks: Sequence[Callable[[], T]], rounds: int = 1) -> list[list
 
 
 def parts(count: int = THREADS) -> list[slice]:
-    """Return rows of another size for each thread."""
+    """Return a different number of rows for each thread."""
     return [slice(i * 40, 400 - i * 17) for i in range(count)]
 
 
@@ -86,7 +86,7 @@ def fitted(solver: str) -> npt.NDArray[Any]:
     return np.concatenate([array.reshape(-1) for array in estimator.coefs_])
 
 
-def test_what_trains_side_by_side_is_what_trains_alone(backend: Backend) -> None:
+def test_training_in_concurrent_threads_gives_the_same_results(backend: Backend) -> None:
     tasks = [partial(trained, backend, seed) for seed in (0, 1)]
     fits = [partial(fitted, solver) for solver in ("adam", "sgd", "lbfgs")]
     everything: list[Callable[[], Any]] = [*tasks, *fits]

@@ -1,4 +1,4 @@
-"""Pictures: what their artists hold is what was measured; any labels, classes and shapes."""
+"""Plots: their artists contain the measured values; any labels, classes and shapes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mnn_gpu.plots.calibration import calibration_bins, wilson
 from mnn_gpu.plots.confusion import WORST, worst_pairs
 from mnn_gpu.plots.predictions import Predictions
 from mnn_gpu.training.learning_curve import MAX_RECORDS, columns
-from scripts.research.study import plots as study_plots
+from scripts.research.study import report
 
 CONFIG = TrainingConfig(hidden=(8,), batch_size=10, epochs=4)
 
@@ -32,7 +32,7 @@ def trained(images: dict[str, Any]) -> tuple[Model, History]:
 
 @pytest.fixture
 def labelled() -> tuple[Model, Any, Any]:
-    """An untrained model of odd labels on 4 x 5 images, and what it is to be asked."""
+    """An untrained model with unusual labels on 4 x 5 images, and data for it."""
     return odd_model(classes=(3, 70, 512), features=20)
 
 
@@ -57,10 +57,10 @@ def ticks(axis: Any) -> list[str]:
     return [text.get_text() for text in axis.get_xticklabels()]
 
 
-# ---- the course of a training ------------------------------------------------------------
+# ---- history ------------------------------------------------------------------------------
 
 
-def test_a_model_keeps_its_training_and_draws_it_as_the_history_does(
+def test_a_model_and_its_history_give_the_same_plot(
     trained: tuple[Model, History], tmp_path: Path
 ) -> None:
     model, history = trained
@@ -71,8 +71,8 @@ def test_a_model_keeps_its_training_and_draws_it_as_the_history_does(
         for axis, name in ((loss, "loss"), (accuracy, "accuracy")):
             training, held_out = axis.lines
             for line, prefix in ((training, ""), (held_out, "validation_")):
-                told = [getattr(record, prefix + name) for record in history.records]
-                np.testing.assert_allclose(line.get_ydata(), told, rtol=1e-5)
+                values = [getattr(record, prefix + name) for record in history.records]
+                np.testing.assert_allclose(line.get_ydata(), values, rtol=1e-5)
                 assert list(line.get_xdata()) == [1, 2, 3, 4]
             assert axis.get_xlabel() == "epoch"
 
@@ -88,7 +88,7 @@ def test_full_batches_are_drawn_over_iterations_without_held_out_rows(
         assert axis.get_xlabel() == "iteration"
 
 
-def test_several_records_an_epoch_are_drawn_one_after_the_other(images: dict[str, Any]) -> None:
+def test_several_records_per_epoch_are_drawn_in_sequence(images: dict[str, Any]) -> None:
     _, history = mnn_gpu.train(images["X"], images["y"], replace(CONFIG, report_every=1))
     assert list(plots.history(history).axes[0].lines[0].get_xdata()) == list(range(1, 13))
 
@@ -104,7 +104,7 @@ def test_early_stopping_marks_the_best_record(images: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("count", [1, MAX_RECORDS, MAX_RECORDS + 1, 5000])
-def test_the_file_keeps_few_records_with_the_first_the_last_and_the_best(count: int) -> None:
+def test_the_file_keeps_few_records_including_first_last_and_best(count: int) -> None:
     records = [
         Record(i, i, 1 / i, 0.5, 0.1, 1.0, 0.9 - (i - 1234) ** 2 / 1e9) for i in range(1, count + 1)
     ]
@@ -116,7 +116,7 @@ def test_the_file_keeps_few_records_with_the_first_the_last_and_the_best(count: 
     assert kept["iteration"] == sorted(set(kept["iteration"]))
 
 
-def test_equal_trainings_keep_equal_histories(images: dict[str, Any]) -> None:
+def test_equal_runs_store_equal_histories(images: dict[str, Any]) -> None:
     first, second = (mnn_gpu.train(images["X"], images["y"], CONFIG)[0].info for _ in range(2))
     assert first == second
 
@@ -139,32 +139,32 @@ def test_accuracies_of_1_can_be_drawn() -> None:
         ({"epoch": [], "loss": [], "accuracy": []}, "before its first record"),
     ],
 )
-def test_a_model_without_a_history_is_told_so(found: Any, cause: str) -> None:
+def test_a_model_without_a_history_is_refused(found: Any, cause: str) -> None:
     info = {} if found is None else {"history": found}
     model = replace(mnn_gpu.load_model("record"), info=info)
     with pytest.raises(UsageError, match=cause):
         plots.history(model)
 
 
-# ---- answers -----------------------------------------------------------------------------
+# ---- predictions-------------------------------------------------------------------------
 
 
-def test_the_matrix_tells_truth_by_answer(labelled: tuple[Model, Any, Any]) -> None:
+def test_the_matrix_counts_true_by_predicted_class(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     matrix, _ = plots.confusion(model, X, y).axes
-    told = np.zeros((3, 3), int)
+    found = np.zeros((3, 3), int)
     for text in matrix.texts:
         column, row = text.get_position()
-        told[row, column] = int(text.get_text())
-    said = mnn_gpu.predict(model, X)
+        found[row, column] = int(text.get_text())
+    predicted = mnn_gpu.predict(model, X)
     for i, truth in enumerate(model.classes):
-        assert told[i].sum() == np.sum(y == truth)
+        assert found[i].sum() == np.sum(y == truth)
         for j, answer in enumerate(model.classes):
-            assert told[i, j] == np.sum((y == truth) & (said == answer))
+            assert found[i, j] == np.sum((y == truth) & (predicted == answer))
     assert ticks(matrix) == ["3", "70", "512"]
 
 
-def test_shares_of_a_class_come_to_100(labelled: tuple[Model, Any, Any]) -> None:
+def test_percentages_of_a_class_sum_to_100(labelled: tuple[Model, Any, Any]) -> None:
     matrix, _ = plots.confusion(*labelled, shares=True).axes
     rows = [0.0, 0.0, 0.0]
     for text in matrix.texts:
@@ -172,41 +172,41 @@ def test_shares_of_a_class_come_to_100(labelled: tuple[Model, Any, Any]) -> None
     np.testing.assert_allclose(rows, 100, atol=0.5)
 
 
-def test_the_worst_pairs_are_the_commonest_mistakes(labelled: tuple[Model, Any, Any]) -> None:
+def test_the_worst_pairs_are_the_most_common_mistakes(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     _, worst = plots.confusion(model, X, y).axes
-    said = mnn_gpu.predict(model, X)
+    predicted = mnn_gpu.predict(model, X)
     lengths = [bar.get_width() for bar in worst.patches]
     assert lengths == sorted(lengths, reverse=True)
     for bar, label in zip(worst.patches, worst.get_yticklabels(), strict=True):
         truth, answer = map(int, label.get_text().split(" → "))
         assert truth != answer
-        assert bar.get_width() == np.sum((y == truth) & (said == answer))
+        assert bar.get_width() == np.sum((y == truth) & (predicted == answer))
 
 
-def test_of_many_pairs_the_worst_few_are_named() -> None:
+def test_of_many_pairs_the_worst_few_are_shown() -> None:
     counts = np.arange(400).reshape(20, 20)
     pairs = worst_pairs(counts)
     assert len(pairs) == WORST
     assert pairs[0] == (19, 18, 398)
 
 
-def test_the_number_of_pairs_that_are_not_named_is() -> None:
-    """Of 12 classes in a ring, each is taken for the next: 12 pairs, of which 10 have a bar."""
+def test_the_number_of_further_pairs_is_shown() -> None:
+    """12 classes, each predicted as the next one: 12 pairs, of which 10 have a bar."""
     theta = np.zeros(12 * 12 + 12, np.float32)
     theta[: 12 * 12] = np.roll(np.eye(12), 1, axis=0).ravel()
     model = Model(theta, (12, 12), np.arange(12))
     y = np.arange(12)
-    for rows, told in ((12, "and 2 more"), (10, "")):
+    for rows, text in ((12, "and 2 more"), (10, "")):
         _, worst = plots.confusion(model, np.eye(12)[:rows] * 255, y[:rows]).axes
         assert len(worst.patches) == 10
-        assert worst.texts[-1].get_text() == told
+        assert worst.texts[-1].get_text() == text
         assert np.diff(worst.texts[-1].get_window_extent().intervaly) < worst.bbox.height / 10
         assert worst.get_ylim()[0] > 9.5
 
 
-def test_a_dark_picture_has_no_black_tiles(labelled: tuple[Model, Any, Any]) -> None:
-    """An image's background lies near the page's, and its ink far from it."""
+def test_a_dark_figure_has_no_black_tiles(labelled: tuple[Model, Any, Any]) -> None:
+    """An image's background is similar to the page's, and its ink differs from it."""
     figures = (
         plots.mistakes(*labelled, image_shape=(4, 5), theme="dark"),
         plots.augmentation(Augmentation(), np.zeros((3, 9)), [0, 1, 2], theme="dark"),
@@ -230,7 +230,7 @@ def test_both_axes_of_the_calibration_are_named(labelled: tuple[Model, Any, Any]
     assert lower.get_yscale() == "log"
 
 
-def test_a_hundred_classes_have_colors_and_every_fifth_its_name() -> None:
+def test_a_hundred_classes_have_colors_and_every_fifth_a_name() -> None:
     model, X, y = odd_model(tuple(range(100, 200)), features=9, rows=300)
     figure = plots.confusion(model, X, y)
     figure.draw_without_rendering()
@@ -240,24 +240,24 @@ def test_a_hundred_classes_have_colors_and_every_fifth_its_name() -> None:
     assert ticks(matrix) == [str(label) for label in range(100, 200, 5)]
 
 
-def test_the_misread_come_with_truth_answer_and_probability(
+def test_mistakes_show_true_class_prediction_and_probability(
     labelled: tuple[Model, Any, Any],
 ) -> None:
     model, X, y = labelled
     figure = plots.mistakes(model, X, y, most=12, image_shape=(4, 5))
     probabilities = mnn_gpu.predict_proba(model, X)
-    said = model.classes[probabilities.argmax(axis=1)]
-    wrong = np.flatnonzero(said != y)
+    predicted = model.classes[probabilities.argmax(axis=1)]
+    wrong = np.flatnonzero(predicted != y)
     order = wrong[np.argsort(-probabilities.max(axis=1)[wrong], kind="stable")][:12]
     assert len(figure.axes) == 12
     for axis, row in zip(figure.axes, order, strict=True):
-        assert axis.get_title("left") == f"{y[row]} → {said[row]}"
+        assert axis.get_title("left") == f"{y[row]} → {predicted[row]}"
         sure = probabilities[row].max()
         assert axis.get_title("right") == (">99%" if sure > 0.99 else f"{sure:.0%}")
         np.testing.assert_allclose(axis.images[0].get_array().ravel(), X[row] / 255, rtol=1e-6)
 
 
-def test_a_model_that_is_always_right_has_an_empty_page(labelled: tuple[Model, Any, Any]) -> None:
+def test_a_model_without_mistakes_has_an_empty_plot(labelled: tuple[Model, Any, Any]) -> None:
     model, X, _ = labelled
     truth = mnn_gpu.predict(model, X)
     figure = plots.mistakes(model, X, truth, image_shape=(4, 5))
@@ -267,7 +267,7 @@ def test_a_model_that_is_always_right_has_an_empty_page(labelled: tuple[Model, A
     assert words(worst) == ["none"]
 
 
-def test_the_calibration_error_is_that_of_its_definition(labelled: tuple[Model, Any, Any]) -> None:
+def test_the_calibration_error_follows_its_definition(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     probabilities = mnn_gpu.predict_proba(model, X).astype(np.float64)
     confidence = probabilities.max(axis=1)
@@ -286,21 +286,21 @@ def test_the_calibration_error_is_that_of_its_definition(labelled: tuple[Model, 
         np.testing.assert_allclose([x, height], [confidence[some].mean(), right[some].mean()])
 
 
-def test_certainty_lies_in_the_last_bin() -> None:
+def test_a_confidence_of_1_is_in_the_last_bin() -> None:
     sure = Predictions(np.array([0, 1], np.int32), np.array([0, 0]), np.array([1.0, 1.0]))
     bins = calibration_bins(sure, 4)
     assert bins.counts.tolist() == [0, 0, 0, 2]
     assert bins.expected_error == 0.5
 
 
-def test_intervals_hold_what_was_seen_and_narrow_with_the_rows() -> None:
+def test_intervals_contain_the_observed_fraction_and_narrow_with_more_rows() -> None:
     few, many = (wilson(np.array([0.0, 0.3, 1.0]), rows) for rows in (10, 1000))
     assert np.all(few[0] <= [1e-12, 0.3, 1])
     assert np.all(few[1] >= [0, 0.3, 1 - 1e-12])
     assert np.all(few[1] - few[0] > many[1] - many[0])
 
 
-def test_a_label_that_the_model_does_not_know_is_told(labelled: tuple[Model, Any, Any]) -> None:
+def test_a_label_unknown_to_the_model_is_reported(labelled: tuple[Model, Any, Any]) -> None:
     model, X, y = labelled
     with pytest.raises(mnn_gpu.DataError, match="label 4 is not one of the model's 3 classes"):
         plots.confusion(model, X, np.where(np.arange(90) == 5, 4, y))
@@ -309,7 +309,7 @@ def test_a_label_that_the_model_does_not_know_is_told(labelled: tuple[Model, Any
 # ---- images ------------------------------------------------------------------------------
 
 
-def test_weights_are_rows_of_the_first_matrix_the_longest_first(
+def test_weights_are_rows_of_the_first_matrix_by_decreasing_norm(
     labelled: tuple[Model, Any, Any],
 ) -> None:
     model, _, _ = labelled
@@ -335,7 +335,7 @@ def test_weights_that_are_all_0_can_be_drawn() -> None:
     plots.weights(model).draw_without_rendering()
 
 
-def test_originals_stand_above_their_deformed_copies() -> None:
+def test_originals_are_above_their_deformed_copies() -> None:
     X = np.random.default_rng(0).random((8, 4, 5))
     y = np.array([7, 9] * 4)
     figure = plots.augmentation(Augmentation(), X, y, copies=2)
@@ -347,7 +347,7 @@ def test_originals_stand_above_their_deformed_copies() -> None:
     np.testing.assert_array_equal(again.axes[5].images[0].get_array(), rows[2, 1])
 
 
-def test_what_does_not_deform_leaves_images_as_they_are() -> None:
+def test_an_augmentation_of_zero_leaves_images_unchanged() -> None:
     X = np.random.default_rng(0).random((2, 16))
     still = Augmentation(rotation=0, shear=0, scaling=0, shift=0, alpha=0)
     figure = plots.augmentation(still, X, [0, 1], copies=1)
@@ -356,7 +356,7 @@ def test_what_does_not_deform_leaves_images_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"),
+    ("recipe", "expected"),
     [
         (
             {"augmentation": {"rotation": 3.0, "alpha": 0.0}},
@@ -366,10 +366,12 @@ def test_what_does_not_deform_leaves_images_as_they_are() -> None:
         ({}, ("recipe accurate", "elastic 38")),
     ],
 )
-def test_images_are_deformed_as_the_model_s_recipe_does(recipe: Any, told: tuple[str, str]) -> None:
+def test_images_are_deformed_as_the_model_s_recipe_does(
+    recipe: Any, expected: tuple[str, str]
+) -> None:
     model = Model(np.zeros(30, np.float32), (9, 3), np.arange(3), {"recipe": recipe})
     figure = plots.augmentation(model, np.zeros((3, 9)), [0, 1, 2])
-    for text, words in zip(figure.texts, told, strict=True):
+    for text, words in zip(figure.texts, expected, strict=True):
         assert words in text.get_text()
 
 
@@ -378,7 +380,7 @@ def test_of_many_classes_ten_are_deformed() -> None:
     assert len(figure.axes) == 20
 
 
-def test_a_table_is_no_image() -> None:
+def test_a_table_without_an_image_shape_is_refused() -> None:
     model, X, y = odd_model((0, 1), features=12)
     with pytest.raises(UsageError, match="12 inputs are not a square image"):
         plots.weights(model)
@@ -399,7 +401,7 @@ def test_a_table_is_no_image() -> None:
         ({"image_shape": 20}, "image_shape is 20"),
     ],
 )
-def test_options_that_cannot_be_meant(
+def test_invalid_options_are_refused(
     options: dict[str, Any], cause: str, labelled: tuple[Model, Any, Any]
 ) -> None:
     with pytest.raises(UsageError, match=cause):
@@ -411,7 +413,7 @@ def overlaps(first: Any, second: Any) -> bool:
 
 
 @pytest.mark.parametrize("shape", [(2, 10), (4, 5), (20, 1)])
-def test_words_above_an_image_stand_side_by_side(shape: tuple[int, int]) -> None:
+def test_titles_of_images_do_not_overlap(shape: tuple[int, int]) -> None:
     model, X, y = odd_model((10_005, 10_070, 10_512), features=20)
     figure = plots.mistakes(model, X, y, most=9, image_shape=shape)
     figure.draw_without_rendering()
@@ -420,7 +422,7 @@ def test_words_above_an_image_stand_side_by_side(shape: tuple[int, int]) -> None
         assert not overlaps(axis._left_title, axis._right_title)
 
 
-def test_a_heading_stays_on_the_page_however_long_the_data_s_name_is(
+def test_a_heading_fits_however_long_the_name_of_the_data_is(
     labelled: tuple[Model, Any, Any],
 ) -> None:
     figure = plots.confusion(*labelled, source="/".join(["folder"] * 20))
@@ -437,14 +439,14 @@ def test_a_matrix_of_too_many_classes_is_refused_before_it_is_made() -> None:
 # ---- files and notebooks -----------------------------------------------------------------
 
 
-def test_a_notebook_is_given_a_png_of_half_its_dots(labelled: tuple[Model, Any, Any]) -> None:
+def test_a_notebook_shows_a_png_at_half_its_resolution(labelled: tuple[Model, Any, Any]) -> None:
     content, size = plots.weights(labelled[0], image_shape=(4, 5))._repr_png_()
     assert content.startswith(b"\x89PNG")
     assert size["width"] == 800
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_equal_figures_make_equal_files(tmp_path: Path, ending: str) -> None:
+def test_equal_figures_give_equal_files(tmp_path: Path, ending: str) -> None:
     model = Model(np.arange(30, dtype=np.float32), (9, 3), np.arange(3))
     first, second = tmp_path / f"a.{ending}", tmp_path / f"b.{ending.upper()}"
     for path in (first, second):
@@ -454,7 +456,7 @@ def test_equal_figures_make_equal_files(tmp_path: Path, ending: str) -> None:
         assert ElementTree.parse(first).getroot().tag.endswith("svg")
 
 
-def test_pictures_leave_matplotlib_s_settings_and_pyplot_alone(tmp_path: Path) -> None:
+def test_plots_leave_matplotlib_s_settings_and_pyplot_unchanged(tmp_path: Path) -> None:
     code = (
         "import sys, matplotlib\n"
         "before = matplotlib.rcParams.copy()\n"
@@ -471,7 +473,7 @@ def test_pictures_leave_matplotlib_s_settings_and_pyplot_alone(tmp_path: Path) -
 def test_the_study_draws_with_the_same_functions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(study_plots, "FOLDER", tmp_path)
-    study_plots.learning_curve({"curve": [[1, 2.0, 0.3, 0.7], [19, 0.2, 0.96, 0.99]]})
-    study_plots.deformations()
+    monkeypatch.setattr(report, "FOLDER", tmp_path)
+    report.learning_curve({"curve": [[1, 2.0, 0.3, 0.7], [19, 0.2, 0.96, 0.99]]})
+    report.deformations()
     assert {path.name for path in tmp_path.iterdir()} == {"learning-curve.png", "deformations.png"}

@@ -1,6 +1,6 @@
-"""Jobs whose ranks fail or differ, or that are interrupted, and how they end.
+"""Jobs whose ranks fail, differ or are interrupted, and their results.
 
-python -m tests.support.failing_ranks KIND FILE ARGUMENTS... is the rank that fails.
+python -m tests.support.failing_ranks KIND FILE ARGUMENTS... runs the failing rank.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ ENDLESS = (
 )
 KINDS = ("killed", "exception", "no data")
 FAILING_AT = 20
-"""Iterations before the second rank fails: few, for machines whose cores are busy."""
+"""Iterations before the second rank fails: few, for busy machines."""
 PATIENCE = 60
-"""Seconds after which a job counts as one that never ends."""
+"""Seconds after which a job is considered to hang."""
 
 DIFFERENCES: dict[str, tuple[tuple[str, ...], str]] = {
     "learning rate": (("--lr", "0.2"), "--learning-rate: None on rank 0, 0.2 on rank 1"),
@@ -53,11 +53,11 @@ DIFFERENCES: dict[str, tuple[tuple[str, ...], str]] = {
     "bad option": (("--nonsense",), "error: unrecognized arguments: --nonsense"),
     "help": (("--help",), "call: train on rank 0, --help or --version on rank 1"),
 }
-"""The second rank's further options, and what the job prints."""
+"""Additional options of the second rank, and the expected output of the job."""
 
 
 class Ended(NamedTuple):
-    """How a job ended: its status (None if it did not), its seconds and its messages."""
+    """The result of a job: its status (None if it did not end), seconds and messages."""
 
     status: int | None
     seconds: float
@@ -72,7 +72,7 @@ class Ended(NamedTuple):
 def ended(
     words: Sequence[str], folder: Path, interrupt_after: float | None = None, timeout: int = 600
 ) -> Ended:
-    """Run a job to its end, or kill it; its ranks wait ``timeout`` seconds for each other."""
+    """Run a job until it ends or is killed; its ranks wait ``timeout`` seconds for each other."""
     path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
@@ -88,8 +88,8 @@ def ended(
         if interrupt_after is not None:
             time.sleep(interrupt_after)
             start = time.monotonic()
-            # The launcher alone: a terminal sends it to the whole group, in which the ranks
-            # that a launcher starts are not.
+            # Only the launcher: a terminal would signal the process group, which does not
+            # include the ranks.
             process.send_signal(signal.SIGINT)
         try:
             status: int | None = process.wait(PATIENCE)
@@ -103,12 +103,12 @@ def ended(
 
 
 def interrupted(ranks: int, after: float, folder: Path) -> Ended:
-    """Run a job that is sent SIGINT some seconds after its start, as Ctrl-C sends it."""
+    """Run a job and send it SIGINT after some seconds, as Ctrl-C does."""
     return ended(command(ranks, *ENDLESS), folder, interrupt_after=after)
 
 
 def failing(kind: str, ranks: int) -> Ended:
-    """Run a job whose second rank fails; its seconds are those after the fault."""
+    """Run a job whose second rank fails; its seconds are counted from the failure."""
     with tempfile.TemporaryDirectory() as name:
         moment = Path(name) / "moment"
         training = (*ENDLESS, "--out", f"{name}/model")
@@ -121,7 +121,7 @@ def failing(kind: str, ranks: int) -> Ended:
 
 
 def fail(kind: str, moment: Path, arguments: list[str]) -> int:
-    """Be the rank that fails."""
+    """Run the rank that fails."""
     from mnn_gpu.cli.main import main
     from mnn_gpu.training.run import TrainingRun
 
@@ -153,7 +153,7 @@ def fail(kind: str, moment: Path, arguments: list[str]) -> int:
 
 
 def differing(kind: str, folder: Path) -> Ended:
-    """Run a job of two ranks, the second of which has other options."""
+    """Run a job of two ranks with different options."""
     second = ["-n", "1", *PROGRAM, *SMALL, *DIFFERENCES[kind][0]]
     return ended([*command(1, *SMALL), ":", *second], folder, timeout=PATIENCE // 2)
 

@@ -231,13 +231,13 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     # Archives.
     "up.npz": (lambda: npz({"../../x_train.npy": X}), "has no array x_train"),
     "root.npz": (lambda: npz({"/x_train.npy": X}), "has no array x_train"),
-    "weights-up.npz": (lambda: npz({"../../W1.npy": X}), "is of no Linear layer"),
+    "weights-up.npz": (lambda: npz({"../../W1.npy": X}), "is not part of a Linear layer"),
     "twice.npz": (duplicated_npz, "two arrays or files with the same name"),
     "weights-twice.npz": (
         lambda: npz({"W1.npy": X, "W1": X}),
         "two arrays or files with the same name",
     ),
-    "weights-names.npz": (lambda: npz({"W1.npy": X, "1.weight.npy": X}), "by two names"),
+    "weights-names.npz": (lambda: npz({"W1.npy": X, "1.weight.npy": X}), "under two names"),
     "secret.npz": (lambda: flagged(npz(PAIR), 1), "encrypted"),
     "pickle.npz": (lambda: npz({"x_train.npy": npy(np.array([{}], object))}), "may run code"),
     "weights-pickle.npz": (lambda: npz({"W1.npy": npy(np.array([{}], object))}), "may run code"),

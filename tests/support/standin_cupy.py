@@ -120,7 +120,7 @@ class Device:
         pass
 
     def synchronize(self) -> None:
-        StandinArray.faults.strike("synchronise")
+        StandinArray.faults.strike("synchronize")
 
 
 def standin(
@@ -166,7 +166,7 @@ def standin(
         memGetInfo=lambda: (6 << 30, 8 << 30),
     )
     stream = types.SimpleNamespace(
-        ptr=0, synchronize=lambda: StandinArray.faults.strike("synchronise")
+        ptr=0, synchronize=lambda: StandinArray.faults.strike("synchronize")
     )
     module.cuda = types.SimpleNamespace(
         runtime=runtime,

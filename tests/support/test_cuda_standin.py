@@ -22,7 +22,7 @@ pytestmark = [
 ROTATED = """extern "C" __global__ void rotated(const float* x, float* y) {{
     extern __shared__ float held[];
     held[threadIdx.x] = x[threadIdx.x];
-    {synchronise}
+    {synchronize}
     y[threadIdx.x] = held[(threadIdx.x + 1) % blockDim.x];
 }}"""
 
@@ -34,8 +34,8 @@ def cupy() -> Iterator[Any]:
         pass
 
 
-def rotated(cupy: Any, synchronise: str) -> Any:
-    kernel = cupy.RawKernel(ROTATED.format(synchronise=synchronise), "rotated")
+def rotated(cupy: Any, synchronize: str) -> Any:
+    kernel = cupy.RawKernel(ROTATED.format(synchronize=synchronize), "rotated")
     x = cupy.arange(128, dtype=np.float32)
     y = cupy.empty_like(x)
     kernel((1,), (128,), (x, y), shared_mem=512)

@@ -1,4 +1,4 @@
-"""What a notebook shows: figures, curves and a bar."""
+"""HTML for notebooks: tables, charts and a progress bar."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Balance(HTMLParser):
 
 
 def shown(thing: Any) -> str:
-    """Return the text of its HTML, which is whole."""
+    """Return the text of an object's HTML, after checking that all tags are closed."""
     found = Balance(thing._repr_html_())
     assert not found.open
     return found.text
 
 
-def test_a_model_tells_its_layers_and_accuracies(trained: tuple[Model, History]) -> None:
+def test_a_model_shows_its_layers_and_accuracies(trained: tuple[Model, History]) -> None:
     model, history = trained
     text = shown(model)
     assert "12-8-3" in text
@@ -62,12 +62,12 @@ def test_a_model_tells_its_layers_and_accuracies(trained: tuple[Model, History])
     assert "cpu" in text
 
 
-def test_a_model_of_many_labels_and_no_history_is_shown_short() -> None:
+def test_a_model_with_many_labels_is_shown_abbreviated() -> None:
     many = Model(mnn_gpu.load_model("record").theta, (784, 1000, 500, 10), range(500))  # type: ignore[arg-type]
     assert "(500 in all)" in shown(many)
 
 
-def test_a_history_tells_figures_and_draws_its_records(trained: tuple[Model, History]) -> None:
+def test_a_history_shows_figures_and_a_chart(trained: tuple[Model, History]) -> None:
     _, history = trained
     text = shown(history)
     assert f"{history.training.accuracy:.2%}" in text
@@ -85,19 +85,19 @@ def test_an_evaluation_is_a_small_table() -> None:
     assert "3 of 1,000" in shown(Evaluation(1000, 3, 0.997, 0.01))
 
 
-def test_devices_are_told() -> None:
+def test_devices_are_shown() -> None:
     text = shown(diagnose())
     assert "auto selects" in text
     assert "NumPy" in text
 
 
-def test_a_training_of_one_record_has_no_curve() -> None:
+def test_a_history_with_one_record_has_no_chart() -> None:
     record = Record(1, 1, 1.0, 0.5, 0.1)
     scores = Evaluation(10, 5, 0.5, 1.0)
     assert "<svg" not in History((record,), 1, 0.1, scores, None)._repr_html_()
 
 
-def test_what_a_file_says_is_text_not_html() -> None:
+def test_text_from_files_is_escaped() -> None:
     name = "<script>alert(1)</script>"
     assert "<script>" not in table([(name, name)], name)
     model = Model(mnn_gpu.load_model("record").theta, (2, 1), [0], {"device": name})  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def test_what_a_file_says_is_text_not_html() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 200])
-def test_a_curve_reaches_its_ends_within_its_frame(count: int) -> None:
+def test_a_curve_spans_its_frame(count: int) -> None:
     points = [(float(i), float(i % 7)) for i in range(count)]
     root = ElementTree.fromstring(chart("loss", "epoch", [("training", "red", points)]))
     line, frame = (
@@ -118,15 +118,15 @@ def test_a_curve_reaches_its_ends_within_its_frame(count: int) -> None:
     assert all(frame[0][1] <= y <= frame[1][1] for _, y in line)
 
 
-def test_curves_that_stay_where_they_are_can_be_drawn() -> None:
+def test_constant_curves_can_be_drawn() -> None:
     assert "nan" not in chart("loss", "epoch", [("training", "red", [(1, 0.5), (2, 0.5)])])
 
 
-# ---- the bar ---------------------------------------------------------------------------
+# ---- progress bar-----------------------------------------------------------------------
 
 
 class Handle:
-    """Stands for a notebook's cell: keeps what it was given to show."""
+    """A stand-in for a notebook's cell: records what is displayed."""
 
     def __init__(self) -> None:
         self.shown: list[str] = []
@@ -137,7 +137,7 @@ class Handle:
 
 @pytest.fixture
 def cell(monkeypatch: pytest.MonkeyPatch) -> Handle:
-    """Pretend to be in a notebook."""
+    """Simulate a notebook."""
     handle = Handle()
 
     def display(html: str, *, display_id: bool) -> Handle:
@@ -166,7 +166,7 @@ def test_a_notebook_gets_one_bar_that_ends_full(cell: Handle, images: dict[str, 
     assert f"held-out {history.records[-1].validation_accuracy:.2%}" in cell.shown[-1]
 
 
-def test_a_resumed_training_tells_its_own_speed(cell: Handle) -> None:
+def test_a_resumed_run_shows_its_own_speed(cell: Handle) -> None:
     bar = NotebookBar()
     bar.on_start(100)
     bar.on_resume(90)
@@ -176,13 +176,13 @@ def test_a_resumed_training_tells_its_own_speed(cell: Handle) -> None:
     assert " 0 s left" in cell.shown[-1]
 
 
-def test_a_training_that_broke_off_at_once_leaves_a_bar(cell: Handle) -> None:
+def test_a_run_interrupted_at_once_leaves_a_bar(cell: Handle) -> None:
     bar = NotebookBar()
     bar.on_start(5)
     bar.on_end()
     assert "0 of 5" in cell.shown[-1]
 
 
-def test_elsewhere_it_is_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_notebook_progress_is_printed_in_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "IPython", raising=False)
     assert isinstance(progress_bar(), Lines)

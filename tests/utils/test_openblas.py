@@ -1,4 +1,4 @@
-"""OpenBLAS is told how long to spin, in time, and never against the user."""
+"""OpenBLAS's spin time is set before NumPy is loaded, unless the user has set it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def test_importing_the_package_first_sets_it() -> None:
     assert setting_after("import mnn_gpu") == SPIN
 
 
-def test_what_the_user_set_stays() -> None:
+def test_a_value_set_by_the_user_is_kept() -> None:
     assert setting_after("import mnn_gpu", **{VARIABLE: "20"}) == "20"
 
 
-def test_it_is_not_set_where_it_would_come_too_late() -> None:
+def test_it_is_not_set_after_numpy_is_loaded() -> None:
     assert setting_after("import numpy, mnn_gpu") == "unset"

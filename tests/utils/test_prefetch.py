@@ -1,4 +1,4 @@
-"""What is made in advance: all of it, in order, no more than may lie ready, and nothing left."""
+"""Prefetching: all items, in order, with a bounded buffer, and no thread left running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _nothing_is_left() -> Iterator[None]:
 
 
 class Made:
-    """Numbers, with a note of how many were made, and whether their maker was closed."""
+    """A generator of numbers that records how many it has yielded, and whether it was closed."""
 
     def __init__(self, numbers: Iterable[int], fault: BaseException | None = None) -> None:
         self.numbers = numbers
@@ -52,7 +52,7 @@ class Made:
             self.is_closed = True
 
     def wait_for(self, number: int) -> None:
-        """Wait until so many were made."""
+        """Wait until ``count`` items were made."""
         with self.changed:
             assert self.changed.wait_for(lambda: self.so_many >= number, 30)
 
@@ -63,31 +63,31 @@ class Made:
     stop=st.integers(0, 40),
 )
 @settings(deadline=None)
-def test_what_comes_is_what_is_made_in_its_order(sizes: list[int], most: int, stop: int) -> None:
+def test_items_are_yielded_in_order(sizes: list[int], most: int, stop: int) -> None:
     made = Made(sizes)
     with closing(prefetch(made.items(), most, float)) as items:
         assert list(islice(items, stop)) == sizes[:stop]
     assert made.is_closed or stop == 0
 
 
-def test_it_is_made_in_another_thread() -> None:
+def test_items_are_computed_in_another_thread() -> None:
     def names() -> Generator[str, None, None]:
         yield threading.current_thread().name
 
     assert list(prefetch(names(), 1)) == [NAME]
 
 
-def test_no_more_is_made_than_may_lie_ready() -> None:
+def test_no_more_items_are_computed_than_the_buffer_holds() -> None:
     made = Made(count())
     with closing(prefetch(made.items(), 3)) as items:
         for taken in range(1, 6):
             next(items)
-            # Three lie there, and one waits for room.
+            # The buffer holds three, and one waits for space.
             made.wait_for(taken + 4)
             assert made.so_many == taken + 4
 
 
-def test_what_is_larger_than_all_room_lies_alone() -> None:
+def test_an_item_larger_than_the_buffer_is_alone_in_it() -> None:
     made = Made([100, 1, 100, 1])
     with closing(prefetch(made.items(), 5, float)) as items:
         assert next(items) == 100
@@ -97,7 +97,7 @@ def test_what_is_larger_than_all_room_lies_alone() -> None:
 
 
 @pytest.mark.parametrize("fault", [ValueError("spoilt"), MemoryError(), KeyboardInterrupt()])
-def test_an_error_comes_in_its_turn(fault: BaseException) -> None:
+def test_an_error_is_raised_after_the_items_before_it(fault: BaseException) -> None:
     made = Made([1, 2, 3], fault)
     items = prefetch(made.items(), 10)
     assert [next(items) for _ in range(3)] == [1, 2, 3]
@@ -107,12 +107,12 @@ def test_an_error_comes_in_its_turn(fault: BaseException) -> None:
     assert list(items) == []
 
 
-def test_what_the_size_of_an_item_raises_is_an_error_too() -> None:
+def test_an_error_from_the_size_function_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         list(prefetch(Made([1, 0]).items(), 10, lambda number: 1 / number))
 
 
-def test_the_thread_starts_with_the_first_item_that_is_wanted() -> None:
+def test_the_thread_starts_with_the_first_request() -> None:
     made = Made([1])
     items = prefetch(made.items(), 1)
     assert not threads()
@@ -120,7 +120,7 @@ def test_the_thread_starts_with_the_first_item_that_is_wanted() -> None:
     assert made.so_many == 0
 
 
-def test_closing_ends_it_while_it_waits_for_room() -> None:
+def test_closing_ends_a_thread_that_waits_for_space() -> None:
     made = Made(count())
     items = prefetch(made.items(), 2)
     next(items)
@@ -130,7 +130,7 @@ def test_closing_ends_it_while_it_waits_for_room() -> None:
     assert made.so_many == 4
 
 
-def test_closing_waits_for_the_item_in_the_making() -> None:
+def test_closing_waits_for_the_current_item() -> None:
     is_closing, made = threading.Event(), Made([])
 
     def slowly() -> Generator[int, None, None]:
@@ -146,7 +146,7 @@ def test_closing_waits_for_the_item_in_the_making() -> None:
     assert made.so_many == 2
 
 
-def test_dropping_it_ends_it() -> None:
+def test_garbage_collection_ends_the_thread() -> None:
     made = Made(count())
     items = prefetch(made.items(), 2)
     next(items)
@@ -155,7 +155,7 @@ def test_dropping_it_ends_it() -> None:
     assert made.is_closed
 
 
-def test_an_error_where_the_items_are_used_ends_it() -> None:
+def test_an_error_in_the_consumer_ends_the_thread() -> None:
     made = Made(count())
 
     def use() -> None:
@@ -169,13 +169,13 @@ def test_an_error_where_the_items_are_used_ends_it() -> None:
     assert made.is_closed
 
 
-def test_several_at_once_do_not_meet() -> None:
+def test_concurrent_generators_are_independent() -> None:
     with closing(prefetch(Made(count()).items(), 2)) as one:
         other = prefetch(Made(range(50)).items(), 2)
         assert list(zip(other, one, strict=False)) == [(i, i) for i in range(50)]
 
 
-def test_overflows_are_treated_as_where_it_is_used() -> None:
+def test_the_thread_uses_the_consumer_s_error_state() -> None:
     def overflows() -> Generator[float, None, None]:
         yield float(np.float32(1e38) * np.float32(1e38))
 

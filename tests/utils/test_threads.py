@@ -1,4 +1,4 @@
-"""How many threads a process takes."""
+"""The number of threads that a process uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mnn_gpu.utils.threads import available_cores, wanted_threads
 
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
 @pytest.mark.parametrize("limit", ["1", "100000", "0", "", "many", "2,1"])
-def test_a_process_takes_its_share_of_the_machine(
+def test_a_process_uses_its_share_of_the_cores(
     name: str, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for other in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

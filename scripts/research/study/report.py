@@ -7,14 +7,16 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from mnn_gpu import load_model
+from mnn_gpu import Model, load_model, plots
+from mnn_gpu.data import bundled_mnist
 from mnn_gpu.training import recipes
 from scripts import markdown
 from scripts.benchmarks.harness import RESULTS, save, spread
-from scripts.research.study import plots
 from scripts.research.study.card import counted, percent, ship
-from scripts.research.study.runs import GROUPS
+from scripts.research.study.runs import DEFORMED, GROUPS
 
+FOLDER = RESULTS
+COLUMNS = ("epoch", "loss", "accuracy", "validation_accuracy")
 Results = Sequence[dict[str, Any]]
 
 
@@ -37,13 +39,13 @@ def write_report() -> None:
     figures = {name: summary(of_name(final, name)) for name in recipes.RECIPES}
     text = json.dumps({name: found for name, found in figures.items() if found}, indent=1)
     recipes.MEASURED.write_text(text + "\n", encoding="utf-8")
-    plots.deformations()
+    deformations()
     if groups["selection"]:
-        plots.learning_curve(groups["selection"][0])
+        learning_curve(groups["selection"][0])
     runs = [run for run in GROUPS["record"] if run.name == "record" and run.result.exists()]
     if runs:
         ship(runs, of_name(groups["record"], "record"))
-        plots.mistakes(load_model("record"))
+        mistakes(load_model("record"))
 
 
 def of_name(results: Results, name: str) -> list[dict[str, Any]]:
@@ -79,6 +81,28 @@ def precision_errors(results: Results) -> dict[str, Any]:
         counts.append(result["held_out"]["errors"])
     about = {key: first[key] for key in ("date", "device", "machine")}
     return about | {"held_out_rows": first["held_out"]["rows"], "errors": errors}
+
+
+# ---- plots -----------------------------------------------------------------------------
+
+
+def deformations() -> None:
+    """Draw the ten digits, and below each some of its deformed copies."""
+    data = bundled_mnist("train")
+    plots.save(FOLDER / "deformations.png", plots.augmentation(DEFORMED, data.X, data.labels()))
+
+
+def learning_curve(result: dict[str, Any]) -> None:
+    """Draw training and held-out accuracy, and the training's loss, over the epochs."""
+    curve = dict(zip(COLUMNS, zip(*result["curve"], strict=True), strict=True))
+    plots.save(FOLDER / "learning-curve.png", plots.history(curve))
+
+
+def mistakes(model: Model) -> None:
+    """Draw every test image that a model misreads, with the truth and its answer."""
+    test = bundled_mnist("test")
+    figure = plots.mistakes(model, test.X, test.labels(), most=400, source=test.source)
+    plots.save(FOLDER / "mistakes.png", figure)
 
 
 # ---- the pages -------------------------------------------------------------------------

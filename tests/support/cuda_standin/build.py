@@ -67,12 +67,12 @@ def build(folder: Path, cupy: Path) -> None:
         sources = [HERE / source for source in LIBRARIES[name]]
         name = name.format(major=major)
         others = [] if name == "libcuda.so.1" else [folder / "libcuda.so.1"]
-        optimise = ["-O3", "-march=native"] if "cublas" in name else []
+        optimize = ["-O3", "-march=native"] if "cublas" in name else []
         for user in cupy.parent.glob(f"cupy_backends/cuda/libs/{name[3:].split('.')[0]}.*.so"):
             sources.append(stubs(user, name, folder))
-            optimise.append(f"-Wl,--version-script={sources[-1].with_suffix('.map')}")
+            optimize.append(f"-Wl,--version-script={sources[-1].with_suffix('.map')}")
         run(
-            *BUILD.split(), *optimise, f"-Wl,-soname,{name}", "-o", folder / name, *sources, *others
+            *BUILD.split(), *optimize, f"-Wl,-soname,{name}", "-o", folder / name, *sources, *others
         )
 
     library("libcuda.so.1")

@@ -1,10 +1,10 @@
-"""Made handwriting: the pictures in tests/handwriting, and how well the record model reads such.
+"""Generate the synthetic images of tests/handwriting, and measure the record model on them.
 
     python -m tests.support.handwriting             write scripts/results/handwriting.json
-    python -m tests.support.handwriting --pictures  make tests/handwriting/ first
+    python -m tests.support.handwriting --images    generate tests/handwriting/ first
 
-Needs the extra images. The same seeds give the same pictures (but for the last bits of what
-another release of Pillow compresses).
+Needs the extra images. Equal seeds give equal images (except for the last bits of what other
+versions of Pillow compress).
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from tests.support.handwriting.scenes import (
     painted,
     paper_texture,
 )
-from tests.support.handwriting.scenes import pictures as made
+from tests.support.handwriting.scenes import images as made
 from tests.support.handwriting.surroundings import KINDS as SURROUNDINGS
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "tests" / "handwriting"
 RESULT = ROOT / "scripts" / "results" / "handwriting.json"
 SEED = 2024
-"""Of the set in tests/handwriting; the preparation was tuned on others."""
+"""Seed of the set in tests/handwriting; the preparation was tuned on other seeds."""
 OTHER_SEED, OTHER_COUNT = 31, 3
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "GIF": "gif", "WEBP": "webp"}
 
 
-def make_pictures() -> None:
-    """Write one picture of each digit in each style: DIGIT-STYLE-WAY.ending."""
+def make_images() -> None:
+    """Write one image of each digit in each style: DIGIT-STYLE-WAY.ending."""
     for old in FOLDER.glob("[0-9]-*"):
         old.unlink()
     for scene in DRAWN + PHOTOGRAPHED:
@@ -55,34 +55,34 @@ def make_pictures() -> None:
                 (FOLDER / name).write_bytes(content)
 
 
-def read(pictures: list[Any], labels: Any) -> int:
-    """Return how many pictures the record model reads right."""
-    X = np.stack([prepare_digit(picture) for picture in pictures])
+def read(images: list[Any], labels: Any) -> int:
+    """Return the number of images that the record model classifies correctly."""
+    X = np.stack([prepare_digit(image) for image in images])
     answers = predict(load_model("record"), X, select_backend("cpu"))
     return int((answers == np.asarray(labels)).sum())
 
 
 def of_styles(fresh: bool) -> dict[str, list[int]]:
-    """Return [right, of] by style, for the pictures in tests/handwriting or for fresh ones."""
+    """Return [correct, total] by style, for tests/handwriting or for new images."""
     result = {}
     for scene in DRAWN + PHOTOGRAPHED:
-        pictures: list[tuple[Any, int]]
+        images: list[tuple[Any, int]]
         if fresh:
-            pictures = [
+            images = [
                 (Image.open(io.BytesIO(content)), digit)
                 for digit in range(10)
                 for _, content in made(scene, digit, OTHER_COUNT, OTHER_SEED)
             ]
         else:
             paths = sorted(FOLDER.glob(f"[0-9]-{name_of(scene)}-*"))
-            pictures = [(path, int(path.name[0])) for path in paths]
-        right = read([picture for picture, _ in pictures], [digit for _, digit in pictures])
-        result[name_of(scene)] = [right, len(pictures)]
+            images = [(path, int(path.name[0])) for path in paths]
+        right = read([image for image, _ in images], [digit for _, digit in images])
+        result[name_of(scene)] = [right, len(images)]
     return result
 
 
 def on_paper(digits: Any, rng: np.random.Generator) -> Iterator[Any]:
-    """Enlarge MNIST's digits and lay them as dark ink on paper, unevenly lit."""
+    """Enlarge MNIST's digits and draw them with dark ink on unevenly lit paper."""
     side = 320
     for digit in digits:
         size = int(rng.integers(70, 280))
@@ -96,7 +96,7 @@ def on_paper(digits: Any, rng: np.random.Generator) -> Iterator[Any]:
 
 
 def of_mnist(count: int = 1000) -> dict[str, int]:
-    """Compare test digits as they are with the same ones laid on paper."""
+    """Compare the accuracy on test digits with that on the same digits on paper."""
     data = bundled_mnist("test")
     digits = data.X[:count].reshape(-1, 28, 28)
     labels = data.labels()[:count]
@@ -106,7 +106,7 @@ def of_mnist(count: int = 1000) -> dict[str, int]:
 
 
 def of_surroundings(count: int = 60) -> dict[str, list[int]]:
-    """Return [right, of] by what surrounds MNIST's test digits: see `surroundings`."""
+    """Return [correct, total] by the surroundings of MNIST's test digits: see `surroundings`."""
     data = bundled_mnist("test")
     digits, labels = data.X[:count].reshape(-1, 28, 28), data.labels()[:count]
     result = {}
@@ -118,9 +118,9 @@ def of_surroundings(count: int = 60) -> dict[str, list[int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", action="store_true", help="make tests/handwriting anew")
-    if parser.parse_args().pictures:
-        make_pictures()
+    parser.add_argument("--images", action="store_true", help="generate tests/handwriting first")
+    if parser.parse_args().images:
+        make_images()
     by_style = of_styles(fresh=False)
     total = np.array(list(by_style.values())).sum(axis=0).tolist()
     result = {
@@ -130,7 +130,7 @@ def main() -> None:
         "MNIST's test digits on paper": of_mnist(),
         "MNIST's test digits in surroundings": of_surroundings(),
     }
-    # A pair stays on one line.
+    # Each pair on one line.
     text = re.sub(r"\[\s+(\d+),\s+(\d+)\s+\]", r"[\1, \2]", json.dumps(result, indent=1))
     RESULT.write_text(text + "\n")
     print(text)

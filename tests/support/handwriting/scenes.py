@@ -17,14 +17,14 @@ from PIL import Image, ImageFilter
 from tests.support.handwriting.strokes import WAYS, inked, written
 
 Array: TypeAlias = "npt.NDArray[Any]"
-Colour: TypeAlias = "tuple[float, float, float]"
+Color: TypeAlias = "tuple[float, float, float]"
 Scene: TypeAlias = Callable[[int, str, np.random.Generator], bytes]
 
 SIDE = 168
-WHITE: Colour = (1.0, 1.0, 1.0)
-INKS: list[Colour] = [(0.1, 0.1, 0.12), (0.08, 0.13, 0.45), (0.1, 0.1, 0.1), (0.35, 0.35, 0.37)]
-PENS: list[Colour] = [(0.1, 0.2, 0.75), (0.8, 0.1, 0.1), (0.05, 0.5, 0.2), (0.95, 0.45, 0.0)]
-PAPERS: list[Colour] = [(1.0, 1.0, 1.0), (1.0, 0.97, 0.75), (0.8, 0.9, 1.0), (0.95, 0.8, 0.85)]
+WHITE: Color = (1.0, 1.0, 1.0)
+INKS: list[Color] = [(0.1, 0.1, 0.12), (0.08, 0.13, 0.45), (0.1, 0.1, 0.1), (0.35, 0.35, 0.37)]
+PENS: list[Color] = [(0.1, 0.2, 0.75), (0.8, 0.1, 0.1), (0.05, 0.5, 0.2), (0.95, 0.45, 0.0)]
+PAPERS: list[Color] = [(1.0, 1.0, 1.0), (1.0, 0.97, 0.75), (0.8, 0.9, 1.0), (0.95, 0.8, 0.85)]
 
 
 def ink(
@@ -45,15 +45,15 @@ def ink(
     return inked(strokes, size, (place[0], place[1]), tall, thick, rng)
 
 
-def painted(coverage: Array, pen: Colour, paper: Colour | Array) -> Array:
+def painted(coverage: Array, pen: Color, paper: Color | Array) -> Array:
     """Put ink on paper, (height, width, 3), 0 to 1."""
     ink = coverage[..., None]
     return np.asarray(ink * np.array(pen) + (1 - ink) * np.asarray(paper))
 
 
-def encoded(picture: Array, kind: str, **options: Any) -> bytes:
+def encoded(canvas: Array, kind: str, **options: Any) -> bytes:
     """Encode an image, (height, width, channels) from 0 to 1, as a file of the given kind."""
-    pixels = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+    pixels = (np.clip(canvas, 0, 1) * 255).round().astype(np.uint8)
     buffer = io.BytesIO()
     image = Image.fromarray(pixels)
     if kind == "PNG" and image.mode == "RGB":
@@ -78,8 +78,8 @@ def thick(digit: int, way: str, rng: np.random.Generator) -> bytes:
 def light(digit: int, way: str, rng: np.random.Generator) -> bytes:
     """Light on dark, as on a dark screen."""
     dark = rng.uniform(0.0, 0.25, 3)
-    picture = painted(ink(digit, way, rng, (0.05, 0.1)), (0.95, 0.95, 0.9), dark)
-    return encoded(picture, "GIF" if way in ("plain", "oval") else "PNG")
+    image = painted(ink(digit, way, rng, (0.05, 0.1)), (0.95, 0.95, 0.9), dark)
+    return encoded(image, "GIF" if way in ("plain", "oval") else "PNG")
 
 
 def colour(digit: int, way: str, rng: np.random.Generator) -> bytes:
@@ -224,7 +224,7 @@ def name_of(scene: Scene) -> str:
     return scene.__name__.replace("_", "-")
 
 
-def pictures(scene: Scene, digit: int, count: int, seed: int) -> list[tuple[str, bytes]]:
+def images(scene: Scene, digit: int, count: int, seed: int) -> list[tuple[str, bytes]]:
     """Create some images of a digit: its styles in turn, each image with its own seed."""
     ways = list(WAYS[digit])
     made = []

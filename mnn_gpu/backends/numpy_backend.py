@@ -18,7 +18,7 @@ from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError
 from mnn_gpu.step.execution import AllGather, PartFunction, Run, Step, Update, single_rank
 from mnn_gpu.utils.blas import single_threaded
-from mnn_gpu.utils.threads import wanted_threads
+from mnn_gpu.utils.threads import thread_count
 
 # 2,048 rows of 784 float32 are 6 MiB: they stay in the L3 cache between forward and backward.
 SHARD_ROWS = 2048
@@ -55,7 +55,7 @@ class NumpyBackend(Backend):
             SHARD_ROWS,
             STEPS_PER_CALL,
             cached=CACHED,
-            workers=min(wanted_threads(processes_per_node), MOST_LANES),
+            workers=min(thread_count(processes_per_node), MOST_LANES),
             # Reading and scaling uint8 pixels is faster than reading float pixels.
             prescales_pixels=False,
             is_host=True,

@@ -45,11 +45,11 @@ def run(args: argparse.Namespace) -> int:
     from mnn_gpu import load_model
     from mnn_gpu.data.overwriting import check_not_input
     from mnn_gpu.interop.export import check_replaceable, writer_for
-    from mnn_gpu.models.model_file import located
+    from mnn_gpu.models.model_file import path_of_model
     from mnn_gpu.storage.atomic_write import check_writable
 
     write = writer_for(args.file)
-    check_not_input(args.file, [located(args.model)])
+    check_not_input(args.file, [path_of_model(args.model)])
     check_replaceable(args.file, args.force)
     model = load_model(args.model)
     check_writable(args.file)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any, NoReturn
 
-from mnn_gpu.utils.console import spelled_out
+from mnn_gpu.utils.console import escape_control_characters
 
 HELP_ALL = "--help-all"
 NEAR = 0.72
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the error, the nearest known word and a reference to the help; exit with 2."""
         text = f"error: {message}{self._hint(message)}\ncure: See {self.prog} --help.\n"
-        self.exit(2, spelled_out(text))
+        self.exit(2, escape_control_characters(text))
 
     def _hint(self, message: str) -> str:
         if found := CHOICE.search(message):

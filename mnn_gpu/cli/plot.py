@@ -109,10 +109,10 @@ def run(args: argparse.Namespace) -> int:
     """Draw according to the options; return the exit code."""
     from mnn_gpu import load_model, plots
     from mnn_gpu.data.overwriting import check_not_input
-    from mnn_gpu.models.model_file import located
+    from mnn_gpu.models.model_file import path_of_model
     from mnn_gpu.plots.figure import check_plot_file
 
-    check_not_input(args.output, [located(args.model), *(getattr(args, "data", None) or ())])
+    check_not_input(args.output, [path_of_model(args.model), *(getattr(args, "data", None) or ())])
     check_plot_file(args.output)
     model = load_model(args.model)
     figure = getattr(plots, args.plot)(*_given(args, model), **_options(args))

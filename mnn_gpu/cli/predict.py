@@ -25,7 +25,7 @@ from mnn_gpu.cli.options import (
 from mnn_gpu.cli.paths import output_path
 from mnn_gpu.cli.predict_images import check_csv_output
 from mnn_gpu.errors import OutputError, UsageError
-from mnn_gpu.utils.console import spelled_out
+from mnn_gpu.utils.console import escape_control_characters
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -92,10 +92,10 @@ def run(args: argparse.Namespace) -> int:
     args.images = one_of_both(args.images, args.data)
     if args.images is None:
         raise UsageError("No images are given.", "Give a data file or images after the model.")
-    if predict_images.meant(args):
+    if predict_images.are_images(args):
         return predict_images.run(args) if ranks.is_first else 0
     from mnn_gpu import load_model
-    from mnn_gpu.storage.atomic_write import packed_for, write_atomically
+    from mnn_gpu.storage.atomic_write import compressed_for, write_atomically
 
     if ranks.is_first:
         check_csv_output(args)
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.output:
         parts = (text.encode(errors="surrogateescape") for text in _csv(labels, files))
-        write_atomically(args.output, packed_for(args.output, parts))
+        write_atomically(args.output, compressed_for(args.output, parts))
     if args.json:
         of_files = {} if files is None else {"files": files}
         result = {"model": str(args.model), "images": source, **of_files}
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     elif not args.output:
         if sys.stdout is None:
             raise OutputError("There is no stdout to write to.", "Give a file with --output.")
-        sys.stdout.writelines(map(spelled_out, _csv(labels, files)))
+        sys.stdout.writelines(map(escape_control_characters, _csv(labels, files)))
     return 0
 
 

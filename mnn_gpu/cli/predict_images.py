@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli.options import chosen_backend, print_json
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.utils.console import say, spelled_out
+from mnn_gpu.utils.console import escape_control_characters, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mnn_gpu.backends import Backend
 
 
-def meant(args: argparse.Namespace) -> bool:
+def are_images(args: argparse.Namespace) -> bool:
     """Return whether images are given: several files, one with an image's ending, or --show."""
     from mnn_gpu.handwriting.decode import SUFFIXES
 
@@ -75,7 +75,7 @@ def _predict(
     import numpy as np
 
     from mnn_gpu import predict_proba
-    from mnn_gpu.storage.atomic_write import packed_for, write_atomically
+    from mnn_gpu.storage.atomic_write import compressed_for, write_atomically
 
     names, X = [name for name, _ in digits], np.array([digit for _, digit in digits])
     # Gray levels from 0 to 1, since the model's pixels may have another scale.
@@ -89,7 +89,7 @@ def _predict(
         answers = [f"{label}  {p:.1%}" for label, p in zip(labels, best, strict=True)]
         write_atomically(args.show, sheet(list(map(Path, names)), X, answers))
     if args.output and names:
-        write_atomically(args.output, packed_for(args.output, [_csv(names, labels, best)]))
+        write_atomically(args.output, compressed_for(args.output, [_csv(names, labels, best)]))
     if args.json:
         print_json(
             {
@@ -102,18 +102,18 @@ def _predict(
             }
         )
     elif not args.output and names:
-        print(spelled_out(_table(names, labels, best)), end="", flush=True)
+        print(escape_control_characters(_table(names, labels, best)), end="", flush=True)
 
 
 def check_csv_output(args: argparse.Namespace) -> None:
     """Check that the predictions can be written to ``--output``, if it is given."""
     from mnn_gpu.data.overwriting import check_output
-    from mnn_gpu.models.model_file import located
+    from mnn_gpu.models.model_file import path_of_model
 
     if args.output is not None:
         check_output(
             args.output,
-            [located(args.model), *args.images],
+            [path_of_model(args.model), *args.images],
             writes="predictions are written as CSV",
             endings=(".csv", ".gz", ".txt"),
         )
@@ -121,13 +121,13 @@ def check_csv_output(args: argparse.Namespace) -> None:
 
 def _check_sheet(args: argparse.Namespace) -> None:
     from mnn_gpu.data.overwriting import check_output
-    from mnn_gpu.models.model_file import located
+    from mnn_gpu.models.model_file import path_of_model
 
     if args.show is None:
         return
     check_output(
         args.show,
-        [located(args.model), *args.images],
+        [path_of_model(args.model), *args.images],
         writes="the sheet is written as PNG",
         endings=(".png",),
     )

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from mnn_gpu.data.untrusted_files import BOMB_CURE, explain_os_error, most_unpacked
+from mnn_gpu.data.untrusted_files import BOMB_CURE, explain_os_error, unpacked_limit
 from mnn_gpu.errors import DataError
 
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -48,7 +48,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise DataError(
             f"{path} is not a complete {kind} file ({error}).", "Download or copy it again."
         ) from error
-    fault = _fault(archive.infolist(), path.stat().st_size, most_unpacked(path))
+    fault = _fault(archive.infolist(), path.stat().st_size, unpacked_limit(path))
     if fault:
         archive.close()
         cure = "Unpack it and give the files." if kind == ".zip" else BOMB_CURE

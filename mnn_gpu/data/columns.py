@@ -120,14 +120,14 @@ def _is_row_name(name: str, at: int) -> bool:
 
 
 def label_position(
-    names: list[str], wanted: str | int | None, source: str, labelled: bool
+    names: list[str], label_column: str | int | None, source: str, labelled: bool
 ) -> int | None:
     """Return the position of the label column, None if there is none and none is needed.
 
     Parameters
     ----------
     names : list of str
-    wanted : str or int, optional
+    label_column : str or int, optional
         A name, first, last, or a position from 0, negative from the end. Default: the column
         with one of `LABEL_NAMES`.
 
@@ -136,12 +136,14 @@ def label_position(
     DataError
         If the requested column, or a required one, is missing.
     """
-    if wanted is not None:
-        found = [i for i, name in enumerate(names) if name == str(wanted)]
-        place = {"first": "0", "last": "-1"}.get(str(wanted), str(wanted))
+    if label_column is not None:
+        found = [i for i, name in enumerate(names) if name == str(label_column)]
+        place = {"first": "0", "last": "-1"}.get(str(label_column), str(label_column))
         if not found and re.fullmatch(r"-?\d{1,9}", place):
             if not -len(names) <= int(place) < len(names):
-                raise DataError(f"{source} has {len(names)} columns, not a column {wanted}.", CURE)
+                raise DataError(
+                    f"{source} has {len(names)} columns, not a column {label_column}.", CURE
+                )
             found = [int(place) % len(names)]
     else:
         found = [i for i, name in enumerate(names) if _is_label_name(name)]
@@ -150,15 +152,15 @@ def label_position(
             f"{source} has several label columns: {', '.join(names[i] for i in found[:4])}.",
             "Name the right one with --label-column and remove the others.",
         )
-    if not found and (labelled or wanted is not None):
+    if not found and (labelled or label_column is not None):
         shown = ", ".join(name[:40] for name in names[:4]) + (", ..." if len(names) > 4 else "")
         raise DataError(
-            f"{source} has no label column {wanted or LABEL_NAMES[0]!r} (it has {shown}).",
+            f"{source} has no label column {label_column or LABEL_NAMES[0]!r} (it has {shown}).",
             "Name the column with --label-column NAME, first, last or N; files without labels, "
             "such as Kaggle's test.csv, can be used with predict and convert --unlabelled.",
         )
-    if found and wanted is not None:
-        _question_pixel(names[found[0]], str(wanted), source)
+    if found and label_column is not None:
+        _check_not_pixel(names[found[0]], str(label_column), source)
     return found[0] if found else None
 
 
@@ -166,13 +168,14 @@ def _is_label_name(name: str) -> bool:
     return name.strip().lower() in LABEL_NAMES
 
 
-def _question_pixel(name: str, wanted: str, source: str) -> None:
+def _check_not_pixel(name: str, label_column: str, source: str) -> None:
     """Raise if the label column has the name of a pixel; warn if the user gave that name."""
     if PIXEL_NAME.fullmatch(name.strip()) is None:
         return
-    if wanted != name:
+    if label_column != name:
         raise DataError(
-            f"{source}: the label column {wanted} is called {name!r}, which is a pixel's name.",
+            f"{source}: the label column {label_column} is called {name!r}, which is a pixel's "
+            "name.",
             f"If it holds the labels, give its name: --label-column {name}.",
         )
     warnings.warn(

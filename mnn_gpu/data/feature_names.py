@@ -36,7 +36,9 @@ def text_names(names: Any) -> Names | None:
     return names if are_text and sum(map(len, names)) <= MOST_TEXT else None
 
 
-def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDArray[np.intp] | None:
+def order_of(
+    names: Names | None, model_names: Names | None, source: str
+) -> npt.NDArray[np.intp] | None:
     """Return the position in the data of each of the model's features.
 
     Names are compared without regard to case. Features are matched by position if one side has
@@ -46,7 +48,7 @@ def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDAr
 
     Parameters
     ----------
-    names, wanted : tuple of str or None
+    names, model_names : tuple of str or None
         The features of the data and of the model.
     source : str
         For messages.
@@ -65,19 +67,24 @@ def order_of(names: Names | None, wanted: Names | None, source: str) -> npt.NDAr
     -----
     DataWarning
     """
-    if names is None or wanted is None or names == wanted or len(set(wanted)) < len(wanted):
+    if (
+        names is None
+        or model_names is None
+        or names == model_names
+        or len(set(model_names)) < len(model_names)
+    ):
         return None
-    if are_numbers(names) and are_numbers(wanted):
+    if are_numbers(names) and are_numbers(model_names):
         return None
     for key in (str, str.casefold):
         at = {key(name): i for i, name in enumerate(names)}
-        order = [at[key(name)] for name in wanted if key(name) in at]
-        if len(set(order)) == len(at) == len(names) == len(wanted):
+        order = [at[key(name)] for name in model_names if key(name) in at]
+        if len(set(order)) == len(at) == len(names) == len(model_names):
             return np.array(order, np.intp)
-    there, expected = set(names), set(wanted)
-    missing = [name for name in wanted if name not in there]
-    if len(missing) == len(wanted):
-        if len(names) == len(wanted):
+    there, expected = set(names), set(model_names)
+    missing = [name for name in model_names if name not in there]
+    if len(missing) == len(model_names):
+        if len(names) == len(model_names):
             warnings.warn(
                 f"{source}: no column name matches the training data; columns are "
                 "matched by position.",

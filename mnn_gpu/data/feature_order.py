@@ -22,13 +22,15 @@ def names_of(X: Any) -> Names | None:
     return text_names(getattr(X, "columns", None))
 
 
-def in_order(X: npt.ArrayLike | Dataset, wanted: Names | None, source: str) -> npt.NDArray[Any]:
+def in_order(
+    X: npt.ArrayLike | Dataset, model_names: Names | None, source: str
+) -> npt.NDArray[Any]:
     """Return images as an array, with the features in the order of a model; see `order_of`.
 
     Parameters
     ----------
     X : Dataset, data frame or array
-    wanted : tuple of str or None
+    model_names : tuple of str or None
         The names of the model's features.
     source : str
         For messages, if X is not a Dataset.
@@ -37,22 +39,22 @@ def in_order(X: npt.ArrayLike | Dataset, wanted: Names | None, source: str) -> n
     ------
     DataError
     """
-    names = None if wanted is None else names_of(X)
+    names = None if model_names is None else names_of(X)
     if isinstance(X, Dataset):
         source, X = X.source, X.X
     array = plain_array(X, source)
-    order = order_of(names, wanted, source)
+    order = order_of(names, model_names, source)
     return array if order is None else array[:, order]
 
 
-def blocks_in_order(blocks: Blocks, wanted: Names | None) -> Blocks:
+def blocks_in_order(blocks: Blocks, model_names: Names | None) -> Blocks:
     """Return data on disk with the features in the order of a model; see `order_of`.
 
     Raises
     ------
     DataError
     """
-    order = order_of(blocks.feature_names, wanted, blocks.source)
+    order = order_of(blocks.feature_names, model_names, blocks.source)
     return blocks if order is None else OrderedBlocks(blocks, order)
 
 

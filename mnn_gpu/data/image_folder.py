@@ -12,7 +12,7 @@ from mnn_gpu.data.dataset import Dataset, checked_labels
 from mnn_gpu.data.images import SUFFIXES, check_like, decoded
 from mnn_gpu.data.mnist import Part
 from mnn_gpu.data.pixels import checked_pixels
-from mnn_gpu.data.untrusted_files import BOMB_CURE, explain_os_error, most_of_packed
+from mnn_gpu.data.untrusted_files import BOMB_CURE, explain_os_error, unpacked_limit_of_size
 from mnn_gpu.errors import DataError
 from mnn_gpu.storage.regular_file import open_regular
 
@@ -50,7 +50,7 @@ def read_image_folder(folder: Path) -> Dataset:
         files = [(kind.name, file) for kind in _classes(folder) for file in _images(kind)]
         size = sum(file.stat().st_size for _, file in files)
         rows = [_row(file) for _, file in files[:1]]
-        if rows[0].size * len(files) > most_of_packed(size):
+        if rows[0].size * len(files) > unpacked_limit_of_size(size):
             raise DataError(f"{folder} holds images that unpack to far more.", BOMB_CURE)
         for _, file in files[1:]:
             rows.append(_row(file))

@@ -8,7 +8,7 @@ from pathlib import Path
 from mnn_gpu.data.archive import archive_of
 from mnn_gpu.data.find_files import data_files
 from mnn_gpu.errors import UsageError
-from mnn_gpu.storage.atomic_write import check_writable, explained
+from mnn_gpu.storage.atomic_write import check_writable, raise_output_errors
 from mnn_gpu.storage.file_ending import PICTURES, check_ending
 
 
@@ -45,7 +45,7 @@ def check_output(
 
 def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:
     """Check that an output is not an input, nor a file in an input folder."""
-    with explained(path):
+    with raise_output_errors(path):
         if not path.exists():
             return
         for given in filter(None, map(_existing, inputs)):

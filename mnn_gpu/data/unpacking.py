@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from mnn_gpu.data.archive import archive_of, damaged, member_size, open_member
-from mnn_gpu.data.untrusted_files import BOMB_CURE, KIND_CURE, MOST_RATIO, is_folder, most_of_packed
+from mnn_gpu.data.untrusted_files import (
+    BOMB_CURE,
+    KIND_CURE,
+    MOST_RATIO,
+    is_folder,
+    unpacked_limit_of_size,
+)
 from mnn_gpu.errors import DataError
 from mnn_gpu.storage.regular_file import open_regular
 
@@ -85,9 +91,9 @@ def lines(file: IO[str], path: Path) -> Iterator[str]:
 def most_bytes(path: Path) -> int:
     """Return the largest number of bytes to read from a file, which may be compressed."""
     if archive_of(path) is not None:
-        return most_of_packed(member_size(path))
+        return unpacked_limit_of_size(member_size(path))
     size = path.stat().st_size
-    return most_of_packed(size) if _gz(path) else size
+    return unpacked_limit_of_size(size) if _gz(path) else size
 
 
 def _gz(path: Path) -> bool:

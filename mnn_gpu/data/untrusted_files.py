@@ -56,12 +56,12 @@ def is_folder(path: Path) -> bool:
     return stat.S_ISDIR(mode)
 
 
-def most_unpacked(path: Path) -> int:
+def unpacked_limit(path: Path) -> int:
     """Return the largest number of bytes, or values, to which a compressed file may unpack."""
-    return most_of_packed(path.stat().st_size)
+    return unpacked_limit_of_size(path.stat().st_size)
 
 
-def most_of_packed(size: int) -> int:
+def unpacked_limit_of_size(size: int) -> int:
     """Return the largest number of bytes, or values, to which compressed bytes may unpack."""
     return max(FREE, MOST_RATIO * size)
 

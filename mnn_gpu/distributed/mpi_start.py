@@ -10,7 +10,7 @@ from typing import Any
 from mnn_gpu.distributed.launcher import Launch
 from mnn_gpu.distributed.patience import killed_after, patience
 from mnn_gpu.errors import LaunchError
-from mnn_gpu.utils.threads import usable_cores, wanted_threads
+from mnn_gpu.utils.threads import thread_count, usable_cores
 
 
 def world(launch: Launch) -> Any:
@@ -53,7 +53,7 @@ def world(launch: Launch) -> Any:
     # A collective call: all ranks take part, whatever each has loaded.
     _, processes_per_node = on_this_machine(MPI.COMM_WORLD)
     if "numpy" not in sys.modules:
-        os.environ.setdefault("OMP_NUM_THREADS", str(wanted_threads(processes_per_node)))
+        os.environ.setdefault("OMP_NUM_THREADS", str(thread_count(processes_per_node)))
     return MPI.COMM_WORLD
 
 

@@ -1,9 +1,9 @@
-"""scikit-learn's multilayer perceptrons on our mathematics, on the CPU or a GPU.
+"""scikit-learn's multilayer perceptrons, computed by this package on the CPU or a GPU.
 
-`MLPClassifier` and `MLPRegressor` are scikit-learn's own classes, from their parameters to
-their warnings; only what computes is replaced: `stochastic.py` and `lbfgs.py` are the two
-ways to train, `perceptron.py` hooks them in, `device_arrays.py` lets arrays of a GPU stay
-where they are, `together.py` keeps the ranks of an MPI program alike.
+`MLPClassifier` and `MLPRegressor` are subclasses of scikit-learn's, with its parameters and
+warnings; only the computation is replaced: `sgd_fit.py` and `lbfgs_fit.py` are the two kinds of
+training, `base.py` connects them, `device_arrays.py` keeps arrays on a GPU in place, and
+`multi_rank.py` keeps the ranks of an MPI program synchronized.
 """
 
 from mnn_gpu.errors import UsageError

@@ -1,6 +1,6 @@
-"""What scikit-learn's perceptrons are given instead of their own arithmetic.
+"""The hooks that replace the computations of scikit-learn's perceptrons.
 
-scikit-learn checks parameters, data and labels, draws the first weights, and decides when to
+scikit-learn validates parameters, data and labels, initializes the weights, and decides when to
 stop. Its loops over the data and its forward pass are replaced by those of this package.
 """
 
@@ -37,21 +37,20 @@ Array: TypeAlias = Any
 
 
 class DevicePerceptron:
-    """Mixed into scikit-learn's classes, before them."""
+    """A mixin for scikit-learn's classes, listed before them."""
 
     device: str | None
     checkpoint: str | PathLike[str] | None
     comm: Any
-    _ranks = (
-        ProcessGroup()
-    )  # During a fit with ``comm`` they are its; at all other times this is alone.
+    # The ranks of ``comm`` during a fit, this process alone otherwise.
+    _ranks = ProcessGroup()
 
     # ---- training: scikit-learn's hooks ----------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         X, weights = without_gradients(X), None if sample_weight is None else on_host(sample_weight)
         fit: Any = super()
-        # What is not finite in the end is an error there.
+        # scikit-learn checks at the end that the parameters are finite.
         with np.errstate(all="ignore"), together(self, X, weights, incremental):
             return fit._fit(X, y, sample_weight=weights, incremental=incremental)
 
@@ -89,11 +88,11 @@ class DevicePerceptron:
 
     @contextmanager
     def _working(self, X: Any) -> Iterator[Backend]:
-        """Work on the device that the data are on, or that the parameters name."""
+        """Use the device that the data are on, or that the parameters name."""
         ranks, there = self._ranks, X.backend if isinstance(X, DeviceRows) else None
         backend = ranks.on_all_ranks(lambda: there or ranks.backend(self.device))
         check_same(ranks, "fit", {"backend": backend.name})
-        # OpenBLAS adds up in another order for every number of threads that it is given.
+        # OpenBLAS sums in a different order for each number of threads.
         one_thread = nullcontext() if self.comm is None else backend.single_threaded()
         with backend.translate_errors(), one_thread:
             yield backend
@@ -108,20 +107,20 @@ class DevicePerceptron:
     # ---- copies -----------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: a model loads where there is no MPI, and works alone there."""
+        """Return the state to pickle, without communicator: a model also loads without MPI."""
         pickled: Any = super()
         return {k: v for k, v in pickled.__getstate__().items() if k != "_ranks"} | {"comm": None}
 
     def __sklearn_clone__(self) -> Any:
-        """Return a new estimator of these parameters, and of this very communicator."""
-        # mpi4py's can't be copied, but for COMM_WORLD.
+        """Return a new estimator with these parameters and the same communicator."""
+        # Communicators of mpi4py other than COMM_WORLD cannot be copied.
         alone: Any = super(DevicePerceptron, copy.copy(self))
         new = alone.__sklearn_clone__()
         new.comm = self.comm
         return new
 
     def _get_doc_link(self) -> str:
-        """Return the page of the class that this one stands for; its HTML links to it."""
+        """Return the documentation page of scikit-learn's class, to which the HTML links."""
         theirs = next(c for c in type(self).__mro__ if c.__module__.startswith("sklearn.neural"))
         link: str = theirs()._get_doc_link()
         return link
@@ -138,7 +137,7 @@ class DevicePerceptron:
             answers: npt.NDArray[Any] = sparse._forward_pass_fast(X, check_input=False)
             return answers
         if isinstance(X, DeviceRows):
-            there: npt.NDArray[Any] = X.backend.to_numpy(self._answers(X))
+            there: npt.NDArray[Any] = X.backend.to_numpy(self._predictions(X))
             return there
         backend = self._backend_for_use()
         dtype = np.result_type(X.dtype, theta_of(self).dtype)
@@ -147,10 +146,12 @@ class DevicePerceptron:
                 DeviceRows(backend.asarray(X[rows], dtype), dtype, backend)
                 for rows in microbatch_slices(len(X), backend.shard_rows)
             )
-            of_all: npt.NDArray[Any] = joined([backend.to_numpy(self._answers(p)) for p in parts])
+            of_all: npt.NDArray[Any] = joined(
+                [backend.to_numpy(self._predictions(p)) for p in parts]
+            )
         return of_all
 
-    def _answers(self, X: DeviceRows) -> Array:
+    def _predictions(self, X: DeviceRows) -> Array:
         """Return the last layer's ``A``, (rows, outputs), on the device."""
         task, backend = task_of(self), X.backend
         theta = backend.asarray(theta_of(self), dtype=X.dtype)
@@ -163,7 +164,7 @@ class DevicePerceptron:
         return joined(answers)
 
     def _rows_on_device(self, X: Any) -> DeviceRows | None:
-        """Return what an array on a GPU holds, if the estimator is fitted to such rows."""
+        """Return the rows of an array on a GPU, if the estimator is fitted to such rows."""
         check_is_fitted(self)
         there = device_rows(X)
         if there is not None:
@@ -171,7 +172,7 @@ class DevicePerceptron:
         return there
 
     def _backend_for_use(self) -> Backend:
-        """Return the backend, or the CPU's if the model comes from another machine."""
+        """Return the backend, or the CPU's if the model was trained on another machine."""
         try:
             return select_backend(self.device)
         except DeviceError as error:
@@ -180,7 +181,7 @@ class DevicePerceptron:
             return select_backend("cpu")
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return scikit-learn's score of the predictions for X; all may be on a GPU.
+        """Return scikit-learn's score of the predictions for X; all arrays may be on a GPU.
 
         Parameters
         ----------

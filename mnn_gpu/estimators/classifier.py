@@ -17,63 +17,63 @@ from mnn_gpu.estimators.device_arrays import DeviceRows
 class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ignore[misc]
     """Multilayer perceptron classifier: scikit-learn's, on the CPU or on a GPU.
 
-    Everything but the arithmetic is `sklearn.neural_network.MLPClassifier` itself, whose
-    documentation tells all parameters, attributes, warnings and errors. With the same
-    ``random_state`` it comes to the same network, to rounding. New is ``device``, and that
-    arrays of CuPy, torch, JAX and cuDF on a GPU are trained on where they are; probabilities
-    (and labels, if they are numbers) come out as arrays of the same library.
+    Everything but the computation is inherited from `sklearn.neural_network.MLPClassifier`, whose
+    documentation describes all parameters, attributes, warnings and errors. With the same
+    ``random_state`` it gives the same network, up to rounding. New is ``device``; arrays of
+    CuPy, torch, JAX and cuDF on a GPU are used in place, and probabilities (and numeric labels)
+    are returned as arrays of the same library.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int
         Units of the hidden layers.
     activation : {"relu", "tanh", "logistic", "identity"}
-        Of the hidden layers.
+        Activation of the hidden layers.
     solver : {"adam", "sgd", "lbfgs"}
     alpha : float
         Strength of the L2 penalty on the weights.
     batch_size : int or "auto"
-        Samples an update; "auto" is ``min(200, rows)``.
+        Samples per update; "auto" is ``min(200, rows)``.
     learning_rate : {"constant", "invscaling", "adaptive"}
-        Of "sgd".
+        Only for "sgd".
     learning_rate_init, power_t : float
     max_iter : int
         Epochs, or iterations of "lbfgs".
     shuffle : bool
     random_state : int, RandomState or None
-        First weights, order of the samples and held-out rows are drawn from it, as
-        scikit-learn draws them.
+        Initial weights, order of the samples and held-out rows are drawn from it, as in
+        scikit-learn.
     tol : float
     verbose, warm_start : bool
     momentum : float
-        Of "sgd".
+        Only for "sgd".
     nesterovs_momentum, early_stopping : bool
     validation_fraction, beta_1, beta_2, epsilon : float
     n_iter_no_change : int
     max_fun : int
-        Of "lbfgs".
+        Only for "lbfgs".
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
-        Where to train and to predict, see `mnn_gpu.select_backend`; data that are on a GPU
-        already are worked on where they are. Default: ``MNN_DEVICE``, else "auto".
+        Where to train and to predict, see `mnn_gpu.select_backend`; data that are already on a
+        GPU are used there. Default: ``MNN_DEVICE``, else "auto".
     checkpoint : path, optional
-        A folder in which "adam" and "sgd" keep the state of the fit after its last two
-        epochs. With ``warm_start`` a new estimator continues a fit that was cut as if it had
-        not been, and takes one that had ended as it is, without training. To train further,
-        raise ``max_iter``, or call ``fit`` again on the fitted estimator.
+        A folder in which "adam" and "sgd" store the state of the fit after its last two
+        epochs. With ``warm_start`` a new estimator continues an interrupted fit with the same
+        result as without the interruption, and loads a completed one without training. To train
+        further, raise ``max_iter``, or call ``fit`` again on the fitted estimator.
     comm : mpi4py.MPI.Comm, optional
-        The ranks of an MPI program that fit together, all of which call ``fit`` or
-        ``partial_fit`` with the same data and parameters: each works on some of every batch,
-        and all come to the same estimator, to the same bits for 1 to 8 ranks. Where
-        ``random_state`` differs, the first one's counts; it alone writes checkpoints and is
-        verbose. Predictions and scores each rank computes by itself. Clones have the same
-        communicator; pickles and copies, also those that joblib sends to other processes,
-        have none. Default: this process alone, also in a program of several ranks (which
-        then share a machine's processors as ``OMP_NUM_THREADS`` says).
+        The ranks of an MPI program that fit together. All call ``fit`` or ``partial_fit`` with
+        the same data and parameters; each computes part of every batch, and all get the same
+        estimator, bit-identical for 1 to 8 ranks. If ``random_state`` differs, that of rank 0
+        is used; only rank 0 writes checkpoints and is verbose. Predictions and scores are
+        computed by each rank separately. Clones have the same communicator; pickles and
+        copies, including those that joblib sends to other processes, have none. Default: this
+        process only, also in a program of several ranks (which then share a machine's
+        processors according to ``OMP_NUM_THREADS``).
 
     Attributes
     ----------
     coefs_, intercepts_ : lists of (inputs, outputs) and (outputs,)
-        On the host, so that a pickle of a model that was trained on a GPU loads anywhere.
+        On the host, so that the pickle of a model trained on a GPU loads anywhere.
     classes_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_,
     n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
         See scikit-learn.

@@ -1,4 +1,4 @@
-"""Arrays that are on a GPU already: found, checked and worked on where they are."""
+"""Arrays that are already on a GPU: detecting, validating and using them in place."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Array: TypeAlias = Any
 
 @dataclass(frozen=True)
 class DeviceRows:
-    """Rows of features on a device, with as much of NumPy's face as scikit-learn looks at.
+    """Rows of features on a device, with the attributes of a NumPy array that scikit-learn reads.
 
     Attributes
     ----------
     array : (rows, features), floating
     dtype : numpy.dtype
     backend : Backend
-        Of the array's library and device.
+        The backend of the array's library and device.
     """
 
     array: Array
@@ -45,7 +45,7 @@ class DeviceRows:
         return self.shape[0]
 
     def stand_in(self) -> npt.NDArray[Any]:
-        """Return zeros of this shape and dtype that take no memory, for checks of the shape."""
+        """Return zeros of this shape and dtype that need no memory, for checks of the shape."""
         return np.broadcast_to(np.zeros((), self.dtype), self.shape)
 
     def taken(self, rows: npt.NDArray[np.integer[Any]]) -> DeviceRows:
@@ -55,15 +55,15 @@ class DeviceRows:
 
 
 def device_rows(X: Any) -> DeviceRows | None:
-    """Return what an array on a GPU holds, None of anything else.
+    """Return the rows of an array on a GPU, None for anything else.
 
-    Arrays of the CPU are left to scikit-learn, unless its ``array_api_dispatch`` is on, when
-    they too are worked on in their own library. What is no floating dtype becomes float32.
+    Arrays on the CPU are left to scikit-learn, unless its ``array_api_dispatch`` is enabled:
+    then they too are used with their own library. Other dtypes are converted to float32.
 
     Raises
     ------
     DataError
-        If it holds what is not finite.
+        If it contains values that are not finite.
     """
     array = _array_of(X)
     if array is None:
@@ -75,7 +75,7 @@ def device_rows(X: Any) -> DeviceRows | None:
             array = xp.astype(array, xp.float32)
         finite = bool(xp.all(xp.isfinite(array)))
     if not finite:
-        raise DataError("X contains NaN or infinity.", "Leave such rows out, or fill them in.")
+        raise DataError("X contains NaN or infinity.", "Remove such rows, or fill them in.")
     dtype = np.dtype("float64" if xp.isdtype(array.dtype, xp.float64) else "float32")
     return DeviceRows(array, dtype, backend)
 
@@ -95,10 +95,10 @@ def _array_of(X: Any) -> Array | None:
 
 
 def on_host(values: Any) -> Any:
-    """Bring targets or weights to the host, from a device, cuDF or Dask, which computes them."""
+    """Bring targets or weights to the host, from a device, cuDF or Dask (which is computed)."""
     if type(values).__module__.partition(".")[0] == "cudf":
         return values.to_pandas()
-    if isinstance(values, np.generic):  # A weight of all samples.
+    if isinstance(values, np.generic):  # One weight for all samples.
         return values
     if array_api_compat.is_array_api_obj(values) and not is_sparse(values):
         return to_host(values)
@@ -106,7 +106,7 @@ def on_host(values: Any) -> Any:
 
 
 def is_sparse(X: Any) -> bool:
-    """Whether it is one of SciPy's sparse matrices or arrays."""
+    """Return whether it is a SciPy sparse matrix or array."""
     from scipy.sparse import issparse
 
     return bool(issparse(X))

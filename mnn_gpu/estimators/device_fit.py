@@ -1,4 +1,4 @@
-"""An estimator's network and data in this package's form, on a device."""
+"""Conversion of an estimator's network and data to this package's form, on a device."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ from mnn_gpu.step.sharding import BatchSharding
 
 Array: TypeAlias = Any
 DENSE_SHARE = 0.25
-"""Of the free memory that sparse data may take once they are dense."""
+"""Fraction of the free memory that sparse data may take after conversion to dense."""
 FILLED = 0.02
-"""Of sparse data's elements, from which on a CPU is faster with all of them."""
+"""Fraction of nonzero elements above which a CPU is faster with dense data."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """What a fit works with.
+    """Network, data and functions of a fit on a device.
 
     Attributes
     ----------
     task : NetworkSpec
     data : StepData
     sums_of : callable
-        See `penalised.SumsOf`.
+        See `penalized_loss.SumsOf`.
     is_dense : bool
-        Whether steps can be compiled; with sparse data they cannot.
+        Whether steps can be compiled, which is not possible for sparse data.
     sharding : BatchSharding or None
-        What of each batch is this rank's; None: all, as the device likes.
+        This rank's part of each batch; None: all of it, divided by the backend.
     """
 
     task: NetworkSpec
@@ -75,7 +75,7 @@ def placed(
         Initialized.
     X : (rows, features), float32 or float64: an array, a SciPy sparse matrix or `DeviceRows`
     y : (rows, outputs)
-        As scikit-learn has it: 0 and 1, or numbers.
+        As encoded by scikit-learn: 0 and 1, or numbers.
     weights : (rows,) or None
     backend : Backend
     sharding : BatchSharding, optional
@@ -83,11 +83,11 @@ def placed(
     Raises
     ------
     UsageError
-        If they are sparse, too large to be dense, and to be shared out.
+        If they are sparse, too large to be dense, and there are several ranks.
     """
     dtype = np.dtype(X.dtype)
     theta = theta_of(estimator)
-    # scikit-learn's losses are of probabilities that are not quite 0 and 1.
+    # scikit-learn's losses clip probabilities away from 0 and 1.
     eps = float(np.finfo(np.result_type(dtype, theta.dtype)).eps)
     task = replace(task_of(estimator), clip=eps)
     labels = y.argmax(axis=1).astype(np.int32) if task.output == "softmax" else y.astype(dtype)
@@ -97,8 +97,8 @@ def placed(
     dense = not is_sparse(X)
     if sharding is not None and not dense:
         raise UsageError(
-            "Sparse data that are too large to be dense cannot be shared out.",
-            "Fit without comm, or to fewer features.",
+            "Sparse data that are too large to be dense cannot be divided between ranks.",
+            "Fit without comm, or with fewer features.",
         )
     if isinstance(X, DeviceRows):
         X = X.array
@@ -118,7 +118,7 @@ def placed(
 
 
 def task_of(estimator: Any) -> NetworkSpec:
-    """Return what the network is."""
+    """Return the network's specification."""
     first, *others = estimator.coefs_
     sizes = (*first.shape, *(coef.shape[1] for coef in others))
     return NetworkSpec(
@@ -141,10 +141,10 @@ def as_theta(coefs: Sequence[Any], intercepts: Sequence[Any]) -> npt.NDArray[Any
 def loss_type(
     estimator: Any, X: Any, y: npt.NDArray[Any], weights: npt.NDArray[Any] | None
 ) -> type[np.floating[Any]]:
-    """Return the type of scikit-learn's own losses, found with the functions that it uses.
+    """Return the dtype of scikit-learn's losses, determined with the functions that it uses.
 
-    The types of ``y`` and of the weights count too, and `xlogy` of bool and float32 is float32 or
-    float64, depending on SciPy's version.
+    It also depends on the dtypes of ``y`` and of the weights; `xlogy` of bool and float32 is
+    float32 or float64, depending on SciPy's version.
     """
     A = np.zeros((1, y.shape[1]), np.result_type(X.dtype, theta_of(estimator).dtype))
     if not is_classifier(estimator):
@@ -158,13 +158,13 @@ def loss_type(
 
 
 def update_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
-    """Write the vector into ``coefs_`` and ``intercepts_``, as scikit-learn does.
+    """Write the vector into ``coefs_`` and ``intercepts_`` in place, as scikit-learn does.
 
-    So they keep their dtype; and where they are the best ones of a fit with early stopping
-    before a warm start, those go along.
+    They keep their dtype; if they are the best parameters of an earlier fit with early stopping
+    and a warm start, those change with them.
     """
     arrays = [*estimator.coefs_, *estimator.intercepts_]
-    if not all(array.flags.writeable for array in arrays):  # Of a file in memory.
+    if not all(array.flags.writeable for array in arrays):  # Memory-mapped from a file.
         set_parameters(estimator, theta)
         return
     layers = unflatten(theta, task_of(estimator).layer_sizes)
@@ -174,7 +174,7 @@ def update_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
 
 
 def set_parameters(estimator: Any, theta: npt.NDArray[Any]) -> None:
-    """Take ``coefs_`` and ``intercepts_`` out of the vector again."""
+    """Set ``coefs_`` and ``intercepts_`` to views of the vector."""
     layers = unflatten(theta, task_of(estimator).layer_sizes)
     estimator.coefs_ = [np.ascontiguousarray(W.T) for W, _ in layers]
     estimator.intercepts_ = [b[:, 0].copy() for _, b in layers]

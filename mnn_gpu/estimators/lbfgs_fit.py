@@ -28,11 +28,11 @@ Array: TypeAlias = Any
 Host: TypeAlias = npt.NDArray[Any]
 
 SCIPY_PRINTS = tuple(map(int, scipy.__version__.split(".")[:2])) < (1, 15)
-"""Whether SciPy's L-BFGS prints its iterations if it is verbose; newer ones do not."""
+"""Whether SciPy's L-BFGS prints iterations if verbose; newer versions do not."""
 
 
 class _Point(NamedTuple):
-    """Where loss and gradient are wanted, (parameters,), and of which rows; see `Batch`."""
+    """Where to evaluate loss and gradient, (parameters,), and for which rows; see `Batch`."""
 
     theta: Array
     rows: Array | None
@@ -41,14 +41,14 @@ class _Point(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """The loss there, and its gradient."""
+    """The loss and its gradient at a point."""
 
     loss: Array
     gradient: Array
 
 
 def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Backend) -> None:
-    """Train an initialized estimator; the parameters are those of `fit_stochastic`.
+    """Train an initialized estimator; parameters as for `fit_stochastic`.
 
     References
     ----------
@@ -77,7 +77,7 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
         return float(backend.to_numpy(found.loss)), gradient
 
     with scipys_own_blas_single_threaded():
-        result = _minimised(objective, theta.astype(np.float64), estimator)
+        result = _minimize(objective, theta.astype(np.float64), estimator)
     estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
     estimator.loss_ = loss_type(estimator, X, y, weights)(result.fun)
     set_parameters(estimator, result.x)
@@ -86,7 +86,7 @@ def fit_lbfgs(estimator: Any, X: Any, y: Host, weights: Host | None, backend: Ba
 def _whole_batch(
     there: Placed, rows: int, total: float | None, dtype: Any, backend: Backend
 ) -> _Point:
-    """Return which rows every step is made of, all of them; total: the sum of their weights."""
+    """Return the batch of all rows that every step uses; total: the sum of their weights."""
     named: Array | None = None
     share: Array | None = None
     scale: Array | None = None
@@ -101,8 +101,8 @@ def _whole_batch(
     return _Point(None, named, share, scale)
 
 
-def _minimised(objective: Callable[[Host], tuple[float, Host]], start: Host, estimator: Any) -> Any:
-    """Return SciPy's result; of several ranks the first one minimises, and the others help."""
+def _minimize(objective: Callable[[Host], tuple[float, Host]], start: Host, estimator: Any) -> Any:
+    """Return SciPy's result; rank 0 minimizes, and the other ranks evaluate with it."""
     ranks: ProcessGroup = estimator._ranks
 
     def lead() -> Any:
@@ -121,7 +121,7 @@ def _minimised(objective: Callable[[Host], tuple[float, Host]], start: Host, est
             )
         finally:
             ranks.broadcast(None)
-        del result["hess_inv"]  # Nobody looks at it, and it is large.
+        del result["hess_inv"]  # It is not used, and large.
         return result
 
     def help_out() -> None:
@@ -135,9 +135,9 @@ def _minimised(objective: Callable[[Host], tuple[float, Host]], start: Host, est
 
 @cache
 def scipys_own_blas_single_threaded() -> AbstractContextManager[None]:
-    """Keep SciPy's vectors to one thread, if its BLAS is another library than NumPy's.
+    """Limit SciPy's BLAS to one thread, if it is a different library than NumPy's.
 
-    The threads of two libraries wait for each other's processors, in turn and busily: 200
+    Otherwise the threads of both libraries alternate in busy-waiting for the same processors: 200
     rows took 25 times as long on two processors as on one.
     """
     return SharedLimit(_limit)
@@ -146,13 +146,13 @@ def scipys_own_blas_single_threaded() -> AbstractContextManager[None]:
 def _limit() -> AbstractContextManager[Any]:
     controller = ThreadpoolController()
     paths = [library["filepath"] for library in controller.info()]
-    # Not by the file's name: NumPy's is called libscipy_openblas too.
+    # Not by the file's name: NumPy's is also called libscipy_openblas.
     of_scipy = [path for path in paths if "scipy" in Path(path).parent.as_posix()]
     return controller.select(filepath=of_scipy).limit(limits=1)  # type: ignore[no-any-return]
 
 
 def _loss_and_gradient(there: Placed, rows: int, penalty: float) -> Any:
-    """Return a step for `Backend.compile` that finds them for all rows at once."""
+    """Return a step for `Backend.compile` that computes them for all rows at once."""
     share = loss_scale(there.task) / rows
 
     def step(data: StepData, _: _Found, batch: _Point) -> _Found:

@@ -1,8 +1,8 @@
-"""A fit that the ranks of an MPI program make together: all are given the same, and begin alike.
+"""Fitting on several ranks of an MPI program, with the same data and initial state on all.
 
-What scikit-learn decides, from the first weights to the last epoch, it decides on every rank, of
-the same numbers: parameters and data are compared, the first rank's random numbers and what it
-has learned before go to all, losses are the sums of all ranks, and scores the first one's.
+scikit-learn makes all decisions, from the initial weights to the last epoch, on every rank, with
+the same numbers: parameters and data are compared, the random numbers and the fitted state of rank
+0 are broadcast, losses are summed over ranks, and scores are those of rank 0.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.storage.safetensors_file import data_digest
 
 FREE = ("comm", "device", "random_state", "verbose")
-"""Parameters that may be others on each rank."""
+"""Parameters that may differ between ranks."""
 
 
 @contextmanager
 def together(estimator: Any, X: Any, weights: Any, incremental: bool) -> Iterator[None]:
-    """Let an estimator know its ranks while it is fitted; the first one alone is verbose.
+    """Connect an estimator to its ranks during a fit; only rank 0 is verbose.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
     X : (rows, features)
-        As it was given.
+        As passed by the user.
     weights : (rows,) or None
-        Likewise, on the host.
+        The same, on the host.
     incremental : bool
 
     Raises
@@ -68,7 +68,7 @@ def together(estimator: Any, X: Any, weights: Any, incremental: bool) -> Iterato
 
 
 def check_same_data(estimator: Any, X: Any, y: npt.NDArray[Any]) -> None:
-    """See that all ranks fit to the same data, which scikit-learn has checked.
+    """Check that all ranks fit to the same data, after scikit-learn's validation.
 
     Raises
     ------
@@ -81,9 +81,9 @@ def check_same_data(estimator: Any, X: Any, y: npt.NDArray[Any]) -> None:
 
 
 def sync_from_rank0(estimator: Any, split: Split | None) -> Split | None:
-    """Give every rank what the first one's estimator begins with; return the first one's rows.
+    """Copy the initial state of rank 0's estimator to all ranks; return rank 0's rows.
 
-    That is all but the parameters: weights, random numbers, what the last fit has left.
+    This is all but the parameters: weights, random state, and attributes of an earlier fit.
     """
     ranks: ProcessGroup = estimator._ranks
     parameters = estimator.get_params(deep=False)
@@ -93,15 +93,15 @@ def sync_from_rank0(estimator: Any, split: Split | None) -> Split | None:
         vars(estimator).update(first)
         given = estimator.random_state
         if isinstance(given, np.random.RandomState):
-            # Who draws from it after the fit is to draw the same on all ranks. (NumPy's global
-            # one, of ``random_state=None``, is left alone: each rank may have its own noise.)
+            # Later draws from it must be the same on all ranks. (NumPy's global generator, for
+            # ``random_state=None``, is not changed: each rank may draw other numbers.)
             given.set_state(estimator._random_state.get_state())
             estimator._random_state = given
     return rows
 
 
 def sharding_of(ranks: ProcessGroup, backend: Backend) -> BatchSharding | None:
-    """Return how the ranks share out each batch, None if this process is alone.
+    """Return how the ranks divide each batch, None if this process is alone.
 
     Raises
     ------

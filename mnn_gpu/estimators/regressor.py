@@ -15,7 +15,7 @@ from mnn_gpu.estimators.base import DevicePerceptron
 class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: ignore[misc]
     """Multilayer perceptron regressor: scikit-learn's, on the CPU or on a GPU.
 
-    See `MLPClassifier`, of which all holds here.
+    See `MLPClassifier`, whose documentation applies here too.
 
     Parameters
     ----------
@@ -24,47 +24,47 @@ class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: igno
     hidden_layer_sizes : sequence of int
         Units of the hidden layers.
     activation : {"relu", "tanh", "logistic", "identity"}
-        Of the hidden layers.
+        Activation of the hidden layers.
     solver : {"adam", "sgd", "lbfgs"}
     alpha : float
         Strength of the L2 penalty on the weights.
     batch_size : int or "auto"
-        Samples an update; "auto" is ``min(200, rows)``.
+        Samples per update; "auto" is ``min(200, rows)``.
     learning_rate : {"constant", "invscaling", "adaptive"}
-        Of "sgd".
+        Only for "sgd".
     learning_rate_init, power_t : float
     max_iter : int
         Epochs, or iterations of "lbfgs".
     shuffle : bool
     random_state : int, RandomState or None
-        First weights, order of the samples and held-out rows are drawn from it, as
-        scikit-learn draws them.
+        Initial weights, order of the samples and held-out rows are drawn from it, as in
+        scikit-learn.
     tol : float
     verbose, warm_start : bool
     momentum : float
-        Of "sgd".
+        Only for "sgd".
     nesterovs_momentum, early_stopping : bool
     validation_fraction, beta_1, beta_2, epsilon : float
     n_iter_no_change : int
     max_fun : int
-        Of "lbfgs".
+        Only for "lbfgs".
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
-        Where to train and to predict, see `mnn_gpu.select_backend`; data that are on a GPU
-        already are worked on where they are. Default: ``MNN_DEVICE``, else "auto".
+        Where to train and to predict, see `mnn_gpu.select_backend`; data that are already on a
+        GPU are used there. Default: ``MNN_DEVICE``, else "auto".
     checkpoint : path, optional
-        A folder in which "adam" and "sgd" keep the state of the fit after its last two
-        epochs. With ``warm_start`` a new estimator continues a fit that was cut as if it had
-        not been, and takes one that had ended as it is, without training. To train further,
-        raise ``max_iter``, or call ``fit`` again on the fitted estimator.
+        A folder in which "adam" and "sgd" store the state of the fit after its last two
+        epochs. With ``warm_start`` a new estimator continues an interrupted fit with the same
+        result as without the interruption, and loads a completed one without training. To train
+        further, raise ``max_iter``, or call ``fit`` again on the fitted estimator.
     comm : mpi4py.MPI.Comm, optional
-        The ranks of an MPI program that fit together, all of which call ``fit`` or
-        ``partial_fit`` with the same data and parameters: each works on some of every batch,
-        and all come to the same estimator, to the same bits for 1 to 8 ranks. Where
-        ``random_state`` differs, the first one's counts; it alone writes checkpoints and is
-        verbose. Predictions and scores each rank computes by itself. Clones have the same
-        communicator; pickles and copies, also those that joblib sends to other processes,
-        have none. Default: this process alone, also in a program of several ranks (which
-        then share a machine's processors as ``OMP_NUM_THREADS`` says).
+        The ranks of an MPI program that fit together. All call ``fit`` or ``partial_fit`` with
+        the same data and parameters; each computes part of every batch, and all get the same
+        estimator, bit-identical for 1 to 8 ranks. If ``random_state`` differs, that of rank 0
+        is used; only rank 0 writes checkpoints and is verbose. Predictions and scores are
+        computed by each rank separately. Clones have the same communicator; pickles and
+        copies, including those that joblib sends to other processes, have none. Default: this
+        process only, also in a program of several ranks (which then share a machine's
+        processors according to ``OMP_NUM_THREADS``).
 
     Examples
     --------

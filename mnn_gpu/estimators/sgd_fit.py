@@ -1,7 +1,7 @@
-"""Training by stochastic gradient descent or Adam, epoch by epoch, as scikit-learn does it.
+"""Training by stochastic gradient descent or Adam, epoch by epoch, as in scikit-learn.
 
 Order of the samples, batches, learning rates and stopping are scikit-learn's, drawn from its
-``random_state``: with the same one, the same network comes out, to rounding.
+``random_state``: the same state gives the same network, up to rounding.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Array: TypeAlias = Any
 Host: TypeAlias = npt.NDArray[Any]
 
 WORTH_COMPILING = 32
-"""Steps; fewer take less time than tracing one."""
+"""Number of steps; fewer take less time than tracing one."""
 
 
 def fit_stochastic(
@@ -49,7 +49,7 @@ def fit_stochastic(
     y : (rows, outputs)
     weights : (rows,) or None
     incremental : bool
-        Whether this is ``partial_fit``: one epoch, going on with the optimizer's memory.
+        Whether this is ``partial_fit``: one epoch, continuing with the optimizer's state.
     backend : Backend
     """
     if not incremental or not hasattr(estimator, "_optimizer"):
@@ -77,7 +77,7 @@ def fit_stochastic(
                 )
         except KeyboardInterrupt:
             if ranks.size > 1 and not loop.is_stopped:
-                raise  # In the midst of a step, for which the others wait.
+                raise  # In the middle of a step, for which the other ranks wait.
             warnings.warn("Training interrupted by user.", stacklevel=2)
         loop.bring_back()
         if estimator.early_stopping:
@@ -86,7 +86,7 @@ def fit_stochastic(
 
 
 def _split(estimator: Any, y: Host) -> Split:
-    """Choose the rows to train on, and those that are held out for early stopping."""
+    """Choose the rows to train on, and the rows held out for early stopping."""
     rows = np.arange(len(y))
     if not estimator.early_stopping:
         return Split(rows, np.empty(0, int), rows.copy())
@@ -108,7 +108,7 @@ def _split(estimator: Any, y: Host) -> Split:
 def _held_out(
     estimator: Any, X: Any, y: Host, weights: Host | None, split: Split
 ) -> tuple[Any, ...]:
-    """Return X, y and weights of the rows that are held out."""
+    """Return X, y and weights of the held-out rows."""
     if not estimator.early_stopping:
         return None, None, None
     rows, y = split.held_out, y[split.held_out]
@@ -125,7 +125,7 @@ def _epochs(
     interrupt: FinishStep,
     kept: FitCheckpoint | None,
 ) -> None:
-    """Go through the data until it is enough."""
+    """Run epochs until a stopping condition holds."""
     schedule, split = loop.solver.schedule, loop.split
     while estimator.n_iter_ < estimator.max_iter:
         if estimator.shuffle:
@@ -166,7 +166,7 @@ def _why(estimator: Any) -> str:
 
 
 class _Loop:
-    """The epochs of one fit on the device."""
+    """The epochs of one fit, on the device."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class _Loop:
         return FitState(asarray(theta), tuple(map(asarray, optimizer_state)), loss)
 
     def _compiled(self) -> Run:
-        """Compile the step if it can be, and is used often enough."""
+        """Compile the step if possible and if it is used often enough."""
         step = penalised_step(self.there.task, self.optimizer, self.there.sums_of, self.backend)
         steps = self.epochs * -(-len(self.rows) // self.batch_size)
         if self.there.is_dense and steps >= WORTH_COMPILING:
@@ -214,7 +214,7 @@ class _Loop:
         return Backend.compile(self.backend, step, self.there.data)
 
     def epoch(self, order: Host, interrupt: FinishStep) -> float:
-        """Go once through the rows in this order; return the loss added up over them."""
+        """Run one epoch over the rows in this order; return the sum of their losses."""
         size, zero = self.batch_size, self.backend.asarray(np.zeros((), self.state_dtype))
         self.state = self.state._replace(loss=zero)
         chosen = self.rows[order].astype(np.int32)
@@ -242,7 +242,7 @@ class _Loop:
         return self.estimator.coefs_[0].dtype
 
     def _batches(self, order: Host) -> Batch:
-        """Return what an epoch's batches have beside their rows, stacked."""
+        """Return the scalars of an epoch's batches, stacked, without their rows."""
         starts = np.arange(0, len(order), self.batch_size)
         counts = np.diff(starts, append=len(order))
         sums = counts.astype(float)
@@ -257,7 +257,7 @@ class _Loop:
         return Batch(scalars, sample_weight=self._on_device(1 / counts), scale=scale)
 
     def _scalars(self, counts: Host, sums: Host) -> Host:
-        """Return penalties and optimizer's numbers of an epoch's steps, (steps, numbers)."""
+        """Return penalties and optimizer scalars of an epoch's steps, (steps, numbers)."""
         rate, first = self.solver.learning_rate, self.solver.steps + 1
         return np.array(
             [
@@ -270,7 +270,7 @@ class _Loop:
         return self.backend.asarray(numbers, dtype=self.state_dtype)
 
     def bring_back(self) -> None:
-        """Give the estimator its parameters, and the solver its memory."""
+        """Copy parameters to the estimator, and the optimizer's state to the solver."""
         theta = np.array(self.backend.to_numpy(self.state.theta))
         update_parameters(self.estimator, theta)
         self.solver.optimizer_state = [

@@ -1,4 +1,4 @@
-"""What a fit by gradient descent remembers: rows, learning rates, the optimizer's memory."""
+"""The state of a fit by gradient descent: rows, learning rates, the optimizer's state."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Host: TypeAlias = npt.NDArray[Any]
 
 @dataclass
 class Split:
-    """Which rows a fit goes through, and in which order.
+    """The rows that a fit uses, and their order.
 
     Attributes
     ----------
     training, held_out : (m,), integer
     order : (m,), integer
-        Of the last epoch, of the training rows; the next one shuffles it further.
+        Order of the training rows in the last epoch; the next one shuffles it further.
     is_finished : bool
-        Whether the fit is over: there is no next epoch.
+        Whether the fit has ended, with no next epoch.
     """
 
     training: Host
@@ -34,16 +34,16 @@ class Split:
 
 @dataclass
 class SolverState:
-    """What goes on from one call of ``partial_fit`` to the next.
+    """State that is kept between calls of ``partial_fit``.
 
     Attributes
     ----------
     schedule : SGDOptimizer or AdamOptimizer
-        scikit-learn's, for its learning rates and its word on when to stop.
+        scikit-learn's, for its learning rates and its decision when to stop.
     optimizer : Optimizer
-        The update; as there, what is set after the first ``partial_fit`` comes too late.
+        The update; as in scikit-learn, changes after the first ``partial_fit`` have no effect.
     steps : int
-        Updates made.
+        Number of updates.
     optimizer_state : list of (parameters,)
         The vectors that the optimizer keeps, on the host.
     """
@@ -55,13 +55,13 @@ class SolverState:
 
     @property
     def learning_rate(self) -> float:
-        """What the next epoch uses; Adam's own corrections apart."""
+        """The learning rate of the next epoch, without Adam's bias corrections."""
         of = self.schedule
         return float(of.learning_rate_init if isinstance(of, AdamOptimizer) else of.learning_rate)
 
 
 def solver_of(estimator: Any) -> SolverState:
-    """Return a new solver, as the parameters say."""
+    """Return a new solver, according to the parameters."""
     rate = estimator.learning_rate_init
     if estimator.solver == "adam":
         return SolverState(AdamOptimizer([], rate), optimizer_of(estimator))
@@ -71,7 +71,7 @@ def solver_of(estimator: Any) -> SolverState:
 
 
 def optimizer_of(estimator: Any) -> Optimizer:
-    """Return the update that the parameters name."""
+    """Return the optimizer that the parameters name."""
     if estimator.solver == "adam":
         betas = estimator.beta_1, estimator.beta_2
         return Adam(*betas, epsilon=estimator.epsilon, epsilon_hat=True)

@@ -11,7 +11,7 @@ from mnn_gpu.interop.onnx import write_onnx
 from mnn_gpu.interop.web_page import write_page
 from mnn_gpu.models.model import Model
 from mnn_gpu.models.model_file import save_model
-from mnn_gpu.storage.atomic_write import explained
+from mnn_gpu.storage.atomic_write import raise_output_errors
 
 
 class Writer(Protocol):
@@ -100,7 +100,7 @@ def check_replaceable(path: Path, force: bool) -> None:
 
 def is_export(path: Path) -> bool:
     """Return whether a file is empty or a model of this package, in any of its formats."""
-    with explained(path), path.open("rb") as file:
+    with raise_output_errors(path), path.open("rb") as file:
         ends = file.read(END)
         file.seek(max(0, path.stat().st_size - END))
         ends += file.read(END)  # A .npz has its directory at its end.

@@ -98,7 +98,7 @@ def stored_layers(model: Model, dtype: str | None) -> list[Layer]:
     return layers
 
 
-def located(path: str | Path) -> str | Path:
+def path_of_model(path: str | Path) -> str | Path:
     """Return the path of an included model if given its name, else the path itself."""
     return SHIPPED[str(path)] if str(path) in SHIPPED and not Path(path).is_file() else path
 
@@ -118,7 +118,7 @@ def load_model(path: str | Path) -> Model:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = located(path)
+    path = path_of_model(path)
     try:
         check_header(Path(path))
         with safe_open(path, framework="numpy") as file:

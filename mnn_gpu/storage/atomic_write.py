@@ -34,7 +34,7 @@ def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
         If the parent folder is missing or not writable, or if the path is a folder, a
         read-only file or not a valid name.
     """
-    with explained(path):
+    with raise_output_errors(path):
         if (descriptor := descriptor_of(path)) is not None:
             os.fstat(descriptor)
             return
@@ -73,7 +73,7 @@ def write_atomically(
         If the file cannot be written; the previous content is then unchanged.
     """
     parts = (content,) if isinstance(content, bytes) else content
-    with explained(path):
+    with raise_output_errors(path):
         descriptor = descriptor_of(path) if follow else None
         if descriptor is not None:
             with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -86,7 +86,7 @@ def write_atomically(
                 with path.open("wb") as file:
                     file.writelines(parts)
                 return
-        temporary = _written_beside(path, parts)
+        temporary = _write_temporary(path, parts)
         try:
             os.replace(temporary, path)
         except BaseException:
@@ -95,7 +95,7 @@ def write_atomically(
         _flush_folder(path.parent)
 
 
-def packed_for(path: str | Path, parts: Iterable[bytes]) -> Iterable[bytes]:
+def compressed_for(path: str | Path, parts: Iterable[bytes]) -> Iterable[bytes]:
     """Return the parts of a file, compressed with gzip if its name ends in .gz."""
     return _gzipped(parts) if Path(path).suffix.lower() == ".gz" else parts
 
@@ -107,7 +107,7 @@ def _gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def explained(path: str | Path) -> Iterator[None]:
+def raise_output_errors(path: str | Path) -> Iterator[None]:
     """Turn an error from writing to a file or folder into an OutputError."""
     try:
         yield
@@ -160,7 +160,7 @@ def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _written_beside(path: Path, parts: Iterable[bytes]) -> Path:
+def _write_temporary(path: Path, parts: Iterable[bytes]) -> Path:
     mode = path.stat().st_mode & 0o777 if path.is_file() else None
     temporary = path.parent / f"{_prefix(path)}{secrets.token_hex(8)}"
 

@@ -9,14 +9,14 @@ from contextlib import suppress
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def spelled_out(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     """Return a text with control characters escaped, except tabs and line breaks."""
     return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def show(text: str) -> None:
     """Print a result to stdout, with control characters escaped."""
-    print(spelled_out(text))
+    print(escape_control_characters(text))
 
 
 def say(text: str) -> None:
@@ -25,7 +25,7 @@ def say(text: str) -> None:
     Errors of a closed or full stderr are ignored. File names and contents may hold control
     characters, which a terminal would obey: they are escaped.
     """
-    text = spelled_out(text)
+    text = escape_control_characters(text)
     with suppress(OSError, ValueError):
         if sys.stderr is not None:
             print(text, file=sys.stderr, flush=True)

@@ -32,17 +32,17 @@ def prefetch(
     """
     buffer: _Buffer[T] = _Buffer(most)
     # In a copy of the context, which holds NumPy's error state (`numpy.errstate`).
-    work = copy_context().run, (_make, items, size, buffer)
+    work = copy_context().run, (_fill, items, size, buffer)
     thread = threading.Thread(target=work[0], args=work[1], name="mnn_gpu prefetch", daemon=True)
     thread.start()
     try:
-        yield from buffer.taken()
+        yield from buffer.items()
     finally:
         buffer.close()
         thread.join()
 
 
-def _make(items: Generator[T, None, None], size: Callable[[T], float], buffer: _Buffer[T]) -> None:
+def _fill(items: Generator[T, None, None], size: Callable[[T], float], buffer: _Buffer[T]) -> None:
     """Fill the buffer until the items end or the consumer has closed it."""
     error: BaseException | None = None
     try:
@@ -67,40 +67,40 @@ class _Buffer(Generic[T]):
     def __init__(self, most: float) -> None:
         self.most = most
         self.ready: deque[tuple[T, float]] = deque()
-        self.lies = 0.0
-        self.is_wanted = True
-        self.is_over = False
+        self.size_held = 0.0
+        self.is_open = True
+        self.has_ended = False
         self.error: BaseException | None = None
         self.changed = threading.Condition()
 
     def put(self, item: T, size: float) -> bool:
         """Wait for space and add an item; return whether the consumer still needs items."""
 
-        def may_go_on() -> bool:
-            return not self.is_wanted or not self.ready or self.lies + size <= self.most
+        def has_space() -> bool:
+            return not self.is_open or not self.ready or self.size_held + size <= self.most
 
         with self.changed:
-            self.changed.wait_for(may_go_on)
+            self.changed.wait_for(has_space)
             self.ready.append((item, size))
-            self.lies += size
+            self.size_held += size
             self.changed.notify()
-            return self.is_wanted
+            return self.is_open
 
     def end(self, error: BaseException | None) -> None:
         """Mark the end of the items, and the error that caused it, if any."""
         with self.changed:
-            self.is_over, self.error = True, error
+            self.has_ended, self.error = True, error
             self.changed.notify()
 
-    def taken(self) -> Iterator[T]:
+    def items(self) -> Iterator[T]:
         """Yield the items as they become available, then raise the error, if any."""
         while True:
             with self.changed:
-                self.changed.wait_for(lambda: self.ready or self.is_over)
+                self.changed.wait_for(lambda: self.ready or self.has_ended)
                 if not self.ready:
                     break
                 item, size = self.ready.popleft()
-                self.lies -= size
+                self.size_held -= size
                 self.changed.notify()
             yield item
             # Release its memory before the next item is taken.
@@ -111,5 +111,5 @@ class _Buffer(Generic[T]):
     def close(self) -> None:
         """Signal that no more items are needed."""
         with self.changed:
-            self.is_wanted = False
+            self.is_open = False
             self.changed.notify()

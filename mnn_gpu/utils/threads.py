@@ -17,7 +17,7 @@ def available_cores() -> int:
     return len(usable_cores())
 
 
-def wanted_threads(processes_per_node: int = 1) -> int:
+def thread_count(processes_per_node: int = 1) -> int:
     """Return the number of threads to compute with: one per available processor, or fewer.
 
     Processes on the same node share its processors evenly. ``OMP_NUM_THREADS`` and

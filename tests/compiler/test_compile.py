@@ -252,7 +252,7 @@ def test_workers_do_not_change_a_bit(
     expected, _ = train(images["X"], images["y"], config, backend=_Plain())
     # 643 parameters of four bytes: eleven blocks.
     monkeypatch.setattr("mnn_gpu.backends.numpy_backend.BLOCK", 256)
-    monkeypatch.setattr("mnn_gpu.backends.numpy_backend.wanted_threads", lambda _: workers)
+    monkeypatch.setattr("mnn_gpu.backends.numpy_backend.thread_count", lambda _: workers)
     actual, _ = train(images["X"], images["y"], config, backend=select_backend("cpu"))
     np.testing.assert_array_equal(actual.theta, expected.theta)
 
@@ -265,7 +265,7 @@ def test_the_number_of_workers_has_almost_no_effect(
     thetas = []
     for cores in (1, 2, 3, 64):
         monkeypatch.setattr(
-            "mnn_gpu.backends.numpy_backend.wanted_threads", lambda _, cores=cores: cores
+            "mnn_gpu.backends.numpy_backend.thread_count", lambda _, cores=cores: cores
         )
         thetas.append(train(images["X"], images["y"], config, backend=NumpyBackend())[0].theta)
     for theta in thetas[1:]:

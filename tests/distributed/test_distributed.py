@@ -273,7 +273,7 @@ import os
 os.environ.pop("OMP_NUM_THREADS", None)
 from mnn_gpu.cli.mpi_job import Job
 ranks = Job().connect()
-from mnn_gpu.utils.threads import available_cores, wanted_threads
+from mnn_gpu.utils.threads import available_cores, thread_count
 from mnn_gpu.backends.numpy_backend import NumpyBackend
 share = max(available_cores() // ranks.processes_per_node, 1)
 assert os.environ["OMP_NUM_THREADS"] == str(share)

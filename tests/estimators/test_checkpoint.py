@@ -1,4 +1,4 @@
-"""A fit of an estimator that was cut goes on as if it had not been."""
+"""Resuming an interrupted fit of an estimator: the same result as without interruption."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 class Cut(Exception):  # noqa: N818
-    """Stands for a process that is killed."""
+    """Simulates a process that is killed."""
 
 
 def cut_after(epochs: int, estimator: Any) -> Any:
-    """Let an estimator's fit break off in the midst of an epoch's end."""
+    """Interrupt an estimator's fit at the end of an epoch."""
     update = type(estimator)._update_no_improvement_count
 
     def killed(*arguments: Any) -> None:
@@ -67,7 +67,7 @@ KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("epochs", [1, 2, 4])
-def test_a_cut_fit_comes_to_the_same_network(tmp_path: Path, kind: str, epochs: int) -> None:
+def test_an_interrupted_fit_gives_the_same_network(tmp_path: Path, kind: str, epochs: int) -> None:
     of, more = KINDS[kind]
     expected = of(**SETTINGS, **more).fit(X, y)
     estimator = of(**SETTINGS, **more, checkpoint=tmp_path, warm_start=True)
@@ -83,7 +83,7 @@ def test_a_cut_fit_comes_to_the_same_network(tmp_path: Path, kind: str, epochs: 
 
 
 @pytest.mark.parametrize("data", ["sparse", "weighted", "float32"])
-def test_whatever_the_data_are(tmp_path: Path, data: str) -> None:
+def test_resuming_works_for_all_kinds_of_data(tmp_path: Path, data: str) -> None:
     rows = {"sparse": scipy.sparse.csr_array(X), "float32": X.astype(np.float32)}.get(data, X)
     fitted: dict[str, Any] = {"sample_weight": np.arange(200) % 3} if data == "weighted" else {}
     expected = MLPClassifier(**SETTINGS).fit(rows, y, **fitted)
@@ -111,7 +111,7 @@ def test_restored_attributes_keep_their_types(
 
 
 @pytest.mark.parametrize("seed", [None, np.random.RandomState(5)])
-def test_whatever_is_random(tmp_path: Path, seed: Any) -> None:
+def test_resuming_works_for_all_kinds_of_random_state(tmp_path: Path, seed: Any) -> None:
     settings = {**SETTINGS, "random_state": seed, "early_stopping": True}
     estimator = MLPClassifier(**settings, checkpoint=tmp_path, warm_start=True)
     with pytest.raises(Cut):
@@ -125,12 +125,12 @@ def test_whatever_is_random(tmp_path: Path, seed: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_finished_fit_is_known_as_finished(tmp_path: Path, kind: str) -> None:
+def test_a_finished_fit_is_loaded_without_training(tmp_path: Path, kind: str) -> None:
     of, more = KINDS[kind]
     settings = {**SETTINGS, **more, "checkpoint": tmp_path, "warm_start": True}
     expected = of(**settings).fit(X, y)
     files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    actual = of(**settings).fit(X, y)  # As after the process was killed before it saved.
+    actual = of(**settings).fit(X, y)  # As if the process had been killed before it saved.
     assert actual.loss_curve_ == expected.loss_curve_
     assert (actual.n_iter_, actual.t_) == (expected.n_iter_, expected.t_)
     for one, other in zip(expected.coefs_, actual.coefs_, strict=True):
@@ -148,7 +148,7 @@ def test_a_fitted_estimator_is_trained_further_by_another_fit(tmp_path: Path) ->
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_finished_fit_goes_on_if_more_epochs_are_asked_for(tmp_path: Path) -> None:
+def test_a_finished_fit_continues_if_more_epochs_are_requested(tmp_path: Path) -> None:
     longer = {**SETTINGS, "max_iter": 9}
     expected = MLPClassifier(**longer).fit(X, y)
     MLPClassifier(**SETTINGS, checkpoint=tmp_path).fit(X, y)
@@ -157,7 +157,7 @@ def test_a_finished_fit_goes_on_if_more_epochs_are_asked_for(tmp_path: Path) -> 
     np.testing.assert_array_equal(actual.coefs_[0], expected.coefs_[0])
 
 
-def test_more_epochs_may_be_asked_for_when_it_goes_on(tmp_path: Path) -> None:
+def test_more_epochs_may_be_requested_when_resuming(tmp_path: Path) -> None:
     expected = MLPClassifier(**{**SETTINGS, "max_iter": 9}).fit(X, y)
     with pytest.raises(Cut):
         cut_after(3, MLPClassifier(**SETTINGS, checkpoint=tmp_path)).fit(X, y)
@@ -166,14 +166,14 @@ def test_more_epochs_may_be_asked_for_when_it_goes_on(tmp_path: Path) -> None:
     np.testing.assert_array_equal(actual.coefs_[0], expected.coefs_[0])
 
 
-def test_in_a_pipeline(tmp_path: Path) -> None:
+def test_resuming_works_in_a_pipeline(tmp_path: Path) -> None:
     kept, alone = (MLPClassifier(**SETTINGS, checkpoint=folder) for folder in (tmp_path, None))
     scores = [make_pipeline(StandardScaler(), of).fit(X, y).score(X, y) for of in (kept, alone)]
     assert scores[0] == scores[1]
     assert len(list(tmp_path.glob("checkpoint-*"))) == 2
 
 
-def test_of_a_damaged_file_the_one_before_is_taken(tmp_path: Path) -> None:
+def test_the_previous_file_is_used_if_the_last_is_damaged(tmp_path: Path) -> None:
     expected = MLPClassifier(**SETTINGS).fit(X, y)
     with pytest.raises(Cut):
         cut_after(4, MLPClassifier(**SETTINGS, checkpoint=tmp_path)).fit(X, y)
@@ -218,7 +218,7 @@ def test_of_a_damaged_file_the_one_before_is_taken(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_forged_checkpoint_is_not_believed(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_a_forged_checkpoint_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     early = not {"best_loss_", "finished"} & set(change)
     settings = {**SETTINGS, "early_stopping": early, "checkpoint": tmp_path}
     with pytest.raises(Cut):
@@ -235,7 +235,7 @@ def test_a_forged_checkpoint_is_not_believed(tmp_path: Path, change: dict[str, A
         MLPClassifier(**settings, warm_start=True).fit(X, y)
 
 
-def test_what_is_of_another_fit_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_fit_is_refused(tmp_path: Path) -> None:
     MLPClassifier(**SETTINGS, checkpoint=tmp_path).fit(X, y)
     with pytest.raises(UsageError, match="there already") as caught:
         MLPClassifier(**SETTINGS, checkpoint=tmp_path).fit(X, y)
@@ -249,7 +249,7 @@ def test_what_is_of_another_fit_is_refused(tmp_path: Path) -> None:
         MLPClassifier(**warm).fit(X, y, sample_weight=np.ones(200))
 
 
-def test_what_keeps_no_checkpoints_says_so(tmp_path: Path) -> None:
+def test_checkpoints_of_lbfgs_and_partial_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="partial_fit keeps no checkpoints"):
         MLPClassifier(**SETTINGS, checkpoint=tmp_path).partial_fit(X, y, classes=np.arange(10))
     with pytest.raises(UsageError, match="lbfgs keeps no checkpoints"):

@@ -1,4 +1,4 @@
-"""MLPClassifier and MLPRegressor: scikit-learn's, number for number, and on any device."""
+"""MLPClassifier and MLPRegressor: the same numbers as scikit-learn, on any device."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Compare with scikit-learn on the CPU, where it need not converge; one thread is faster."""
+    """Compare with scikit-learn on the CPU, without convergence warnings; one thread is faster."""
     monkeypatch.setenv("MNN_DEVICE", "cpu")
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -90,7 +90,7 @@ def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pair(ours: type, *fit: Any, **settings: Any) -> tuple[Any, Any]:
-    """Return ours and scikit-learn's, fitted alike."""
+    """Return this package's and scikit-learn's estimator, fitted with the same arguments."""
     settings = {"max_iter": 8, "random_state": 4, **settings}
     first, second = (kind(**settings).fit(*fit) for kind in (ours, THEIRS[ours]))
     return first, second
@@ -128,7 +128,7 @@ def test_all_of_scikit_learns_checks_pass(estimator: Any, check: Any) -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_classifier_is_scikit_learns(target: str, setting: str) -> None:
+def test_a_classifier_matches_scikit_learn(target: str, setting: str) -> None:
     if target == "words" and "early_stopping" in SETTINGS[setting] and OLD:
         pytest.skip("before 1.9, scikit-learn's own early stopping fails with words")
     ours, theirs = pair(MLPClassifier, X, TARGETS[target], **SETTINGS[setting])
@@ -144,7 +144,7 @@ def test_a_classifier_is_scikit_learns(target: str, setting: str) -> None:
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("target", NUMBERS)
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
-def test_a_regressor_is_scikit_learns(loss: str, target: str, setting: str) -> None:
+def test_a_regressor_matches_scikit_learn(loss: str, target: str, setting: str) -> None:
     ours, theirs = pair(MLPRegressor, X, NUMBERS[target], loss=loss, **SETTINGS[setting])
     assert_same(ours, theirs)
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-8)
@@ -153,11 +153,11 @@ def test_a_regressor_is_scikit_learns(loss: str, target: str, setting: str) -> N
 
 @pytest.mark.parametrize("setting", ["as they come", "sgd", "early stopping", "lbfgs"])
 @pytest.mark.parametrize(("ours", "y"), [(MLPClassifier, Y), (MLPRegressor, NUMBERS["one number"])])
-def test_sample_weights_count_as_scikit_learns_do(ours: type, y: Any, setting: str) -> None:
+def test_sample_weights_match_scikit_learn(ours: type, y: Any, setting: str) -> None:
     assert_same(*pair(ours, X, y, WEIGHTS, **SETTINGS[setting]))
 
 
-def test_a_batch_whose_weights_are_all_0_is_refused_as_there() -> None:
+def test_a_batch_with_zero_weights_is_refused_as_in_scikit_learn() -> None:
     weights = np.where(np.arange(len(Y)) < 100, 0.0, 1.0)
     for kind in (MLPClassifier, THEIRS[MLPClassifier]):
         with pytest.raises(ZeroDivisionError, match="Weights sum to zero"):
@@ -171,7 +171,7 @@ def test_float32_stays_float32() -> None:
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_partial_fit_goes_on_where_it_was(solver: str) -> None:
+def test_partial_fit_continues_the_previous_call(solver: str) -> None:
     ours, theirs = (
         kind(solver=solver, random_state=1, batch_size=10)
         for kind in (MLPClassifier, THEIRS[MLPClassifier])
@@ -188,12 +188,12 @@ def test_partial_fit_goes_on_where_it_was(solver: str) -> None:
     assert_same(*regressors)
 
 
-def test_a_warm_start_goes_on_too() -> None:
+def test_a_warm_start_continues_the_previous_fit() -> None:
     ours, theirs = pair(MLPClassifier, X, Y, warm_start=True)
     assert_same(ours.fit(X, Y), theirs.fit(X, Y))
 
 
-# ---- what is said ----------------------------------------------------------------------
+# ---- messages --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("setting", ["as they come", "stops early", "stops", "adaptive"])
@@ -223,7 +223,7 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_input_is_met_where_scikit_learn_meets_it(name: str) -> None:
+def test_invalid_input_raises_the_same_errors_as_in_scikit_learn(name: str) -> None:
     settings, arguments = WRONG[name]
     with pytest.raises(ValueError) as ours, np.errstate(all="ignore"):  # noqa: PT011
         MLPClassifier(**settings).fit(*arguments)
@@ -242,7 +242,7 @@ def test_partial_fit_is_missing_with_lbfgs_and_refuses_early_stopping() -> None:
         MLPClassifier(early_stopping=True).partial_fit(X, Y, classes=range(10))
 
 
-def test_warnings_are_scikit_learns() -> None:
+def test_warnings_match_scikit_learn() -> None:
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\) reached"):
         MLPClassifier(max_iter=2).fit(X, Y)
     with pytest.warns(DataConversionWarning, match="column-vector"):
@@ -253,12 +253,12 @@ def test_warnings_are_scikit_learns() -> None:
         MLPClassifier(solver="lbfgs", max_iter=2).fit(X, Y)
 
 
-def test_a_device_that_is_none_is_an_error_of_ours() -> None:
+def test_an_invalid_device_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="no device"):
         MLPClassifier(device="gpu").fit(X, Y)
 
 
-def test_ctrl_c_keeps_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_the_current_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -289,7 +289,7 @@ def test_sparse_data_are_trained_on_dense_or_sparse(
         np.testing.assert_allclose(ours.predict_proba(there), theirs.predict_proba(there))
 
 
-def test_tables_bring_their_names() -> None:
+def test_feature_names_are_read_from_data_frames() -> None:
     table = pd.DataFrame(X, columns=[f"pixel{i}" for i in range(X.shape[1])])
     ours, theirs = pair(MLPClassifier, table, pd.Series(Y))
     assert_same(ours, theirs)
@@ -302,7 +302,7 @@ def test_tables_bring_their_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["polars", "torch"])
-def test_what_polars_and_torch_hold_is_taken_too(name: str) -> None:
+def test_polars_and_torch_data_are_accepted(name: str) -> None:
     there = pytest.importorskip(name).from_numpy(X)
     ours, _ = pair(MLPClassifier, there, Y)
     _, expected = pair(MLPClassifier, X, Y)
@@ -327,7 +327,7 @@ def test_dask_arrays_are_computed(ours: type) -> None:
     )
 
 
-def test_tensors_that_record_gradients_are_taken_without_them() -> None:
+def test_tensors_that_require_gradients_are_detached() -> None:
     torch = pytest.importorskip("torch")
     there, weights = torch.tensor(X, requires_grad=True), torch.ones(len(Y), requires_grad=True)
     ours = MLPClassifier(max_iter=3, random_state=0).fit(there, Y, sample_weight=weights)
@@ -347,7 +347,7 @@ ELSEWHERE = [
 
 @pytest.fixture(params=ELSEWHERE)
 def elsewhere(request: pytest.FixtureRequest) -> Library:
-    """Return a library whose arrays NumPy cannot read where they are."""
+    """Return a library whose arrays NumPy cannot read directly."""
     from tests.support.libraries import library
 
     return library(request.param)
@@ -369,7 +369,7 @@ def test_arrays_of_a_gpu_stay_there(elsewhere: Library, setting: str) -> None:
     assert isinstance(ours.predict(X), np.ndarray)
 
 
-def test_labels_and_outputs_of_every_kind_come_from_there(elsewhere: Library) -> None:
+def test_labels_and_outputs_of_every_kind_may_be_on_a_gpu(elsewhere: Library) -> None:
     there = elsewhere.asarray(X)
     for target in ("two classes", "words", "multilabel"):
         ours, theirs = pair(MLPClassifier, X, TARGETS[target])
@@ -388,7 +388,7 @@ def test_labels_and_outputs_of_every_kind_come_from_there(elsewhere: Library) ->
         ), target
 
 
-def test_whole_numbers_there_are_taken_as_float32(elsewhere: Library) -> None:
+def test_whole_numbers_on_a_gpu_are_converted_to_float32(elsewhere: Library) -> None:
     whole = (X * 16).astype(np.uint8)
     ours = MLPClassifier(max_iter=2, random_state=0).fit(elsewhere.asarray(whole), Y)
     assert ours.coefs_[0].dtype == np.float32
@@ -396,7 +396,7 @@ def test_whole_numbers_there_are_taken_as_float32(elsewhere: Library) -> None:
     assert_same(ours, expected, rtol=1e-4)
 
 
-def test_what_is_wrong_there_is_said(elsewhere: Library) -> None:
+def test_invalid_data_on_a_gpu_are_reported(elsewhere: Library) -> None:
     bad = X.copy()
     bad[3, 3] = np.inf
     with pytest.raises(DataError, match="NaN or infinity"):
@@ -411,7 +411,7 @@ def test_what_is_wrong_there_is_said(elsewhere: Library) -> None:
 # ---- in scikit-learn's company ---------------------------------------------------------
 
 
-def test_it_is_at_home_in_scikit_learns_tools() -> None:
+def test_it_works_in_scikit_learn_s_tools() -> None:
     estimator = MLPClassifier((16,), solver="lbfgs", max_iter=30, random_state=0)
     grid = GridSearchCV(
         make_pipeline(StandardScaler(), estimator),
@@ -428,11 +428,11 @@ def test_it_is_at_home_in_scikit_learns_tools() -> None:
     assert "device='cuda'" in repr(copy)
 
 
-def test_a_model_of_a_gpu_is_used_on_a_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_trained_on_a_gpu_works_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, None)
     for device in ("cuda", "cuda:7"):
         fitted, expected = pair(MLPClassifier, X, Y)
-        fitted.device = device  # As if it came from there.
+        fitted.device = device  # As if it had been trained there.
         there = pickle.loads(pickle.dumps(fitted))
         with pytest.warns(FallbackWarning, match="Using the CPU"):
             labels = there.predict(X)
@@ -447,7 +447,7 @@ def test_a_classifier_becomes_a_model(target: str) -> None:
     np.testing.assert_allclose(probabilities, fitted.predict_proba(X), atol=1e-12)
 
 
-def test_every_parameter_of_scikit_learns_is_here_with_its_default() -> None:
+def test_every_parameter_of_scikit_learn_exists_with_its_default() -> None:
     for ours, theirs in THEIRS.items():
         parameters = theirs().get_params()
         assert ours().get_params() == parameters | dict.fromkeys(OURS)
@@ -463,7 +463,7 @@ def test_the_examples_are_right(module: Any) -> None:
 
 
 @pytest.mark.parametrize("ours", THEIRS)
-def test_scikit_learns_own_examples_print_what_they_print_there(ours: type) -> None:
+def test_scikit_learn_s_examples_print_the_same_output(ours: type) -> None:
     printed = []
     for kind in (ours, THEIRS[ours]):
         example = doctest.DocTestFinder().find(THEIRS[ours], "example")[0]
@@ -471,7 +471,7 @@ def test_scikit_learns_own_examples_print_what_they_print_there(ours: type) -> N
             e for e in example.examples if f"import {ours.__name__}" not in e.source
         ]
         for one in example.examples:
-            one.want = ""  # So that all that is printed is reported.
+            one.want = ""  # So that all output is reported.
         example.globs = {ours.__name__: kind}
         lines: list[str] = []
         doctest.DocTestRunner(verbose=False).run(example, out=lines.append)
@@ -484,7 +484,7 @@ def test_scikit_learns_own_examples_print_what_they_print_there(ours: type) -> N
     np.testing.assert_allclose(numbers[0], numbers[1], rtol=1e-8)
 
 
-def test_bigger_data_than_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_larger_than_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
     big = make_classification(5000, 12, n_informative=6, n_classes=3, random_state=0)
     for settings in ({"batch_size": 4500}, {"solver": "lbfgs"}):
         assert_same(*pair(MLPClassifier, *big, max_iter=3, **settings), rtol=1e-7)
@@ -494,8 +494,8 @@ def test_bigger_data_than_a_shard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("target", ["ten classes", "two classes", "multilabel"])
-def test_losses_are_of_clipped_probabilities_as_there(target: str, dtype: type) -> None:
-    """Of data that are not scaled, where networks are sure and wrong; stopping hangs on it."""
+def test_losses_use_clipped_probabilities_as_in_scikit_learn(target: str, dtype: type) -> None:
+    """For unscaled data, where networks are confident and wrong; stopping depends on it."""
     ours, theirs = pair(MLPClassifier, (X * 400).astype(dtype), TARGETS[target])
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-4)
 
@@ -513,7 +513,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_partial_fit_keeps_the_optimizer_it_began_with_as_there(name: str) -> None:
+def test_partial_fit_keeps_its_first_optimizer_as_in_scikit_learn(name: str) -> None:
     solver, change = CHANGES[name]
     ours, theirs = (
         kind(solver=solver, random_state=1).partial_fit(X, Y, classes=range(10))
@@ -524,7 +524,7 @@ def test_partial_fit_keeps_the_optimizer_it_began_with_as_there(name: str) -> No
     assert_same(ours, theirs)
 
 
-def test_a_warm_start_after_early_stopping_ends_as_there() -> None:
+def test_a_warm_start_after_early_stopping_matches_scikit_learn() -> None:
     settings = {"warm_start": True, "early_stopping": True, "max_iter": 5, "random_state": 1}
     ours, theirs = pair(MLPClassifier, X[:300], Y[:300], hidden_layer_sizes=(8,), **settings)
     assert_same(ours.fit(X[:300], Y[:300]), theirs.fit(X[:300], Y[:300]))
@@ -535,12 +535,12 @@ def test_parameters_keep_their_dtype_when_data_change_theirs() -> None:
     assert_same(ours.fit(X, Y), theirs.fit(X, Y), rtol=1e-4)
 
 
-def test_a_weight_may_be_one_number_of_numpy() -> None:
+def test_a_weight_may_be_a_numpy_scalar() -> None:
     for weight in (2.0, np.float64(2)):
         assert_same(*pair(MLPClassifier, X, Y, weight))
 
 
-def test_fits_in_threads_give_scipys_threads_back() -> None:
+def test_fits_in_threads_restore_scipy_s_number_of_threads() -> None:
     from threadpoolctl import threadpool_info
 
     from mnn_gpu.estimators.lbfgs_fit import scipys_own_blas_single_threaded
@@ -559,7 +559,7 @@ def test_fits_in_threads_give_scipys_threads_back() -> None:
 
 
 @pytest.mark.parametrize("kind", THEIRS)
-def test_the_html_links_to_scikit_learns_page(kind: Any) -> None:
+def test_the_html_links_to_scikit_learn_s_documentation(kind: Any) -> None:
     link = kind()._get_doc_link()
     assert link == THEIRS[kind]()._get_doc_link()
     assert link in kind()._repr_html_()
@@ -579,7 +579,7 @@ WEIGHT_TYPES: dict[str, tuple[Any, ...]] = {
 
 
 def types(value: Any) -> Any:
-    """Return the types of an attribute and of what it holds."""
+    """Return the types of an attribute and of its elements."""
     if isinstance(value, list | tuple):
         return type(value), [types(of) for of in value]
     return type(value), getattr(value, "dtype", None)
@@ -593,7 +593,7 @@ def types(value: Any) -> Any:
     [{}, {"early_stopping": True}, {"solver": "sgd"}, {"solver": "lbfgs"}],
     ids=["adam", "early stopping", "sgd", "lbfgs"],
 )
-def test_attributes_have_the_types_that_theirs_have(
+def test_attributes_have_the_same_types_as_in_scikit_learn(
     settings: dict[str, Any], target: str, weights: str, dtype: type
 ) -> None:
     ours, y = OF_TYPES[target]

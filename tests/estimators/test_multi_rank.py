@@ -1,4 +1,4 @@
-"""Estimators in an MPI program: alone on each rank, or with ``comm`` all together."""
+"""Estimators in an MPI program: independent on each rank, or with ``comm`` together."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tell(value):
 
 @pytest.fixture
 def reports(job: SharedJob) -> Reports:
-    """Run a program of N ranks; return what each rank reports."""
+    """Run a program of N ranks; return the reports of the ranks."""
 
     def of(count: int, code: str) -> list[Any]:
         everyones: list[Any] = json.loads(job.run_python(count, START + code, ROOT))
@@ -50,7 +50,7 @@ def reports(job: SharedJob) -> Reports:
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory, job: SharedJob) -> Any:
-    """Return the fits of N ranks."""
+    """Return the fitted estimators of N ranks."""
     folder = tmp_path_factory.mktemp("fits")
 
     @cache
@@ -66,8 +66,8 @@ def together(tmp_path_factory: pytest.TempPathFactory, job: SharedJob) -> Any:
 # ---- without a communicator ------------------------------------------------------------
 
 
-def test_without_a_communicator_every_rank_works_alone(reports: Reports) -> None:
-    """Other data, other networks and other numbers of epochs: nobody waits for anybody."""
+def test_without_a_communicator_every_rank_fits_independently(reports: Reports) -> None:
+    """With different data, networks and numbers of epochs, no rank waits for another."""
     code = """
 def own(rank):
     kind, rows = (MLPClassifier, MLPRegressor)[rank % 2], slice(40 * rank, 40 * rank + 40)
@@ -107,12 +107,12 @@ def test_ranks_fit_what_one_process_fits(together: Any, name: str, weighted: boo
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_any_number_of_ranks_comes_to_the_same_bits(together: Any, count: int) -> None:
+def test_results_are_bit_identical_for_any_number_of_ranks(together: Any, count: int) -> None:
     found = {key: bits_of(estimator) for key, estimator in together(count).items()}
     assert found == {key: bits_of(estimator) for key, estimator in together(3).items()}
 
 
-def test_whatever_is_random_is_the_first_ranks(reports: Reports) -> None:
+def test_random_numbers_are_those_of_rank_0(reports: Reports) -> None:
     code = """
 np.random.seed(comm.rank)
 bits = []
@@ -128,8 +128,8 @@ tell((bits, np.random.randint(10**6)))
     assert noise != other_noise
 
 
-def test_fits_go_on_together(reports: Reports) -> None:
-    """Even if one rank has been through more than the others."""
+def test_warm_starts_of_several_ranks_continue_together(reports: Reports) -> None:
+    """Even if one rank has been fitted more often than the others."""
     code = """
 bits = []
 for solver in ("adam", "sgd"):
@@ -147,7 +147,9 @@ tell(bits)
     assert len({*map(tuple, reports(2, code)), *map(tuple, reports(1, code))}) == 1
 
 
-def test_a_cut_fit_goes_on_with_another_number_of_ranks(reports: Reports, tmp_path: Path) -> None:
+def test_an_interrupted_fit_continues_with_another_number_of_ranks(
+    reports: Reports, tmp_path: Path
+) -> None:
     code = f"""
 whole = MLPClassifier(**small, random_state=3, comm=MPI.COMM_SELF).fit(X, CLASSES)
 estimator = MLPClassifier(**small, random_state=3, comm=comm, warm_start=True)
@@ -173,10 +175,10 @@ else:
     assert len(list(tmp_path.glob("checkpoint-*"))) == 2
 
 
-# ---- what is said, and what goes wrong -------------------------------------------------
+# ---- messages and errors ------------------------------------------------------------
 
 
-def test_ranks_that_are_given_different_things_are_refused(reports: Reports) -> None:
+def test_ranks_with_different_arguments_are_refused(reports: Reports) -> None:
     code = """
 mine = comm.rank == 1
 gaps, names = np.where(mine & (X > 0.9), np.nan, X), np.array(["a", "b", "c"])
@@ -227,7 +229,7 @@ tell([bits_of(estimator), [str(w.message) for w in caught], estimator._optimizer
     first, second = reports(2, code)
     assert first == second
     assert first[1] == ["Training interrupted by user."]
-    assert 52 < first[2] < 78  # Of 26 steps an epoch.
+    assert 52 < first[2] < 78  # With 26 steps per epoch.
 
 
 def test_one_rank_is_verbose(job: SharedJob) -> None:
@@ -254,11 +256,11 @@ tell(said)
 """
     assert (
         reports(2, code)
-        == [["Sparse data that are too large to be dense cannot be shared out."] * 2] * 2
+        == [["Sparse data that are too large to be dense cannot be divided between ranks."] * 2] * 2
     )
 
 
-def test_a_communicator_is_one() -> None:
+def test_an_invalid_communicator_is_refused() -> None:
     with pytest.raises(ValueError, match="The 'comm' parameter of MLPClassifier must be"):
         MLPClassifier(comm=5).fit([[0.0], [1.0]], [0, 1])
 
@@ -266,8 +268,8 @@ def test_a_communicator_is_one() -> None:
 # ---- in scikit-learn's company ---------------------------------------------------------
 
 
-def test_a_search_and_its_clones_are_made_by_all_ranks(reports: Reports) -> None:
-    """Of a group of them, too, whose communicator cannot be copied."""
+def test_a_grid_search_and_its_clones_run_on_all_ranks(reports: Reports) -> None:
+    """Also for a group of ranks, whose communicator cannot be copied."""
     code = """
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -285,12 +287,12 @@ for of in (comm, comm.Split(0)):
     found.append((search.best_params_, search.best_score_, bits_of(search.best_estimator_[-1])))
 tell(found)
 """
-    first, *others = reports(SharedJob.SIZE, code)  # The whole job's own is the one of the world.
+    first, *others = reports(SharedJob.SIZE, code)  # The group with all ranks uses COMM_WORLD.
     assert first[0] == first[1]
     assert others == [first] * (SharedJob.SIZE - 1)
 
 
-def test_what_a_job_has_pickled_loads_where_there_is_no_mpi(together: Any, tmp_path: Path) -> None:
+def test_estimators_pickled_in_a_job_load_without_mpi(together: Any, tmp_path: Path) -> None:
     estimator = together(3)["adam", False]
     assert estimator.comm is None
     (tmp_path / "model").write_bytes(pickle.dumps(estimator))
@@ -306,8 +308,8 @@ def test_what_a_job_has_pickled_loads_where_there_is_no_mpi(together: Any, tmp_p
     assert result.stdout.split() == [str(label) for label in expected]
 
 
-def test_arrays_that_are_elsewhere_are_shared_out_too(reports: Reports) -> None:
-    """By way of the host; here a library whose arrays NumPy does not read."""
+def test_arrays_of_other_libraries_are_divided_between_ranks(reports: Reports) -> None:
+    """Through the host; here with a library whose arrays NumPy cannot read."""
     code = """
 import array_api_strict as xp
 there, bits = xp.asarray(X), []

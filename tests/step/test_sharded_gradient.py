@@ -111,7 +111,7 @@ def test_a_shard_is_the_same_for_any_number_of_threads(
     found = []
     for threads in (1, 2, 3):
         monkeypatch.setattr(
-            "mnn_gpu.backends.numpy_backend.wanted_threads", lambda _, threads=threads: threads
+            "mnn_gpu.backends.numpy_backend.thread_count", lambda _, threads=threads: threads
         )
         found.append(train(images["X"], images["y"], config, backend=NumpyBackend())[0].theta)
     np.testing.assert_array_equal(found[0], found[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mnn_gpu import select_backend
-from mnn_gpu.utils.threads import available_cores, wanted_threads
+from mnn_gpu.utils.threads import available_cores, thread_count
 
 
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
@@ -16,5 +16,5 @@ def test_a_process_uses_its_share_of_the_cores(
     for other in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, limit)
-    assert wanted_threads() == (1 if limit == "1" else available_cores())
-    assert select_backend("cpu").workers <= wanted_threads()
+    assert thread_count() == (1 if limit == "1" else available_cores())
+    assert select_backend("cpu").workers <= thread_count()

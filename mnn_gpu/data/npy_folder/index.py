@@ -107,24 +107,24 @@ def read_index(folder: Path) -> Index:
         raise DataError(f"{path} is not the index of converted data ({reason}).", CURE) from error
 
 
-def _index(said: Any) -> Index:
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
+def _index(entries: Any) -> Index:
+    if not isinstance(entries, dict) or entries.get("format") != FORMAT:
         raise ValueError("it has another format")
-    if said.get("version") != VERSION:
-        raise ValueError(f"its version is {said.get('version')!r:.20}, not {VERSION}")
-    files = tuple(_whole("files", rows, 1) for rows in said["files"])
-    classes = tuple((_whole("label", a, 0), _whole("count", b, 1)) for a, b in said["classes"])
+    if entries.get("version") != VERSION:
+        raise ValueError(f"its version is {entries.get('version')!r:.20}, not {VERSION}")
+    files = tuple(_whole("files", rows, 1) for rows in entries["files"])
+    classes = tuple((_whole("label", a, 0), _whole("count", b, 1)) for a, b in entries["classes"])
     index = Index(
-        _whole("rows", said["rows"], 1),
-        _whole("features", said["features"], 1),
-        said["dtype"],
-        said["labelled"],
-        _shape(said["image_shape"]),
+        _whole("rows", entries["rows"], 1),
+        _whole("features", entries["features"], 1),
+        entries["dtype"],
+        entries["labelled"],
+        _shape(entries["image_shape"]),
         classes,
         files,
-        said["digest"],
-        None if said.get("largest") is None else _whole("largest", said["largest"], 0),
-        None if said.get("feature_names") is None else tuple(said["feature_names"]),
+        entries["digest"],
+        None if entries.get("largest") is None else _whole("largest", entries["largest"], 0),
+        None if entries.get("feature_names") is None else tuple(entries["feature_names"]),
     )
     _check(index)
     return index
@@ -136,10 +136,10 @@ def _whole(name: str, value: Any, least: int) -> int:
     return value
 
 
-def _shape(said: Any) -> tuple[int, int] | None:
-    if said is None:
+def _shape(value: Any) -> tuple[int, int] | None:
+    if value is None:
         return None
-    height, width = said
+    height, width = value
     return _whole("image_shape", height, 1), _whole("image_shape", width, 1)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mnn_gpu.data.npy_folder.index import INDEX
 from mnn_gpu.errors import OutputError
-from mnn_gpu.storage.atomic_write import explained
+from mnn_gpu.storage.atomic_write import raise_output_errors
 from mnn_gpu.storage.folder_lock import NAME as LOCK
 from mnn_gpu.storage.folder_lock import FolderLock
 
@@ -36,13 +36,13 @@ def output_folder(folder: Path) -> Iterator[None]:
     UsageError
         If another conversion is writing to it.
     """
-    with explained(folder):
+    with raise_output_errors(folder):
         made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         _check_free(folder)
     lock = FolderLock(folder)
     try:
-        with explained(folder):
+        with raise_output_errors(folder):
             # Remove what another conversion, just ended, has written in the meantime.
             _check_free(folder)
             _clear(folder)

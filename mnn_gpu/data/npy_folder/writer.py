@@ -14,7 +14,7 @@ from mnn_gpu.data.labels import LABEL_CURE
 from mnn_gpu.data.npy_folder.index import INDEX, MOST_FILES, Index, images_name, labels_name
 from mnn_gpu.data.npy_folder.npy_writer import NpyWriter
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.storage.atomic_write import explained, write_atomically
+from mnn_gpu.storage.atomic_write import raise_output_errors, write_atomically
 
 FILE = 1 << 28
 """Approximate bytes of images in a file, by default."""
@@ -84,7 +84,7 @@ class FolderWriter:
             self._largest = max(self._largest, int(X.max(initial=0)))
         arrays = [np.ascontiguousarray(X)] + ([y] if y is not None else [])
         at = 0
-        with explained(self.folder):
+        with raise_output_errors(self.folder):
             while at < len(X):
                 written = self._open[0].rows if self._open else 0
                 stop = at + self.rows_per_file - written
@@ -100,7 +100,7 @@ class FolderWriter:
         feature_names: tuple[str, ...] | None = None,
     ) -> Index:
         """Write the last rows and the index; return the index."""
-        with explained(self.folder):
+        with raise_output_errors(self.folder):
             self._close_files()
         index = Index(
             rows=self.rows,

@@ -20,7 +20,7 @@ from mnn_gpu.data.columns import Columns, warn_of_left_out
 from mnn_gpu.data.dataset import image_shape
 from mnn_gpu.data.images import check_like, check_shape, decoded
 from mnn_gpu.data.parquet.page_limits import check_pages
-from mnn_gpu.data.untrusted_files import most_unpacked
+from mnn_gpu.data.untrusted_files import unpacked_limit
 from mnn_gpu.errors import DataError
 
 LIST_CURE = "Every row needs a list of numbers of the same length, without missing values."
@@ -66,17 +66,17 @@ class ImageColumn:
         The images are (rows, features); columns that are neither images nor labels are
         (rows, 0).
         """
-        wanted = [i for i in (columns.label_at, self.at) if i is not None]
+        used = [i for i in (columns.label_at, self.at) if i is not None]
         rows = ENCODED_ROWS if self.is_encoded else batch_rows(file, self.features)
         row = 0
         for batch in file.iter_batches(
             rows,
             row_groups=groups,
-            columns=[columns.names[i] for i in wanted],
+            columns=[columns.names[i] for i in used],
             use_threads=False,
         ):
             cells: list[npt.NDArray[Any]] = [np.empty((len(batch), 0))] * len(columns.names)
-            for i in wanted:
+            for i in used:
                 column = batch.column(columns.names[i])
                 cells[i] = self._images(column, row, source) if i == self.at else cells_of(column)
             row += len(batch)
@@ -126,7 +126,7 @@ def image_column(file: Any, columns: Columns, path: Path) -> ImageColumn | None:
     )
     shape = image._images(first.columns[0], 0, str(path)).shape[1:]
     image = replace(image, shape=shape)
-    if image.features * file.metadata.num_rows > most_unpacked(path):
+    if image.features * file.metadata.num_rows > unpacked_limit(path):
         raise DataError(
             f"{path} declares {file.metadata.num_rows:,} images of {image.features:,} pixels, far "
             "more than plausible for its size.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, Any
 
-from mnn_gpu.data.untrusted_files import most_unpacked
+from mnn_gpu.data.untrusted_files import unpacked_limit
 from mnn_gpu.storage.regular_file import open_regular
 
 MOST_HEADER = 4096
@@ -42,7 +42,7 @@ def check_pages(path: Path, metadata: Any, group: int | None = None) -> None:
     ValueError
         If a check fails, or a page's header is damaged.
     """
-    left, most = path.stat().st_size, most_unpacked(path)
+    left, most = path.stat().st_size, unpacked_limit(path)
     with open_regular(path) as file:
         for i in range(metadata.num_row_groups) if group is None else [group]:
             left -= _group_bytes(file, metadata, i, left, most)

@@ -33,7 +33,7 @@ from mnn_gpu.data.parquet.images import (
 )
 from mnn_gpu.data.parquet.page_limits import check_pages
 from mnn_gpu.data.pixels import checked_pixels
-from mnn_gpu.data.untrusted_files import most_unpacked
+from mnn_gpu.data.untrusted_files import unpacked_limit
 from mnn_gpu.errors import DataError
 
 COLUMN_CURE = "Use one numeric column per pixel and one for the label."
@@ -243,7 +243,7 @@ def checked_rows(metadata: Any, columns: int, path: Path) -> int:
         raise DataError(
             f"{path} declares {metadata.num_rows} rows, in parts of {sum(groups)}.", DAMAGE_CURE
         )
-    if metadata.num_rows * columns > most_unpacked(path):
+    if metadata.num_rows * columns > unpacked_limit(path):
         raise DataError(
             f"{path} declares {metadata.num_rows:,} rows of {columns} columns, far more than "
             "plausible for its size.",

@@ -96,7 +96,7 @@ Recipe (`train --recipe record`), where it differs from the notebook's:
 | --- | --- |
 {chr(10).join(f"| {name} | {value} |" for name, value in fields.items())}
 
-It knows the digits of MNIST: centred by mass, grey on black, 28 x 28. Other handwriting, or \
-anything that is no digit, gets a digit and a probability too. MNIST is by Yann LeCun, \
+It knows the digits of MNIST: centered by mass, gray on black, 28 x 28. Other handwriting, or \
+anything that is not a digit, also gets a digit and a probability. MNIST is by Yann LeCun, \
 Corinna Cortes and Christopher J. C. Burges, CC BY-SA 3.0.
 """

@@ -38,7 +38,7 @@ from mnn_gpu.training.batches.device_data import placed
 from mnn_gpu.training.batches.loader import load_batches
 from mnn_gpu.training.batches.plan import Plan
 from mnn_gpu.utils.blas import has_small_kernels, single_threaded
-from tests.support.again import Again
+from tests.support.replay_device import ReplayDevice
 
 ROWS = 50
 
@@ -338,7 +338,7 @@ def test_a_step_that_branches_on_array_values_is_refused() -> None:
 def captured(step: Any, data: Any) -> CapturedStep:
     """Compile as for a GPU, with a stand-in that computes with NumPy."""
     plain = Backend.compile(NumpyBackend(), step, data)
-    return CapturedStep(step, data, plain, Again())
+    return CapturedStep(step, data, plain, ReplayDevice())
 
 
 COMPILERS: dict[str, Callable[[Any, Any], Any]] = {"replayed": Replay, "captured": captured}

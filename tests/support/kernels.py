@@ -29,7 +29,7 @@ from mnn_gpu.step.train_step import first_state, training_step
 from mnn_gpu.training.batches.device_data import placed
 from mnn_gpu.training.batches.loader import load_batches
 from mnn_gpu.training.batches.plan import Plan
-from tests.support.again import Again
+from tests.support.replay_device import ReplayDevice
 
 REGULARIZED = TrainingConfig(
     hidden=(64, 32),
@@ -104,7 +104,9 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
     state = first_state(theta, optimizer, config.dtype, backend.asarray)
     _, batches = next(iter(load_batches(Plan(config, optimizer, data, task, backend))))
     resident = StepData(data.X, data.labels, tuple(data.shards), mask, data.basis)
-    return Program(step, resident, tree_map(np.array, state), next(entries(batches)), Again())
+    return Program(
+        step, resident, tree_map(np.array, state), next(entries(batches)), ReplayDevice()
+    )
 
 
 def all_kernels() -> dict[KernelSource, str]:

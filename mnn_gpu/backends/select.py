@@ -81,7 +81,7 @@ def select_backend(
         return _cpu(processes_per_node)
     if kind == "cuda" or library == "cupy":
         return _cuda(index if match[1] else _next_gpu(local_rank))
-    return _first_that_runs(local_rank, processes_per_node)
+    return _first_working(local_rank, processes_per_node)
 
 
 def checked_backend(backend: Backend | None) -> Backend:
@@ -144,8 +144,8 @@ def _cuda(index: int) -> Backend:
     return CupyBackend.connect(index)
 
 
-def _first_that_runs(local_rank: int, processes_per_node: int) -> Backend:
-    if _is_nowhere("cupy"):
+def _first_working(local_rank: int, processes_per_node: int) -> Backend:
+    if _is_missing("cupy"):
         return _cpu(processes_per_node)
     try:
         return _cuda(_next_gpu(local_rank))
@@ -166,7 +166,7 @@ def _first_that_runs(local_rank: int, processes_per_node: int) -> Backend:
     return _cpu(processes_per_node)
 
 
-def _is_nowhere(package: str) -> bool:
+def _is_missing(package: str) -> bool:
     """Return quickly whether a package is missing, without gathering a probe's evidence."""
     try:
         return package not in sys.modules and importlib.util.find_spec(package) is None

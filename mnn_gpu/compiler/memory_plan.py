@@ -56,22 +56,22 @@ class MemoryPlan:
         self._put_outputs_on_targets(outputs, targets)
         for call in reversed(calls):
             if call.function is DataMovement.CONCAT:
-                self._put_parts_into_the_whole(call)
+                self._place_parts_in_concat(call)
             else:
-                self._overwrite_an_argument(call)
+                self._overwrite_argument(call)
         self._share_memory()
         self.last_copies = self._copies(outputs, targets)
 
-    def bound(self, call: Call) -> Operation:
+    def bind(self, call: Call) -> Operation:
         """Return the call with its arguments and its result in planned memory."""
-        arguments = [self._moved(a) if isinstance(a, np.ndarray) else a for a in call.arguments]
-        return into(self._moved(call.result), call.function, tuple(arguments), call.options)
+        arguments = [self._planned(a) if isinstance(a, np.ndarray) else a for a in call.arguments]
+        return into(self._planned(call.result), call.function, tuple(arguments), call.options)
 
     def is_in_place(self, call: Call) -> bool:
         """Return whether all parts of a concatenation are written directly to its result."""
         return call.function is DataMovement.CONCAT and all(
             self.inside.get(id(owner(part))) == (id(call.result), offset)
-            and _is_all_of(part, owner(part))
+            and _covers(part, owner(part))
             for part, offset in _parts(call)
         )
 
@@ -140,16 +140,16 @@ class MemoryPlan:
                 if not self._may_write(output, id(output), 0):
                     del self.target[id(output)]
 
-    def _put_parts_into_the_whole(self, call: Call) -> None:
+    def _place_parts_in_concat(self, call: Call) -> None:
         for part, offset in _parts(call):
             source = owner(part)
             # The whole may be overwritten before a part that is used longer.
             dies_here = self.last_use[id(source)] == self.index[id(call.result)]
-            alike = part.dtype == call.result.dtype and _is_all_of(part, source)
+            alike = part.dtype == call.result.dtype and _covers(part, source)
             if self._is_free(source) and alike and dies_here:
                 self._put_inside(source, call.result, offset)
 
-    def _overwrite_an_argument(self, call: Call) -> None:
+    def _overwrite_argument(self, call: Call) -> None:
         result = call.result
         if not _is_elementwise(call):
             return
@@ -245,7 +245,7 @@ class MemoryPlan:
             root, _ = self._root(id(owner(output)))
             if self.target.get(root) is target or output is target:
                 continue
-            source = self._moved(output)
+            source = self._planned(output)
             if id(owner(output)) in self.old_reads:
                 aside = np.empty_like(source)
                 first.append(partial(np.copyto, aside, source))
@@ -253,7 +253,7 @@ class MemoryPlan:
             then.append(partial(np.copyto, target, source))
         return first + then
 
-    def _moved(self, array: NDArray) -> NDArray:
+    def _planned(self, array: NDArray) -> NDArray:
         """Return the same view in planned memory; arrays that are no results are unchanged."""
         source = owner(array)
         if id(source) not in self.index:
@@ -287,6 +287,6 @@ def _is_elementwise(call: Call) -> bool:
     return isinstance(call.function, np.ufunc) and call.function.signature is None
 
 
-def _is_all_of(part: NDArray, whole: NDArray) -> bool:
+def _covers(part: NDArray, whole: NDArray) -> bool:
     """Return whether a view covers a whole array in memory order."""
     return part.nbytes == whole.nbytes and part.flags.c_contiguous and whole.flags.c_contiguous

@@ -105,7 +105,7 @@ class Program:
     def __init__(
         self, calls: Sequence[Call], outputs: Sequence[NDArray], targets: Sequence[NDArray]
     ) -> None:
-        calls = _needed(calls, outputs)
+        calls = _eliminate_dead_code(calls, outputs)
         memory_plan = MemoryPlan(calls, outputs, targets)
         self.operations: list[Operation] = []
         for group, run in groupby(calls, key=lambda call: call.group if call.worker else 0):
@@ -114,7 +114,7 @@ class Program:
             for call in run:
                 products |= call.function in PRODUCTS
                 if not memory_plan.is_in_place(call):
-                    workers.setdefault(call.worker, []).append(memory_plan.bound(call))
+                    workers.setdefault(call.worker, []).append(memory_plan.bind(call))
             if group and workers:
                 self.operations.append(ParallelCalls(list(workers.values()), products))
             else:
@@ -126,7 +126,7 @@ class Program:
         _run_all(self.operations)
 
 
-def _needed(calls: Sequence[Call], outputs: Sequence[NDArray]) -> list[Call]:
+def _eliminate_dead_code(calls: Sequence[Call], outputs: Sequence[NDArray]) -> list[Call]:
     """Drop calls that no output depends on."""
     wanted = {id(owner(output)) for output in outputs}
     kept = []

@@ -38,11 +38,11 @@ def check_same(ranks: ProcessGroup, call: str, values: Mapping[str, object] | No
         return
     own = {"call": call, "mnn_gpu version": __version__}
     own |= {name: repr(value) for name, value in (values or {}).items()}
-    everyones: list[Any] = ranks.allgather(own)
+    gathered: list[Any] = ranks.allgather(own)
     # Another version may send something else at this point.
-    everyones = [value if isinstance(value, dict) else {} for value in everyones]
-    names = dict.fromkeys(name for given in everyones for name in given)
-    found = {name: [given.get(name, "nothing") for given in everyones] for name in names}
+    gathered = [value if isinstance(value, dict) else {} for value in gathered]
+    names = dict.fromkeys(name for given in gathered for name in given)
+    found = {name: [given.get(name, "nothing") for given in gathered] for name in names}
     different = [_difference(name, of) for name, of in found.items() if len(set(of)) > 1]
     if different:
         more = len(different) - MOST_SHOWN

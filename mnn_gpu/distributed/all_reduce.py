@@ -59,15 +59,15 @@ class PartwiseAllReduce(ABC):
     def __call__(self, own: Sequence[Array], out: Array) -> None:
         part = out.shape[0] // self.ranks
         mine = out[self.rank * part : (self.rank + 1) * part]
-        received = self.scattered(self._packed(own, part))
+        received = self.scatter(self._pack(own, part))
         for here in slices(part, self.block):
-            self.add_up(received[:, here], mine[here])
+            self.sum_branches(received[:, here], mine[here])
         self.gather(out)
 
     block = 2**62
 
     @abstractmethod
-    def scattered(self, packed: Array) -> Array:
+    def scatter(self, packed: Array) -> Array:
         """Send each rank its part of this rank's branches, (ranks, branches, part).
 
         Returns
@@ -80,11 +80,11 @@ class PartwiseAllReduce(ABC):
     def gather(self, out: Array) -> None:
         """Gather all ranks' parts of a vector in place; this rank's part is already there."""
 
-    def add_up(self, rows: Array, out: Array) -> None:
+    def sum_branches(self, rows: Array, out: Array) -> None:
         """Write the sum of all ranks' branches, (branches, numbers), to ``out``, (numbers,)."""
         out[...] = tree_sum(self.branches, rows, self._add)
 
-    def _packed(self, own: Sequence[Array], part: int) -> Array:
+    def _pack(self, own: Sequence[Array], part: int) -> Array:
         """Return this rank's branches, (ranks, branches, part)."""
         xp = array_namespace(own[0])
         parts = [xp.astype(branch, self.dtype, copy=False) for branch in own]
@@ -113,7 +113,7 @@ class HostAllReduce(PartwiseAllReduce):
         self.comm = comm
         self.received: dict[int, NDArray] = {}
 
-    def scattered(self, packed: NDArray) -> NDArray:
+    def scatter(self, packed: NDArray) -> NDArray:
         part = packed.shape[2]
         if part not in self.received:
             self.received[part] = np.empty((len(self.branches), part), self.dtype)
@@ -125,11 +125,11 @@ class HostAllReduce(PartwiseAllReduce):
     def gather(self, out: NDArray) -> None:
         self.comm.Allgather(_in_place(), out)
 
-    def add_up(self, rows: NDArray, out: NDArray) -> None:
+    def sum_branches(self, rows: NDArray, out: NDArray) -> None:
         if len(rows) == 2:
             np.add(rows[0], rows[1], out=out, dtype=self.wide, casting="same_kind")
         else:
-            super().add_up(rows, out)
+            super().sum_branches(rows, out)
 
     def _add(self, left: NDArray, right: NDArray) -> NDArray:
         return np.add(left, right, dtype=self.wide)

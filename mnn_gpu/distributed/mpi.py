@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from mnn_gpu.backends import Backend
 from mnn_gpu.distributed.all_reduce import HostAllReduce, StagedAllReduce
 from mnn_gpu.distributed.mpi_start import on_this_machine
-from mnn_gpu.distributed.patience import killed_after, last_words, patience
 from mnn_gpu.distributed.pipes import wait_until_read
 from mnn_gpu.distributed.process_group import ProcessGroup
+from mnn_gpu.distributed.timeout import kill_after, timeout, timeout_message
 from mnn_gpu.distributed.watched import WatchedComm
 from mnn_gpu.errors import MnnGpuError, RankError
 from mnn_gpu.step.execution import AllReduce
@@ -41,7 +41,7 @@ class MpiGroup(ProcessGroup):
         this = weakref.ref(self)
         self.comm = WatchedComm(
             comm,
-            patience(),
+            timeout(),
             lambda why, number: _give_up(this(), why, number),
             lambda text: _say(this(), text),
         )
@@ -70,7 +70,7 @@ class MpiGroup(ProcessGroup):
             result = work()
         except Exception as own:
             error = own
-        failures = self.allgather(None if error is None else _told(error))
+        failures = self.allgather(None if error is None else _describe(error))
         if error is not None:
             raise error
         for rank, failure in enumerate(failures):
@@ -98,15 +98,15 @@ class MpiGroup(ProcessGroup):
 
     def abort(self, code: int) -> None:
         """Terminate all ranks immediately."""
-        end_all(self.comm.comm, code)
+        abort_all(self.comm.comm, code)
 
 
-def end_all(comm: Any, code: int) -> None:
+def abort_all(comm: Any, code: int) -> None:
     """Terminate all ranks of a communicator immediately, from any thread."""
     # A launcher drops unread output of a rank that aborts, including its error message.
     wait_until_read(1)
     wait_until_read(2)
-    with killed_after(ABORT_SECONDS):
+    with kill_after(ABORT_SECONDS):
         comm.Abort(code)
         os._exit(code)  # If Abort returns.
 
@@ -114,7 +114,7 @@ def end_all(comm: Any, code: int) -> None:
 def _give_up(ranks: ProcessGroup | None, why: str, number: int | None) -> None:
     if ranks is None:
         return
-    ranks.give_up(*last_words(why, number))
+    ranks.give_up(*timeout_message(why, number))
 
 
 def _say(ranks: ProcessGroup | None, text: str) -> None:
@@ -122,7 +122,7 @@ def _say(ranks: ProcessGroup | None, text: str) -> None:
         ranks.say(text)
 
 
-def _told(error: Exception) -> tuple[str, str, int]:
+def _describe(error: Exception) -> tuple[str, str, int]:
     """Return what other ranks need to report an error: cause, cure and exit code."""
     if isinstance(error, MnnGpuError):
         return error.cause, error.cure, error.exit_code

@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from mnn_gpu.distributed.launcher import Launch
-from mnn_gpu.distributed.patience import killed_after, patience
+from mnn_gpu.distributed.timeout import kill_after, timeout
 from mnn_gpu.errors import LaunchError
 from mnn_gpu.utils.threads import thread_count, usable_cores
 
@@ -29,7 +29,7 @@ def world(launch: Launch) -> Any:
             # If launcher and library do not match, the check below reports it with a cure.
             warnings.simplefilter("ignore", RuntimeWarning)
             # MPI_Init waits for all ranks, and holds the GIL.
-            with killed_after(patience()):
+            with kill_after(timeout()):
                 from mpi4py import MPI
     except ImportError as error:
         raise LaunchError(

@@ -20,8 +20,8 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.backends.cupy_backend import CupyBackend
 from mnn_gpu.compiler.cuda_graphs.current import current
 from mnn_gpu.distributed.all_reduce import PartwiseAllReduce
-from mnn_gpu.distributed.patience import last_words, patience
 from mnn_gpu.distributed.process_group import ProcessGroup
+from mnn_gpu.distributed.timeout import timeout, timeout_message
 from mnn_gpu.distributed.watchdog import Watchdog
 from mnn_gpu.errors import TrainingWarning
 from mnn_gpu.step.sharding import BatchSharding
@@ -43,9 +43,9 @@ def can_all_use(cupy: Any, index: int, ranks: ProcessGroup) -> bool:
     """Return whether every rank has NCCL and a separate GPU, as NCCL requires."""
     uuid = bytes(cupy.cuda.runtime.getDeviceProperties(index)["uuid"])
     mine = (platform.node(), uuid)
-    everyones = ranks.allgather((nccl_of(cupy) is not None, mine))
-    gpus = {gpu for _, gpu in everyones}
-    return all(has_nccl for has_nccl, _ in everyones) and len(gpus) == ranks.size
+    values = ranks.allgather((nccl_of(cupy) is not None, mine))
+    gpus = {gpu for _, gpu in values}
+    return all(has_nccl for has_nccl, _ in values) and len(gpus) == ranks.size
 
 
 def between_gpus(
@@ -90,8 +90,8 @@ class NcclAllReduce(PartwiseAllReduce):
         this = weakref.ref(self)
         watchdog = Watchdog(
             lambda: _waiting_for(this()),
-            patience(),
-            lambda why, number: ranks.give_up(*last_words(why, number)),
+            timeout(),
+            lambda why, number: ranks.give_up(*timeout_message(why, number)),
             signals=ranks.signals,
             say=ranks.say,
         )
@@ -107,7 +107,7 @@ class NcclAllReduce(PartwiseAllReduce):
             self.events.popleft()
         self.events.append((self.count, event))
 
-    def scattered(self, packed: Array) -> Array:
+    def scatter(self, packed: Array) -> Array:
         _, own, part = packed.shape
         received = self.cupy.empty((len(self.branches), part), self.dtype)
         kind, stream = self._kind(self.dtype), self._stream

@@ -10,7 +10,7 @@ from contextlib import suppress
 from mnn_gpu.utils.signals import SIGNALS, FinishStep, terminate
 
 
-class HeardSignals:
+class SignalPipe:
     """Ctrl-C and SIGTERM for another thread, as numbers in a pipe (`signal.set_wakeup_fd`).
 
     Receives none outside the main thread, or if the program already has such a pipe (as with

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 INTERVAL = 1.0
-HURRIED = 10.0
+INTERRUPT_TIMEOUT = 10.0
 """Seconds to wait after an interrupt: a rank may be saving."""
 
 
@@ -24,15 +24,15 @@ class Watchdog(threading.Thread):
     waiting_for : callable
         Returns an identifier of the current wait, different for each, or None; raises the
         error of a failed one.
-    patience : float
+    timeout : float
         Maximum seconds of one wait.
     give_up : callable
         Takes the reason and the number of the interrupting signal, or None; does not return.
     interval : float
         Seconds between two checks.
     signals : callable
-        Returns the numbers of all signals so far: after the first one the limit is `HURRIED`,
-        and the second ends the wait.
+        Returns the numbers of all signals so far: after the first one the limit is
+        `INTERRUPT_TIMEOUT`, and the second ends the wait.
     say : callable
         Takes the message about the first signal.
     """
@@ -40,7 +40,7 @@ class Watchdog(threading.Thread):
     def __init__(
         self,
         waiting_for: Callable[[], object],
-        patience: float,
+        timeout: float,
         give_up: Callable[[str, int | None], object],
         interval: float = INTERVAL,
         signals: Callable[[], Sequence[int]] = tuple,
@@ -48,7 +48,7 @@ class Watchdog(threading.Thread):
     ) -> None:
         super().__init__(name="mnn_gpu watchdog", daemon=True)
         self.waiting_for = waiting_for
-        self.patience = patience
+        self.timeout = timeout
         self.give_up = give_up
         self.interval = interval
         self.signals, self.say = signals, say
@@ -69,14 +69,14 @@ class Watchdog(threading.Thread):
                 since = time.monotonic()
             if now is None or now != same:
                 same, since = now, time.monotonic()
-            elif len(self.came) > 1 or time.monotonic() - since > self.patience:
+            elif len(self.came) > 1 or time.monotonic() - since > self.timeout:
                 self.give_up(self._why(), self.came[0] if self.came else None)
                 return
             elif self.came and not self.said:
                 self.said = True
                 name = signal.Signals(self.came[0]).name
                 self.say(
-                    f"{name}: waiting {self.patience:g} s for other ranks. Again: stop at once."
+                    f"{name}: waiting {self.timeout:g} s for other ranks. Again: stop at once."
                 )
 
     def _hears_first(self) -> bool:
@@ -84,13 +84,13 @@ class Watchdog(threading.Thread):
         before, self.came = self.came, self.signals()
         is_first = bool(self.came) and not before
         if is_first:
-            self.patience = min(self.patience, HURRIED)
+            self.timeout = min(self.timeout, INTERRUPT_TIMEOUT)
         return is_first
 
     def _why(self) -> str:
         if self.came:
             return "Interrupted while waiting for the other ranks."
-        return f"The other ranks have not responded for {self.patience:g} seconds."
+        return f"The other ranks have not responded for {self.timeout:g} seconds."
 
     def stop(self) -> None:
         """Stop checking."""

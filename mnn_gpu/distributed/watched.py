@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from mnn_gpu.distributed.signals import HeardSignals
+from mnn_gpu.distributed.signals import SignalPipe
 from mnn_gpu.distributed.watchdog import Watchdog
 
 
@@ -18,7 +18,7 @@ class WatchedComm:
     Parameters
     ----------
     comm : mpi4py.MPI.Intracomm
-    patience : float
+    timeout : float
         Maximum seconds that a call may wait for the other ranks.
     give_up, say : callable
         See `Watchdog`.
@@ -27,7 +27,7 @@ class WatchedComm:
     def __init__(
         self,
         comm: Any,
-        patience: float,
+        timeout: float,
         give_up: Callable[[str, int | None], object],
         say: Callable[[str], object],
     ) -> None:
@@ -35,11 +35,11 @@ class WatchedComm:
         self.count = 0  # Calls begun and ended: odd during a call.
         # The watchdog does not keep the communicator alive, and ends with it.
         this = weakref.ref(self)
-        self.heard = HeardSignals()
+        self.heard = SignalPipe()
         heard = weakref.ref(self.heard)
         watchdog = Watchdog(
             lambda: _waiting_for(this()),
-            patience,
+            timeout,
             give_up,
             signals=lambda: [] if (of := heard()) is None else of.all(),
             say=say,

@@ -30,7 +30,7 @@ HEIGHT = 5.2
 MOST_CLASSES = 2000
 GAMMA = 0.7
 """An exponent below 1, which makes rare mistakes visible next to a common one."""
-NOTE = "Correct predictions are blue; a stronger orange is a larger fraction of a class's rows"
+NOTE = "Blue: correct predictions. Orange: errors, stronger for a larger fraction of the class"
 
 Counts = npt.NDArray[np.int64]
 
@@ -138,8 +138,8 @@ def _draw_matrix(
     axis.set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
     axis.set_yticks(places, names)
     axis.tick_params(length=0)
-    axis.set_xlabel("answer", color=theme.ink)
-    axis.set_ylabel("truth" + (", % of each" if shares else ""), color=theme.ink)
+    axis.set_xlabel("predicted class", color=theme.ink)
+    axis.set_ylabel("true class" + (", % of each" if shares else ""), color=theme.ink)
 
 
 def _draw_worst(axis: Any, counts: Counts, classes: npt.NDArray[Any], theme: Theme) -> None:

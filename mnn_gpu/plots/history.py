@@ -90,9 +90,9 @@ def _title(found: Mapping[str, Any]) -> str:
     over = f"after {x[last]:,} {name}{'s' if x[last] != 1 else ''}"
     parts = [f"{found['accuracy'][last]:.2%} in training"]
     if "validation_accuracy" in found:
-        parts.append(f"{found['validation_accuracy'][last]:.2%} of the held-out rows")
-    of = "" if place is None else f", the best of {x[-1]:,}"
-    return f"{' and '.join(parts)} {over}{of}"
+        parts.append(f"{found['validation_accuracy'][last]:.2%} held out")
+    best = "" if place is None else f" (best of {x[-1]:,})"
+    return f"Accuracy {over}{best}: {', '.join(parts)}"
 
 
 def _best(found: Mapping[str, Any]) -> int | None:

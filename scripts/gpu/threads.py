@@ -43,7 +43,7 @@ def capture_again(device: str) -> Findings:
     X, y = digits()
     expected, _ = train(X, y, SMALL, backend=gpu)
     ended: list[bool] = []
-    deal_out = CudaGraphs._deal_out
+    deal_out = CudaGraphs._launch_all
 
     def disturbed(self: CudaGraphs, *given: Sequence[Any]) -> None:
         deal_out(self, *given)
@@ -53,7 +53,7 @@ def capture_again(device: str) -> Findings:
             other.start()
             other.join()
 
-    with warned() as said, mock.patch.object(CudaGraphs, "_deal_out", disturbed):
+    with warned() as said, mock.patch.object(CudaGraphs, "_launch_all", disturbed):
         model, _ = train(X, y, SMALL, backend=gpu)
     difference = apart(model.theta, expected.theta)
     yield {

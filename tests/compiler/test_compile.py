@@ -39,7 +39,7 @@ from mnn_gpu.training.batches.loader import Batches, load_batches
 from mnn_gpu.training.batches.plan import BatchPlan
 from mnn_gpu.utils.blas import has_small_kernels, single_threaded
 from mnn_gpu.utils.choices import OPTIMIZERS
-from tests.support.again import Again
+from tests.support.replay_device import ReplayDevice
 
 ROWS = 50
 
@@ -340,7 +340,7 @@ def test_a_step_that_branches_on_array_values_is_refused() -> None:
 def captured(step: Any, data: Any) -> CapturedStep:
     """Compile as for a GPU, with a stand-in that computes with NumPy."""
     plain = Backend.compile(NumpyBackend(), step, data)
-    return CapturedStep(step, data, plain, Again())
+    return CapturedStep(step, data, plain, ReplayDevice())
 
 
 COMPILERS: dict[str, Callable[[Any, Any], Any]] = {"replayed": Replay, "captured": captured}

@@ -1,7 +1,7 @@
 """A captured step equals the plain step, with fewer kernels, some of them concurrent.
 
 Without a GPU, a stand-in runs the same kernels with NumPy and executes the streams in random
-order (`again.py`). The CUDA kernels themselves are only tested on machines with a GPU.
+order (`replay_device.py`). The CUDA kernels themselves are only tested on machines with a GPU.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ from mnn_gpu.nn.matmul_precision import SIGNIFICANT_BITS
 from mnn_gpu.step.batch import StepData
 from mnn_gpu.step.sharding import BatchSharding
 from tests.compiler.test_compile import EVERYTHING, ROWS, problem
-from tests.support.again import Again, GpuLostError, any_order
 from tests.support.cuda_standin.control import IS_IN_FRONT, get
+from tests.support.replay_device import GpuLostError, ReplayDevice, any_order
 
 Batches = namedtuple("Batches", "x")
 
 
-def captured(step: Any, data: Any, device: Again, *allgather: Any) -> CapturedStep:
+def captured(step: Any, data: Any, device: ReplayDevice, *allgather: Any) -> CapturedStep:
     plain = Backend.compile(NumpyBackend(), step, data)
     return CapturedStep(step, data, plain, device, *allgather)
 
 
 def both(
-    config: TrainingConfig, device: Again, backend: NumpyBackend | None = None
+    config: TrainingConfig, device: ReplayDevice, backend: NumpyBackend | None = None
 ) -> tuple[Any, Any]:
     """Return the last state of a run, uncompiled and captured."""
     backend = backend or NumpyBackend()
@@ -84,7 +84,7 @@ def program_of(config: TrainingConfig, sharding: BatchSharding | None = None) ->
     """Return the program of a run's step."""
     step, data, state, batches = problem(NumpyBackend(), config, sharding)
     first = tree_map(lambda stack: stack[0, ...], batches[0])
-    return Program(step, data, tree_map(np.array, state), first, Again())
+    return Program(step, data, tree_map(np.array, state), first, ReplayDevice())
 
 
 # ---- the plain step --------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_a_captured_step_equals_the_plain_step(
         learning_rate=0.01,
         **more,
     )
-    device = Again()
+    device = ReplayDevice()
     assert_same(*both(config, device))
     assert device.runs > 0
 
@@ -129,7 +129,7 @@ def test_products_have_the_precision_of_the_plain_step(
     config = TrainingConfig(
         hidden=(6, 5), batch_size=8, epochs=5, optimizer="adam", matmul_precision=precision
     )
-    device = Again()
+    device = ReplayDevice()
     assert_same(*both(config, device, backend))
     bits = {spec.bits for spec in device.launched if isinstance(spec, Product)}
     assert bits == ({SIGNIFICANT_BITS[precision]} if type(backend) is TensorCores else {None})
@@ -153,14 +153,14 @@ def test_long_sums_are_two_kernels() -> None:
 
     rng = np.random.default_rng(0)
     batches = Batches(rng.random((1, 3, 6000)))
-    device = Again()
+    device = ReplayDevice()
     sums, count = captured(step, (), device)((np.zeros(3), np.int64(0)), batches)
     np.testing.assert_allclose(sums, 2 * batches.x[0].sum(axis=1))
     assert count == (batches.x > 0.5).sum()
     reductions = [spec for spec in device.launched if isinstance(spec, Reduction)]
     assert len(reductions) == 4
     with_a_prime = Batches(rng.random((1, 3, 6007)))
-    captured(step, (), Again())((np.zeros(3), np.int64(0)), with_a_prime)
+    captured(step, (), ReplayDevice())((np.zeros(3), np.int64(0)), with_a_prime)
 
 
 # ---- few kernels, few buffers ----------------------------------------------------------
@@ -200,7 +200,7 @@ def work(spec: Columns) -> int:
 
 @pytest.mark.parametrize("hidden", [(32,) * 6, (64, 10, 64)])
 def test_a_deep_network_in_several_kernels_equals_the_plain_step(hidden: tuple[int, ...]) -> None:
-    device = Again()
+    device = ReplayDevice()
     config = TrainingConfig(hidden=hidden, batch_size=8, epochs=3, learning_rate=0.01)
     assert_same(*both(config, device))
     assert device.runs > 0
@@ -232,7 +232,7 @@ def test_the_state_is_updated_in_place_and_large_buffers_are_shared() -> None:
 
     side = 2000
     state = (np.zeros((side, side)),)
-    program = Program(step, (), state, Batches(np.zeros((side, side))), Again())
+    program = Program(step, (), state, Batches(np.zeros((side, side))), ReplayDevice())
     assert len(program.memory_plan.kernels) == 6
     assert program.memory_plan.sizes == [side * side * 8 // 256 * 256] * 2
     assert sum(program.memory_plan.sizes) < MOST_UNSHARED < 5 * side * side * 8
@@ -253,7 +253,7 @@ def test_data_larger_than_memory_are_traced_without_memory() -> None:
     data = StepData(X, labels, ((X, labels),))
     first = tree_map(lambda stack: stack[0, ...], batches[0])
     tracemalloc.start()
-    program = Program(step, data, tree_map(np.array, state), first, Again())
+    program = Program(step, data, tree_map(np.array, state), first, ReplayDevice())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert program.memory_plan.kernels
@@ -292,7 +292,7 @@ def test_values_are_written_before_they_are_read_for_any_order_of_the_streams(
 # ---- with other ranks ------------------------------------------------------------------
 
 
-class Meeting:
+class RankThreads:
     """Ranks as threads of this process, with an all-gather."""
 
     def __init__(self, ranks: int) -> None:
@@ -303,25 +303,25 @@ class Meeting:
     def allgather(self, rank: int, value: Any) -> list[Any]:
         self.given[rank] = value
         self.barrier.wait()
-        everyones = list(self.given)
+        gathered = list(self.given)
         self.barrier.wait()
-        return everyones
+        return gathered
 
     def exchange(self, rank: int, own: Any, out: Any) -> None:
-        everyones = self.allgather(rank, [np.array(branch) for branch in own])
-        out[...] = sum(branch for branches in everyones for branch in branches)
+        gathered = self.allgather(rank, [np.array(branch) for branch in own])
+        out[...] = sum(branch for branches in gathered for branch in branches)
 
     def sharding(self, rank: int, shards: int) -> BatchSharding:
         return BatchSharding(shards, rank, self.ranks, exchange=partial(self.exchange, rank))
 
-    def held(self, work: Callable[[int], Any]) -> list[Any]:
+    def run(self, work: Callable[[int], Any]) -> list[Any]:
         with ThreadPoolExecutor(self.ranks) as threads:
             return list(threads.map(work, range(self.ranks)))
 
 
-def both_of_ranks(config: TrainingConfig, devices: list[Again]) -> list[tuple[Any, Any]]:
+def both_of_ranks(config: TrainingConfig, devices: list[ReplayDevice]) -> list[tuple[Any, Any]]:
     """Return the results of each rank, uncompiled and captured."""
-    plain_ones, captured_ones = (Meeting(len(devices)) for _ in range(2))
+    plain_ones, captured_ones = (RankThreads(len(devices)) for _ in range(2))
 
     def of_rank(rank: int) -> tuple[Any, Any]:
         numpy = NumpyBackend()
@@ -335,7 +335,7 @@ def both_of_ranks(config: TrainingConfig, devices: list[Again]) -> list[tuple[An
             other = run(other, batch)
         return one, other
 
-    return Meeting(len(devices)).held(of_rank)
+    return RankThreads(len(devices)).run(of_rank)
 
 
 @pytest.mark.parametrize(("ranks", "batch_size"), [(2, None), (3, 9), (2, 25)])
@@ -344,7 +344,7 @@ def test_exchanges_with_other_ranks_are_between_graphs(
     ranks: int, batch_size: int | None, more: dict[str, Any]
 ) -> None:
     config = TrainingConfig(hidden=(6,), optimizer="adam", batch_size=batch_size, epochs=4, **more)
-    devices = [Again() for _ in range(ranks)]
+    devices = [ReplayDevice() for _ in range(ranks)]
     found = both_of_ranks(config, devices)
     for one, other in found:
         assert_same(one, other)
@@ -367,7 +367,7 @@ def test_all_ranks_have_the_same_kernels_after_an_exchange(ranks: int) -> None:
 
 
 def test_if_one_rank_cannot_capture_all_ranks_run_uncompiled() -> None:
-    devices = [Again() for _ in range(3)]
+    devices = [ReplayDevice() for _ in range(3)]
     devices[1].refused = NotImplementedError("not during capture")
     config = TrainingConfig(hidden=(5,), batch_size=9, epochs=6)
     with pytest.warns(TrainingWarning, match=r"cannot be captured \(NotImplemented") as warned:
@@ -400,7 +400,7 @@ def test_failures_after_an_exchange_are_raised() -> None:
 
 
 def test_a_step_that_cannot_be_captured_runs_uncompiled_with_one_warning() -> None:
-    device = Again()
+    device = ReplayDevice()
     device.refused = NotImplementedError("not during capture")
     config = TrainingConfig(hidden=(5,), batch_size=8, epochs=6)
     with pytest.warns(TrainingWarning, match=r"cannot be captured \(NotImplemented") as warned:
@@ -422,11 +422,11 @@ WITHOUT_KERNEL: list[tuple[Any, str]] = [
 def test_operations_without_a_kernel_run_uncompiled(step: Any, reason: str) -> None:
     x = np.arange(1.0, 3.0)
     with pytest.warns(TrainingWarning, match=reason):
-        (after,) = captured(step, (), Again())((np.zeros(2),), Batches(x[None]))
+        (after,) = captured(step, (), ReplayDevice())((np.zeros(2),), Batches(x[None]))
     np.testing.assert_array_equal(after, step((), (np.zeros(2),), Batches(x))[0])
 
 
-class Failing(Again):
+class Failing(ReplayDevice):
     """A device on which one launch fails, by default the third."""
 
     def __init__(self, error: Exception, number: int = 3) -> None:
@@ -479,7 +479,7 @@ def test_after_an_error_that_loses_the_gpu_nothing_runs_uncompiled() -> None:
 
 
 def test_a_capture_that_another_thread_ends_is_retried() -> None:
-    device = Again()
+    device = ReplayDevice()
     device.ended = 2
     config = TrainingConfig(hidden=(5,), batch_size=8, epochs=8)
     assert_same(*both(config, device))
@@ -491,7 +491,7 @@ def test_runs_of_any_number_of_steps_need_few_graphs() -> None:
     def step(_: Any, state: Any, batch: Any) -> Any:
         return (state[0] * 0.5 + batch.x,)
 
-    run, plain = captured(step, (), Again()), Backend.compile(NumpyBackend(), step, ())
+    run, plain = captured(step, (), ReplayDevice()), Backend.compile(NumpyBackend(), step, ())
     one = other = (np.zeros(3),)
     for steps in (*range(1, 17), *range(16, 0, -1)):
         batches = Batches(np.random.default_rng(steps).random((steps, 3)))
@@ -511,7 +511,7 @@ def test_batches_need_not_be_row_major(form: str) -> None:
         "sliced": whole[:, :, :5],
         "transposed": whole.transpose(0, 2, 1)[:, :5, :],
     }[form]
-    run, plain = captured(step, (), Again()), Backend.compile(NumpyBackend(), step, ())
+    run, plain = captured(step, (), ReplayDevice()), Backend.compile(NumpyBackend(), step, ())
     one = other = (np.zeros((5, 5)),)
     for _ in range(4):
         one, other = plain(one, Batches(x)), run(other, Batches(x))
@@ -523,7 +523,9 @@ def test_a_state_that_changes_its_form_is_not_captured() -> None:
         return (state[0] + batch.x,)
 
     with pytest.warns(TrainingWarning, match="changes the form of its state"):
-        (after,) = captured(step, (), Again())((np.zeros(2, np.float32),), Batches(np.ones((1, 2))))
+        (after,) = captured(step, (), ReplayDevice())(
+            (np.zeros(2, np.float32),), Batches(np.ones((1, 2)))
+        )
     assert after.dtype == np.float64
 
 
@@ -531,7 +533,7 @@ def test_a_state_from_elsewhere_is_not_changed() -> None:
     step, data, state, batches = problem(
         NumpyBackend(), TrainingConfig(hidden=(5,), batch_size=25, epochs=3)
     )
-    run = captured(step, data, Again())
+    run = captured(step, data, ReplayDevice())
     first = tree_map(np.array, run(state, batches[0]))
     theta = np.array(first.theta)
     one = np.array(run(first, batches[1]).theta)
@@ -559,7 +561,7 @@ def expression_of(name: str, dtype: str = "float32") -> Expression:
         return (state[0] + tape.do(getattr(np, name), batch.x),)
 
     x = np.ones(2, dtype)
-    (kernel,) = Program(step, (), (x.copy(),), Batches(x), Again()).memory_plan.kernels
+    (kernel,) = Program(step, (), (x.copy(),), Batches(x), ReplayDevice()).memory_plan.kernels
     assert isinstance(kernel.spec, Expression)
     return kernel.spec
 
@@ -673,7 +675,7 @@ def product(A: Any, B: Any, device: Any) -> tuple[Any, Any]:
         state = device.copy(np.zeros((A.shape[0], B.shape[1]), A.dtype)), B
         batch = Batches(device.copy(A))
         program = Program(step, (), state, batch, device)
-        for operation in program.bound(batch):
+        for operation in program.bind(batch):
             operation()
     return state[0], program.memory_plan.kernels[0].spec
 
@@ -816,9 +818,9 @@ def test_a_result_outlives_the_streams_that_made_it(monkeypatch: pytest.MonkeyPa
         del run, graphs, results
         gc.collect()
         np.testing.assert_array_equal(gpu.to_numpy(result), 2)
-        held, size = pool.total_bytes(), result.size
+        run, size = pool.total_bytes(), result.size
         del result
         # Its memory is free for the stream that allocated it.
         kept = gpu.cupy.empty(size)
-        assert pool.total_bytes() == held
+        assert pool.total_bytes() == run
         del kept

@@ -17,7 +17,7 @@ from mnn_gpu import LaunchError, TrainingConfig, UsageError, load_model
 from mnn_gpu.data.mnist import bundled_mnist
 from mnn_gpu.distributed import nccl
 from mnn_gpu.distributed.launcher import Launch, launched
-from mnn_gpu.distributed.patience import patience
+from mnn_gpu.distributed.timeout import timeout
 from tests.support import failing_ranks, program, ranks
 from tests.support.ranks import SharedJob
 from tests.support.repeats import REPEATS
@@ -434,14 +434,14 @@ def test_the_timeout_comes_from_the_environment(
     monkeypatch.delenv("MNN_RANK_TIMEOUT", raising=False)
     if given is not None:
         monkeypatch.setenv("MNN_RANK_TIMEOUT", given)
-    assert patience() == seconds
+    assert timeout() == seconds
 
 
 @pytest.mark.parametrize("given", ["soon", "-1", "nan"])
 def test_an_invalid_timeout_is_an_error(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNN_RANK_TIMEOUT", given)
     with pytest.raises(LaunchError, match="MNN_RANK_TIMEOUT is"):
-        patience()
+        timeout()
 
 
 def test_jax_trains_in_one_process() -> None:

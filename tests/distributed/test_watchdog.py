@@ -13,16 +13,16 @@ from itertools import count
 import pytest
 
 from mnn_gpu.distributed import watchdog
-from mnn_gpu.distributed.signals import HeardSignals
+from mnn_gpu.distributed.signals import SignalPipe
 from mnn_gpu.distributed.watchdog import Watchdog
 from mnn_gpu.utils.signals import FinishStep
 
 LOOKS = 30
-"""Number of checks without a report: several times the patience that should run out."""
+"""Number of checks without a report: several times the timeout that should expire."""
 
 
 def why_it_gives_up(
-    waiting_for: object, patience: float = 0.05, signals: Iterable[list[int]] = ()
+    waiting_for: object, timeout: float = 0.05, signals: Iterable[list[int]] = ()
 ) -> str | None:
     """Let a watchdog check something `LOOKS` times; return its report, None if there is none.
 
@@ -46,7 +46,7 @@ def why_it_gives_up(
 
     dog = Watchdog(
         looks,
-        patience,
+        timeout,
         give_up,
         0.005,
         signals=lambda: coming.popleft() if len(coming) > 1 else coming[0],
@@ -68,14 +68,14 @@ def test_it_reports_a_wait_that_takes_too_long() -> None:
 def test_it_is_silent_while_waits_change_or_there_is_none() -> None:
     assert why_it_gives_up(count().__next__) is None
     assert why_it_gives_up(None) is None
-    assert why_it_gives_up("exchange 7", patience=1000) is None
+    assert why_it_gives_up("exchange 7", timeout=1000) is None
 
 
 def test_it_reports_a_failed_wait_immediately() -> None:
     def failed() -> object:
         raise RuntimeError("remote process exited")
 
-    said = why_it_gives_up(failed, patience=1000)
+    said = why_it_gives_up(failed, timeout=1000)
     assert said == "The exchange with the other ranks failed (remote process exited)."
 
 
@@ -89,7 +89,7 @@ def test_an_interrupt_shortens_the_wait_and_another_ends_it(
     assert said == WAITING
     said = why_it_gives_up("exchange 7", 1000, signals=[[2], [2], [2], [2], [2, 2]])
     assert said == f"{WAITING} Interrupted while waiting for the other ranks. 2"
-    monkeypatch.setattr(watchdog, "HURRIED", 0.02)
+    monkeypatch.setattr(watchdog, "INTERRUPT_TIMEOUT", 0.02)
     said = why_it_gives_up("exchange 7", 1000, signals=[[], [signal.SIGTERM]])
     assert said is not None
     assert said.endswith("Interrupted while waiting for the other ranks. 15")
@@ -101,7 +101,7 @@ def test_an_interrupt_without_a_wait_is_left_to_the_program() -> None:
 
 
 def test_another_thread_receives_signals_that_terminate_the_program() -> None:
-    heard = HeardSignals()
+    heard = SignalPipe()
     with FinishStep():
         os.kill(os.getpid(), signal.SIGINT)
         assert heard.all() == heard.all() == [signal.SIGINT]
@@ -121,7 +121,7 @@ def test_a_programs_own_signal_pipe_is_not_replaced() -> None:
         writer.setblocking(False)
         signal.set_wakeup_fd(writer.fileno())
         try:
-            heard = HeardSignals()
+            heard = SignalPipe()
             with FinishStep():
                 os.kill(os.getpid(), signal.SIGINT)
             assert heard.all() == []

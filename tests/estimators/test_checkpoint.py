@@ -237,7 +237,7 @@ def test_a_forged_checkpoint_is_refused(tmp_path: Path, change: dict[str, Any]) 
 
 def test_a_checkpoint_of_another_fit_is_refused(tmp_path: Path) -> None:
     MLPClassifier(**SETTINGS, checkpoint=tmp_path).fit(X, y)
-    with pytest.raises(UsageError, match="there already") as caught:
+    with pytest.raises(UsageError, match="already exists") as caught:
         MLPClassifier(**SETTINGS, checkpoint=tmp_path).fit(X, y)
     assert "warm_start=True" in caught.value.cure
     warm: dict[str, Any] = {**SETTINGS, "checkpoint": tmp_path, "warm_start": True}

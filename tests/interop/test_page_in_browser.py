@@ -144,8 +144,8 @@ def test_answer_bars_and_layers_follow_the_drawing(page: Page) -> None:
     assert empty["notes"] == ["centered, 28 \u00d7 28", "1,000 units", "500 units"]
     page.browser.draw(page.on_pad(digits(ROUND_AND_LARGE)[7][0]))
     drawn = page.shown
-    share = max(float(bar.split()[0]) for bar in drawn["bars"])
-    assert drawn["bars"][7] == f"{share:.1f}\u00a0%"
+    share = max(float(bar.rstrip("%")) for bar in drawn["bars"])
+    assert drawn["bars"][7] == f"{share:.1f}%"
     assert drawn["verdict"].startswith(drawn["bars"][7])
     assert drawn["live"] == f"7, {drawn['verdict']}"
     assert all(" units active" in note for note in drawn["notes"][1:])

@@ -29,7 +29,7 @@ from mnn_gpu.step.train_step import first_state, training_step
 from mnn_gpu.training.batches.in_memory import to_device
 from mnn_gpu.training.batches.loader import load_batches
 from mnn_gpu.training.batches.plan import BatchPlan
-from tests.support.again import Again
+from tests.support.replay_device import ReplayDevice
 
 REGULARIZED = TrainingConfig(
     hidden=(64, 32),
@@ -106,7 +106,9 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
     plan = BatchPlan(config, task, backend, rows, fields)
     _, batches = next(iter(load_batches(plan, data)))
     resident = data.step_data(mask)
-    return Program(step, resident, tree_map(np.array, state), next(entries(batches)), Again())
+    return Program(
+        step, resident, tree_map(np.array, state), next(entries(batches)), ReplayDevice()
+    )
 
 
 def all_kernels() -> dict[KernelSource, str]:

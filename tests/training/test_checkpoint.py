@@ -190,7 +190,7 @@ def test_a_checkpoint_is_never_overwritten_by_another_training(
 ) -> None:
     train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
     before = newest(tmp_path).read_bytes()
-    with pytest.raises(UsageError, match="there already") as caught:
+    with pytest.raises(UsageError, match="already exists") as caught:
         train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
     assert "--resume" in caught.value.cure
     assert newest(tmp_path).read_bytes() == before

@@ -317,7 +317,7 @@ class _ColumnsBuilder:
             if is_same(known, array):
                 return Input(number)
         size = array.itemsize
-        down = array.strides[0] // size if array.ndim == 2 else 0
+        row_stride = array.strides[0] // size if array.ndim == 2 else 0
         self.arrays.append(array)
-        self.layouts.append(InputLayout(str(array.dtype), down, array.strides[-1] // size))
+        self.layouts.append(InputLayout(str(array.dtype), row_stride, array.strides[-1] // size))
         return Input(len(self.arrays) - 1)

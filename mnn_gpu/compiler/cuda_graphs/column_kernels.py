@@ -102,8 +102,8 @@ class _Body:
 
     def _product(self, value: int, operation: ColumnProduct) -> str:
         rows, inner = operation.shape
-        _, down, along = self.spec.inputs[operation.matrix.number]
-        of_matrix = f"x{operation.matrix.number}[r * {down}LL + k * {along}LL]"
+        _, row_stride, column_stride = self.spec.inputs[operation.matrix.number]
+        of_matrix = f"x{operation.matrix.number}[r * {row_stride}LL + k * {column_stride}LL]"
         summed = f"v{value}[r] += {of_matrix} * b;"
         column = f"const {type_name(operation.dtype)} b = {self._entry(operation.column, 'k')};"
         unrolled = max(1, min(UNROLLED, IN_FLIGHT // rows))
@@ -136,8 +136,8 @@ class _Body:
             if operand.number not in self.arrays:
                 return f"v{operand.number}"
             return f"v{operand.number}[{row if self.spec.rows[operand.number] > 1 else 0}]"
-        _, down, along = self.spec.inputs[operand.number]
-        return f"x{operand.number}[{row} * {down}LL + j * {along}LL]"
+        _, row_stride, column_stride = self.spec.inputs[operand.number]
+        return f"x{operand.number}[{row} * {row_stride}LL + j * {column_stride}LL]"
 
 
 def _loops(spec: Columns) -> list[list[int]]:

@@ -129,7 +129,7 @@ class CapturedStep:
         if key not in self.programs:
             self.programs[key] = Program(self.step, self.data, self.state, first, self.device)
         program = self.programs[key]
-        steps = [program.bound(batch) for batch in entries(batch_buffers)]
+        steps = [program.bind(batch) for batch in entries(batch_buffers)]
         return GraphRun(batch_buffers, pieces(program, steps), self.state, self.device)
 
     def _fall_back(self, failure: str, batches: Tree) -> Tree:

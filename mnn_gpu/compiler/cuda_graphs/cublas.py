@@ -156,12 +156,12 @@ def _operand(M: Array) -> tuple[int, int]:
     """Return whether a matrix is transposed, and its leading dimension in elements."""
     (rows, columns), size = M.shape[-2:], M.itemsize
     # The stride of an axis of length 1 is irrelevant.
-    down = M.strides[-2] // size if rows > 1 else columns
-    along = M.strides[-1] // size if columns > 1 else rows
-    if (along == 1 or columns == 1) and down >= columns:
-        return 0, down
-    if (down == 1 or rows == 1) and along >= rows:
-        return 1, along
+    row_stride = M.strides[-2] // size if rows > 1 else columns
+    column_stride = M.strides[-1] // size if columns > 1 else rows
+    if (column_stride == 1 or columns == 1) and row_stride >= columns:
+        return 0, row_stride
+    if (row_stride == 1 or rows == 1) and column_stride >= rows:
+        return 1, column_stride
     raise NotImplementedError(f"a matrix with strides {M.strides} can't be multiplied")
 
 

@@ -138,10 +138,10 @@ class CudaGraphs:
     def _captured(
         self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]
     ) -> Operation:
-        with self.cupy.cuda.using_allocator(_refused), _no_collection():
+        with self.cupy.cuda.using_allocator(_refuse_allocation), _without_gc():
             self.stream.begin_capture()
             try:
-                self._deal_out(operations, schedule)
+                self._launch_all(operations, schedule)
             except BaseException as error:
                 self._end_failed_capture(error)
                 raise
@@ -160,7 +160,9 @@ class CudaGraphs:
             if isinstance(error, CublasError) and getattr(ended, "status", None) == INVALIDATED:
                 raise ended from error
 
-    def _deal_out(self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]) -> None:
+    def _launch_all(
+        self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]
+    ) -> None:
         """Launch operations on streams that wait for each other only where necessary."""
         awaited = {number for entry in schedule for number in entry.after}
         used = {entry.stream for entry in schedule if entry.stream}
@@ -202,7 +204,7 @@ class CudaGraphs:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def _without_gc() -> Iterator[None]:
     """Disable garbage collection: freeing GPU memory or a handle would end a capture."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -213,7 +215,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _refused(size: int) -> Any:
+def _refuse_allocation(size: int) -> Any:
     """Refuse allocations, since the memory of a graph must remain valid."""
     raise RuntimeError(f"{size} bytes were requested during a capture")
 
@@ -249,14 +251,14 @@ def small_matmul_kernel(
     cupy: Any, spec: SmallMatmulRows | SmallMatmulSlices, dtype: str, vector: int
 ) -> Any:
     """Return the kernel of a product with few rows, for any column count or inner dimension."""
-    _forget_some(cupy, small_matmul_kernel.cache_info())
+    _evict(cupy, small_matmul_kernel.cache_info())
     name = "mnn_gpu_small_matmul"
     if isinstance(spec, SmallMatmulRows):
         return cupy.RawKernel(small_matmul_kernels.rows_kernel(spec, dtype, vector, name), name)
     return cupy.RawKernel(small_matmul_kernels.slices_kernel(spec, dtype, vector, name), name)
 
 
-def _forget_some(cupy: Any, cache: Any) -> None:
+def _evict(cupy: Any, cache: Any) -> None:
     """Drop unused kernels: CuPy's memo keeps everything it has ever loaded."""
     if cache.misses % cache.maxsize == 0:
         cupy.clear_memo()
@@ -265,7 +267,7 @@ def _forget_some(cupy: Any, cache: Any) -> None:
 @lru_cache(KERNELS)
 def kernel_of(cupy: Any, spec: Expression | Reduction | Columns) -> Any:
     """Return the kernel, compiled by CuPy."""
-    _forget_some(cupy, kernel_of.cache_info())
+    _evict(cupy, kernel_of.cache_info())
     if isinstance(spec, Columns):
         name = "mnn_gpu_columns"
         return cupy.RawKernel(column_kernel(spec, name), name)

@@ -82,7 +82,7 @@ class Expression(NamedTuple):
         )
 
 
-def as_it_is(dtype: str, wanted: str | None = None) -> Expression:
+def cast_expression(dtype: str, wanted: str | None = None) -> Expression:
     """Return the identity expression of one input, converted to another dtype if given."""
     cast = Operation(CAST, (Input(0),), (wanted or dtype,), wanted or dtype)
     return Expression((dtype,), (cast,), (0,))

@@ -24,7 +24,7 @@ from mnn_gpu.compiler.cuda_graphs.expressions import (
     Operand,
     Operation,
     Value,
-    as_it_is,
+    cast_expression,
     converted,
     restricted,
 )
@@ -72,21 +72,21 @@ def _eliminate_dead_code(
     kernels: Sequence[Kernel | Concat], outputs: Sequence[NDArray]
 ) -> list[Kernel | Concat]:
     """Drop kernels that no output depends on, and results that are never read."""
-    wanted = {id(owner(output)) for output in outputs}
+    needed = {id(owner(output)) for output in outputs}
     kept: list[Kernel | Concat] = []
     for kernel in reversed(kernels):
-        results = [output for output in kernel.outputs if id(owner(output)) in wanted]
+        results = [output for output in kernel.outputs if id(owner(output)) in needed]
         if not results:
             continue
         left = kernel
         if isinstance(kernel, Kernel) and isinstance(kernel.spec, Expression):
             inputs, operations, _ = kernel.spec
             pairs = zip(kernel.spec.outputs, kernel.outputs, strict=True)
-            values = [n for n, output in pairs if id(owner(output)) in wanted]
+            values = [n for n, output in pairs if id(owner(output)) in needed]
             spec, used = restricted(inputs, operations, values)
             left = Kernel(spec, [kernel.inputs[n] for n in used], results)
         kept.append(left)
-        wanted |= {id(owner(array)) for array in left.inputs}
+        needed |= {id(owner(array)) for array in left.inputs}
     return kept[::-1]
 
 
@@ -95,7 +95,7 @@ class _Fusion:
 
     def __init__(self) -> None:
         self.groups: list[Group] = []
-        self.home: dict[int, tuple[Group, int]] = {}
+        self.producers: dict[int, tuple[Group, int]] = {}
         self.others: list[tuple[int, Kernel | Concat]] = []
 
     def add(self, index: int, call: Call) -> None:
@@ -116,7 +116,7 @@ class _Fusion:
         elif function is DataMovement.CONCAT:
             self._add_other(index, Concat(call.arguments, [call.result]))
         elif function in REDUCTIONS:
-            self.others += [(index, stage) for stage in self._reduced(call)]
+            self.others += [(index, stage) for stage in self._reduction_kernels(call)]
         else:
             self._add_elementwise(index, call)
 
@@ -139,14 +139,14 @@ class _Fusion:
         A, B = call.arguments
         if not A.dtype == B.dtype == call.result.dtype:
             raise NotImplementedError("a product of operands of different dtypes")
-        spec, inputs, parts = _multiplied(call)
+        spec, inputs, parts = _product_kernel(call)
         if parts == 1:
             self._add_other(index, Kernel(spec, inputs, [call.result]))
             return
         sums = np.empty((parts, *call.result.shape), call.result.dtype)
         self._add_other(index, Kernel(spec, inputs, [sums]))
         if parts > MOST_ADDED:
-            whole = Reduction(as_it_is(str(sums.dtype)), "add", (0,))
+            whole = Reduction(cast_expression(str(sums.dtype)), "add", (0,))
             self.others.append((index, Kernel(whole, [sums], [call.result])))
             return
         # Added one by one, as part of the operation that uses the result.
@@ -160,15 +160,15 @@ class _Fusion:
     def _value(self, view: NDArray) -> tuple[Group, int] | None:
         """Return the open group and the index of the result that this view shows entirely."""
         whole = owner(view)
-        if id(whole) not in self.home or not is_row_major(view, whole):
+        if id(whole) not in self.producers or not is_row_major(view, whole):
             return None
-        group, number = self.home[id(whole)]
+        group, number = self.producers[id(whole)]
         return (group, number) if group.is_open else None
 
     def _close(self, array: NDArray) -> None:
         """Close the group that makes this array, so that it runs before the next call."""
-        if id(owner(array)) in self.home:
-            self.home[id(owner(array))][0].is_open = False
+        if id(owner(array)) in self.producers:
+            self.producers[id(owner(array))][0].is_open = False
 
     # ---- elementwise -----------------------------------------------------------------
 
@@ -177,82 +177,84 @@ class _Fusion:
         for array in _arrays(operands):
             if self._value(array) is None:
                 self._close(array)
-        rows, width = _taken(call)
+        rows, width = _take_source(call)
         if rows is not None:
             self._close(rows)
-        group = self._group_for(operands, row_major(call.result).shape, alone=rows is not None)
+        group = self._group_for(operands, row_major(call.result).shape, separate=rows is not None)
         numbers = [self._operand(group, operand) for operand in operands]
         if rows is not None:
             numbers = [group.input(rows, rows=True), *numbers, Number(str(width))]
-        name, computed_in = _what(call)
+        name, computed_in = _name_and_dtypes(call)
         operation = Operation(name, tuple(numbers), computed_in, str(call.result.dtype))
-        self.home[id(call.result)] = group, len(group.operations)
+        self.producers[id(call.result)] = group, len(group.operations)
         group.operations.append(operation)
         group.results.append(call.result)
         group.last = index
 
     def _operand(self, group: Group, operand: Any) -> Operand:
         if not isinstance(operand, np.ndarray):
-            return Number(_text(operand))
+            return Number(_literal(operand))
         found = self._value(operand)
         if found is not None and found[0] is group:
             return Value(found[1])
         return group.input(np.reshape(operand, group.shape, copy=False))
 
-    def _group_for(self, operands: Sequence[Any], shape: tuple[int, ...], *, alone: bool) -> Group:
+    def _group_for(
+        self, operands: Sequence[Any], shape: tuple[int, ...], *, separate: bool
+    ) -> Group:
         """Return the group for an operation on these operands: existing, merged or new."""
         found = [self._value(array) for array in _arrays(operands)]
         groups = list({id(value[0]): value[0] for value in found if value is not None}.values())
-        if not groups and not shape and not alone:
+        if not groups and not shape and not separate:
             # Scalar operations are so cheap that unrelated ones share a kernel.
             groups = [group for group in self.groups if group.is_open and not group.shape][:1]
         while groups:
-            merged = self._merged(groups, operands, shape)
+            merged = self._merge(groups, operands, shape)
             if merged is not None:
                 return merged
             groups.pop().is_open = False
         self.groups.append(Group(shape))
         return self.groups[-1]
 
-    def _merged(
+    def _merge(
         self, groups: Sequence[Group], operands: Sequence[Any], shape: tuple[int, ...]
     ) -> Group | None:
         """Merge groups in a shape to which all their inputs can be reshaped, if there is one."""
-        strangers = [array for array in _arrays(operands) if self._value(array) is None]
+        others = [array for array in _arrays(operands) if self._value(array) is None]
         most = MOST_INPUTS if math.prod(shape) < LARGE else MOST_LARGE_INPUTS
-        if sum(len(group.inputs) for group in groups) + len(strangers) > most:
+        if sum(len(group.inputs) for group in groups) + len(others) > most:
             return None
         shapes = {group.shape for group in groups} | {shape}
-        for wanted in sorted(shapes, key=len, reverse=True):
-            inputs = [seen for group in groups if (seen := group.inputs_in(wanted)) is not None]
-            if len(inputs) == len(groups) and all_in_shape(strangers, wanted) is not None:
-                return self._made_one(groups, inputs, wanted)
+        for common in sorted(shapes, key=len, reverse=True):
+            inputs = [seen for group in groups if (seen := group.inputs_in(common)) is not None]
+            if len(inputs) == len(groups) and all_in_shape(others, common) is not None:
+                return self._merge_all(groups, inputs, common)
         return None
 
-    def _made_one(
+    def _merge_all(
         self, groups: Sequence[Group], inputs: Sequence[Sequence[NDArray]], shape: tuple[int, ...]
     ) -> Group:
         if len(groups) == 1 and groups[0].shape == shape:
             return groups[0]
         whole = Group(shape)
         for group, seen in zip(groups, inputs, strict=True):
-            whole.take_over(group, seen)
+            whole.absorb(group, seen)
         self.groups = [group for group in self.groups if group not in groups]
         self.groups.append(whole)
         for number, result in enumerate(whole.results):
-            self.home[id(result)] = whole, number
+            self.producers[id(result)] = whole, number
         return whole
 
     # ---- reductions ------------------------------------------------------------------
 
-    def _reduced(self, call: Call) -> list[Kernel]:
+    def _reduction_kernels(self, call: Call) -> list[Kernel]:
         x, axis = call.arguments[0], call.options["axis"]
         axes = order(x)
         reduced = {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
         kept = [a for a in range(x.ndim) if a not in reduced]
         output = call.result.reshape([x.shape[a] for a in kept])
         output = output.transpose([kept.index(a) for a in axes if a not in reduced])
-        expression, inputs = self._computed(x.transpose(axes))
+        expression, inputs = self._expression_of(x.transpose(axes))
         spec = Reduction(
             converted(expression, str(output.dtype)),
             "add" if call.function == np.add.reduce else "maximum",
@@ -260,22 +262,22 @@ class _Fusion:
         )
         return stages(spec, inputs, output)
 
-    def _computed(self, view: NDArray) -> tuple[Expression, Sequence[NDArray]]:
+    def _expression_of(self, view: NDArray) -> tuple[Expression, Sequence[NDArray]]:
         """Return the expression and the inputs that compute this view."""
         found = self._value(view)
         if found is not None:
             group, number = found
-            alone = group.alone(number, view.shape)
-            if alone is not None:
-                return alone
+            subexpression = group.subexpression(number, view.shape)
+            if subexpression is not None:
+                return subexpression
         self._close(view)
-        return as_it_is(str(view.dtype)), [view]
+        return cast_expression(str(view.dtype)), [view]
 
 
 # ---- calls -----------------------------------------------------------------------------
 
 
-def _multiplied(call: Call) -> tuple[KernelSpec, Sequence[NDArray], int]:
+def _product_kernel(call: Call) -> tuple[KernelSpec, Sequence[NDArray], int]:
     """Return the kernel of a product, its inputs, and the number of parts to be summed."""
     A, B = call.arguments
     of_few_rows = None if call.options else small_matmul_of(A, B)
@@ -287,7 +289,7 @@ def _multiplied(call: Call) -> tuple[KernelSpec, Sequence[NDArray], int]:
     return Product(**call.options), [A, B] if parts == 1 else cut(A, B, parts), parts
 
 
-def _what(call: Call) -> tuple[str, tuple[str, ...]]:
+def _name_and_dtypes(call: Call) -> tuple[str, tuple[str, ...]]:
     """Return an elementwise call's name and the dtypes to which its operands are converted."""
     if call.function is DataMovement.TAKE:
         return TAKE, ()
@@ -312,7 +314,7 @@ def _operands(call: Call) -> list[Any]:
     ]
 
 
-def _taken(call: Call) -> tuple[NDArray | None, int]:
+def _take_source(call: Call) -> tuple[NDArray | None, int]:
     """Return the array that TAKE takes rows of, as a vector, and their width."""
     if call.function is not DataMovement.TAKE:
         return None, 0
@@ -326,7 +328,7 @@ def _arrays(operands: Iterable[Any]) -> list[NDArray]:
     return [operand for operand in operands if isinstance(operand, np.ndarray)]
 
 
-def _text(number: Any) -> str:
+def _literal(number: Any) -> str:
     value = number.item() if hasattr(number, "item") else number
     if not np.isfinite(value):
         raise NotImplementedError(f"kernels do not support the constant {value}")

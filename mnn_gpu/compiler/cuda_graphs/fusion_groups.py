@@ -70,7 +70,7 @@ class Group:
         found = [array for array in seen if array is not None]
         return found if len(found) == len(seen) else None
 
-    def take_over(self, other: Group, inputs: Sequence[NDArray]) -> None:
+    def absorb(self, other: Group, inputs: Sequence[NDArray]) -> None:
         """Append another group's operations, whose inputs are given in this group's shape."""
         numbers = [
             self.input(array, rows=number in other.rows) for number, array in enumerate(inputs)
@@ -83,7 +83,9 @@ class Group:
         self.results += other.results
         self.last = max(self.last, other.last)
 
-    def alone(self, value: int, shape: tuple[int, ...]) -> tuple[Expression, list[NDArray]] | None:
+    def subexpression(
+        self, value: int, shape: tuple[int, ...]
+    ) -> tuple[Expression, list[NDArray]] | None:
         """Return the expression of one value, and its inputs in this shape.
 
         Return None if it uses TAKE, or if an input would have to be copied.

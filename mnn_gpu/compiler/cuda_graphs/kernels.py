@@ -9,7 +9,13 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.compiler.cuda_graphs.expressions import Expression, Input, Operation, Value, as_it_is
+from mnn_gpu.compiler.cuda_graphs.expressions import (
+    Expression,
+    Input,
+    Operation,
+    Value,
+    cast_expression,
+)
 from mnn_gpu.compiler.operations import ExternalCall
 from mnn_gpu.compiler.views import all_in_shape
 
@@ -87,8 +93,8 @@ class InputLayout(NamedTuple):
     """Layout of an input: its dtype, and its row and column strides in elements."""
 
     dtype: str
-    down: int
-    along: int
+    row_stride: int
+    column_stride: int
 
 
 class Columns(NamedTuple):
@@ -186,7 +192,7 @@ def stages(spec: Reduction, inputs: Sequence[NDArray], output: NDArray) -> list[
         cut = all_in_shape(list(inputs), (*kept, parts, length // parts))
         if parts > 1 and cut is not None:
             between = np.empty((*kept, parts), output.dtype)
-            rest = Reduction(as_it_is(str(output.dtype)), spec.function, (len(kept),))
+            rest = Reduction(cast_expression(str(output.dtype)), spec.function, (len(kept),))
             return [
                 Kernel(spec._replace(axes=(len(kept) + 1,)), cut, [between]),
                 Kernel(rest, [between], [output]),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.compiler.cuda_graphs.expressions import Expression, as_it_is
+from mnn_gpu.compiler.cuda_graphs.expressions import Expression, cast_expression
 from mnn_gpu.compiler.cuda_graphs.kernels import Concat, Kernel
 from mnn_gpu.compiler.views import address, form, is_row_major, owner
 
@@ -74,7 +74,7 @@ class MemoryPlan:
         self.sizes: list[int] = []
         self.made = {id(owner(output)) for kernel in kernels for output in kernel.outputs}
         self._put_outputs_on_targets(kernels, outputs, targets)
-        self.kernels = [left for kernel in kernels for left in self._left_of(kernel)]
+        self.kernels = [left for kernel in kernels for left in self._without_concat(kernel)]
         self.kernels += self._copies(outputs, targets)
         self._share_memory()
 
@@ -124,13 +124,13 @@ class MemoryPlan:
             if id(owner(output)) not in self.made:
                 source = np.empty(output.shape, output.dtype)
                 self.made.add(id(source))
-                first.append(_copying(output, source))
-            then.append(_copying(source, target))
+                first.append(_copy_kernel(output, source))
+            then.append(_copy_kernel(source, target))
         return first + then
 
     # ---- allocation ------------------------------------------------------------------
 
-    def _left_of(self, kernel: Kernel | Concat) -> Iterator[Kernel]:
+    def _without_concat(self, kernel: Kernel | Concat) -> Iterator[Kernel]:
         """Yield a kernel, or the copies of the parts of a concatenation that are not in place."""
         if isinstance(kernel, Kernel):
             yield kernel
@@ -144,7 +144,7 @@ class MemoryPlan:
             if is_free and is_row_major(part, source) and part.dtype == whole.dtype:
                 self.inside[id(source)] = whole, address(location) - address(whole)
             elif part.size:
-                yield _copying(part, location)
+                yield _copy_kernel(part, location)
 
     def _share_memory(self) -> None:
         """Assign a buffer to every result, reusing buffers of results no longer needed."""
@@ -180,8 +180,8 @@ class MemoryPlan:
         return len(self.sizes) - 1
 
 
-def _copying(source: NDArray, location: NDArray) -> Kernel:
-    return Kernel(as_it_is(str(source.dtype), str(location.dtype)), [source], [location])
+def _copy_kernel(source: NDArray, location: NDArray) -> Kernel:
+    return Kernel(cast_expression(str(source.dtype), str(location.dtype)), [source], [location])
 
 
 def _may_overwrite(target: NDArray, output: NDArray, kernels: Sequence[Kernel | Concat]) -> bool:

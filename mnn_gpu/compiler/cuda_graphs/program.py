@@ -86,7 +86,7 @@ class Program:
         in_state = {id(target) for target in targets}
         self.accesses = [self._accesses(kernel, in_state) for kernel in self.memory_plan.kernels]
 
-    def bound(self, batch: Tree) -> list[Operation]:
+    def bind(self, batch: Tree) -> list[Operation]:
         """Return all launches of the step on a row-major batch at its present location."""
         arrays = list(leaves(batch))
         operations: list[Operation] = []

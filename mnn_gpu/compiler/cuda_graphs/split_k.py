@@ -52,10 +52,10 @@ def small_matmul_of(A: NDArray, B: NDArray) -> SmallMatmulRows | SmallMatmulSlic
     (rows, inner), columns = A.shape, B.shape[1]
     if rows > FEW_ROWS or not A.flags.c_contiguous or A.dtype.kind != "f":
         return None
-    down, along = (stride // B.itemsize for stride in B.strides)
+    row_stride, column_stride = (stride // B.itemsize for stride in B.strides)
     fits = A.nbytes <= SHARED_MEMORY and columns >= MANY
-    if down == 1 and along >= inner >= LEAST and fits:
-        return SmallMatmulRows(rows, inner, columns, along)
+    if row_stride == 1 and column_stride >= inner >= LEAST and fits:
+        return SmallMatmulRows(rows, inner, columns, column_stride)
     if inner >= MANY and B.flags.c_contiguous and columns >= LONG_ROWS:
         return SmallMatmulSlices(rows, inner, columns, SLICE)
     return None

@@ -20,7 +20,7 @@ function answerTo(model, drawing) {
 function showFacts({ layer_sizes, dtype, bytes, version, accuracy }) {
   const parameters = layer_sizes.slice(1).reduce((sum, n, l) => sum + n * (layer_sizes[l] + 1), 0);
   const facts = [layer_sizes.join("-"), `${count(parameters)} parameters (${dtype}, ${(bytes / 1e6).toFixed(1)} MB)`];
-  if (accuracy) facts.push(`${(100 * (1 - accuracy.value)).toFixed(2)} % ${accuracy.rows} error`);
+  if (accuracy) facts.push(`${(100 * (1 - accuracy.value)).toFixed(2)}% ${accuracy.rows} error`);
   facts.push(`mnn_gpu ${version}`);
   $("sizes").textContent = layer_sizes.join("-");
   $("model-facts").textContent = facts.join(" · ");

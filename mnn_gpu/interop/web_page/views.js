@@ -13,7 +13,7 @@ function count(number) {
 
 function percent(probability, digits = 1) {
   const text = (100 * probability).toFixed(digits);
-  return `${text === "100.0" && probability < 1 ? "99.9" : text}\u00a0%`;
+  return `${text === "100.0" && probability < 1 ? "99.9" : text}%`;
 }
 
 // The indices of the values, largest value first.

@@ -37,7 +37,7 @@ class GpuLostError(Exception):
     """A stand-in for a CUDA error after which all calls fail."""
 
 
-class Again:
+class ReplayDevice:
     """See `device.Device`; the streams of a capture are executed in random order."""
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ def results(spec: KernelSpec, inputs: Sequence[Any]) -> list[Any]:
 def column_results(spec: Columns, inputs: Sequence[Any]) -> list[Any]:
     """Compute a `Columns` kernel, all columns at once."""
     assert [(a.dtype, a.strides[-1] // a.itemsize) for a in inputs] == [
-        (x.dtype, x.along) for x in spec.inputs
+        (x.dtype, x.column_stride) for x in spec.inputs
     ]
     values: list[Any] = []
 

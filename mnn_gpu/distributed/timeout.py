@@ -15,7 +15,7 @@ DEFAULT = 600.0
 """Seconds. A rank may be reading data, writing a checkpoint or compiling kernels."""
 
 
-def patience() -> float:
+def timeout() -> float:
     """Return the number of seconds; infinity if the variable is 0.
 
     Raises
@@ -34,7 +34,7 @@ def patience() -> float:
 
 
 @contextmanager
-def killed_after(seconds: float) -> Iterator[None]:
+def kill_after(seconds: float) -> Iterator[None]:
     """Terminate this process (SIGALRM) if the block takes longer.
 
     For calls to the MPI library during which no Python code can run, in any thread. Has no
@@ -51,7 +51,7 @@ def killed_after(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def last_words(why: str, number: int | None) -> tuple[str, int]:
+def timeout_message(why: str, number: int | None) -> tuple[str, int]:
     """Return the message and the exit code when the time is over.
 
     Parameters

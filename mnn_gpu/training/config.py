@@ -1,4 +1,4 @@
-"""What to train: a small readable value. The default is the notebook's recipe."""
+"""The configuration of a run: a small readable value. The default is the notebook's recipe."""
 
 from __future__ import annotations
 
@@ -28,18 +28,17 @@ class TrainingConfig:
     init : {"notebook", "he", "glorot"}
         How the first parameters are drawn, see `parameters.init_parameters`.
     scale_inputs : bool
-        Whether to train on inputs whose mean square is 1, as "he" and "glorot" assume. The
-        model's first weights make up for it, so it takes pixels like any other.
+        Whether to train on inputs whose mean square is 1, as "he" and "glorot" assume. The scale
+        is folded into the model's first weights, so prediction takes the usual pixels.
     pixel_max : float, optional
-        What stands for 1 among the pixels. Default: the smallest of 1, 16, 255 and 65,535 that no
+        The pixel value that is scaled to 1. Default: the smallest of 1, 16, 255 and 65,535 that no
         training pixel exceeds.
     learning_rate : float
         The formulas' alpha.
     iterations, epochs : int, optional
-        When to stop: after so many updates, or so many passes over the data. Give at
-        most one; with neither, 1,000 iterations.
+        Number of updates, or of passes over the data. Give at most one. Default: 1,000 iterations.
     batch_size : int, optional
-        Samples an update. Default: all of them (full-batch gradient descent).
+        Samples per update. Default: all of them (full-batch gradient descent).
     optimizer : {"sgd", "momentum", "nesterov", "adam", "adamw"}
         See `optimizers`.
     momentum : float
@@ -56,46 +55,45 @@ class TrainingConfig:
         How the learning rate goes from its first value to 0, or nearly so, if not
         constant; see `optimizers`.
     warmup : float
-        Share of the training in which the learning rate first rises from 0; below 1.
+        Fraction of the run in which the learning rate first rises from 0; below 1.
     clip_norm : float, optional
-        The longest that a batch's mean gradient may be.
+        Largest norm of a batch's mean gradient.
     dropout, input_dropout : float
-        Share of hidden units, and of inputs, left out at random; in whole 256ths.
+        Fraction of hidden units, and of inputs, left out at random; in whole 256ths.
     label_smoothing : float
-        Share of each label that is spread over all classes; below 1.
+        Fraction of each label that is spread over all classes; below 1.
     max_norm : float, optional
-        The longest that the weights of a hidden unit may be, as a vector.
+        Largest norm of the weights of a hidden unit.
     augmentation : Augmentation, optional
-        How images are deformed, anew every time. Default: not at all.
+        How images are deformed, at random in every epoch. Default: not at all.
     image_shape : (height, width), optional
         For the augmentation. Default: that of the images if they come in three
         dimensions, otherwise square.
     patience : int, optional
-        Stop after so many records without a better one, and go back to the best one's
-        parameters. Better is a higher held-out accuracy, or the same and a lower loss.
+        Stop after this number of records without a better one, and restore the parameters of
+        the best one. Better is a higher held-out accuracy, or the same and a lower loss.
         Default: never.
     target_accuracy : float, optional
         Stop at the first record with at least this accuracy, 0 to 1, on the held-out rows
         if there are any, otherwise in training. Default: never.
     shard_rows : int, optional
-        A batch is worked on in shards of so many samples, whose gradient sums are added
-        up; bounds the memory of a step. Default: what suits the device.
+        Process a batch in microbatches of this number of samples, whose gradients are summed;
+        this limits the memory of a step. Default: depends on the device.
     shards : int, optional
-        Cut each batch into so many shards whose gradients are added up in a fixed order. With
-        them any number of ranks comes to the same bits, see `train`. Default: as it suits the
-        device; among several ranks 8, or with more ranks the next power of 2.
+        Split each batch into this number of shards, whose gradients are summed in a fixed order.
+        Then the result is bit-identical for any number of ranks, see `train`. Default: depends on
+        the device; with several ranks 8, or the next power of 2 above their number.
     fast_reduce : bool
-        Whether the gradients of shards are added up, and sent, in ``dtype`` instead of
-        float64.
+        Whether the gradients of shards are summed, and sent, in ``dtype`` instead of float64.
     seed : int
-        Decides everything that is random: parameters, order, deformations, dropout.
+        Seed of all random numbers: parameters, order, deformations, dropout.
     dtype : {"float32", "float64"}
         Of the parameters and of all arithmetic.
     matmul_precision : {"full", "tf32", "bf16"}
-        To how many significant bits the operands of the network's matrix products are rounded
-        in training, before they are multiplied and added up in float32: not at all, 11, or 8.
-        On a GPU its tensor cores are used then; elsewhere it shows what that costs in accuracy.
-        Records and predictions have all bits.
+        Significant bits to which the operands of the network's matrix products are rounded in
+        training, before they are multiplied and summed in float32: all, 11, or 8. A GPU then uses
+        its tensor cores; elsewhere the rounding is simulated, to measure its cost in accuracy.
+        Records and predictions use full precision.
     report_every : int, optional
         Iterations between two records of the history. Default: 100 with full batches,
         one epoch with minibatches.
@@ -103,7 +101,7 @@ class TrainingConfig:
     Raises
     ------
     UsageError
-        If a value cannot be meant; the message says which and what to give instead.
+        If a value is invalid; the message names it and a valid one.
     """
 
     hidden: tuple[int, ...] = (10, 10)
@@ -169,7 +167,7 @@ class TrainingConfig:
 
     @property
     def decay(self) -> float:
-        """The weight decay, where none is given that of the optimizer."""
+        """The weight decay; if none is given, the default of the optimizer."""
         if self.weight_decay is None:
             return ADAMW_DECAY if self.optimizer == "adamw" else 0.0
         return self.weight_decay
@@ -181,7 +179,7 @@ class TrainingConfig:
 
     @property
     def regularization(self) -> Regularization:
-        """What is done against learning by heart, besides the optimizer's decay."""
+        """The regularization besides weight decay."""
         return Regularization(
             dropout=self.dropout,
             input_dropout=self.input_dropout,
@@ -192,7 +190,7 @@ class TrainingConfig:
 
     @property
     def is_random(self) -> bool:
-        """Whether a sample looks otherwise each time that it is used."""
+        """Whether samples change at random from use to use."""
         return self.augmentation is not None or bool(self.dropout or self.input_dropout)
 
     def steps_per_epoch(self, rows: int) -> int:
@@ -200,7 +198,7 @@ class TrainingConfig:
         return math.ceil(rows / (self.batch_size or rows))
 
     def total_iterations(self, rows: int) -> int:
-        """Return the number of updates of the whole training."""
+        """Return the number of updates of the whole run."""
         if self.epochs is not None:
             return self.epochs * self.steps_per_epoch(rows)
         return self.iterations or DEFAULT_ITERATIONS

@@ -1,4 +1,4 @@
-"""Hooks: what is called while a network trains."""
+"""Hooks: functions that a run calls."""
 
 from __future__ import annotations
 
@@ -10,34 +10,31 @@ from mnn_gpu.utils.signals import FinishStep
 
 
 class Hook:
-    """What may be told of a training while it runs; override what is of interest."""
+    """Functions that a run calls; override those of interest."""
 
     def on_start(self, iterations: int) -> None:
-        """Before the first update; ``iterations`` are planned."""
+        """Run before the first of ``iterations`` updates."""
 
     def on_resume(self, iteration: int) -> None:
-        """After the start, if a checkpoint has that many of them done already."""
+        """Run after `on_start` if a checkpoint is resumed, with its number of updates."""
 
     def on_step(self, iteration: int) -> None:
-        """After the host has issued update ``iteration`` (a GPU may still work on it)."""
+        """Run after the host has issued update ``iteration``; a GPU may still compute it."""
 
     def on_record(self, record: Record) -> None:
-        """When a record was added to the history."""
+        """Run when a record was added to the history."""
 
     def on_interrupt(self, number: int) -> None:
-        """At the first Ctrl-C or SIGTERM, before the step is finished; in a signal handler.
-
-        ``number`` is the signal's.
-        """
+        """Run in the handler of the first Ctrl-C or SIGTERM, before the step has ended."""
 
     def on_end(self) -> None:
-        """After the last update, also where the training broke off."""
+        """Run after the last update, also after an error."""
 
 
 class Deferred(Hook):
-    """Tells hooks, and only notes it if one of them interrupts the training, as a signal does.
+    """Calls hooks; if one raises KeyboardInterrupt, the run stops after the step, as by a signal.
 
-    For the ranks of a job, which have to stop at the same step.
+    For the ranks of a job, which must stop at the same step.
 
     Parameters
     ----------
@@ -50,14 +47,14 @@ class Deferred(Hook):
         self.interrupt = interrupt
 
     def on_step(self, iteration: int) -> None:
-        self._tell(lambda hook: hook.on_step(iteration))
+        self._call(lambda hook: hook.on_step(iteration))
 
     def on_record(self, record: Record) -> None:
-        self._tell(lambda hook: hook.on_record(record))
+        self._call(lambda hook: hook.on_record(record))
 
-    def _tell(self, what: Callable[[Hook], None]) -> None:
+    def _call(self, function: Callable[[Hook], None]) -> None:
         for hook in self.hooks:
             try:
-                what(hook)
+                function(hook)
             except KeyboardInterrupt:
                 self.interrupt.requested = self.interrupt.requested or signal.SIGINT

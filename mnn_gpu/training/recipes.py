@@ -1,4 +1,4 @@
-"""Recipes: named ways to train, from the notebook's to the record, and what they reached."""
+"""Recipes: named configurations, from the notebook's to the record, with measured results."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ HOLDOUT = 1000
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to train, and how much of the bundled MNIST it is for.
+    """A named configuration, and the rows of the bundled MNIST that it uses.
 
     Attributes
     ----------
     name : str
     summary : str
-        What it is good for, in a few words.
+        Its purpose, in a few words.
     config : TrainingConfig
     rows : int or None
-        How many of the training rows to use; None: all.
+        Number of training rows to use; None: all.
     holdout : int
-        How many of them to hold out.
+        Number of them to hold out.
     """
 
     name: str
@@ -99,6 +99,6 @@ def recipe_named(name: str) -> Recipe:
 
 @cache
 def measured() -> dict[str, Any]:
-    """Return what the recipes were seen to reach, by name; written by the study script."""
+    """Return the measured results of the recipes, by name; written by the study script."""
     figures: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
     return figures

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,9 @@ import numpy.typing as npt
 from mnn_gpu.backends import Backend
 from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.errors import DivergedError
-from mnn_gpu.models.evaluation import Evaluation, evaluation, score_shards
 from mnn_gpu.models.model import Model
-from mnn_gpu.nn.parameters import fold_input_scale, unflatten
+from mnn_gpu.nn.parameters import fold_input_scale
 from mnn_gpu.step.batch import Batch, NetworkSpec
-from mnn_gpu.step.microbatches import Microbatch
 from mnn_gpu.step.train_step import State
 from mnn_gpu.storage.checkpoints import CheckpointRecord
 from mnn_gpu.training.batches.device_data import DeviceData
@@ -31,10 +29,10 @@ from mnn_gpu.training.checkpoints.checkpoint import (
 from mnn_gpu.training.compiled_step import CompiledStep
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.early_stopping import Best, EarlyStopping
+from mnn_gpu.training.evaluator import Evaluator
 from mnn_gpu.training.history import History
 from mnn_gpu.training.hooks import Hook
-from mnn_gpu.training.learning_curve import Record, columns
-from mnn_gpu.version import __version__
+from mnn_gpu.training.learning_curve import Record
 
 MAX_ADVISED_RATE = 0.1
 """The highest learning rate that an error message suggests."""
@@ -75,6 +73,7 @@ class TrainingRun:
     data: DeviceData
     plan: BatchPlan
     state: State
+    evaluator: Evaluator = field(init=False)
     step: CompiledStep = field(init=False)
     iteration: int = 0
     in_step: bool = False
@@ -84,6 +83,7 @@ class TrainingRun:
     started: float = 0.0
 
     def __post_init__(self) -> None:
+        self.evaluator = Evaluator(self.config, self.backend, self.ranks, self.task, self.data)
         self.early_stopping = EarlyStopping(self.config)
 
     @property
@@ -151,7 +151,7 @@ class TrainingRun:
         """Read the metrics: the only place where the loop waits for the device."""
         self.check_finite()
         samples = self.plan.samples_at(self.iteration)
-        validation = self._validated(self._parameters())
+        validation = self.evaluator.held_out(self._parameters())
         return Record(
             iteration=self.iteration,
             epoch=self.plan.place_of(self.iteration)[0] + 1,
@@ -170,15 +170,6 @@ class TrainingRun:
 
     def _theta(self) -> npt.NDArray[Any]:
         return np.array(self.backend.to_numpy(self._parameters()))
-
-    def _validated(self, theta: Any) -> Evaluation | None:
-        return self._score(theta, self.data.validation) if self.data.has_validation else None
-
-    def _score(self, theta: Any, microbatches: Iterable[Microbatch]) -> Evaluation:
-        """Evaluate the network on these samples and those of the other ranks."""
-        layers = unflatten(theta, self.task.layer_sizes)
-        own = score_shards(self.backend, layers, microbatches)
-        return evaluation(np.concatenate(self.ranks.allgather(own)))
 
     # ---- checkpoints -----------------------------------------------------------------
 
@@ -218,32 +209,7 @@ class TrainingRun:
         if not np.isfinite(theta).all():
             raise self._diverged(self.iteration)
         record = None if best is None else self.records[best.record]
-        return self._model(theta, self.iteration, seconds, record)
-
-    def _model(
-        self,
-        theta: npt.NDArray[Any],
-        iteration: int,
-        seconds: float,
-        best: Record | None = None,
-    ) -> tuple[Model, History]:
-        """Evaluate these parameters; return them as a model, with its history."""
-        here, data = self.backend.asarray(theta), self.data
-        scores = self._score(here, data.microbatches), self._validated(here)
-        history = History(tuple(self.records), iteration, seconds, *scores, best)
-        info = {
-            "recipe": asdict(self.config),
-            "version": __version__,
-            "device": self.backend.device,
-            "iterations": iteration,
-            "training_accuracy": history.training.accuracy,
-            "held_out_accuracy": history.validation.accuracy if history.validation else None,
-            "history": columns(history.records, best),
-        }
-        if data.feature_names is not None:
-            info["feature_names"] = list(data.feature_names)
-        sizes = tuple(self.task.layer_sizes)
-        return Model(theta, sizes, data.classes, info, float(data.pixel_max)), history
+        return self.evaluator.result(theta, self.records, self.iteration, seconds, record)
 
     # ---- divergence ------------------------------------------------------------------
 
@@ -277,4 +243,4 @@ class TrainingRun:
         )
 
     def _last_good_model(self, iteration: int, theta: npt.NDArray[Any]) -> Model:
-        return self._model(theta, iteration, self.seconds)[0]
+        return self.evaluator.result(theta, self.records, iteration, self.seconds)[0]

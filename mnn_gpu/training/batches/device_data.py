@@ -42,6 +42,9 @@ class DeviceData(ABC):
 
     Attributes
     ----------
+    rows, features : int
+    row_bytes : int
+        Bytes that are read from the disk for each row; 0 if the data are in memory.
     microbatches : iterable of (X, labels)
         All rows, for evaluation and for steps that use all of them.
     validation : list of (X, labels)
@@ -62,6 +65,9 @@ class DeviceData(ABC):
         See `Model`.
     """
 
+    rows: int
+    features: int
+    row_bytes: int = 0
     microbatches: Iterable[Microbatch]
     validation: list[Microbatch]
     has_validation: bool
@@ -71,19 +77,6 @@ class DeviceData(ABC):
     input_scale: float
     pixel_max: float
     feature_names: tuple[str, ...] | None
-
-    @property
-    @abstractmethod
-    def rows(self) -> int: ...
-
-    @property
-    @abstractmethod
-    def features(self) -> int: ...
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes that are read from the disk for each row; 0 if the data are in memory."""
-        return 0
 
     @abstractmethod
     def step_data(self, is_weight: Array | None = None) -> StepData:

@@ -61,14 +61,6 @@ class InMemoryData(DeviceData):
     workers: int
     sharding: BatchSharding | None
 
-    @property
-    def rows(self) -> int:
-        return int(self.X.shape[0])
-
-    @property
-    def features(self) -> int:
-        return int(self.X.shape[1])
-
     def step_data(self, is_weight: Array | None = None) -> StepData:
         return StepData(self.X, self.labels, tuple(self.microbatches), is_weight, self.basis)
 
@@ -131,6 +123,8 @@ def to_device(
     if config.augmentation is not None:
         half_turned = np.isin(y, config.augmentation.half_turned)
     return InMemoryData(
+        rows=len(pixels),
+        features=features,
         X=X,
         labels=labels,
         microbatches=microbatches,

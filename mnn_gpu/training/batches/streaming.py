@@ -50,18 +50,6 @@ class StreamedData(DeviceData):
     blocks: Blocks
     microbatches: BlockMicrobatches
 
-    @property
-    def rows(self) -> int:
-        return len(self.blocks)
-
-    @property
-    def features(self) -> int:
-        return self.blocks.features
-
-    @property
-    def row_bytes(self) -> int:
-        return self.blocks.features * self.blocks.dtype.itemsize
-
     def step_data(self, is_weight: Array | None = None) -> StepData:
         return StepData(None, None, (), is_weight, self.basis)
 
@@ -114,6 +102,9 @@ def stream_to_device(
     own = range(count) if sharding is None else sharding.own_of(count)
     rows = config.shard_rows or backend.shard_rows
     return StreamedData(
+        rows=len(blocks),
+        features=blocks.features,
+        row_bytes=blocks.features * blocks.dtype.itemsize,
         blocks=blocks,
         microbatches=BlockMicrobatches(blocks, known, own, rows, backend),
         validation=validated,

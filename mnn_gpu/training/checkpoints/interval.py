@@ -1,4 +1,4 @@
-"""How often a training's state is to be saved."""
+"""How often a checkpoint is written."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CURE = "Give iterations, such as 500, or a time, such as 30s, 10m or 1.5h."
 
 
 class Due:
-    """When the next snapshot is due; asked after every call of the compiled step.
+    """Decides after each call of the compiled step whether a checkpoint is due.
 
     Parameters
     ----------
     every : int or str, optional
-        Iterations, or a time with its unit: ``"30s"``, ``"10m"``, ``"1.5h"``. Default: with
+        Iterations, or a time with its unit: ``"30s"``, ``"10m"``, ``"1.5h"``. Default: at
         every record.
 
     Raises
@@ -44,7 +44,7 @@ class Due:
         self.last_iteration, self.last_time = iteration, time.monotonic()
 
     def now(self, iteration: int, *, at_record: bool) -> bool:
-        """Say whether a snapshot is due after this iteration; if so, count from here."""
+        """Return whether a checkpoint is due after this iteration; if so, count from here."""
         due = (
             (self.with_records and at_record)
             or (

@@ -125,7 +125,7 @@ class DevicePerceptron:
         link: str = theirs()._get_doc_link()
         return link
 
-    # ---- using what was trained -------------------------------------------------------
+    # ---- prediction and scores ---------------------------------------------------------
 
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> npt.NDArray[Any]:
         """Return the last layer's ``A``, (rows, outputs), on the host."""

@@ -210,7 +210,7 @@ def test_the_command_line_saves_the_last_finite_parameters(tmp_path: Path) -> No
     options = ["--rows", "3000", "--batch-size", "50", "--hidden", "20", "--report-every", "1"]
     result = run("train", *options, "--lr", "1e18", "--out", "m", cwd=tmp_path)
     assert result.returncode == 5
-    assert "the last good ones, in m." in result.stderr
+    assert "the last finite ones, in m." in result.stderr
     assert load_model(tmp_path / "m").info["iterations"] > 0
 
 

@@ -8,7 +8,7 @@ from mnn_gpu.cli.options import add_json, print_json
 
 SUMMARY = "report which devices work, and how to fix those that do not"
 DESCRIPTION = """\
-Test CuPy and every GPU step by step. Report what works and, for what does not,
+Test CuPy and every GPU step by step. Report what works and, for the rest,
 the cause and the cure."""
 EPILOG = ""
 

@@ -25,7 +25,7 @@ from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError, in_python
 from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse, on_host
 from mnn_gpu.estimators.device_fit import task_of, theta_of
 from mnn_gpu.estimators.lbfgs_fit import fit_lbfgs
-from mnn_gpu.estimators.multi_rank import check_same_data, together
+from mnn_gpu.estimators.multi_rank import check_same_data, synchronized_ranks
 from mnn_gpu.estimators.sgd_fit import fit_stochastic
 from mnn_gpu.nn import network
 from mnn_gpu.nn.activations import ACTIVATIONS
@@ -51,7 +51,7 @@ class DevicePerceptron:
         X, weights = without_gradients(X), None if sample_weight is None else on_host(sample_weight)
         fit: Any = super()
         # scikit-learn checks at the end that the parameters are finite.
-        with np.errstate(all="ignore"), together(self, X, weights, incremental):
+        with np.errstate(all="ignore"), synchronized_ranks(self, X, weights, incremental):
             return fit._fit(X, y, sample_weight=weights, incremental=incremental)
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
@@ -125,7 +125,7 @@ class DevicePerceptron:
         link: str = theirs()._get_doc_link()
         return link
 
-    # ---- using what was trained -------------------------------------------------------
+    # ---- prediction and scores ---------------------------------------------------------
 
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> npt.NDArray[Any]:
         """Return the last layer's ``A``, (rows, outputs), on the host."""

@@ -49,7 +49,7 @@ ROWS = ("training", "held_out", "order")
 def fit_checkpoint(
     estimator: Any, X: Any, y: Host, weights: Host | None, incremental: bool
 ) -> FitCheckpoint | None:
-    """Open the folder that the estimator's ``checkpoint`` names, if it does.
+    """Open the folder given by the estimator's ``checkpoint``, if any.
 
     Raises
     ------
@@ -99,16 +99,16 @@ class FitCheckpoint(Checkpoints):
         self.save(CheckpointRecord(of.t_, arrays, values))
 
     def resumed(self, loss_type: type[np.floating[Any]]) -> Split | None:
-        """Give the estimator the state of the newest intact file; return its rows.
+        """Restore the estimator from the newest intact file; return its rows.
 
-        An estimator that was not fitted before gets all of it, and nothing is left to do if the
-        fit had ended. One that was fitted before starts another fit from where that one ended, as
-        scikit-learn's warm start does. None if there is no file, or for such another fit.
+        An unfitted estimator is restored completely, and nothing is left to do if the
+        fit had ended. A fitted estimator starts another fit from where that one ended, like
+        scikit-learn's warm start. None if there is no file, or for such another fit.
 
         Parameters
         ----------
         loss_type : type
-            Of the losses, see `device_fit.loss_type`; the file has them as JSON numbers.
+            Type of the losses, see `device_fit.loss_type`; the file has them as JSON numbers.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class FitCheckpoint(Checkpoints):
         if not is_finished or "best" not in arrays:
             set_parameters(of, arrays["theta"])
         if is_finished and was_fitted:
-            # As if the first parameters had not just been drawn from it.
+            # Undo that the initial parameters were just drawn from it.
             of._random_state = check_random_state(of.random_state)
             return None
         solver = of._optimizer
@@ -170,7 +170,7 @@ def _are_counts(*counts: Any) -> bool:
 CHECKS: tuple[Check, ...] = (
     ("names expected_names", set.__eq__, "its arrays are not those of such a fit"),
     ("squares", lambda squares: bool((squares >= 0).all()), "its mean squares are negative"),
-    ("vectors like", same_shapes, "its arrays do not fit the parameters"),
+    ("vectors like", same_shapes, "its arrays do not match the parameters"),
     ("vectors", all_finite, "its arrays are not finite"),
     ("training held_out order", _each_row_once, "it does not have each row once"),
     (
@@ -191,7 +191,7 @@ CHECKS: tuple[Check, ...] = (
     (
         "loss_ loss_curve_ best candidates",
         lambda loss, losses, best, all_: losses and loss == losses[-1] and best in all_,
-        "its best is none of its losses or scores",
+        "its best value is not one of its losses or scores",
     ),
     (
         "loss_curve_ validation_scores_ is_classifier",
@@ -243,7 +243,7 @@ def check_record(record: CheckpointRecord, estimator: Any) -> None:
 
 
 def settings_of(estimator: Any, free: Container[str]) -> dict[str, Any]:
-    """Return the parameters except some, as JSON can hold them."""
+    """Return the parameters except some, as JSON values."""
     settings = {k: v for k, v in estimator.get_params(deep=False).items() if k not in free}
     return {name: _plain(value) for name, value in settings.items()}
 

@@ -30,7 +30,7 @@ FREE = ("comm", "device", "random_state", "verbose")
 
 
 @contextmanager
-def together(estimator: Any, X: Any, weights: Any, incremental: bool) -> Iterator[None]:
+def synchronized_ranks(estimator: Any, X: Any, weights: Any, incremental: bool) -> Iterator[None]:
     """Connect an estimator to its ranks during a fit; only rank 0 is verbose.
 
     Parameters

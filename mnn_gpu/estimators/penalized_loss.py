@@ -22,7 +22,7 @@ from mnn_gpu.step.update import UpdateScalars, parameter_update, unstack
 
 Array: TypeAlias = Any
 SumsOf: TypeAlias = Callable[[Array, StepData, Batch], LossAndGradient]
-"""Takes theta, the data and a batch."""
+"""A function of theta, the data and a batch."""
 
 
 class FitState(NamedTuple):
@@ -55,7 +55,7 @@ def penalties(alpha: float, rows: int, weight: float) -> tuple[float, float]:
     return alpha / weight, alpha * rows / (2 * weight)
 
 
-def penalised_step(
+def penalized_step(
     task: NetworkSpec, optimizer: Optimizer, sums_of: SumsOf, execution: Execution
 ) -> Callable[[StepData, FitState, Batch], FitState]:
     """Return a step ``(data, state, batch) -> state``.

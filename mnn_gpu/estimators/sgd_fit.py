@@ -24,7 +24,7 @@ from mnn_gpu.estimators.checkpoint import FitCheckpoint, fit_checkpoint
 from mnn_gpu.estimators.device_arrays import DeviceRows
 from mnn_gpu.estimators.device_fit import Placed, loss_type, placed, theta_of, update_parameters
 from mnn_gpu.estimators.multi_rank import sharding_of, sync_from_rank0
-from mnn_gpu.estimators.penalized_loss import FitState, penalised_step, penalties
+from mnn_gpu.estimators.penalized_loss import FitState, penalized_step, penalties
 from mnn_gpu.estimators.solver_state import SolverState, Split, solver_of
 from mnn_gpu.step.batch import Batch
 from mnn_gpu.step.execution import Run
@@ -207,7 +207,7 @@ class _Loop:
 
     def _compiled(self) -> Run:
         """Compile the step if possible and if it is used often enough."""
-        step = penalised_step(self.there.task, self.optimizer, self.there.sums_of, self.backend)
+        step = penalized_step(self.there.task, self.optimizer, self.there.sums_of, self.backend)
         steps = self.epochs * -(-len(self.rows) // self.batch_size)
         if self.there.is_dense and steps >= WORTH_COMPILING:
             return self.backend.compile(step, self.there.data, self.ranks.allgather)

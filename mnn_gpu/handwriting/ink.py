@@ -105,7 +105,7 @@ def _paper(colors: Array) -> Array:
     window = max(3, max(thumb.shape[:2]) // 2 | 1)
     small = median_filter(thumb, size=(window, window, 1), mode="nearest")
     factors = (height / small.shape[0], width / small.shape[1])
-    # Each colour on its own: the same values in half the time of all three with a factor of 1.
+    # Each color separately: the same values in half the time of all three with a factor of 1.
     planes = [
         zoom(small[..., i], factors, order=1, mode="nearest", grid_mode=True) for i in range(3)
     ]

@@ -17,7 +17,7 @@ from mnn_gpu.storage.safetensors_file import DAMAGE, dump_with_checksum, load_wi
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Check: TypeAlias = tuple[str, Callable[..., bool], str]
-"""Names of facts, separated by spaces; a predicate of their values; what is wrong otherwise."""
+"""Names of facts, separated by spaces; a predicate of their values; the error if it is false."""
 
 FORMAT = "mnn_gpu {kind} checkpoint 3"
 
@@ -29,10 +29,10 @@ class CheckpointRecord:
     Attributes
     ----------
     number : int
-        Of the step; files are named after it.
+        The number of the step; files are named after it.
     arrays : mapping of name to array, on the host
     values : mapping of name to value
-        Values that JSON can hold.
+        Values that can be stored as JSON.
     """
 
     number: int
@@ -48,13 +48,13 @@ class Checkpoints(SnapshotFolder):
     folder : path
         See `SnapshotFolder`, also for the exceptions.
     kind : str
-        Of the computation.
+        The kind of computation.
     settings : mapping of name to value
-        All that decides the result, in the form that JSON gives back.
+        All settings that affect the result, as read back from JSON.
     digest : str
-        Of the data, see `safetensors_file.data_digest`.
+        Digest of the data, see `safetensors_file.data_digest`.
     how_to_resume : str, optional
-        If given, the folder must have no checkpoint; an error says to resume like this.
+        If given, the folder must have no checkpoint; the error suggests this way to resume.
     defaults : mapping of name to value, optional
         Settings of checkpoints that do not have them.
     """
@@ -119,7 +119,7 @@ class Checkpoints(SnapshotFolder):
             record = CheckpointRecord(values.pop("number"), arrays, values)
         except DAMAGE as error:
             raise ValueError(str(error)) from error
-        # Before the arrays: those of another computation are no damage.
+        # Before the arrays: arrays of another computation are not damage.
         self._check_same(path, settings, digest)
         try:
             check(record)

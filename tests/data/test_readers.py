@@ -340,8 +340,8 @@ def test_npz_with_plain_names_or_without_labels(tmp_path: Path, images: dict[str
     assert load_dataset(path, labelled=False).y is None
     with pytest.raises(DataError, match="no array y_train or y"):
         load_dataset(path)
-    np.savez(path, pictures=images["X"])
-    with pytest.raises(DataError, match=r"no array x_train .* it has pictures.npy"):
+    np.savez(path, photos=images["X"])
+    with pytest.raises(DataError, match=r"no array x_train .* it has photos.npy"):
         load_dataset(path)
 
 

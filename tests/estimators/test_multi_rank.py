@@ -30,7 +30,7 @@ from tests.support.fits import CLASSES, NUMBERS, WEIGHTS, X, bits_of
 comm = MPI.COMM_WORLD
 small = {"hidden_layer_sizes": (6,), "max_iter": 6, "device": "cpu"}
 
-def tell(value):
+def report(value):
     everyones = comm.gather(value)
     if comm.rank == 0:
         print(json.dumps(everyones))
@@ -79,7 +79,7 @@ if comm.rank == 1:
     mine = [own(rank) for rank in range(comm.size)]
 else:
     mine = own(comm.rank)
-tell(mine)
+report(mine)
 """
     first, (expected, _) = reports(2, code)
     assert first == expected
@@ -121,7 +121,7 @@ for seed in (None, np.random.RandomState(comm.rank), comm.rank):
     bits.append(bits_of(estimator.set_params(comm=comm).fit(X, CLASSES)))
     if isinstance(seed, np.random.RandomState):
         bits.append(seed.randint(10**6))
-tell((bits, np.random.randint(10**6)))
+report((bits, np.random.randint(10**6)))
 """
     (first, noise), (second, other_noise) = reports(2, code)
     assert first == second
@@ -142,7 +142,7 @@ for solver in ("adam", "sgd"):
         warm = MLPRegressor(**small, solver=solver, random_state=1, warm_start=True, **more)
         warm.set_params(comm=comm).fit(X, NUMBERS)
         bits.append(bits_of(warm.fit(X, NUMBERS)))
-tell(bits)
+report(bits)
 """
     assert len({*map(tuple, reports(2, code)), *map(tuple, reports(1, code))}) == 1
 
@@ -165,10 +165,10 @@ if not os.listdir(estimator.checkpoint):
     try:
         estimator.fit(X, CLASSES)
     except Cut:
-        tell(estimator.n_iter_)
+        report(estimator.n_iter_)
 else:
     estimator.fit(X, CLASSES)
-    tell([bits_of(estimator) == bits_of(whole), estimator.loss_curve_ == whole.loss_curve_])
+    report([bits_of(estimator) == bits_of(whole), estimator.loss_curve_ == whole.loss_curve_])
 """
     assert reports(2, code) == [4, 4]
     assert reports(3, code) == [[True, True]] * 3
@@ -193,13 +193,13 @@ cases = [
     ((gaps, CLASSES), {}),
     ((X, CLASSES, WEIGHTS[mine:]), {}),
 ]
-said = []
+messages = []
 for data, settings in cases:
     try:
         MLPClassifier(**small, **settings, comm=comm).fit(*data)
     except Exception as error:
-        said.append(f"{type(error).__name__}: {error}".splitlines()[0])
-tell(said)
+        messages.append(f"{type(error).__name__}: {error}".splitlines()[0])
+report(messages)
 """
     first, second = reports(2, code)
     differ = "UsageError: The ranks have different "
@@ -224,7 +224,7 @@ estimator = Interrupted(**small, random_state=0, batch_size=5, comm=comm)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     estimator.fit(X, CLASSES)
-tell([bits_of(estimator), [str(w.message) for w in caught], estimator._optimizer.steps])
+report([bits_of(estimator), [str(w.message) for w in caught], estimator._optimizer.steps])
 """
     first, second = reports(2, code)
     assert first == second
@@ -245,14 +245,14 @@ for solver in ("adam", "lbfgs"):
 def test_sparse_data_too_large_to_be_dense_are_refused(reports: Reports) -> None:
     code = """
 import mnn_gpu.estimators.device_fit, scipy.sparse, unittest.mock
-said = []
+messages = []
 for solver in ("sgd", "lbfgs"):
     with unittest.mock.patch("mnn_gpu.estimators.device_fit.DENSE_SHARE", 0):
         try:
             MLPClassifier(solver=solver, comm=comm).fit(scipy.sparse.csr_array(X), CLASSES)
         except mnn_gpu.UsageError as error:
-            said.append(error.cause)
-tell(said)
+            messages.append(error.cause)
+report(messages)
 """
     assert (
         reports(2, code)
@@ -285,7 +285,7 @@ for of in (comm, comm.Split(0)):
     search = GridSearchCV(chain, {"mlpclassifier__alpha": [1e-4, 10.0]}, cv=2).fit(X, CLASSES)
     assert search.best_estimator_[-1].comm is of
     found.append((search.best_params_, search.best_score_, bits_of(search.best_estimator_[-1])))
-tell(found)
+report(found)
 """
     first, *others = reports(SharedJob.SIZE, code)  # The group with all ranks uses COMM_WORLD.
     assert first[0] == first[1]
@@ -319,7 +319,7 @@ for solver in ("adam", "lbfgs"):
     other = MLPClassifier(**settings).fit(X, CLASSES, WEIGHTS)
     np.testing.assert_allclose(one.coefs_[0], other.coefs_[0], rtol=1e-9)
     bits.append(bits_of(one))
-tell(bits)
+report(bits)
 """
     first, second = reports(2, code)
     assert first == second

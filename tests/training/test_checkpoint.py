@@ -434,7 +434,7 @@ def test_a_folder_that_is_lost_does_not_end_the_training(
             shutil.rmtree(tmp_path / "run", ignore_errors=True)
 
     expected, _ = train(images["X"], images["y"], CONFIG)
-    with pytest.warns(TrainingWarning, match="cannot be written.*goes on") as caught:
+    with pytest.warns(TrainingWarning, match="cannot be written.*continues") as caught:
         model, _ = train(
             images["X"], images["y"], CONFIG, checkpoint=tmp_path / "run", hooks=[Loses()]
         )

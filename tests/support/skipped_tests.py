@@ -1,6 +1,6 @@
 """Print how many tests ran in some run of the tests, and which were skipped in all, and why.
 
-    python -m scripts.checks.skipped_tests RUN.xml ...
+    python -m tests.support.skipped_tests RUN.xml ...
 
 The files are what ``pytest --junitxml`` wrote.
 """

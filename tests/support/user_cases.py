@@ -1,6 +1,6 @@
 """Runs a folder of small inputs as users meet them, and prints each one's outcome.
 
-    python -m scripts.checks.user_cases FOLDER
+    python -m tests.support.user_cases FOLDER
 
 Data files are given to `train` with the label's column where their README says that one is needed;
 Python files are run. A traceback, an unknown exit status or a hang is a fault: exits with 1 then.

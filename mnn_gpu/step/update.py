@@ -17,7 +17,7 @@ Arrays: TypeAlias = Sequence[Array]
 
 
 class UpdateScalars(NamedTuple):
-    """The numbers of one update, each ().
+    """The scalars of one update, each ().
 
     Attributes
     ----------
@@ -35,15 +35,15 @@ ParameterUpdate: TypeAlias = Callable[
     [Array, Arrays, Array, Array, UpdateScalars], tuple[Array, tuple[Array, ...]]
 ]
 """Takes theta, the optimizer's state, the gradient, the mask of the weights (see
-`Optimizer.update`) and the scalars; returns theta and the optimizer's state."""
+`Optimizer.update`) and the scalars; returns theta and the new state."""
 
 
 def parameter_update(
     task: NetworkSpec, optimizer: Optimizer, execution: Execution
 ) -> ParameterUpdate:
-    """Return the update of an optimizer, with clipping and the limit of the weights' norms."""
+    """Return the update of an optimizer, with gradient clipping and max-norm."""
     clip_norm, max_norm = task.regularization.clip_norm, task.regularization.max_norm
-    # The average is of weights within their limit.
+    # The average is taken after the max-norm.
     averaged = optimizer if isinstance(optimizer, EMA) and max_norm is not None else None
     inner = averaged.inner if averaged else optimizer
 
@@ -81,5 +81,5 @@ def parameter_update(
 
 
 def unstack(scalars: Array) -> list[Array]:
-    """Return the numbers of a vector, each ()."""
+    """Return the entries of a vector, each ()."""
     return [scalars[i, ...] for i in range(scalars.shape[0])]

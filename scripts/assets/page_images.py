@@ -24,7 +24,7 @@ def image(browser: Chromium, page: Path, scheme: str) -> bytes:
     browser.evaluate(f"document.querySelectorAll('#samples button')[{DIGIT}].click()")
     browser.screen(WIDTH, browser.evaluate("document.documentElement.offsetHeight"))
     browser.painted()
-    return browser.picture()
+    return browser.screenshot()
 
 
 def main() -> None:

@@ -19,10 +19,10 @@ from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.models.model_file import load_model
 from mnn_gpu.step.sharding import BatchSharding
 from scripts.benchmarks.device import DRY_RUN, amount
-from scripts.checks.mpiexec import launcher
 from scripts.gpu.faults import apart, with_cupy
 from scripts.gpu.outcome import Findings, NotRunError
 from scripts.gpu.record import ROOT
+from tests.support.mpiexec import launcher
 
 TRAINING = (
     *("--rows", amount("3000", "600"), "--batch-size", amount("256", "64")),

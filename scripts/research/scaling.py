@@ -18,7 +18,7 @@ from typing import Any
 from scripts import markdown
 from scripts.benchmarks.harness import ROOT, environment, in_turn, machine, ratio, save
 from scripts.benchmarks.report import duration
-from scripts.checks.mpiexec import command, library
+from tests.support.mpiexec import command, library
 
 COMMON = ("--holdout", "0", "--device", "cpu", "-q", "--json", "--report-every", "1000000")
 ADAM = ("--rows", "60000", "--optimizer", "adam", "--lr", "0.001", "--batch-size")

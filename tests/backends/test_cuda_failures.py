@@ -23,8 +23,8 @@ from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.models.model_file import load_model
 from mnn_gpu.nn.matmul_precision import low_precision_matmul
 from mnn_gpu.step.sharding import BatchSharding
-from scripts.checks.mpiexec import launcher
 from tests.support.cuda_standin.control import IS_IN_FRONT, get, put, run, settings
+from tests.support.mpiexec import launcher
 
 pytestmark = [
     pytest.mark.gpu,

@@ -99,7 +99,7 @@ class Chromium(Connection):
         for number in [self._ask(method, event) for event in events]:
             self._answer(number)
 
-    def picture(self) -> bytes:
+    def screenshot(self) -> bytes:
         """Return a screenshot of the whole page as a PNG file."""
         shot = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(shot["data"])

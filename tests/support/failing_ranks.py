@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scripts.benchmarks.harness import ROOT
-from scripts.checks.mpiexec import PROGRAM, command
+from tests.support.mpiexec import PROGRAM, command
 
 SMALL = ("train", "--device", "cpu", "--rows", "700", "--holdout", "100", "--epochs", "3", "-q")
 ENDLESS = (

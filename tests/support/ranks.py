@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from scripts.checks.mpiexec import launcher
+from tests.support.mpiexec import launcher
 from tests.support.program import PROGRAM
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-// Devices, memory, streams, events and graphs: the calls of CUDA's runtime that CuPy makes.
+// Devices, memory, streams, events and graphs: the CUDA runtime functions that CuPy calls.
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -21,7 +21,7 @@ std::mt19937 &dice();
 
 namespace {
 constexpr size_t PAGE = 4096, GUARD = 64 * PAGE;  // before and after each allocation
-constexpr unsigned char CANARY = 0xff;  // NaN, for whoever reads it
+constexpr unsigned char CANARY = 0xff;  // NaN, to reveal reads
 
 struct Block {
     char *mapped;
@@ -62,7 +62,7 @@ void settle() {
     (void)once;
 }
 
-// Let kernels of one device touch its memory only; -1: all of it, for copies.
+// Restrict access to the memory of one device, for its kernels; -1: no restriction, for copies.
 void focus(int on) {
     if (settings["devices"] < 2 || on == focused) return;
     for (auto &[pointer, block] : blocks)
@@ -133,7 +133,7 @@ int fails(int status) {
     return status;
 }
 
-// The error that a call gives which needs no context, or one on that device.
+// The error of a call that needs no context, or a context on that device.
 int available(int on) {
     settle();
     if (forked) return 3;
@@ -143,7 +143,7 @@ int available(int on) {
     return on >= 0 && on < settings["busy"] ? 46 : 0;
 }
 
-// Make a device's context the thread's. As of CUDA 12, cudaSetDevice does, too.
+// Make a device's context current. Since CUDA 12, cudaSetDevice does so too.
 int use_context(int on) {
     std::lock_guard lock(everything);
     if (int status = available(on)) return status;
@@ -156,7 +156,7 @@ int use_context(int on) {
 int ready() { return use_context(device); }
 void *current_context() { return has_context ? (void *)size_t(1 + device) : nullptr; }
 
-int synchronises() {
+int synchronizes() {
     for (Capture *capture : captures) capture->broken = true;
     return captures.empty() ? 0 : 900;
 }
@@ -223,7 +223,7 @@ CUDA(SetDevice, int number) {
     if (int status = available()) return said(status);
     return said(number < 0 || number >= settings["devices"] ? 101 : use_context(number));
 }
-CUDA(DeviceSynchronize) { BEGIN int s = synchronises(); return said(s ? s : check_bounds()); }
+CUDA(DeviceSynchronize) { BEGIN int s = synchronizes(); return said(s ? s : check_bounds()); }
 CUDA(DeviceGetAttribute, int *value, int attribute, int number) {
     std::lock_guard lock(everything);
     settle();
@@ -259,7 +259,7 @@ CUDA(GetDeviceProperties, Properties *p, int number) {
     memset((void *)p, 0, 760);
     int capability = settings["capability"];
     strcpy(p->name, "CUDA stand-in");
-    // Two processes have the same GPU, as two ranks on one machine.
+    // Two processes see the same GPU, like two ranks on one machine.
     memset(p->uuid, 'a' + number + settings["first_device"], sizeof p->uuid);
     p->memory = settings["memory"], p->shared = 48 << 10, p->registers = 65536, p->warp = 32;
     p->threads = 1024, p->threads_dim[0] = p->threads_dim[1] = 1024, p->threads_dim[2] = 64;
@@ -286,7 +286,7 @@ CUDA(Malloc, void **pointer, size_t size) {
         if (capture->mode == 0 || (capture->mode == 1 && capture->owner == pthread_self()))
             return capture->broken = true, said(900);
     if (strikes("fail_malloc") || used[device] + size > (size_t)settings["memory"]) return said(2);
-    // Its end lies before pages that nothing may touch.
+    // It ends before pages without access.
     size_t length = (size + PAGE - 1) / PAGE * PAGE + 2 * GUARD;
     char *mapped = (char *)mmap(nullptr, length, PROT_NONE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -304,7 +304,7 @@ CUDA(Malloc, void **pointer, size_t size) {
 CUDA(Free, void *pointer) {
     BEGIN
     if (!pointer) return 0;
-    if (int status = synchronises()) return said(status);
+    if (int status = synchronizes()) return said(status);
     auto found = blocks.find((char *)pointer);
     if (found == blocks.end()) return said(1);
     bool damaged = is_damaged(found->first, found->second);
@@ -340,7 +340,7 @@ CUDA(PointerGetAttributes, Attributes *attributes, const void *pointer) {
 static int copy(void *to, const void *from, size_t size, int kind, void *stream) {
     BEGIN
     auto work = [=] {
-        // 1: to the device; 2: from it; 3: within; 4: as the addresses say.
+        // 1: to the device; 2: from it; 3: within; 4: by the addresses.
         bool fits = (block_of(to) ? within(to, size) : kind == 0 || kind == 2 || kind == 4) &&
                     (block_of(from) ? within(from, size) : kind == 0 || kind == 1 || kind == 4);
         if (!fits) return 1;
@@ -518,7 +518,7 @@ CUDA(StreamEndCapture, void *handle, void **graph) {
     if (!capture) return said(1);
     if (capture->origin != stream) return said(904);
     if (capture->mode != 2 && capture->owner != pthread_self()) return said(908);
-    // What is not before the origin's end was forked and never joined.
+    // Nodes that do not precede the origin's end were forked and never joined.
     auto &nodes = *capture->graph;
     std::set<size_t> seen(stream->last);
     for (size_t i = nodes.size(); i-- > 0;)
@@ -550,7 +550,7 @@ CUDA(GraphLaunch, Graph *graph, void *handle) {
     if (!stream || stream->device != device) return said(400);
     if (stream->capture) return said(801);
     if (strikes("fail_launch")) return said(fails(settings["launch_error"]));
-    // Any order that the dependencies allow: what depends on another may find it not done.
+    // Any order that the dependencies allow, so that a missing dependency shows.
     auto &nodes = *graph->nodes;
     std::vector<size_t> missing(nodes.size()), next;
     std::vector<std::vector<size_t>> followers(nodes.size());

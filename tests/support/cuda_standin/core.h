@@ -31,7 +31,7 @@ struct Stream {
     int device = 0, priority = 0;
     bool non_blocking = false;
     Capture *capture = nullptr;
-    std::set<size_t> last;  // the nodes after which the next comes
+    std::set<size_t> last;  // the nodes that the next one depends on
 };
 struct Event {
     int device = 0;

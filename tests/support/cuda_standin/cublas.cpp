@@ -1,4 +1,4 @@
-// cuBLAS: products by plain loops, with cuBLAS's rules of what fits.
+// cuBLAS: products by plain loops, with cuBLAS's checks of the arguments.
 #include <cmath>
 #include <cstring>
 #include <mutex>
@@ -64,7 +64,7 @@ template <class T, class S> struct Product {
     int operator()() const {
         if (!m || !n) return 0;
         if (!fits()) return 700;
-        // What a product leaves in its workspace is known to no one.
+        // The contents of the workspace after a product are undefined.
         if (workspace) memset(workspace, 0xff, std::min<size_t>(size, 1 << 16));
         std::vector<S> column(m), A((size_t)m * k);
         for (int i = 0; i < batch; ++i) {
@@ -126,14 +126,14 @@ BLAS(Destroy_v2, Handle *handle) {
     if (!is_known(handle)) return NOT_INITIALIZED;
     std::lock_guard guard(lock);
     handles.erase(handle);
-    if (handle->device != current_device()) return 0;  // counted as a leak; CuPy does so at its end
+    if (handle->device != current_device()) return 0;  // counted as a leak; CuPy does so at exit
     count("cublas", -1);
     delete handle;
-    return synchronises() ? FAILED : 0;  // as the true one does
+    return synchronizes() ? FAILED : 0;  // like cuBLAS
 }
 BLAS(SetStream_v2, Handle *handle, void *stream) {
     if (!is_known(handle)) return NOT_INITIALIZED;
-    // Which gives up the workspace that was set.
+    // This resets the workspace.
     return handle->stream = stream, handle->workspace = nullptr, handle->size = 0, 0;
 }
 BLAS(GetStream_v2, Handle *handle, void **stream) { return *stream = handle->stream, 0; }

@@ -1,4 +1,4 @@
-// What CUDA C++ has and C++ has not, for kernels that g++ compiles. See README.md.
+// CUDA extensions of C++, for kernels compiled by g++. See README.md.
 #pragma once
 #include <algorithm>
 #include <cassert>
@@ -20,7 +20,7 @@
 #define __align__(n) __attribute__((aligned(n)))
 #define __constant__ __attribute__((visibility("default")))
 #define __managed__
-// In a section of their own, so that a block can begin with nothing known in them.
+// In a separate section, so that it can be reset to undefined values for each block.
 #define __shared__ static __attribute__((section("standin_shared")))
 #define __grid_constant__
 
@@ -45,7 +45,7 @@ inline void __threadfence() {}
 inline void __threadfence_block() {}
 inline void __threadfence_system() {}
 
-// Shuffles: each thread of the mask lays down its value; who is released finds them all taken up.
+// Shuffles: each thread of the mask stores its value; all are stored when threads continue.
 template <class T> T standin_shuffle(unsigned mask, T value, unsigned lane) {
     static_assert(sizeof(T) <= 8);
     unsigned me = standin_thread(), warp = me & ~31u;
@@ -83,7 +83,7 @@ inline unsigned __ballot_sync(unsigned mask, int yes) {
 inline int __any_sync(unsigned m, int yes) { return __ballot_sync(m, yes) != 0; }
 inline int __all_sync(unsigned m, int yes) { return __ballot_sync(m, yes) == m; }
 
-// Threads take turns, so nothing comes between a read and a write.
+// Threads are cooperative, so a read and a write are not interrupted.
 template <class T, class F> T standin_atomic(T *at, F f) {
     T old = *at;
     *at = f(old);
@@ -178,7 +178,7 @@ STANDIN_VECTOR(long long, longlong)
 struct uint2 { unsigned x, y; };
 struct __align__(16) uint4 { unsigned x, y, z, w; };
 
-// What a launch needs to know of a kernel.
+// Properties of a kernel needed by a launch.
 struct standin_entry {
     void (*call)(void **);
     int count;
@@ -197,7 +197,7 @@ template <class... A, void (*kernel)(A...)> struct standin_kernel<kernel> {
     extern "C" __attribute__((visibility("default"), used)) const standin_entry symbol; \
     const standin_entry symbol = standin_kernel<kernel>::entry;
 
-// Where this text's shared memory lies, for all its kernels.
+// Location of this source's shared memory, for all its kernels.
 extern "C" {
 extern char __start_standin_shared[] __attribute__((weak, visibility("hidden")));
 extern char __stop_standin_shared[] __attribute__((weak, visibility("hidden")));

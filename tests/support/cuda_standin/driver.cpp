@@ -1,4 +1,4 @@
-// The driver's calls: modules, launches, names of errors; and the runtime put in CuPy's place.
+// Driver functions: modules, launches, names of errors; and redirection of CuPy's runtime.
 #include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
@@ -90,7 +90,7 @@ CU(ModuleLoadData, Module **module, const char *image) {
     return 0;
 }
 CU(ModuleLoad, Module **, const char *) { return 801; }
-CU(ModuleUnload, Module *) { return count("modules", -1), 0; }  // its kernels may be in a graph
+CU(ModuleUnload, Module *) { return count("modules", -1), 0; }  // a graph may still use its kernels
 CU(ModuleGetFunction, Function **function, Module *module, const char *name) {
     auto entry = (const Entry *)dlsym(module->library, (std::string("standin_entry_") + name).c_str());
     if (!entry) return 500;
@@ -133,7 +133,7 @@ CU(LaunchKernel, Function *function, unsigned gx, unsigned gy, unsigned gz, unsi
     if (function->module->device != current_device()) return 400;
     if (strikes("fail_launch")) return fails(standin_get("launch_error"));
     const Entry *entry = function->entry;
-    // As the launch does, so that a graph has what the arguments were when it was captured.
+    // Copied like in a launch, so that a graph keeps the arguments of its capture.
     auto kept = std::make_shared<std::vector<std::unique_ptr<char[]>>>();
     for (int i = 0; i < entry->count; ++i) {
         kept->emplace_back(new char[entry->sizes[i] + 16]);
@@ -156,9 +156,9 @@ namespace {
 int unsupported() { return 801; }
 }  // namespace
 
-// CuPy's wheel holds the runtime itself. Make the calls in a loaded library come here: each
-// function named cuda... begins with a jump. Returns how many; those that are not here say
-// that they are not supported.
+// CuPy's wheel contains the runtime. Redirect the calls of a loaded library: each
+// function named cuda... starts with a jump. Returns their number; functions missing here
+// report that they are not supported.
 EXPORT int standin_take_over(const char *path) {
     struct link_map *map;
     FILE *file = fopen(path, "rb");

@@ -1,4 +1,4 @@
-// Threads of a block as fibres, in random order between two barriers.
+// Threads of a block as fibers, in random order between two barriers.
 #include <csetjmp>
 #include <csignal>
 #include <cstring>
@@ -14,7 +14,7 @@ std::mt19937 &dice() {
     return engine;
 }
 
-// What device.h declares.
+// Definitions for device.h.
 extern "C" __attribute__((visibility("default"))) Dim threadIdx, blockIdx, blockDim, gridDim;
 __attribute__((visibility("default"))) Dim threadIdx, blockIdx, blockDim, gridDim;
 EXPORT char *standin_dynamic;
@@ -35,8 +35,8 @@ struct Fibre {
 };
 
 std::vector<Fibre> fibres;
-std::vector<char *> stacks;   // never given back
-std::vector<char *> unused;   // of them
+std::vector<char *> stacks;   // never freed
+std::vector<char *> unused;   // of these
 unsigned current;
 void *scheduler;
 const Entry *entry;
@@ -44,7 +44,7 @@ void **arguments;
 sigjmp_buf escape;
 volatile bool running;
 
-// Saves the registers that a call keeps, and the stack, and takes another's.
+// Saves the callee-saved registers and the stack pointer, and loads another fiber's.
 extern "C" void standin_switch(void **from, void *to);
 asm(R"(
 .text
@@ -80,7 +80,7 @@ void resume(unsigned number) {
     if (fibre.state == FRESH) {
         fibre.stack = a_stack();
         void **top = (void **)(fibre.stack + STACK) - 2;
-        *--top = nullptr;  // a return address that none takes; keeps the alignment of a call
+        *--top = nullptr;  // an unused return address; keeps the alignment of a call
         *--top = (void *)body;
         fibre.at = top - 6;
         fibre.state = READY;
@@ -171,14 +171,14 @@ int run_kernel(const Entry *kernel, Dim grid, Dim block, size_t dynamic, char *s
         status = 700;  // cudaErrorIllegalAddress
     } else {
         size_t blocks = (size_t)grid.x * grid.y * grid.z;
-        // Blocks from a random one on, upwards or downwards.
+        // Blocks in order from a random start, upwards or downwards.
         size_t first = dice()() % blocks;
         bool down = dice()() & 1;
         for (size_t i = 0; i < blocks && !status; ++i) {
             size_t b = (first + (down ? blocks - i : i)) % blocks;
             blockIdx = {unsigned(b % grid.x), unsigned(b / grid.x % grid.y),
                         unsigned(b / grid.x / grid.y)};
-            // Shared memory holds nothing known at first: NaN.
+            // Shared memory is initially undefined: NaN.
             if (shared) memset(shared, 0xff, shared_end - shared);
             memset(standin_dynamic, 0xff, dynamic);
             if (!run_block(order)) status = 719;  // cudaErrorLaunchFailure

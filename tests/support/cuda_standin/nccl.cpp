@@ -44,7 +44,7 @@ int pass(const Message &m) {
     int from = m.is_sent ? comm.rank : m.peer, to = m.is_sent ? m.peer : comm.rank;
     std::string path = comm.name + "-" + std::to_string(from) + "-" + std::to_string(to) + "-" +
                        std::to_string(comm.messages[{from, to}]++);
-    // A message of this rank to itself is still to be read under the same number.
+    // A message of this rank to itself with the same number has not been read yet.
     if (from == to && m.is_sent) --comm.messages[{from, to}];
     if (m.is_sent) {
         std::ofstream(path + ".part", std::ios::binary).write(m.at, m.bytes);

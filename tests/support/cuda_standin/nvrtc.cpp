@@ -1,4 +1,4 @@
-// NVRTC: g++ compiles the kernels of a text into a shared library, once for each text.
+// NVRTC: g++ compiles the kernels of a source into a shared library, once per source.
 #include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
@@ -33,7 +33,7 @@ std::string folder() {
 
 bool is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
 
-// The names of the kernels that are no templates.
+// The names of kernels that are not templates.
 std::vector<std::string> kernels(const std::string &text) {
     std::vector<std::string> names;
     for (size_t at = 0; (at = text.find("__global__", at)) != std::string::npos;) {

@@ -1,4 +1,4 @@
-// What the parts of the stand-in share. See README.md.
+// Common declarations of the stand-in. See README.md.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -9,31 +9,31 @@
 #pragma GCC visibility push(default)
 using Work = std::function<int()>;
 
-struct Range {  // memory that a piece of work touches
+struct Range {  // memory that an operation accesses
     const void *from;
     size_t bytes;
 };
 
-// A number that a test or the environment variable CUDA_STANDIN sets.
+// A setting, changed by a test or by the environment variable CUDA_STANDIN.
 EXPORT long standin_get(const char *name);
 EXPORT void standin_set(const char *name, long value);
-// Count down `name`; true once, when it reaches zero.
+// Decrement `name`; true once, when it reaches zero.
 bool strikes(const char *name);
-// Count living things of a kind, for tests that look for leaks.
+// Count live objects of a kind, for tests of leaks.
 void count(const char *kind, long by);
 
-// Run work on a stream, or put it into the graph that is being captured there.
+// Run work on a stream, or add it to the graph being captured there.
 int issue(void *stream, Work work);
-// 0, and a context on the thread's device; or the error that every call on it gives now.
+// 0, with a context on the thread's device; or the sticky error of all its calls.
 int ready();
-// Make an error stay, if it is of those that do.
+// Record an error if it is sticky.
 int fails(int status);
-// An error if a call that waits for the whole device comes while a graph is captured.
-int synchronises();
+// An error if a call synchronizes the device during a capture.
+int synchronizes();
 int current_device();
 bool within(const void *pointer, size_t bytes);
 
-// A kernel as the compiled text offers it.
+// A kernel in compiled form.
 struct Entry {
     void (*call)(void **);
     int count;

@@ -1,8 +1,8 @@
-"""Print how many tests ran in some run of the tests, and which were skipped in all, and why.
+"""Print the number of tests that ran, and the tests skipped in every run, with the reasons.
 
-    python -m scripts.checks.skipped_tests RUN.xml ...
+    python -m tests.support.skipped_tests RUN.xml ...
 
-The files are what ``pytest --junitxml`` wrote.
+The files are written by ``pytest --junitxml``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Runs a folder of small inputs as users meet them, and prints each one's outcome.
+"""Run a folder of small inputs, as users would, and print the outcome of each.
 
-    python -m scripts.checks.user_cases FOLDER
+    python -m tests.support.user_cases FOLDER
 
-Data files are given to `train` with the label's column where their README says that one is needed;
-Python files are run. A traceback, an unknown exit status or a hang is a fault: exits with 1 then.
+Data files are passed to `train`, with the label's column if their README requires one; Python
+files are run. A traceback, an unknown exit status or a hang is a fault and gives exit code 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from scripts.benchmarks.harness import ROOT
 
 LIMIT = 600
-"""Seconds for one case."""
+"""Time limit of one case."""
 OURS = "mnn_gpu.errors."
 """Where a program's traceback names an error with cause and cure."""
 REFUSED = {2: "refused (usage)", 4: "refused (data)"}
@@ -26,7 +26,7 @@ TRAIN = ("-m", "mnn_gpu", "train", "--iterations", "3", "-q", "--out", "model.sa
 
 
 def outcome(path: Path, folder: Path) -> tuple[bool, str]:
-    """Run a case in an empty folder; return whether that is in order, and what was printed."""
+    """Run a case in an empty folder; return whether it passes, and its output."""
     is_program = path.suffix == ".py"
     scripts = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     try:

@@ -1,6 +1,6 @@
 """Trains on a set that stays on the disk and, in turn, on the same set in memory.
 
-    python -m scripts.checks.larger_than_memory [--gigabytes 6] [--rounds 3] [--iterations 20000]
+    python -m scripts.research.larger_than_memory [--gigabytes 6] [--rounds 3] [--iterations 20000]
 
 The set is copies of MNIST, each with its own noise. Prints and writes
 scripts/results/larger-than-memory.json: the peak of the resident memory of each process, with

@@ -1,4 +1,4 @@
-"""The command that starts ranks, the environment's own or the system's, and its MPI library."""
+"""The command that starts ranks, from this environment or the system, and its MPI library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 VARIABLE = "MNN_MPIEXEC"
-"""Names another launcher, with its options."""
+"""Environment variable for another launcher, with its options."""
 PROGRAM = (sys.executable, "-m", "mnn_gpu")
 
 

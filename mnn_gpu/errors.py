@@ -163,7 +163,7 @@ class TrainingWarning(UserWarning):
 
 
 class DataWarning(UserWarning):
-    """Usable data that are probably not what was intended; the text says how."""
+    """Usable data that are probably not as intended; the text says how they are used."""
 
 
 class FallbackWarning(UserWarning):

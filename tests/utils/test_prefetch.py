@@ -35,7 +35,7 @@ class Made:
     def __init__(self, numbers: Iterable[int], fault: BaseException | None = None) -> None:
         self.numbers = numbers
         self.fault = fault
-        self.so_many = 0
+        self.count = 0
         self.is_closed = False
         self.changed = threading.Condition()
 
@@ -43,7 +43,7 @@ class Made:
         try:
             for number in self.numbers:
                 with self.changed:
-                    self.so_many += 1
+                    self.count += 1
                     self.changed.notify()
                 yield number
             if self.fault is not None:
@@ -52,9 +52,9 @@ class Made:
             self.is_closed = True
 
     def wait_for(self, number: int) -> None:
-        """Wait until ``count`` items were made."""
+        """Wait until ``number`` items were made."""
         with self.changed:
-            assert self.changed.wait_for(lambda: self.so_many >= number, 30)
+            assert self.changed.wait_for(lambda: self.count >= number, 30)
 
 
 @given(
@@ -84,7 +84,7 @@ def test_no_more_items_are_computed_than_the_buffer_holds() -> None:
             next(items)
             # The buffer holds three, and one waits for space.
             made.wait_for(taken + 4)
-            assert made.so_many == taken + 4
+            assert made.count == taken + 4
 
 
 def test_an_item_larger_than_the_buffer_is_alone_in_it() -> None:
@@ -92,7 +92,7 @@ def test_an_item_larger_than_the_buffer_is_alone_in_it() -> None:
     with closing(prefetch(made.items(), 5, float)) as items:
         assert next(items) == 100
         made.wait_for(3)
-        assert made.so_many == 3
+        assert made.count == 3
         assert list(items) == [1, 100, 1]
 
 
@@ -117,7 +117,7 @@ def test_the_thread_starts_with_the_first_request() -> None:
     items = prefetch(made.items(), 1)
     assert not threads()
     items.close()
-    assert made.so_many == 0
+    assert made.count == 0
 
 
 def test_closing_ends_a_thread_that_waits_for_space() -> None:
@@ -127,7 +127,7 @@ def test_closing_ends_a_thread_that_waits_for_space() -> None:
     made.wait_for(4)
     items.close()
     assert made.is_closed
-    assert made.so_many == 4
+    assert made.count == 4
 
 
 def test_closing_waits_for_the_current_item() -> None:
@@ -136,14 +136,14 @@ def test_closing_waits_for_the_current_item() -> None:
     def slowly() -> Generator[int, None, None]:
         yield 1
         assert is_closing.wait(30)
-        made.so_many = 2
+        made.count = 2
         yield 2
 
     items = prefetch(slowly(), 10)
     next(items)
     threading.Timer(0.05, is_closing.set).start()
     items.close()
-    assert made.so_many == 2
+    assert made.count == 2
 
 
 def test_garbage_collection_ends_the_thread() -> None:

@@ -176,5 +176,5 @@ class MLPClassifier(DevicePerceptron, neural_network.MLPClassifier):  # type: ig
 
     def _probabilities(self, there: DeviceRows) -> Any:
         with there.backend.translate_errors():
-            A = self._answers(there)
+            A = self._predictions(there)
             return A if self.n_outputs_ > 1 else there.backend.xp.concat([1 - A, A], axis=1)

@@ -148,5 +148,5 @@ class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: igno
         if there is None:
             return super().predict(X)
         with there.backend.translate_errors():
-            A = self._answers(there)
+            A = self._predictions(there)
         return A[:, 0] if self.n_outputs_ == 1 else A

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.compiler.buffers import assign_slots, copies, root, uses
 from mnn_gpu.compiler.operations import DataMovement, Operation, aligned, into
 from mnn_gpu.compiler.trace import Call
-from mnn_gpu.compiler.views import address, owner
+from mnn_gpu.compiler.views import address, is_row_major, owner
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -45,22 +47,26 @@ class MemoryPlan:
     ) -> None:
         self.calls = calls
         self.index = {id(call.result): i for i, call in enumerate(calls)}
-        self.last_use = self._last_uses(outputs)
-        self.workers_using = self._workers_using()
-        self.old_reads = self._reads_of(targets, outputs)
+        # The arrays of each call, then the outputs.
+        self.steps = [*map(_arrays, calls), outputs]
+        self.workers = [*(call.worker for call in calls), 0]
+        self.uses = uses(self.steps, {})
+        self.old_reads = self._reads_of(targets)
         # Each result is stored in a target, or inside another result at an offset, or in
         # separate memory: the memory of its root.
         self.target: dict[int, NDArray] = {}
         self.inside: dict[int, tuple[int, int]] = {}
-        self.place: dict[int, NDArray] = {}
         self._put_outputs_on_targets(outputs, targets)
         for call in reversed(calls):
             if call.function is DataMovement.CONCAT:
                 self._place_parts_in_concat(call)
             else:
                 self._overwrite_argument(call)
-        self._share_memory()
-        self.last_copies = self._copies(outputs, targets)
+        self.place = self._shared_memory()
+        self.last_copies: list[Operation] = [
+            partial(np.copyto, target, self._planned(source))
+            for source, target in chain(*copies(outputs, targets, self.target))
+        ]
 
     def bind(self, call: Call) -> Operation:
         """Return the call with its arguments and its result in planned memory."""
@@ -71,54 +77,32 @@ class MemoryPlan:
         """Return whether all parts of a concatenation are written directly to its result."""
         return call.function is DataMovement.CONCAT and all(
             self.inside.get(id(owner(part))) == (id(call.result), offset)
-            and _covers(part, owner(part))
             for part, offset in _parts(call)
         )
 
     # ---- reads -----------------------------------------------------------------------
 
-    def _last_uses(self, outputs: Sequence[NDArray]) -> dict[int, int]:
-        last = {}
-        for i, call in enumerate(self.calls):
-            for array in _arrays(call):
-                last[id(owner(array))] = i
-        for output in outputs:
-            last[id(owner(output))] = len(self.calls)
-        return last
-
-    def _workers_using(self) -> dict[int, set[int]]:
-        workers: dict[int, set[int]] = {}
-        for call in self.calls:
-            for array in _arrays(call):
-                workers.setdefault(id(owner(array)), set()).add(call.worker)
-        return workers
-
-    def _reads_of(
-        self, targets: Sequence[NDArray], outputs: Sequence[NDArray]
-    ) -> dict[int, list[tuple[int, NDArray]]]:
-        """Return the calls that read each target's old value, and what; outputs read last."""
+    def _reads_of(self, targets: Sequence[NDArray]) -> dict[int, list[tuple[int, NDArray]]]:
+        """Return the steps that read each target's old value, and what."""
         reads: dict[int, list[tuple[int, NDArray]]] = {id(target): [] for target in targets}
-        for i, call in enumerate(self.calls):
-            for argument in _arrays(call)[1:]:
-                if id(owner(argument)) in reads:
-                    reads[id(owner(argument))].append((i, argument))
-        for output in outputs:
-            if id(owner(output)) in reads:
-                reads[id(owner(output))].append((len(self.calls), output))
+        for i, arrays in enumerate(self.steps):
+            for array in arrays:
+                if id(owner(array)) in reads:
+                    reads[id(owner(array))].append((i, array))
         return reads
 
-    def _may_write(self, result: NDArray, root: int, offset: int) -> bool:
+    def _may_write(self, result: NDArray, outer: int, offset: int) -> bool:
         """Return whether a result may be written here, which may be a target's memory.
 
         Allowed if the old contents are not read later, or by another worker.
         """
-        if root not in self.target:
+        if outer not in self.target:
             return True
-        target = self.target[root]
+        target = self.target[outer]
         i = self.index[id(result)]
         start = address(target) + offset
         for j, read in self.old_reads[id(target)]:
-            low, high = _bounds(read)
+            low, high = np.lib.array_utils.byte_bounds(read)
             if low >= start + result.nbytes or high <= start:
                 continue
             same = low == start and read.strides == result.strides and read.shape == result.shape
@@ -144,8 +128,8 @@ class MemoryPlan:
         for part, offset in _parts(call):
             source = owner(part)
             # The whole may be overwritten before a part that is used longer.
-            dies_here = self.last_use[id(source)] == self.index[id(call.result)]
-            alike = part.dtype == call.result.dtype and _covers(part, source)
+            dies_here = self.uses[id(source)][-1] == self.index[id(call.result)]
+            alike = part.dtype == call.result.dtype and is_row_major(part, source)
             if self._is_free(source) and alike and dies_here:
                 self._put_inside(source, call.result, offset)
 
@@ -156,8 +140,8 @@ class MemoryPlan:
         for argument in _arrays(call)[1:]:
             if (
                 self._is_free(argument)
-                and self.last_use[id(argument)] == self.index[id(result)]
-                and self._is_used_in(call.worker, id(argument))
+                and self.uses[id(argument)][-1] == self.index[id(result)]
+                and self._is_used_by_one_worker(self.uses[id(argument)])
                 and argument.strides == result.strides
                 and argument.shape == result.shape
                 and argument.nbytes == result.nbytes
@@ -165,11 +149,14 @@ class MemoryPlan:
             ):
                 return
 
-    def _is_used_in(self, worker: int, name: int) -> bool:
-        """Return whether no other worker uses a result, or may still be reading it."""
-        return (
-            self.workers_using[name] <= {0, worker}
-            and self.calls[self.index[name]].worker == worker
+    def _is_used_by_one_worker(self, steps: Sequence[int]) -> bool:
+        """Return whether the worker of the first step is also that of the last, with no other.
+
+        Otherwise another worker may still be reading what these steps use.
+        """
+        worker = self.workers[steps[0]]
+        return self.workers[steps[-1]] == worker and all(
+            self.workers[step] in (0, worker) for step in steps
         )
 
     def _is_free(self, array: NDArray) -> bool:
@@ -178,89 +165,40 @@ class MemoryPlan:
         return name in self.index and name not in self.inside and name not in self.target
 
     def _put_inside(self, array: NDArray, whole: NDArray, offset: int) -> bool:
-        root, start = self._root(id(whole))
-        allowed = self._may_write(array, root, start + offset)
+        outer, start = root(self.inside, id(whole))
+        allowed = self._may_write(array, outer, start + offset)
         if allowed:
             self.inside[id(array)] = (id(whole), offset)
         return allowed
 
-    def _root(self, name: int) -> tuple[int, int]:
-        """Return the result that contains another one, and the offset in it."""
-        offset = 0
-        while name in self.inside:
-            name, start = self.inside[name]
-            offset += start
-        return name, offset
-
     # ---- allocation ------------------------------------------------------------------
 
-    def _share_memory(self) -> None:
-        """Assign memory to every root that is not a target, reusing memory that is free."""
-        first: dict[int, int] = {}
-        last: dict[int, int] = {}
-        for i, call in enumerate(self.calls):
-            for array in _arrays(call):
-                if id(owner(array)) in self.index:
-                    root, _ = self._root(id(owner(array)))
-                    first.setdefault(root, i)
-                    last[root] = max(last.get(root, i), self.last_use[id(owner(array))])
-        workers: dict[int, set[int]] = {}
-        for name in self.index:
-            workers.setdefault(self._root(name)[0], set()).update(self.workers_using[name])
-        starts: dict[int, list[int]] = {}
-        ends: dict[int, list[int]] = {}
-        for root in first:
-            starts.setdefault(first[root], []).append(root)
-            ends.setdefault(last[root], []).append(root)
-        free: dict[tuple[int, int], list[NDArray]] = {}
-        for i, call in enumerate(self.calls):
-            for root in starts.get(i, []):
-                if root in self.target:
-                    self.place[root] = self.target[root]
-                    continue
-                size = self.calls[self.index[root]].result.nbytes
-                # Another worker may still have to overwrite memory freed by this one.
-                pool = free.get((call.worker, size)) or free.get((0, size))
-                self.place[root] = pool.pop() if pool else aligned((size,), np.uint8)
-            for root in ends.get(i, []):
-                # Another worker may still be reading a result made outside the workers.
-                alone = workers[root] <= {0, call.worker}
-                if (
-                    root not in self.target
-                    and self.calls[first[root]].worker == call.worker
-                    and alone
-                ):
-                    memory = self.place[root]
-                    free.setdefault((call.worker, memory.nbytes), []).append(memory)
+    def _shared_memory(self) -> dict[int, NDArray]:
+        """Return the memory of every root: its target, or memory shared with others over time.
 
-    def _copies(self, outputs: Sequence[NDArray], targets: Sequence[NDArray]) -> list[Operation]:
-        """Return the copies of outputs that are not written to their targets directly.
-
-        Outputs that are inputs are first copied to separate memory, since the copy of
-        another output may overwrite them.
+        A worker only reuses what it freed itself, or what was freed outside the workers: another
+        one may still have to read or overwrite the rest.
         """
-        first: list[Operation] = []
-        then: list[Operation] = []
-        for output, target in zip(outputs, targets, strict=True):
-            root, _ = self._root(id(owner(output)))
-            if self.target.get(root) is target or output is target:
-                continue
-            source = self._planned(output)
-            if id(owner(output)) in self.old_reads:
-                aside = np.empty_like(source)
-                first.append(partial(np.copyto, aside, source))
-                source = aside
-            then.append(partial(np.copyto, target, source))
-        return first + then
+        results = self.index.keys() - self.target.keys()
+        lifetimes = {
+            name: (at[0], at[-1] if self._is_used_by_one_worker(at) else len(self.calls))
+            for name, at in uses(self.steps, self.inside).items()
+            if name in results
+        }
+        sizes = {name: self.calls[self.index[name]].result.nbytes for name in results}
+        pools = {name: self.workers[first] for name, (first, _) in lifetimes.items()}
+        slots, slot_sizes = assign_slots(lifetimes, sizes, pools)
+        memory = [aligned((size,), np.uint8) for size in slot_sizes]
+        return self.target | {name: memory[slot] for name, slot in slots.items()}
 
     def _planned(self, array: NDArray) -> NDArray:
         """Return the same view in planned memory; arrays that are no results are unchanged."""
         source = owner(array)
         if id(source) not in self.index:
             return array
-        root, start = self._root(id(source))
+        outer, start = root(self.inside, id(source))
         offset = start + address(array) - address(source)
-        raw = self.place[root].reshape(-1).view(np.uint8)
+        raw = self.place[outer].reshape(-1).view(np.uint8)
         return np.ndarray(array.shape, array.dtype, raw, offset, array.strides)
 
 
@@ -277,16 +215,5 @@ def _parts(join: Call) -> Iterator[tuple[NDArray, int]]:
         offset += part.size * join.result.itemsize
 
 
-def _bounds(array: NDArray) -> tuple[int, int]:
-    """Return the address of the first byte and the address after the last byte."""
-    low, high = np.lib.array_utils.byte_bounds(array)
-    return int(low), int(high)
-
-
 def _is_elementwise(call: Call) -> bool:
     return isinstance(call.function, np.ufunc) and call.function.signature is None
-
-
-def _covers(part: NDArray, whole: NDArray) -> bool:
-    """Return whether a view covers a whole array in memory order."""
-    return part.nbytes == whole.nbytes and part.flags.c_contiguous and whole.flags.c_contiguous

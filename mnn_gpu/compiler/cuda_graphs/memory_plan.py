@@ -1,8 +1,7 @@
 """Memory plan of kernels: where results are stored, so that a step allocates nothing.
 
-The counterpart of `mnn_gpu.compiler.memory_plan` for devices, with the same rules: parts of a
-concatenation are written directly to their place; outputs overwrite the inputs they replace,
-unless the old value is read later; other results share buffers over time.
+The counterpart of `mnn_gpu.compiler.memory_plan` for devices, with the same rules, except that
+kernels never overwrite their arguments other than the old state.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.compiler.buffers import assign_slots, copies, root, uses
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression, cast_expression
 from mnn_gpu.compiler.cuda_graphs.kernels import Concat, Kernel
 from mnn_gpu.compiler.views import address, form, is_row_major, owner
@@ -68,31 +67,23 @@ class MemoryPlan:
         outputs: Sequence[NDArray],
         targets: Sequence[NDArray],
     ) -> None:
-        self.inside: dict[int, tuple[NDArray, int]] = {}
+        self.inside: dict[int, tuple[int, int]] = {}
         self.target: dict[int, NDArray] = {}
-        self.buffer: dict[int, int] = {}
-        self.sizes: list[int] = []
-        self.made = {id(owner(output)) for kernel in kernels for output in kernel.outputs}
+        results = [owner(output) for kernel in kernels for output in kernel.outputs]
+        self.made = {id(result): result.nbytes for result in results}
         self._put_outputs_on_targets(kernels, outputs, targets)
         self.kernels = [left for kernel in kernels for left in self._without_concat(kernel)]
-        self.kernels += self._copies(outputs, targets)
-        self._share_memory()
+        first, then = copies(outputs, targets, self.target)
+        self.made |= {id(copy): copy.nbytes for _, copy in first}
+        self.kernels += [_copy_kernel(source, target) for source, target in first + then]
+        self.buffer, self.sizes = self._shared_buffers()
 
     def location(self, view: NDArray) -> Location:
         """Return the location of a view of a result or of an existing array."""
-        whole, offset = self._whole(owner(view))
-        offset += address(view) - address(owner(view))
-        if id(whole) in self.target:
-            return Location(self.target[id(whole)], offset)
-        return Location(self.buffer.get(id(whole), whole), offset)
-
-    def _whole(self, result: NDArray) -> tuple[NDArray, int]:
-        """Return the result that contains another one, and the offset in it."""
-        offset = 0
-        while id(result) in self.inside:
-            result, start = self.inside[id(result)]
-            offset += start
-        return result, offset
+        source = owner(view)
+        outer, start = root(self.inside, id(source))
+        buffer = self.target.get(outer, self.buffer.get(outer, source))
+        return Location(buffer, start + address(view) - address(source))
 
     # ---- outputs ---------------------------------------------------------------------
 
@@ -109,25 +100,6 @@ class MemoryPlan:
             if is_new and alike and not is_read and _may_overwrite(target, output, kernels):
                 self.target[id(output)] = target
 
-    def _copies(self, outputs: Sequence[NDArray], targets: Sequence[NDArray]) -> list[Kernel]:
-        """Return the copies of outputs that are not written to their targets directly.
-
-        Outputs that are existing arrays are first copied to temporary memory, since the copy
-        of another output may overwrite them.
-        """
-        first: list[Kernel] = []
-        then: list[Kernel] = []
-        for output, target in zip(outputs, targets, strict=True):
-            if self.target.get(id(output)) is target or output is target:
-                continue
-            source = output
-            if id(owner(output)) not in self.made:
-                source = np.empty(output.shape, output.dtype)
-                self.made.add(id(source))
-                first.append(_copy_kernel(output, source))
-            then.append(_copy_kernel(source, target))
-        return first + then
-
     # ---- allocation ------------------------------------------------------------------
 
     def _without_concat(self, kernel: Kernel | Concat) -> Iterator[Kernel]:
@@ -142,42 +114,19 @@ class MemoryPlan:
             start += len(part)
             is_free = id(source) in self.made and id(source) not in {*self.inside, *self.target}
             if is_free and is_row_major(part, source) and part.dtype == whole.dtype:
-                self.inside[id(source)] = whole, address(location) - address(whole)
+                self.inside[id(source)] = id(whole), address(location) - address(whole)
             elif part.size:
                 yield _copy_kernel(part, location)
 
-    def _share_memory(self) -> None:
-        """Assign a buffer to every result, reusing buffers of results no longer needed."""
-        first: dict[int, int] = {}
-        last: dict[int, int] = {}
-        sizes: dict[int, int] = {}
-        for i, kernel in enumerate(self.kernels):
-            for array in (*kernel.outputs, *kernel.inputs):
-                whole, _ = self._whole(owner(array))
-                if id(whole) in self.made and id(whole) not in self.target:
-                    first.setdefault(id(whole), i)
-                    last[id(whole)] = i
-                    sizes[id(whole)] = -(-whole.nbytes // LINE) * LINE
-        is_shared = sum(sizes.values()) > MOST_UNSHARED
-        free: dict[int, list[int]] = {}
-        begins: dict[int, list[int]] = {}
-        ends: dict[int, list[int]] = {}
-        for name in first:
-            begins.setdefault(first[name], []).append(name)
-            ends.setdefault(last[name], []).append(name)
-        for i in range(len(self.kernels)):
-            # The inputs and outputs of a kernel must not share memory.
-            for name in begins.get(i, []):
-                self.buffer[name] = self._buffer(sizes[name], free)
-            for name in ends.get(i, []):
-                if is_shared:
-                    free.setdefault(sizes[name], []).append(self.buffer[name])
-
-    def _buffer(self, size: int, free: dict[int, list[int]]) -> int:
-        if free.get(size):
-            return free[size].pop()
-        self.sizes.append(size)
-        return len(self.sizes) - 1
+    def _shared_buffers(self) -> tuple[dict[int, int], list[int]]:
+        """Return the buffer of every result that is not in a target, and the buffers' sizes."""
+        steps = [(*kernel.outputs, *kernel.inputs) for kernel in self.kernels]
+        results = self.made.keys() - self.target.keys()
+        used = {n: at for n, at in uses(steps, self.inside).items() if n in results}
+        sizes = {name: -(-self.made[name] // LINE) * LINE for name in used}
+        end = len(steps) if sum(sizes.values()) <= MOST_UNSHARED else 0
+        lifetimes = {name: (at[0], max(at[-1], end)) for name, at in used.items()}
+        return assign_slots(lifetimes, sizes, dict.fromkeys(sizes, 0))
 
 
 def _copy_kernel(source: NDArray, location: NDArray) -> Kernel:

@@ -254,7 +254,7 @@ def test_warnings_match_scikit_learn() -> None:
 
 
 def test_an_invalid_device_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="no device"):
+    with pytest.raises(UsageError, match="is not a device"):
         MLPClassifier(device="gpu").fit(X, Y)
 
 

@@ -1,1 +1,1 @@
-"""The benchmarks: `jobs.py` what is measured, `contenders.py` who, `harness.py` how."""
+"""The benchmarks: jobs in `jobs.py`, contenders in `contenders.py`, timing in `harness.py`."""

@@ -1,7 +1,7 @@
 """Who is measured: each trains the network of a job and predicts with it.
 
 A contender is a class made with a `Problem`. ``start(theta)`` puts it at the beginning,
-``prepare(orders, rate)`` tells the rows and the learning rate of the next ``job.steps``
+``prepare(orders, rate)`` receives the rows and the learning rate of the next ``job.steps``
 steps, ``advance()`` makes them and waits until they are done, ``theta()`` returns all
 parameters as one vector, ``predictor(images)`` a function that returns their labels;
 ``by_its_clock(work)``, where there is such, the seconds of the work by the GPU's clock. Each

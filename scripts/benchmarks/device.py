@@ -12,7 +12,7 @@ VARIABLE = "MNN_BENCH_DEVICE"
 DEVICE = os.environ.get(VARIABLE, "cpu")
 
 STEPS_TIMES = 1 if DEVICE == "cpu" else 3
-"""A GPU's steps are so short that a measurement takes so many times as many."""
+"""Factor of the number of steps in a measurement on a GPU, whose steps are short."""
 
 
 def amount(full: T, dry: T) -> T:

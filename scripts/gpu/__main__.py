@@ -1,4 +1,4 @@
-"""One check in a process of its own: what it found so far is in a file, whatever happens next.
+"""One check in its own process: its findings so far are in a file, whatever happens next.
 
 python -m scripts.gpu CHECK FILE DEVICE [--dry-run]
 

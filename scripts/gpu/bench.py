@@ -1,6 +1,6 @@
 """The GPU benchmarks: the CPU's jobs and harness, with contenders that work on the GPU.
 
-Each contender is a process of its own and takes turns with the others; steps are refused unless
+Each contender is a separate process and takes turns with the others; steps are refused unless
 they reach the same loss.
 """
 

@@ -1,4 +1,4 @@
-"""Shows on an NVIDIA GPU what CI cannot: each check in a process of its own, with a time limit.
+"""Shows on an NVIDIA GPU what CI cannot: each check in a separate process, with a time limit.
 
     scripts/gpu-check                     run it all; needs an NVIDIA GPU, CuPy and pytest
     scripts/gpu-check --seconds 520       all within that time (default: 840)
@@ -8,7 +8,7 @@
     scripts/gpu-check --list              only list what it would do
     scripts/gpu-check --dry-run           all of it, tiny, on a CPU with a stand-in for CUDA
 
-Writes <card>-<date>.json and .md after every check; what was not reached is in it too. Exits with 1
+Writes <card>-<date>.json and .md after every check, and the checks not reached yet. Exits with 1
 if a check fails, with 2 on wrong options and with 3 if no GPU works.
 """
 

@@ -83,7 +83,7 @@ time.sleep(600)
         if has_ended(found["child"]):
             return
         time.sleep(0.1)
-    pytest.fail("The child goes on.")
+    pytest.fail("The child continues.")
 
 
 def test_a_check_with_less_than_its_time_is_not_run_rather_than_failed() -> None:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 PYTHON = """#!/usr/bin/env bash
-# A stand-in for .venv/bin/python: notes what pip is to install, and fails where it is told to.
+# A stand-in for .venv/bin/python: notes what pip is to install, and fails on request.
 if [ "$1 $2" = "-m pip" ]; then
     echo "$*" | grep -o '\\-e .*' >>pip.log
     case "$*" in *cuda*) [ -z "$PIP_FAILS" ] || exit 1 ;; esac

@@ -1,4 +1,4 @@
-"""A training that was cut goes on as if it had not been: bit for bit, or not at all."""
+"""An interrupted run is resumed bit for bit, or refused."""
 
 from __future__ import annotations
 
@@ -456,8 +456,8 @@ def rewritten(path: Path, metadata: dict[str, str], tensors: dict[str, Any]) -> 
     with safe_open(path, framework="numpy") as file:
         before = file.metadata()
     arrays = {**load_file(path), **{name: np.asarray(array) for name, array in tensors.items()}}
-    told = {name: text for name, text in {**before, **metadata}.items() if name != "checksum"}
-    save_file(arrays, path, {**told, "checksum": checksum(arrays, told)})
+    kept = {name: text for name, text in {**before, **metadata}.items() if name != "checksum"}
+    save_file(arrays, path, {**kept, "checksum": checksum(arrays, kept)})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The order of data on the disk: every row once an epoch, well mixed, and read as it is told."""
+"""The order of data on the disk: each row once an epoch, well mixed, read in that order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipes: what they are, that every field can be overridden, and that they are told."""
+"""The recipes: their values, an option that overrides each field, and how they are listed."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ EVERYTHING = replace(
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make few rows many blocks and many windows; see that no thread is left."""
+    """Split few rows into many blocks and windows; verify that no thread is left."""
     monkeypatch.setattr(npy_folder, "BLOCK", 60)
     monkeypatch.setattr(stream, "WINDOW", 300)
     monkeypatch.setattr(stream, "MIN_WINDOW", 60)
@@ -160,9 +160,9 @@ def test_any_number_of_ranks_makes_the_same_file(tmp_path: Path, job: SharedJob)
 def test_the_scale_of_inputs_is_that_of_rows_all_over_the_data() -> None:
     X = np.repeat(np.arange(200, dtype=np.uint8), 100)[:, None].repeat(12, 1)
     blocks = InBlocks(X, np.arange(len(X)) % 3, [15_000, 5_000, 0])
-    told = _some_rows(blocks)
-    assert len(told) == 16 * 256
-    assert abs(told.mean() - X.mean()) < 10
+    found = _some_rows(blocks)
+    assert len(found) == 16 * 256
+    assert abs(found.mean() - X.mean()) < 10
     few = InBlocks(X[:5], np.arange(5), [5])
     np.testing.assert_array_equal(_some_rows(few), X[:5])
 
@@ -230,13 +230,13 @@ def test_parquet_is_streamed_where_it_is_asked_for(
 ) -> None:
     frame(images["X"], images["y"]).to_parquet(tmp_path / "d.parquet", row_group_size=7)
     train_it = ("train", *JOB, "--holdout", "0", "--json", "-q")
-    told = {}
+    found = {}
     for way in ("--stream", "--no-stream"):
         result = run(*train_it, "--data", "d.parquet", way, "--out", way[2:], cwd=tmp_path)
         assert result.returncode == 0, result.stderr
-        told[way] = json.loads(result.stdout)
+        found[way] = json.loads(result.stdout)
     default = run(*train_it, "--data", "d.parquet", "--out", "default", cwd=tmp_path)
-    assert json.loads(default.stdout)["training"] == told["--no-stream"]["training"]
+    assert json.loads(default.stdout)["training"] == found["--no-stream"]["training"]
     theta = {name: load_model(tmp_path / name).theta for name in ("stream", "no-stream")}
     assert not np.array_equal(theta["stream"], theta["no-stream"])
     one_group = tmp_path / "one.parquet"
@@ -258,7 +258,7 @@ def test_the_index_tells_the_shape_of_images(images: dict[str, Any], tmp_path: P
         train(open_blocks(convert_flat), None, config)
 
 
-# ---- what is refused -------------------------------------------------------------------
+# ---- refused input ---------------------------------------------------------------------
 
 
 def test_whole_batches_are_refused(blocks: Blocks) -> None:

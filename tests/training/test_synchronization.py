@@ -40,7 +40,7 @@ class Reads:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    """Count what is asked of arrays of array_api_strict."""
+    """Count the reads of arrays of array_api_strict."""
     reads = Reads()
     of_array = type(array_api_strict.zeros(1))
 

@@ -1,4 +1,4 @@
-"""Training: what is learnt, what is recorded, what is refused; the same bits every time."""
+"""Training: accuracy, records, refused input; the same bits every time."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ SMALL = TrainingConfig(hidden=(8,), learning_rate=0.5, iterations=200)
 
 
 class Watch(Hook):
-    """Notes everything that a hook is told."""
+    """Records all calls of a hook."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.calls: list[Any] = []
 
     def on_start(self, iterations: int) -> None:
-        self.told.append(("start", iterations))
+        self.calls.append(("start", iterations))
 
     def on_step(self, iteration: int) -> None:
-        self.told.append(iteration)
+        self.calls.append(iteration)
 
     def on_record(self, record: Record) -> None:
-        self.told.append(record)
+        self.calls.append(record)
 
     def on_end(self) -> None:
-        self.told.append("end")
+        self.calls.append("end")
 
 
-# ---- what is learnt ------------------------------------------------------------------
+# ---- accuracy ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("batch_size", [None, 30, 7])
@@ -259,7 +259,7 @@ def test_hooks_are_told_everything_in_order(images: dict[str, Any]) -> None:
     config = TrainingConfig(hidden=(4,), iterations=3, report_every=2)
     _, history = train(images["X"], images["y"], config, hooks=[watch])
     first, last = history.records
-    assert watch.told == [("start", 3), 1, 2, first, 3, last, "end"]
+    assert watch.calls == [("start", 3), 1, 2, first, 3, last, "end"]
 
 
 def test_the_last_record_and_the_final_scores_fit(images: dict[str, Any]) -> None:
@@ -294,7 +294,7 @@ def test_an_interrupt_keeps_what_was_learnt(images: dict[str, Any]) -> None:
     watch = Impatient()
     with pytest.raises(TrainingInterrupted) as caught:
         train(images["X"], images["y"], SMALL, hooks=[watch])
-    assert watch.told[-1] == "end"
+    assert watch.calls[-1] == "end"
     assert caught.value.history.iterations == 5
     five = TrainingConfig(hidden=(8,), learning_rate=0.5, iterations=5)
     expected, _ = train(images["X"], images["y"], five)

@@ -15,7 +15,7 @@ from mnn_gpu.handwriting.decode import opened
 from tests.support.fuzzing.oracles import expected
 
 BAD_FILE = 4
-"""The exit code of what is wrong with a file."""
+"""The exit code for a file that is damaged or of another kind."""
 
 
 def judged(kind: str, path: Path) -> tuple[str, str, float]:
@@ -35,8 +35,8 @@ def _read(kind: str, path: Path) -> tuple[list[Any], str, str]:
             warnings.simplefilter("ignore", mnn_gpu.DataWarning)
             return value(kind, path), "accepted", ""
     except mnn_gpu.MnnGpuError as error:
-        told = path.name in error.cause and error.cure and error.exit_code == BAD_FILE
-        return [], "refused" if told else "tracebacks", repr(error)
+        is_clear = path.name in error.cause and error.cure and error.exit_code == BAD_FILE
+        return [], "refused" if is_clear else "tracebacks", repr(error)
     except BaseException:
         return [], "tracebacks", traceback.format_exc(limit=-3)
 

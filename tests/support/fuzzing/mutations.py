@@ -150,4 +150,4 @@ INSIDE = {
     "npz": _in_zip,
     "PNG": _in_png,
 }
-"""How to change what is packed, by kind."""
+"""How to change packed content, by kind."""

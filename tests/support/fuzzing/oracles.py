@@ -24,7 +24,7 @@ GREYS = {"I", "I;16", "I;16B", "I;16L", "F"}
 
 
 def expected(kind: str, path: Path) -> list[Any]:
-    """Return arrays: pixels and labels, or weights and biases, or a picture's colours."""
+    """Return arrays: pixels and labels, or weights and biases, or the colors of an image."""
     return ORACLES[kind](path)
 
 

@@ -45,9 +45,9 @@ class Backend(ABC):
     Attributes
     ----------
     name : str
-        The array library: ``"numpy"``, ``"cupy"`` or ``"jax"``.
+        The array library, such as ``"numpy"``, ``"cupy"`` or ``"jax"``.
     device : str
-        ``"cpu"``, ``"cuda:N"``, or JAX's name of another device.
+        ``"cpu"``, ``"cuda:N"``, or the library's name of another device.
     xp : module
         The array-API namespace of the device's arrays.
     shard_rows : int
@@ -91,11 +91,11 @@ class Backend(ABC):
 
     @abstractmethod
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
-        """Copy a host array to the device, as ``dtype`` if given."""
+        """Return a host array on the device, as ``dtype`` if given; it may share memory."""
 
     @abstractmethod
     def to_numpy(self, array: Any) -> npt.NDArray[Any]:
-        """Copy a device array to the host."""
+        """Return a device array on the host; it may share memory."""
 
     @abstractmethod
     def synchronize(self) -> None:

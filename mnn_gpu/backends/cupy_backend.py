@@ -37,9 +37,9 @@ AMPERE = 80
 class CupyBackend(Backend):
     """CuPy arrays on GPU ``index``; made by `connect`, which probes the GPU.
 
-    Every method sets the device itself, because CuPy's current device is thread-local and is
-    lost between the cells of some notebooks. See `current` for a thread's current device
-    afterwards.
+    Transfers and waits set the device themselves, because CuPy's current device is thread-local
+    and is lost between the cells of some notebooks; the rest runs in `active`. See `current` for
+    a thread's current device afterwards.
     """
 
     index: int = 0
@@ -119,7 +119,7 @@ class CupyBackend(Backend):
     def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:
         """Capture the step in CUDA graphs, unless MNN_CUDA_GRAPHS is 0; see `cuda_graphs`.
 
-        With several ranks only if it is 1.
+        With several ranks, graphs are used only if it is 1.
 
         Either all ranks capture or none: a captured update may round differently from an
         uncompiled one, and the parameters of all ranks must stay equal.

@@ -33,7 +33,7 @@ BLOCK = 1 << 18
 CACHED = 131072
 
 # More threads than memory channels gain nothing.
-MOST_LANES = 8
+MAX_WORKERS = 8
 
 MEMORY_INFO = Path("/proc/meminfo")
 
@@ -55,7 +55,7 @@ class NumpyBackend(Backend):
             SHARD_ROWS,
             STEPS_PER_CALL,
             cached=CACHED,
-            workers=min(thread_count(processes_per_node), MOST_LANES),
+            workers=min(thread_count(processes_per_node), MAX_WORKERS),
             # Reading and scaling uint8 pixels is faster than reading float pixels.
             prescales_pixels=False,
             is_host=True,

@@ -6,7 +6,8 @@ in blocks. It uses no array library directly. Values that depend only on the ste
 of time. So the device reads a few numbers per step and needs no counter.
 
 `GradientDescent`, `Momentum` and `Adam` follow the gradient; `WeightDecay` and `EMA` wrap
-one of them, in any combination.
+one of them, in any combination. `SGDMomentum` is scikit-learn's form of momentum, for the
+estimators alone.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class State(NamedTuple):
     correct : (), int32
         Number of correct predictions among them.
     finite_steps : (), int32
-        Number of steps with a finite loss, so the index of the first step without one.
+        Number of steps with a finite loss: the index of the first step after which none is.
     """
 
     theta: Array

@@ -53,7 +53,7 @@ class TrainingConfig:
         0.999, instead of the last ones; 0 for none.
     schedule : {"constant", "step", "linear", "cosine", "one-cycle"}
         How the learning rate goes from its first value to 0, or nearly so, if not
-        constant; see `optimizers`.
+        constant; see `schedules`.
     warmup : float
         Fraction of the run in which the learning rate first rises from 0; below 1.
     clip_norm : float, optional

@@ -148,7 +148,7 @@ class TrainingRun:
         return self.early_stopping.is_over(self.records, self._theta)
 
     def _record(self) -> Record:
-        """Read the metrics: the only place where the loop waits for the device."""
+        """Read the metrics: besides saving a checkpoint, the only wait for the device."""
         self.check_finite()
         samples = self.plan.samples_at(self.iteration)
         validation = self.evaluator.held_out(self._parameters())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 
 from mnn_gpu.models.model import Model
 from mnn_gpu.storage.checkpoints import CheckpointRecord, Checkpoints
@@ -40,7 +41,8 @@ class Trainer:
         self.hooks = hooks
         self.checkpoints = checkpoints
         self.due = due or Due()
-        self.interrupt = FinishStep(on_first=self._on_interrupt)
+        # A method of this object would keep the run's memory until the garbage collector runs.
+        self.interrupt = FinishStep(on_first=partial(_call_on_interrupt, hooks))
 
     def train(self, resume: bool = False) -> tuple[Model, History]:
         """Make all updates; return the model and its history.
@@ -128,6 +130,7 @@ class Trainer:
         if (is_due or at_end) and run.is_finite():
             checkpoints.save(run.checkpoint_record())
 
-    def _on_interrupt(self, number: int) -> None:
-        for hook in self.hooks:
-            hook.on_interrupt(number)
+
+def _call_on_interrupt(hooks: Sequence[Hook], number: int) -> None:
+    for hook in hooks:
+        hook.on_interrupt(number)

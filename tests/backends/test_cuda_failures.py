@@ -267,8 +267,8 @@ def test_out_of_memory_halves_the_microbatches(monkeypatch: pytest.MonkeyPatch) 
     X, y = data(2000)
     config = TrainingConfig(hidden=(512,), iterations=2, shard_rows=2000)
     expected, _ = train(X, y, config, backend=gpu)
-    gpu.cupy.get_default_memory_pool().free_all_blocks()
     gc.collect()
+    gpu.cupy.get_default_memory_pool().free_all_blocks()
     free, total = gpu.cupy.cuda.runtime.memGetInfo()
     with (
         settings(memory=total - free + (5 << 20)),

@@ -150,14 +150,15 @@ def test_a_file_that_disappears_is_reported(path: Path, model: Model, blocks: Bl
 
 
 PEAK = """
-import resource, sys
+import sys
 from mnn_gpu import evaluate, load_model, open_blocks, predict, select_backend
+from scripts.benchmarks.worker import peak_memory
 model, backend = load_model(sys.argv[1]), select_backend("cpu")
 small, large = map(open_blocks, sys.argv[2:])
 peaks = []
 for blocks in (small, large):
     predict(model, blocks, backend), evaluate(model, blocks, None, backend)
-    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    peaks.append(peak_memory())
 print(peaks[1] - peaks[0])
 """
 
@@ -178,8 +179,7 @@ def test_memory_does_not_depend_on_the_size_of_the_data(tmp_path: Path, kind: st
         paths.append(str(path))
     command = [sys.executable, "-c", PEAK, str(tmp_path / "m"), *paths]
     more = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    # KiB; the images of the larger set have 39 MB more.
-    assert more < 25_000
+    assert more < 32e6  # The images of the larger set have 39 MB more.
 
 
 # ---- from the command line -------------------------------------------------------------

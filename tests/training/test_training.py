@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 from dataclasses import replace
@@ -33,6 +34,8 @@ from mnn_gpu.backends.array_api_backend import PlainBackend
 from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
 from mnn_gpu.training.batches import in_memory as batches
 from mnn_gpu.training.batches.noise import batch_noise
+from mnn_gpu.training.run import TrainingRun
+from mnn_gpu.training.trainer import Trainer
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
 from tests.support import oracle
 from tests.support.libraries import library
@@ -506,3 +509,21 @@ def test_labels_of_one_class_are_refused_unless_classes_are_given(images: dict[s
         train(images["X"], y, SMALL)
     model, _ = train(images["X"], y, SMALL, classes=[7, 8])
     assert model.classes.tolist() == [7, 8]
+
+
+@pytest.mark.parametrize("changes", [{}, {"batch_size": 20, "shards": 4}], ids=["whole", "batches"])
+def test_the_memory_of_a_run_is_freed_without_the_garbage_collector(
+    backend: Backend, images: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    config = replace(SMALL, iterations=5, **changes)
+
+    def runs() -> int:
+        return sum(isinstance(one, TrainingRun | Trainer) for one in gc.get_objects())
+
+    before = runs()
+    gc.disable()
+    try:
+        train(images["X"], images["y"], config, backend=backend)
+        assert runs() == before
+    finally:
+        gc.enable()

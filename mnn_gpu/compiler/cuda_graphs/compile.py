@@ -2,7 +2,7 @@
 
 A small network's step is about seventy operations of a microsecond or two, and launching each
 takes the host several microseconds. Here the step is traced on a tape, as for NumPy; its
-operations are fused to few kernels, see `fusion.py`, in memory that is planned once, see
+operations are fused into a few kernels, see `fusion.py`, in memory that is planned once, see
 `memory_plan.py`; and a run of many steps is captured and launched as one graph.
 """
 

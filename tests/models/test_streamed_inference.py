@@ -163,13 +163,17 @@ print(peaks[1] - peaks[0])
 """
 
 
-@pytest.mark.parametrize("kind", ["folder", "parquet"])
-def test_memory_does_not_depend_on_the_size_of_the_data(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "small", "large"), [("folder", 60_000, 160_000), ("parquet", 10_000, 60_000)]
+)
+def test_memory_does_not_depend_on_the_size_of_the_data(
+    tmp_path: Path, kind: str, small: int, large: int
+) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2_000, 784), np.uint8)
     model, _ = train(images, np.arange(len(images)) % 2, TrainingConfig(iterations=2))
     save_model(tmp_path / "m", model)
     paths = []
-    for rows in (10_000, 60_000):
+    for rows in (small, large):
         path = tmp_path / f"{rows}.{kind}"
         X, y = np.resize(images, (rows, 784)), np.arange(rows) % 2
         if kind == "folder":
@@ -179,7 +183,8 @@ def test_memory_does_not_depend_on_the_size_of_the_data(tmp_path: Path, kind: st
         paths.append(str(path))
     command = [sys.executable, "-c", PEAK, str(tmp_path / "m"), *paths]
     more = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert more < 32e6  # The images of the larger set have 39 MB more.
+    # The images of the larger set have 78 MB more, in Parquet 39 MB.
+    assert more < 25_000 * 1024
 
 
 # ---- from the command line -------------------------------------------------------------

@@ -14,7 +14,12 @@ OPTION = re.compile(
     r"--([a-z][a-z-]+)(?: ([A-Z]+|[\d.e+-]*\d|cpu|cuda:N))?"
 )
 """An option of the command line in a cure, with its value; options within a command are skipped."""
-ARGUMENTS = {"lr": "learning_rate", "no-augment": "augmentation=None", "no-stream": "load_dataset"}
+ARGUMENTS = {
+    "lr": "learning_rate",
+    "no-augment": "augmentation=None",
+    "no-stream": "load_dataset",
+    "resume": "resume=True",
+}
 FOREIGN = ("gpus", "mpi", "mpi-lib-version", "help", "rows", "unlabelled", "force")
 """Options of other programs, and options without an equivalent argument in Python."""
 

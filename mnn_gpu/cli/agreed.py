@@ -14,9 +14,9 @@ from mnn_gpu.errors import UsageError
 if TYPE_CHECKING:
     from mnn_gpu.distributed.process_group import ProcessGroup
 
-FREE = ("quiet", "json", "device", "data", "images", "model", "run", "is_shared", "program")
+FREE = ("quiet", "json", "device", "data", "images", "model", "command")
 """Options that may differ. File contents are compared later; paths may differ between machines.
-"""
+The command is compared by its name."""
 
 
 def agreed(
@@ -38,7 +38,7 @@ def agreed(
         check_same(ranks, "--help or --version", {})
         sys.exit(0)
     options = {f"--{k.replace('_', '-')}": v for k, v in vars(found).items() if k not in FREE}
-    check_same(ranks, str(found.run.__module__.rpartition(".")[2]), options)
+    check_same(ranks, found.command.__name__.rpartition(".")[2], options)
     return found
 
 

@@ -94,7 +94,7 @@ def _set_up(parser: argparse.ArgumentParser, command: ModuleType, is_short: bool
     parser.description, parser.epilog = command.DESCRIPTION, command.EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     command.add_arguments(parser)
-    parser.set_defaults(run=command.run, is_shared=command in SHARED, program=program)
+    parser.set_defaults(command=command)
     if common := getattr(command, "COMMON", None):
         if is_short:
             shorten_help(parser, common)
@@ -110,12 +110,14 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) 
             stream.reconfigure(errors="backslashreplace")
     try:
         args = job.parsed(parser, argv)
-        if not (job.is_first or args.is_shared):
+        command, is_shared = args.command, args.command in SHARED
+        if not (job.is_first or is_shared):
             return 0
-        if args.is_shared:
+        if is_shared:
             args.ranks = job.connect()
+        args.program = program
         with notes():
-            code: int = args.run(args)
+            code: int = command.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code

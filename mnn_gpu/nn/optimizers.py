@@ -20,6 +20,8 @@ from typing import Any, Protocol, TypeAlias
 from array_api_compat import array_namespace
 
 from mnn_gpu.nn.schedules import Schedule
+from mnn_gpu.utils.choices import OPTIMIZERS
+from mnn_gpu.utils.validation import one_of
 
 Array: TypeAlias = Any
 Arrays: TypeAlias = Sequence[Array]
@@ -95,19 +97,12 @@ class Momentum:
 
 
 @dataclass(frozen=True)
-class SGDMomentum:
+class SGDMomentum(Momentum):
     """``v := mu v - alpha g``, ``theta := theta + v``: the learning rate is part of the velocity.
 
     As in Sutskever et al. (2013) and scikit-learn. Identical to `Momentum` while alpha is
     constant. With ``nesterov`` the step is ``mu v - alpha g`` with the new ``v``.
     """
-
-    momentum: float = 0.9
-    nesterov: bool = False
-    state_size: int = 1
-
-    def scalars(self, t: int, learning_rate: float) -> tuple[float, ...]:
-        return (learning_rate,)
 
     def update(
         self, theta: Array, gradient: Array, is_weight: Array, scalars: Arrays, state: Arrays
@@ -249,7 +244,7 @@ def make_optimizer(
     Parameters
     ----------
     name : str
-        One of `OPTIMIZERS`.
+        One of `choices.OPTIMIZERS`.
     momentum : float
         For "momentum" and "nesterov".
     beta1, beta2 : float
@@ -258,7 +253,13 @@ def make_optimizer(
         See `WeightDecay`; decoupled with "adamw".
     ema_decay : float
         See `EMA`; 0 disables it.
+
+    Raises
+    ------
+    UsageError
+        For another name.
     """
+    one_of("optimizer", name, OPTIMIZERS)
     optimizer: Optimizer = GradientDescent()
     if name in ("momentum", "nesterov"):
         optimizer = Momentum(momentum, nesterov=name == "nesterov")

@@ -71,7 +71,7 @@ class CompiledStep:
         if self.shard_rows < before:
             warnings.warn(
                 f"{self.backend.device} has no memory for {before:,} samples at a time: continuing "
-                f"with {self.shard_rows:,} (--shard-rows).",
+                f"with {self.shard_rows:,} (shard_rows).",
                 TrainingWarning,
                 stacklevel=2,
             )

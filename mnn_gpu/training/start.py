@@ -54,6 +54,18 @@ def start_run(
         data = stream_to_device(X, validation, *where)
     else:
         data = to_device(X, y, validation, *where)
+    plan = plan_run(config, data, backend, sharding)
+    state = _first_state(config, plan.optimizer, plan.task, backend)
+    return TrainingRun(config, backend, ranks, plan.task, data, plan, state)
+
+
+def plan_run(
+    config: TrainingConfig,
+    data: DeviceData,
+    backend: Backend,
+    sharding: BatchSharding | None = None,
+) -> BatchPlan:
+    """Return the network of a run and the plan of its batches."""
     task = NetworkSpec(
         layer_sizes=(data.features, *config.hidden, len(data.classes)),
         regularization=config.regularization,
@@ -62,9 +74,7 @@ def start_run(
         matmul_precision=config.matmul_precision,
     )
     fields = 0 if data.basis is None else int(data.basis.shape[0])
-    plan = BatchPlan(config, task, backend, data.rows, fields, sharding)
-    state = _first_state(config, plan.optimizer, task, backend)
-    return TrainingRun(config, backend, ranks, task, data, plan, state)
+    return BatchPlan(config, task, backend, data.rows, fields, sharding)
 
 
 def _first_state(

@@ -24,6 +24,7 @@ from mnn_gpu.errors import in_python
         ("Train one with: train --out m", "Train one with: train --out m"),
         ("`mnn-gpu convert --dtype uint8` says", "`mnn-gpu convert --dtype uint8` says"),
         ("start the container with --gpus all", "start the container with --gpus all"),
+        ("Resume from it with --resume, or not.", "Resume from it with resume=True, or not."),
         ("Give rows of one length.", "Give rows of one length."),
     ],
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mnn_gpu import Model, save_model
+from mnn_gpu.cli.agreed import FREE
 from mnn_gpu.cli.main import COMMANDS, main, program
 from mnn_gpu.nn.parameters import flatten
 
@@ -55,6 +56,17 @@ def test_help_fits_80_columns(monkeypatch: pytest.MonkeyPatch, *, is_short: bool
     assert len(found) == 1 + len(COMMANDS) + len(COMMANDS["plot"].PLOTS)
     for name, text in found.items():
         assert [line for line in text.splitlines() if len(line) > 80] == [], name
+
+
+def test_ranks_compare_all_options_and_nothing_else() -> None:
+    """Only what is in `FREE` may differ: each is an option, or the command, compared by name."""
+    words = ["train", "evaluate m", "predict m d.csv", "recipes", "completion bash"]
+    parsed = [vars(program().parse_args(line.split())) for line in words]
+    for line, found in zip(words, parsed, strict=True):
+        options = argparse.ArgumentParser()
+        COMMANDS[line.split()[0]].add_arguments(options)
+        assert set(found) - {"command"} <= {action.dest for action in options._actions}
+    assert set(FREE) <= set().union(*parsed)
 
 
 @pytest.mark.parametrize("command", HELP, ids=" ".join)

@@ -28,7 +28,7 @@ from mnn_gpu.compiler.replay import ParallelCalls, Program, Replay
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.nn.augmentation import Augmentation
 from mnn_gpu.nn.optimizers import Adam, step_scalars
-from mnn_gpu.nn.parameters import flatten, init_parameters, weight_mask
+from mnn_gpu.nn.parameters import flatten, init_parameters
 from mnn_gpu.nn.schedules import constant
 from mnn_gpu.step.batch import Batch, NetworkSpec
 from mnn_gpu.step.execution import entries
@@ -36,10 +36,11 @@ from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.train_step import State, first_state, training_step
 from mnn_gpu.training.batches.in_memory import to_device
 from mnn_gpu.training.batches.loader import Batches, load_batches
-from mnn_gpu.training.batches.plan import BatchPlan
+from mnn_gpu.training.start import plan_run
 from mnn_gpu.utils.blas import has_small_kernels, single_threaded
 from mnn_gpu.utils.choices import OPTIMIZERS
 from tests.support.replay_device import ReplayDevice
+from tests.support.steps import run_inputs
 
 ROWS = 50
 
@@ -50,24 +51,8 @@ def problem(
     """Return a step, its data, an initial state and all batches of a run."""
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (ROWS, 25), np.uint8), rng.integers(0, 4, ROWS)
-    data = to_device(X, y, None, None, config, backend, sharding)
-    sizes = (25, *config.hidden, 4)
-    optimizer = config.make_optimizer()
-    task = NetworkSpec(
-        layer_sizes=sizes,
-        regularization=config.regularization,
-        image_shape=data.image_shape,
-        input_scale=data.input_scale,
-        matmul_precision=config.matmul_precision,
-    )
-    step = training_step(task, optimizer, backend, config.shard_rows, sharding)
-    theta = flatten(init_parameters(sizes, rng))
-    state = first_state(theta, optimizer, config.dtype, backend.asarray)
-    mask = backend.asarray(weight_mask(theta, sizes), dtype=config.dtype)
-    resident = data.step_data(mask)
-    fields = 0 if data.basis is None else len(data.basis)
-    plan = BatchPlan(config, task, backend, ROWS, fields, sharding)
-    return step, resident, state, [batch for _, batch in load_batches(plan, data)]
+    step, data, state, batches = run_inputs(backend, config, X, y, sharding)
+    return step, data, state, list(batches)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -655,13 +640,7 @@ def batches(config: TrainingConfig, rows: int, start: int = 0, steps_per_call: i
     object.__setattr__(backend, "steps_per_call", steps_per_call)
     X, y = np.zeros((rows, 36), np.uint8), np.arange(rows) % 3
     data = to_device(X, y, None, [0, 1, 2], config, backend)
-    task = NetworkSpec(
-        layer_sizes=(36, 5, 3),
-        regularization=config.regularization,
-        image_shape=data.image_shape,
-    )
-    fields = 0 if data.basis is None else len(data.basis)
-    return load_batches(BatchPlan(config, task, backend, rows, fields), data, start)
+    return load_batches(plan_run(config, data, backend), data, start)
 
 
 @given(

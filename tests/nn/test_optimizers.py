@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
-from mnn_gpu import TrainingConfig
+from mnn_gpu import TrainingConfig, UsageError
 from mnn_gpu.nn.optimizers import (
     EMA,
     Adam,
@@ -111,6 +111,13 @@ def test_trajectories_with_clipped_gradients_equal_those_of_torch_and_optax(
     actual, *_ = trajectory(lib, make_optimizer(name), "float64", TRAJECTORIES["steps"], CLIP)
     expected = TRAJECTORIES[peer][f"{name}+clip"]
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["rmsprop", "Adam", None])
+def test_an_unknown_name_is_an_error_with_the_known_ones(name: Any) -> None:
+    with pytest.raises(UsageError, match=f"optimizer is {name!r}") as caught:
+        make_optimizer(name)
+    assert all(known in caught.value.cure for known in OPTIMIZERS)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

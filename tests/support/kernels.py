@@ -22,14 +22,9 @@ from mnn_gpu.compiler.cuda_graphs.kernels import (
 )
 from mnn_gpu.compiler.cuda_graphs.program import Program
 from mnn_gpu.compiler.pytrees import tree_map
-from mnn_gpu.nn.parameters import parameter_count, weight_mask
-from mnn_gpu.step.batch import NetworkSpec
 from mnn_gpu.step.execution import entries
-from mnn_gpu.step.train_step import first_state, training_step
-from mnn_gpu.training.batches.in_memory import to_device
-from mnn_gpu.training.batches.loader import load_batches
-from mnn_gpu.training.batches.plan import BatchPlan
 from tests.support.replay_device import ReplayDevice
+from tests.support.steps import run_inputs
 
 REGULARIZED = TrainingConfig(
     hidden=(64, 32),
@@ -88,27 +83,9 @@ def program_of(config: TrainingConfig, rows: int) -> Program:
     backend = replace(PlainBackend.of(np.zeros(0)), is_host=True)
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (rows, 784), np.uint8), np.arange(rows) % 10
-    data = to_device(X, y, None, None, config, backend)
-    sizes = (784, *config.hidden, 10)
-    optimizer = config.make_optimizer()
-    task = NetworkSpec(
-        layer_sizes=sizes,
-        regularization=config.regularization,
-        image_shape=data.image_shape,
-        input_scale=data.input_scale,
-        matmul_precision=config.matmul_precision,
-    )
-    theta = np.zeros(parameter_count(sizes), config.dtype)
-    mask = weight_mask(theta, sizes).astype(config.dtype) if config.decay else None
-    step = training_step(task, optimizer, backend)
-    state = first_state(theta, optimizer, config.dtype, backend.asarray)
-    fields = 0 if data.basis is None else len(data.basis)
-    plan = BatchPlan(config, task, backend, rows, fields)
-    _, batches = next(iter(load_batches(plan, data)))
-    resident = data.step_data(mask)
-    return Program(
-        step, resident, tree_map(np.array, state), next(entries(batches)), ReplayDevice()
-    )
+    step, data, state, batches = run_inputs(backend, config, X, y)
+    first = next(entries(next(batches)))
+    return Program(step, data, tree_map(np.array, state), first, ReplayDevice())
 
 
 def all_kernels() -> dict[KernelSource, str]:

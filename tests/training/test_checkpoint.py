@@ -192,7 +192,8 @@ def test_a_checkpoint_is_never_overwritten_by_another_training(
     before = newest(tmp_path).read_bytes()
     with pytest.raises(UsageError, match="already exists") as caught:
         train(images["X"], images["y"], CONFIG, checkpoint=tmp_path)
-    assert "--resume" in caught.value.cure
+    assert "Resume from it with --resume," in caught.value.cure
+    assert "Resume from it with resume=True," in str(caught.value)
     assert newest(tmp_path).read_bytes() == before
 
 

@@ -171,7 +171,7 @@ def _save_last_good(args: argparse.Namespace, model: Model) -> None:
 
 def _check_checkpoint(args: argparse.Namespace) -> None:
     from mnn_gpu.errors import UsageError
-    from mnn_gpu.training.checkpoints.interval import Due
+    from mnn_gpu.training.checkpoint_interval import Due
 
     for name in ("resume", "checkpoint_every"):
         if getattr(args, name) and args.checkpoint is None:
@@ -181,7 +181,7 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
             )
     if args.checkpoint and "\0" not in f"{args.out}{args.checkpoint}":
         from mnn_gpu.storage.atomic_write import check_writable
-        from mnn_gpu.storage.checkpoint_folder import number_of
+        from mnn_gpu.storage.checkpoints import number_of
         from mnn_gpu.storage.folder_lock import NAME as LOCK
 
         out, folder = (Path(os.path.realpath(path)) for path in (args.out, args.checkpoint))

@@ -1,25 +1,37 @@
-"""Checkpoints: files of arrays and values that belong to one computation, with their checks."""
+"""A folder with the last two checkpoints of a long computation.
+
+A checkpoint is a numbered safetensors file of arrays and values, written atomically; the older one
+is kept until the newer one is on disk. `Checkpoints.load` returns the newest one that is intact
+and belongs to the same settings and data. What it holds, and how a computation continues from it,
+is up to `training/checkpoint.py` and `estimators/checkpoint.py`.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.errors import ModelFileError, UsageError
-from mnn_gpu.storage.checkpoint_folder import SnapshotFolder, number_of
+from mnn_gpu.errors import ModelFileError, OutputError, TrainingWarning, UsageError
+from mnn_gpu.storage.atomic_write import check_space, check_writable, write_atomically
+from mnn_gpu.storage.folder_lock import FolderLock
 from mnn_gpu.storage.safetensors_file import DAMAGE, dump_with_checksum, load_with_checksum
 
+C = TypeVar("C", bound="Checkpoints")
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Check: TypeAlias = tuple[str, Callable[..., bool], str]
 """Names of facts, separated by spaces; a predicate of their values; the error if it is false."""
 
 FORMAT = "mnn_gpu {kind} checkpoint 3"
+PATTERN = "checkpoint*.safetensors"
+KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -40,13 +52,13 @@ class CheckpointRecord:
     values: Mapping[str, Any]
 
 
-class Checkpoints(SnapshotFolder):
-    """The checkpoints of one computation in a folder.
+class Checkpoints:
+    """The checkpoints of one computation in a folder, locked against other runs while it is open.
 
     Parameters
     ----------
     folder : path
-        See `SnapshotFolder`, also for the exceptions.
+        Created if it is missing.
     kind : str
         The kind of computation.
     settings : mapping of name to value
@@ -57,6 +69,13 @@ class Checkpoints(SnapshotFolder):
         If given, the folder must have no checkpoint; the error suggests this way to resume.
     defaults : mapping of name to value, optional
         Settings of checkpoints that do not have them.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    UsageError
+        If another run has locked it, or it has a checkpoint that starting over would lose.
     """
 
     def __init__(
@@ -68,28 +87,75 @@ class Checkpoints(SnapshotFolder):
         how_to_resume: str | None = None,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(folder)
+        if not isinstance(folder, str | Path) or not str(folder) or "\0" in str(folder):
+            raise UsageError(f"checkpoint is {folder!r}.", "Give the name of a folder.")
+        self.folder = Path(folder)
         self.format = FORMAT.format(kind=kind)
-        self.settings = settings
+        self.settings, self.defaults = settings, defaults or {}
         self.digest = digest
-        self.defaults = defaults or {}
-        if how_to_resume is not None:
-            try:
-                self.check_free(how_to_resume)
-            except UsageError:
-                self.lock.close()
-                raise
+        self.failed = False
+        check_writable(self.folder / "checkpoint", make_folder=True)
+        self.lock = FolderLock(self.folder)
+        for torn in self.folder.glob(f".{PATTERN}.*"):  # Left by a run that was killed.
+            _remove(torn)
+        if how_to_resume is not None and (paths := self.paths()):
+            self.lock.close()
+            raise UsageError(
+                f"{paths[0]} already exists.",
+                f"Resume from it with {how_to_resume}, or remove it to start over.",
+            )
+
+    def __enter__(self: C) -> C:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.close()
+
+    def paths(self) -> list[Path]:
+        """Return the checkpoints in the folder, newest first; other files are ignored."""
+        named = [path for path in self.folder.glob(PATTERN) if number_of(path) is not None]
+        return sorted(named, key=lambda path: number_of(path) or 0, reverse=True)
+
+    # ---- writing -----------------------------------------------------------------------
+
+    def check_space(self, size: int) -> None:
+        """Raise an OutputError unless the disk has space for checkpoints of ``size`` bytes."""
+        there = sum(path.lstat().st_size for path in self.paths())
+        check_space(self.folder, (KEPT + 1) * size - there)
 
     def save(self, record: CheckpointRecord) -> None:
-        """Write a record; see `SnapshotFolder.write`."""
+        """Write a checkpoint and remove all older ones but one.
+
+        A checkpoint with a higher number was damaged; it is kept for inspection. A full disk
+        does not end the run: the earlier checkpoints stay, and a `TrainingWarning` is issued
+        once. A link or a pipe with the checkpoint's name is replaced, not followed.
+        """
         values = {"number": record.number, "settings": self.settings, **record.values}
         # JSON writes floats only; losses may be float32.
         texts = {name: json.dumps(value, default=float) for name, value in values.items()}
         metadata = {"format": self.format, "data": self.digest, **texts}
-        self.write(record.number, dump_with_checksum(record.arrays, metadata))
+        content = dump_with_checksum(record.arrays, metadata)
+        try:
+            path = self.folder / f"checkpoint-{record.number:09d}.safetensors"
+            write_atomically(path, content, follow=False)
+            older = [path for path in self.paths() if (number_of(path) or 0) < record.number]
+            for old in older[KEPT - 1 :]:
+                _remove(old)
+            self.failed = False
+        except OSError as error:
+            if not self.failed:
+                cause = error.cause if isinstance(error, OutputError) else f"{error}."
+                warnings.warn(
+                    f"{cause} Training continues; the previous checkpoint is kept.",
+                    TrainingWarning,
+                    stacklevel=3,
+                )
+            self.failed = True
+
+    # ---- reading -----------------------------------------------------------------------
 
     def load(self, check: Callable[[CheckpointRecord], None]) -> CheckpointRecord | None:
-        """Return the newest record that is intact, None if there is no file.
+        """Return the newest checkpoint that is intact, None if there is no file.
 
         Parameters
         ----------
@@ -103,7 +169,20 @@ class Checkpoints(SnapshotFolder):
         UsageError
             If it belongs to other settings or other data.
         """
-        return self.newest(lambda path: self._read(path, check))
+        paths = self.paths()
+        faults = []
+        for path in paths:
+            try:
+                return self._read(path, check)
+            except (UsageError, ModelFileError):
+                raise
+            except DAMAGE as error:
+                faults.append(f"{path} is not a complete checkpoint ({error}).")
+                if path != paths[-1]:
+                    warnings.warn(f"{faults[-1]} Using the previous one.", TrainingWarning, 3)
+        if faults:
+            raise ModelFileError(faults[0], "Remove it to start over.")
+        return None
 
     def _read(self, path: Path, check: Callable[[CheckpointRecord], None]) -> CheckpointRecord:
         arrays, metadata = load_with_checksum(path)
@@ -113,18 +192,12 @@ class Checkpoints(SnapshotFolder):
                 "Resume with the version and the command that wrote it, or use another folder.",
             )
         digest = metadata.pop("data", "")
-        try:
-            values = {name: json.loads(text) for name, text in metadata.items()}
-            settings = {**self.defaults, **values.pop("settings")}
-            record = CheckpointRecord(values.pop("number"), arrays, values)
-        except DAMAGE as error:
-            raise ValueError(str(error)) from error
+        values = {name: json.loads(text) for name, text in metadata.items()}
+        settings = {**self.defaults, **values.pop("settings")}
+        record = CheckpointRecord(values.pop("number"), arrays, values)
         # Before the arrays: arrays of another computation are not damage.
         self._check_same(path, settings, digest)
-        try:
-            check(record)
-        except DAMAGE as error:
-            raise ValueError(str(error)) from error
+        check(record)
         if record.number != number_of(path):
             raise ValueError(f"its number is {record.number}")
         return record
@@ -141,6 +214,21 @@ class Checkpoints(SnapshotFolder):
                 f"{path} belongs to a run on other data.",
                 "Resume with the same data and held-out rows, or use another folder.",
             )
+
+
+def number_of(path: Path) -> int | None:
+    """Return the number in a checkpoint's name, or None for any other file."""
+    found = re.fullmatch(r"checkpoint-(\d{9,18})\.safetensors", path.name)
+    return int(found[1]) if found else None
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, unless it no longer exists or is a folder."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+
+
+# ---- checks of a record's content --------------------------------------------------------
 
 
 def check_facts(facts: Mapping[str, Any], checks: Iterable[Check]) -> None:

@@ -17,18 +17,11 @@ from mnn_gpu.models.model import Model
 from mnn_gpu.nn.parameters import fold_input_scale
 from mnn_gpu.step.batch import Batch, NetworkSpec
 from mnn_gpu.step.train_step import State
-from mnn_gpu.storage.checkpoints import CheckpointRecord
 from mnn_gpu.training.batches.device_data import DeviceData
 from mnn_gpu.training.batches.plan import BatchPlan
-from mnn_gpu.training.checkpoints.checkpoint import (
-    records_array,
-    records_from,
-    state_arrays,
-    state_from,
-)
 from mnn_gpu.training.compiled_step import CompiledStep
 from mnn_gpu.training.config import TrainingConfig
-from mnn_gpu.training.early_stopping import Best, EarlyStopping
+from mnn_gpu.training.early_stopping import EarlyStopping
 from mnn_gpu.training.evaluator import Evaluator
 from mnn_gpu.training.history import History
 from mnn_gpu.training.hooks import Hook
@@ -40,7 +33,7 @@ MAX_ADVISED_RATE = 0.1
 
 @dataclass
 class TrainingRun:
-    """A running training. Nothing else writes its state.
+    """A running training. Only its methods and `checkpoint.restore` write its state.
 
     Attributes
     ----------
@@ -170,25 +163,6 @@ class TrainingRun:
 
     def _theta(self) -> npt.NDArray[Any]:
         return np.array(self.backend.to_numpy(self._parameters()))
-
-    # ---- checkpoints -----------------------------------------------------------------
-
-    def checkpoint_record(self) -> CheckpointRecord:
-        """Return the state as a record for a checkpoint."""
-        arrays, best = state_arrays(self.state, self.backend), self.early_stopping.best
-        arrays["records"] = records_array(self.records)
-        if best is not None:
-            arrays["best"] = best.theta
-        values = {"seconds": self.seconds, "best": best and best.record}
-        return CheckpointRecord(self.iteration, arrays, values)
-
-    def resume(self, record: CheckpointRecord) -> None:
-        """Continue from a checkpoint."""
-        self.iteration, best = record.number, record.values["best"]
-        self.records = records_from(record.arrays["records"])
-        if best is not None:
-            self.early_stopping.best = Best(best, record.arrays["best"])
-        self.state = state_from(record.arrays, self.state, self.backend)
 
     # ---- the result ------------------------------------------------------------------
 

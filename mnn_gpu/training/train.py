@@ -20,10 +20,9 @@ from mnn_gpu.distributed.connect import ranks_of
 from mnn_gpu.distributed.process_group import ProcessGroup, checked_shards
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
-from mnn_gpu.storage.checkpoints import Checkpoints
 from mnn_gpu.training.batches.device_data import Labelled
-from mnn_gpu.training.checkpoints.checkpoint import run_checkpoints
-from mnn_gpu.training.checkpoints.interval import Due
+from mnn_gpu.training.checkpoint import RunCheckpoints
+from mnn_gpu.training.checkpoint_interval import Due
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.history import History
 from mnn_gpu.training.hooks import Hook
@@ -130,7 +129,13 @@ def train(
             return Trainer(run, hooks).train()
         digest = digest_of_data(X, y, *(validation or ()), run.data.classes)
         check_same(ranks, "train", {"data or labels": digest})
-        folder = ranks.on_rank0(lambda: _folder(checkpoint, config, digest, resume))
+        folder = ranks.on_rank0(
+            lambda: (
+                None
+                if checkpoint is None
+                else RunCheckpoints(checkpoint, config, digest, resume=resume)
+            )
+        )
         with folder or nullcontext() as kept:
             return Trainer(run, hooks if ranks.is_first else (), kept, due).train(resume)
 
@@ -153,12 +158,6 @@ def _checked(
         )
     backend = ranks.backend() if backend is None else checked_backend(backend)
     return with_shards(config, ranks, backend), backend
-
-
-def _folder(
-    folder: str | Path | None, config: TrainingConfig, digest: str, resume: bool
-) -> Checkpoints | None:
-    return None if folder is None else run_checkpoints(folder, config, digest, resume=resume)
 
 
 def with_shards(config: TrainingConfig, ranks: ProcessGroup, backend: Backend) -> TrainingConfig:

@@ -1,4 +1,7 @@
-"""The training loop: steps, hooks, checkpoints and signals."""
+"""The training loop: steps, hooks, checkpoints and signals.
+
+What a step changes is in `run.py`; `checkpoint.py` saves it and continues from it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,9 @@ from contextlib import closing
 from functools import partial
 
 from mnn_gpu.models.model import Model
-from mnn_gpu.storage.checkpoints import CheckpointRecord, Checkpoints
 from mnn_gpu.training.batches.loader import load_batches
-from mnn_gpu.training.checkpoints.checkpoint import check_record, state_arrays
-from mnn_gpu.training.checkpoints.interval import Due
+from mnn_gpu.training.checkpoint import RunCheckpoints, restore
+from mnn_gpu.training.checkpoint_interval import Due
 from mnn_gpu.training.history import History, TrainingInterrupted
 from mnn_gpu.training.hooks import Deferred, Hook
 from mnn_gpu.training.run import TrainingRun
@@ -25,7 +27,8 @@ class Trainer:
     ----------
     run : TrainingRun
     hooks : sequence of Hook
-    checkpoints : Checkpoints, optional
+    checkpoints : RunCheckpoints, optional
+        On rank 0 only, if there are several ranks.
     due : Due, optional
         When checkpoints are due. Default: at every record.
     """
@@ -34,7 +37,7 @@ class Trainer:
         self,
         run: TrainingRun,
         hooks: Sequence[Hook] = (),
-        checkpoints: Checkpoints | None = None,
+        checkpoints: RunCheckpoints | None = None,
         due: Due | None = None,
     ) -> None:
         self.run = run
@@ -72,7 +75,7 @@ class Trainer:
             return run.result()
         run.check_finite()
         if self.checkpoints:  # Before the evaluation: the sender of a signal may not wait for it.
-            self.checkpoints.save(run.checkpoint_record())
+            self.checkpoints.save_run(run)
         raise TrainingInterrupted(*run.result(), number)
 
     def _loop(self) -> int:
@@ -100,26 +103,17 @@ class Trainer:
 
     def _start(self, resume: bool) -> None:
         """Load the checkpoint if there is one to resume from, call the hooks, start the clock."""
-        run = self.run
-        record = run.ranks.broadcast(run.ranks.on_rank0(lambda: self._loaded(resume)))
+        run, kept = self.run, self.checkpoints
+        record = run.ranks.broadcast(
+            run.ranks.on_rank0(lambda: None if kept is None else kept.prepare(run, resume=resume))
+        )
         if record is not None:
-            run.resume(record)
+            restore(run, record)
         for hook in self.hooks:
             hook.on_start(run.plan.total)
             if run.iteration:
                 hook.on_resume(run.iteration)
         run.start_clock(record.values["seconds"] if record else 0.0)
-
-    def _loaded(self, resume: bool) -> CheckpointRecord | None:
-        """Check that the disk has room; return the newest checkpoint if it is to be resumed."""
-        checkpoints, run = self.checkpoints, self.run
-        if checkpoints is None:
-            return None
-        arrays = state_arrays(run.state, run.backend)
-        checkpoints.check_space(sum(array.nbytes for array in arrays.values()))
-        if not resume:
-            return None
-        return checkpoints.load(lambda record: check_record(record, arrays, run.plan))
 
     def _save_if_due(self, *, at_end: bool) -> None:
         run, checkpoints = self.run, self.checkpoints
@@ -128,7 +122,7 @@ class Trainer:
         is_due = self.due.now(run.iteration, at_record=run.is_at_record)
         # A state that has diverged is not saved; the next record reports it, on all ranks.
         if (is_due or at_end) and run.is_finite():
-            checkpoints.save(run.checkpoint_record())
+            checkpoints.save_run(run)
 
 
 def _call_on_interrupt(hooks: Sequence[Hook], number: int) -> None:

@@ -33,7 +33,7 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.backends.numpy_backend import NumpyBackend
 from mnn_gpu.compiler.replay import Replay
 from mnn_gpu.storage.safetensors_file import checksum, data_digest, load_with_checksum
-from mnn_gpu.training.checkpoints import checkpoint
+from mnn_gpu.training import checkpoint
 
 CONFIG = TrainingConfig(
     hidden=(8, 6),

@@ -1,4 +1,15 @@
-"""The checkpoints of a training run: their arrays and values, and the checks of both."""
+"""Saving and resuming a run: what its checkpoint holds, and how it continues from one.
+
+`Trainer` saves the run when a checkpoint is due, and resumes in three steps:
+
+1. find: `Checkpoints.load` (`storage/checkpoints.py`) reads the newest intact file, and refuses
+   one of other settings or data;
+2. check: `CHECKS`, below, are the conditions that its content meets if it is a state of this run;
+3. restore: `restore` puts the content into the run.
+
+The run then takes the batch after its iteration: the order and the random numbers of an epoch
+depend on the seed and the epoch only, see `batches/loader.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +23,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backends import Backend
 from mnn_gpu.step.train_step import State
 from mnn_gpu.storage.checkpoints import (
     Arrays,
@@ -25,8 +35,9 @@ from mnn_gpu.storage.checkpoints import (
 )
 from mnn_gpu.training.batches.plan import BatchPlan
 from mnn_gpu.training.config import TrainingConfig
-from mnn_gpu.training.early_stopping import best_of
+from mnn_gpu.training.early_stopping import Best, best_of
 from mnn_gpu.training.learning_curve import Record
+from mnn_gpu.training.run import TrainingRun
 
 FREE = ("target_accuracy", "report_every", "shard_rows", "shards", "fast_reduce")
 """Settings that may change when a run is resumed: they change no parameter, or only the last
@@ -40,24 +51,55 @@ MIN_LOSS = -1e-6
 METRICS = ("loss", "correct", "finite_steps")
 
 
-def run_checkpoints(
-    folder: str | Path, config: TrainingConfig, digest: str, *, resume: bool
-) -> Checkpoints:
-    """Open the folder of the checkpoints of one recipe and one set of data.
+class RunCheckpoints(Checkpoints):
+    """The checkpoints of one configuration on one set of data.
 
     Parameters
     ----------
     folder : path
-        See `SnapshotFolder`, also for the exceptions.
+        See `Checkpoints`, also for the exceptions.
     config : TrainingConfig
     digest : str
-        See `safetensors_file.data_digest`.
+        See `Checkpoints`.
     resume : bool
         Whether there may be checkpoints already.
     """
-    settings, defaults = (_settings(one) for one in (config, TrainingConfig()))
-    how = None if resume else "--resume"
-    return Checkpoints(folder, "training", settings, digest, how, defaults)
+
+    def __init__(
+        self, folder: str | Path, config: TrainingConfig, digest: str, *, resume: bool
+    ) -> None:
+        settings, defaults = (_settings(one) for one in (config, TrainingConfig()))
+        how = None if resume else "--resume"
+        super().__init__(folder, "training", settings, digest, how, defaults)
+
+    def save_run(self, run: TrainingRun) -> None:
+        """Write the state of a run."""
+        arrays, best = _state_arrays(run), run.early_stopping.best
+        arrays["records"] = records_array(run.records)
+        if best is not None:
+            arrays["best"] = best.theta
+        values = {"seconds": run.seconds, "best": best and best.record}
+        self.save(CheckpointRecord(run.iteration, arrays, values))
+
+    def prepare(self, run: TrainingRun, *, resume: bool) -> CheckpointRecord | None:
+        """Check that the disk has room; return the newest checkpoint if it is to be resumed."""
+        like = _state_arrays(run)
+        self.check_space(sum(array.nbytes for array in like.values()))
+        return self.load(lambda record: check_record(record, like, run.plan)) if resume else None
+
+
+def restore(run: TrainingRun, record: CheckpointRecord) -> None:
+    """Continue a run that has not begun from a checkpoint."""
+    run.iteration, best = record.number, record.values["best"]
+    run.records = records_from(record.arrays["records"])
+    if best is not None:
+        run.early_stopping.best = Best(best, record.arrays["best"])
+    on_device = {name: run.backend.asarray(array) for name, array in record.arrays.items()}
+    optimizer_state = tuple(
+        on_device[f"optimizer_state{i}"] for i in range(len(run.state.optimizer_state))
+    )
+    state = {name: on_device[name] for name in ("theta", *METRICS)}
+    run.state = State(optimizer_state=optimizer_state, **state)
 
 
 def _settings(config: TrainingConfig) -> dict[str, Any]:
@@ -65,23 +107,12 @@ def _settings(config: TrainingConfig) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in FREE}
 
 
-# ---- arrays --------------------------------------------------------------------------
-
-
-def state_arrays(state: State, backend: Backend) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of a state by name, on the host."""
+def _state_arrays(run: TrainingRun) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of a run's state by name, on the host."""
+    state = run.state
     named = {"theta": state.theta, **{name: getattr(state, name) for name in METRICS}}
     named |= {f"optimizer_state{i}": vector for i, vector in enumerate(state.optimizer_state)}
-    return {name: backend.to_numpy(array) for name, array in named.items()}
-
-
-def state_from(arrays: Arrays, like: State, backend: Backend) -> State:
-    """Return the state on the device from its arrays."""
-    here = {name: backend.asarray(arrays[name]) for name in ("theta", *METRICS)}
-    optimizer_state = tuple(
-        backend.asarray(arrays[f"optimizer_state{i}"]) for i in range(len(like.optimizer_state))
-    )
-    return State(optimizer_state=optimizer_state, **here)
+    return {name: run.backend.to_numpy(array) for name, array in named.items()}
 
 
 def records_array(records: Sequence[Record]) -> npt.NDArray[np.float64]:

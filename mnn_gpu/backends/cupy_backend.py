@@ -1,4 +1,9 @@
-"""CuPy on one CUDA GPU: a thin layer around the same mathematics."""
+"""CuPy on one CUDA GPU: a thin layer around the same mathematics.
+
+`connect` probes the GPU. A run then copies its data with `asarray` and calls `compile` with its
+step (`step/train_step.py`), which captures it in CUDA graphs: `compiler/cuda_graphs/compile.py`.
+Values come back with `to_numpy`, for a record or a checkpoint only.
+"""
 
 from __future__ import annotations
 

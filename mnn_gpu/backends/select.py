@@ -1,4 +1,7 @@
-"""Selection of a backend by the name of a device, such as "auto" or "cuda:1"."""
+"""Selection of a backend by the name of a device, such as "auto" or "cuda:1".
+
+A GPU's is `CupyBackend.connect` (`cupy_backend.py`), after a probe (`gpu_probe.py`).
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import add_json, add_label_column, print_json
+from mnn_gpu.cli.data import add_label_column
+from mnn_gpu.cli.options import add_json, print_json
 from mnn_gpu.cli.paths import named_path
 from mnn_gpu.utils.console import say, show
 

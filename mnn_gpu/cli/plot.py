@@ -6,19 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import (
-    add_data,
-    add_device,
-    add_model,
-    check_files_given,
-    chosen_backend,
-    oriented,
-)
+from mnn_gpu.cli.data import add_data, load_data
+from mnn_gpu.cli.options import add_device, add_model
 from mnn_gpu.cli.paths import output_path
 from mnn_gpu.utils.console import show
 
 if TYPE_CHECKING:
-    from mnn_gpu import Dataset, Model
+    from mnn_gpu import Model
 
 SUMMARY = "draw a model's training, mistakes, weights or calibration"
 DESCRIPTION = """\
@@ -127,33 +121,18 @@ def _given(args: argparse.Namespace, model: Model) -> tuple[Any, ...]:
 
     if not hasattr(args, "data"):
         return (model,)
-    data = _data(args, model)
+    data = load_data(args, args.data, "train" if args.plot == "augmentation" else "test", model)
     shape = (data.image_shape or ()) if args.plot in WITH_IMAGES else ()
     args.source = data.source
     X = in_order(data, model.feature_names, data.source)
     return model, X.reshape(len(data), *shape) if shape else X, data.labels()
 
 
-def _data(args: argparse.Namespace, model: Model) -> Dataset:
-    from mnn_gpu.data import bundled_mnist, load_dataset
-
-    part: Any = "train" if args.plot == "augmentation" else "test"
-    check_files_given(args)
-    if args.data is None:
-        return bundled_mnist(part)
-    data = load_dataset(
-        args.data,
-        part,
-        label_column=args.label_column,
-        keep_columns=args.keep_columns,
-        features=model.features,
-    )
-    return oriented(args, data, model)
-
-
 def _options(args: argparse.Namespace) -> dict[str, Any]:
+    from mnn_gpu import select_backend
+
     names = ("theme", "most", "shares", "copies", "seed", "image_shape")
     options = {name: getattr(args, name) for name in names if hasattr(args, name)}
     if args.plot in WITH_ANSWERS:
-        options |= {"backend": chosen_backend(args), "source": args.source}
+        options |= {"backend": select_backend(args.device, args.backend), "source": args.source}
     return options

@@ -9,19 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli import predict_images
-from mnn_gpu.cli.options import (
-    add_device,
-    add_json,
+from mnn_gpu.cli.data import (
     add_label_column,
-    add_model,
     add_stream,
     add_transpose,
-    chosen_backend,
-    is_streamed,
     one_of_both,
-    oriented,
-    print_json,
+    read_data,
 )
+from mnn_gpu.cli.options import add_device, add_json, add_model, print_json
 from mnn_gpu.cli.paths import output_path
 from mnn_gpu.cli.predict_images import check_csv_output
 from mnn_gpu.errors import OutputError, UsageError
@@ -29,9 +24,6 @@ from mnn_gpu.utils.console import escape_control_characters
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from mnn_gpu import Model
-    from mnn_gpu.backends import Backend
 
 ROWS = 1 << 16
 """Number of lines that are formatted at a time."""
@@ -94,13 +86,16 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("No images are given.", "Give a data file or images after the model.")
     if predict_images.are_images(args):
         return predict_images.run(args) if ranks.is_first else 0
-    from mnn_gpu import load_model
+    from mnn_gpu import Dataset, load_model, predict
     from mnn_gpu.storage.atomic_write import compressed_for, write_atomically
 
     if ranks.is_first:
         check_csv_output(args)
     model = load_model(args.model)
-    source, files, labels = _predicted(args, model, chosen_backend(args, ranks))
+    backend = ranks.backend(args.device, args.backend)
+    data = read_data(args, args.images, "test", model, labelled=False)
+    labels = predict(model, data, backend, comm=ranks)
+    files = data.files if isinstance(data, Dataset) else None
     if not ranks.is_first:
         return 0
     if args.output:
@@ -108,36 +103,13 @@ def run(args: argparse.Namespace) -> int:
         write_atomically(args.output, compressed_for(args.output, parts))
     if args.json:
         of_files = {} if files is None else {"files": files}
-        result = {"model": str(args.model), "images": source, **of_files}
+        result = {"model": str(args.model), "images": data.source, **of_files}
         print_json({**result, "labels": labels.tolist()})
     elif not args.output:
         if sys.stdout is None:
             raise OutputError("There is no stdout to write to.", "Give a file with --output.")
         sys.stdout.writelines(map(escape_control_characters, _csv(labels, files)))
     return 0
-
-
-def _predicted(
-    args: argparse.Namespace, model: Model, backend: Backend
-) -> tuple[str, Sequence[str] | None, npt.NDArray[Any]]:
-    """Return the name of the data, the file of each image if there is one, and the labels."""
-    from mnn_gpu import load_dataset, open_blocks, predict
-
-    if is_streamed(args, args.images):
-        blocks = open_blocks(args.images[0], args.label_column, args.keep_columns)
-        blocks = oriented(args, blocks, model)
-        return blocks.source, None, predict(model, blocks, backend, comm=args.ranks)
-    data = load_dataset(
-        args.images[0],
-        "test",
-        label_column=args.label_column,
-        keep_columns=args.keep_columns,
-        labelled=False,
-        features=model.features,
-    )
-    data = oriented(args, data, model)
-    labels = predict(model, data, backend, comm=args.ranks)
-    return data.source, data.files, labels
 
 
 def _quoted(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import chosen_backend, print_json
+from mnn_gpu.cli.options import print_json
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.utils.console import escape_control_characters, say
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     Images that cannot be read are reported after the predictions for the others.
     """
-    from mnn_gpu import load_model, prepare_digit
+    from mnn_gpu import load_model, prepare_digit, select_backend
 
     for name in ("label_column", "keep_columns", "stream", "transpose"):
         if getattr(args, name) is not None:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     _check_sheet(args)
     model = load_model(args.model)
     _check_inputs(model)
-    backend = chosen_backend(args)
+    backend = select_backend(args.device, args.backend)
     digits: list[tuple[str, npt.NDArray[np.uint8]]] = []
     failures: list[tuple[str, DataError]] = []
     for name in args.images:

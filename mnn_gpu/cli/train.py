@@ -1,4 +1,8 @@
-"""`train`: train a model on data and save it."""
+"""`train`: train a model on data and save it.
+
+`run` below takes the backend from `ProcessGroup.backend`, that is, from `backends/select.py`; reads
+the data; and calls `training/train.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnn_gpu.cli.options import (
-    check_files_given,
-    check_model_output,
-    chosen_backend,
-    is_streamed,
-    notes,
-    oriented,
-    print_json,
-)
+from mnn_gpu.cli.data import read_data
+from mnn_gpu.cli.options import check_model_output, print_json
 from mnn_gpu.cli.recipe_options import chosen_config
 from mnn_gpu.cli.train_options import add_arguments
+from mnn_gpu.cli.train_report import place_of, report_of, text_of
 from mnn_gpu.utils.console import say, show
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
     from mnn_gpu import Blocks, Dataset, History, Model, TrainingConfig
     from mnn_gpu.backends import Backend
-    from mnn_gpu.training.recipes import Recipe
 
 __all__ = ["DESCRIPTION", "EPILOG", "SUMMARY", "add_arguments", "run"]
 
@@ -71,9 +68,11 @@ def run(args: argparse.Namespace) -> int:
     _check_checkpoint(args)
     if ranks.is_first:
         check_model_output(args.out, args.data or (), args.force)
-    backend = chosen_backend(args, ranks)
+    backend = ranks.backend(args.device, args.backend)
     config = with_shards(config, ranks, backend)
-    data, rows = _data(args, recipe)
+    data, rows = read_data(args, args.data, "train"), args.rows
+    if args.data is None and rows is None:
+        rows = recipe.rows
     classes, holdout = _classes(data), args.holdout
     if holdout is None:
         holdout = default_holdout(min(rows or len(data), len(data)), len(classes), recipe.holdout)
@@ -81,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if config.augmentation is not None and config.image_shape is None:
         config = replace(config, image_shape=data.image_shape)
     if not args.quiet:
-        place = _place(backend.device, backend.name, ranks.size)
+        place = place_of(backend.device, backend.name, ranks.size)
         say(
             f"Training on {place}: {len(training):,} rows of {training.source}, "
             f"{len(held_out):,} held out"
@@ -103,14 +102,9 @@ def run(args: argparse.Namespace) -> int:
         save_somewhere(args.out, model)
     if late.requested is not None:
         interrupted = interrupted or 128 + late.requested
-    report = _report(args, model, history, backend)
-    print_json(report) if args.json else show(_text(report))
+    report = report_of(args, model, history, backend)
+    print_json(report) if args.json else show(text_of(report))
     return interrupted
-
-
-def _place(device: str, library: str, ranks: int) -> str:
-    place = f"{device} ({library})"
-    return place if ranks == 1 else f"{ranks} ranks, the first on {place}"
 
 
 def _trained(
@@ -126,20 +120,19 @@ def _trained(
     from mnn_gpu.training.progress_terminal import Waiting, progress
 
     try:
-        with notes():
-            return train(
-                training,
-                None,
-                config,
-                backend=backend,
-                validation=(held_out.X, held_out.labels()) if len(held_out) else None,
-                classes=classes,
-                hooks=[Waiting(), *progress(args.quiet)],
-                checkpoint=args.checkpoint,
-                checkpoint_every=args.checkpoint_every,
-                resume=args.resume,
-                comm=args.ranks if args.ranks.size > 1 else None,
-            )
+        return train(
+            training,
+            None,
+            config,
+            backend=backend,
+            validation=(held_out.X, held_out.labels()) if len(held_out) else None,
+            classes=classes,
+            hooks=[Waiting(), *progress(args.quiet)],
+            checkpoint=args.checkpoint,
+            checkpoint_every=args.checkpoint_every,
+            resume=args.resume,
+            comm=args.ranks if args.ranks.size > 1 else None,
+        )
     except DivergedError as error:
         if error.model is not None and args.ranks.is_first:
             _save_last_good(args, error.model)
@@ -196,23 +189,6 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
     Due(args.checkpoint_every)
 
 
-def _data(args: argparse.Namespace, recipe: Recipe) -> tuple[Dataset | Blocks, int | None]:
-    """Return the labeled data, and the number of rows to use (None: all)."""
-    from mnn_gpu.data import bundled_mnist, load_dataset, open_blocks
-
-    if is_streamed(args, args.data):
-        blocks = open_blocks(args.data[0], args.label_column, args.keep_columns)
-        return oriented(args, blocks), args.rows
-    check_files_given(args)
-    if args.data is None:
-        return bundled_mnist("train"), recipe.rows if args.rows is None else args.rows
-    data = load_dataset(
-        args.data, "train", label_column=args.label_column, keep_columns=args.keep_columns
-    )
-    data.labels()
-    return oriented(args, data), args.rows
-
-
 def _split(
     data: Dataset | Blocks, holdout: int, seed: int, rows: int | None
 ) -> tuple[Dataset | Blocks, Dataset]:
@@ -237,50 +213,3 @@ def _classes(data: Dataset | Blocks) -> npt.NDArray[Any]:
 
     classes = data.classes if isinstance(data, Blocks) else np.unique(data.labels())
     return several_classes(classes, data.source, data.label_name)
-
-
-def _report(
-    args: argparse.Namespace, model: Model, history: History, backend: Backend
-) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "model": str(args.out),
-        "layer_sizes": list(model.layer_sizes),
-        "pixel_max": model.pixel_max,
-        "device": backend.device,
-        "backend": backend.name,
-        "ranks": args.ranks.size,
-        "iterations": history.iterations,
-        "seconds": history.seconds,
-        "training": asdict(history.training),
-        "held_out": history.validation and asdict(history.validation),
-        "best": history.best and asdict(history.best),
-        "recipe": dict(model.info["recipe"]),
-        "history": [asdict(record) for record in history.records],
-    }
-
-
-def _text(report: dict[str, Any]) -> str:
-    sizes = "-".join(str(size) for size in report["layer_sizes"])
-    iterations, seconds = report["iterations"], report["seconds"]
-    lines = [
-        f"{sizes} on {_place(report['device'], report['backend'], report['ranks'])}: "
-        f"{iterations:,} iterations in "
-        f"{seconds:.1f} s ({seconds / max(iterations, 1) * 1e3:.2f} ms each)"
-    ]
-    for name, key in (("training", "training"), ("held-out", "held_out")):
-        scores = report[key]
-        if scores:
-            lines.append(
-                f"{name} accuracy  {scores['accuracy']:6.2%}  loss {scores['loss']:.4f}  "
-                f"({scores['rows']:,} rows)"
-            )
-    if report["pixel_max"] != 255:
-        lines.append(f"pixels from 0 to {report['pixel_max']:g} (see --pixel-max)")
-    if report["best"]:
-        lines.append(
-            f"best held-out accuracy after iteration {report['best']['iteration']:,}, whose "
-            "parameters are used"
-        )
-    return "\n".join([*lines, f"model saved to {report['model']}"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnn_gpu.cli.options import add_data, add_device, add_force, add_json, add_stream
+from mnn_gpu.cli.data import add_data, add_stream
+from mnn_gpu.cli.options import add_device, add_force, add_json
 from mnn_gpu.cli.paths import output_path
 from mnn_gpu.cli.recipe_options import add_recipe, add_setting
 from mnn_gpu.training.settings import DEVICE, OUTPUT

@@ -65,10 +65,13 @@ class ProcessGroup:
         """Call a function on all ranks; if it fails on any, all ranks raise an error."""
         return work()
 
-    def backend(self, device: str | None = None) -> Backend:
-        """Return a device's backend for this rank's part of the machine."""
+    def backend(self, device: str | None = None, library: str = "auto") -> Backend:
+        """Return the result of `select_backend` for this rank's part of the machine."""
         return select_backend(
-            device, local_rank=self.local_rank, processes_per_node=self.processes_per_node
+            device,
+            library,
+            local_rank=self.local_rank,
+            processes_per_node=self.processes_per_node,
         )
 
     def default_shards(self) -> int | None:

@@ -24,8 +24,8 @@ PYTHON = f"""#!/usr/bin/env bash
 if [ "$1 $2" = "-m pip" ]; then
     echo "$*" | grep -o '\\-[ce] .*' >>pip.log
     case "$*" in *$PIP_FAILS*) [ -z "$PIP_FAILS" ] || exit 1 ;; esac
-    printf '#!/bin/sh\\necho trained "$@"\\n' >.venv/bin/train
-    chmod +x .venv/bin/train
+    printf '#!/bin/sh\\necho trained "$@"\\n' >"${{0%python}}train"
+    chmod +x "${{0%python}}train"
 elif [ "$1 $2" = "-m venv" ]; then
     for folder; do true; done
     rm -rf "$folder/bin" && mkdir -p "$folder/bin" && cp "$0" "$folder/bin/python"

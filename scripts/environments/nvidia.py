@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 from pathlib import Path
 
 from scripts.environments.environment import Environment, SetupError
@@ -19,6 +17,10 @@ def cupy_extra() -> str:
     for extra in EXTRAS:
         if Environment(extras=[extra]).is_set_up():
             return extra
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    import re
+
     cuda = re.search(r"CUDA Version: *(\d+)", _nvidia_smi())
     if not cuda:
         return ""
@@ -29,15 +31,16 @@ def cupy_extra() -> str:
 
 
 def _nvidia_smi(*arguments: str) -> str:
-    try:
-        command = ["nvidia-smi", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    except OSError:
-        return ""
+    import subprocess
+
+    command = ["nvidia-smi", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def python_with_cupy(first: Path) -> Path | None:
     """Return a Python that has CuPy and what the check of a GPU needs, or None."""
+    import subprocess
+
     needs = "import cupy, array_api_compat, pytest"
     for python in (first, shutil.which("python3"), shutil.which("python")):
         if python and Path(python).exists():

@@ -45,6 +45,17 @@ class DevicePerceptron:
     # The ranks of ``comm`` during a fit, this process alone otherwise.
     _ranks = ProcessGroup()
 
+    def __init__(
+        self,
+        *args: Any,
+        device: str | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        comm: Any = None,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(*args, **parameters)
+        self.device, self.checkpoint, self.comm = device, checkpoint, comm
+
     # ---- training: scikit-learn's hooks ----------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:

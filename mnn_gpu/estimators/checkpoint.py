@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Container
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 
 from mnn_gpu.errors import UsageError
-from mnn_gpu.estimators.device_arrays import DeviceRows
+from mnn_gpu.estimators.device_arrays import digest_of
 from mnn_gpu.estimators.device_fit import as_theta, set_parameters, theta_of
+from mnn_gpu.estimators.parameters import settings_of
 from mnn_gpu.estimators.solver_state import Split
 from mnn_gpu.nn.optimizers import Adam
 from mnn_gpu.storage.checkpoints import (
@@ -26,7 +25,6 @@ from mnn_gpu.storage.checkpoints import (
     check_facts,
     same_shapes,
 )
-from mnn_gpu.storage.safetensors_file import data_digest
 
 Host: TypeAlias = npt.NDArray[Any]
 
@@ -240,27 +238,3 @@ def check_record(record: CheckpointRecord, estimator: Any) -> None:
         "is_classifier": is_classifier(estimator),
     }
     check_facts(facts, CHECKS)
-
-
-def settings_of(estimator: Any, free: Container[str]) -> dict[str, Any]:
-    """Return the parameters except some, as JSON values."""
-    settings = {k: v for k, v in estimator.get_params(deep=False).items() if k not in free}
-    return {name: _plain(value) for name, value in settings.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return list(value) if isinstance(value, tuple) else value
-
-
-def digest_of(X: Any, y: Host, weights: Host | None) -> str:
-    """Return a digest of the data of a fit."""
-    if isinstance(X, DeviceRows):
-        parts = [X.backend.to_numpy(X.array)]
-    elif scipy.sparse.issparse(X):
-        rows = X.tocsr()
-        parts = [np.array(rows.shape), rows.data, rows.indices, rows.indptr]
-    else:
-        parts = [X]
-    return data_digest(*parts, y, *([] if weights is None else [weights]))

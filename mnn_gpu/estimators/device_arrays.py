@@ -13,6 +13,7 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.backends.arrays import is_lazy, is_on_host, to_host, without_gradients
 from mnn_gpu.backends.select import backend_of
 from mnn_gpu.errors import DataError
+from mnn_gpu.storage.safetensors_file import data_digest
 
 Array: TypeAlias = Any
 
@@ -110,3 +111,15 @@ def is_sparse(X: Any) -> bool:
     from scipy.sparse import issparse
 
     return bool(issparse(X))
+
+
+def digest_of(X: Any, y: npt.NDArray[Any], weights: npt.NDArray[Any] | None) -> str:
+    """Return a digest of the data of a fit."""
+    if isinstance(X, DeviceRows):
+        parts = [X.backend.to_numpy(X.array)]
+    elif is_sparse(X):
+        rows = X.tocsr()
+        parts = [np.array(rows.shape), rows.data, rows.indices, rows.indptr]
+    else:
+        parts = [X]
+    return data_digest(*parts, y, *([] if weights is None else [weights]))

@@ -20,7 +20,8 @@ from mnn_gpu.backends import Backend
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.connect import ranks_of
 from mnn_gpu.distributed.process_group import ProcessGroup, checked_shards
-from mnn_gpu.estimators.checkpoint import digest_of, settings_of
+from mnn_gpu.estimators.device_arrays import digest_of
+from mnn_gpu.estimators.parameters import settings_of
 from mnn_gpu.estimators.solver_state import Split
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.storage.safetensors_file import data_digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import pickle
 import re
 import warnings
@@ -453,6 +454,9 @@ def test_every_parameter_of_scikit_learn_exists_with_its_default() -> None:
         assert ours().get_params() == parameters | dict.fromkeys(OURS)
         text = ours.__doc__ or ""
         assert all(name in text for name in [*parameters, *OURS])
+        assert [*inspect.signature(ours).parameters][-3:] == list(OURS)
+        with pytest.raises(TypeError, match="unexpected keyword argument 'hidden'"):
+            ours(hidden=3)
 
 
 @pytest.mark.parametrize("module", [classifier, regressor])

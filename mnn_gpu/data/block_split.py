@@ -8,10 +8,8 @@ from collections.abc import Generator
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.blocks import ChangedBlocks, Piece
-from mnn_gpu.data.dataset import Dataset
-from mnn_gpu.data.open_blocks import Blocks
-from mnn_gpu.errors import UsageError
+from mnn_gpu.data.blocks import Blocks, ChangedBlocks, Piece
+from mnn_gpu.data.dataset import Dataset, check_holdout
 from mnn_gpu.utils.random_streams import SPLIT, generator
 
 
@@ -70,32 +68,21 @@ def split_blocks(blocks: Blocks, holdout: int, seed: int = 0) -> tuple[Blocks, D
         If no row is left for training.
     DataError
     """
-    if holdout < 0:
-        most = max(len(blocks) - 1, 0)
-        raise UsageError(f"holdout is {holdout}.", f"Use --holdout from 0 to {most}.")
-    if holdout >= len(blocks):
-        raise UsageError(
-            f"{holdout} of {len(blocks)} rows are to be held out, which leaves none to train on.",
-            f"Use --holdout from 0 to {max(len(blocks) - 1, 0)}.",
-        )
+    check_holdout(holdout, len(blocks))
     chosen = generator(SPLIT, seed).choice(len(blocks), holdout, replace=False, shuffle=False)
     left_out = np.sort(chosen.astype(np.int64))
-    return Remaining(blocks, left_out) if holdout else blocks, _taken(blocks, left_out)
+    X, y = blocks.joined(_taken(blocks, left_out), holdout)
+    held_out = Dataset(X, y, blocks.source, blocks.image_shape)
+    return Remaining(blocks, left_out) if holdout else blocks, held_out
 
 
-def _taken(blocks: Blocks, rows: npt.NDArray[np.int64]) -> Dataset:
-    """Read the given rows, in the order of the data."""
-    X = np.empty((len(rows), blocks.features), blocks.dtype)
-    y = np.empty(len(rows), np.int64)
+def _taken(blocks: Blocks, rows: npt.NDArray[np.int64]) -> Generator[Piece, None, None]:
+    """Yield the given rows, in the order of the data."""
     ends = np.searchsorted(rows, blocks.bounds)
     for block in np.flatnonzero(np.diff(ends)).tolist():
         own = rows[ends[block] : ends[block + 1]] - blocks.bounds[block]
-        done, at = int(ends[block]), int(own[0])
-        for pixels, labels in blocks.pieces(block, at, int(own[-1]) + 1):
-            chosen = own[slice(*np.searchsorted(own, (at, at + len(pixels))))] - at
-            here = slice(done, done + len(chosen))
-            X[here] = pixels[chosen]
-            if labels is not None:
-                y[here] = labels[chosen]
-            done, at = here.stop, at + len(pixels)
-    return Dataset(X, y if blocks.labelled else None, blocks.source, blocks.image_shape)
+        at = int(own[0])
+        for X, y in blocks.pieces(block, at, int(own[-1]) + 1):
+            here = own[slice(*np.searchsorted(own, (at, at + len(X))))] - at
+            yield X[here], None if y is None else y[here]
+            at += len(X)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -93,10 +93,14 @@ class Blocks(ABC):
 
         See `pieces`.
         """
-        X = np.empty((stop - start, self.features), self.dtype)
-        y = np.empty(stop - start, np.int64) if self.labelled else None
+        return self.joined(self.pieces(block, start, stop), stop - start)
+
+    def joined(self, pieces: Iterable[Piece], rows: int) -> Piece:
+        """Return pieces of this data set, of ``rows`` rows in total, as one."""
+        X = np.empty((rows, self.features), self.dtype)
+        y = np.empty(rows, np.int64) if self.labelled else None
         done = 0
-        for pixels, labels in self.pieces(block, start, stop):
+        for pixels, labels in pieces:
             here = slice(done, done + len(pixels))
             X[here] = pixels
             if y is not None and labels is not None:
@@ -148,4 +152,28 @@ class ChangedBlocks(Blocks):
     @property
     def pixel_max(self) -> float:
         """The scale of the pixels."""
-        return self.blocks.pixel_max
+        return self.blocks.pixel_max if self.dtype == self.blocks.dtype else super().pixel_max
+
+
+class MappedBlocks(ChangedBlocks):
+    """Blocks whose pixels are changed by a function when read.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    function : callable
+        Changes images, (rows, features).
+    change : str, optional
+        See `ChangedBlocks`.
+    """
+
+    def __init__(
+        self, blocks: Blocks, function: Callable[[Any], Any], change: str | None = None
+    ) -> None:
+        super().__init__(blocks, change)
+        self.function = function
+
+    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
+        """Yield rows of one block (see `Blocks`)."""
+        for X, y in self.blocks.pieces(block, start, stop):
+            yield self.function(X), y

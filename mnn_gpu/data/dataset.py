@@ -141,15 +141,26 @@ def split(
             f"{used} rows are requested, but {data.source} has {available}.",
             f"Use --rows {available} or fewer.",
         )
-    if holdout < 0:
-        raise UsageError(f"holdout is {holdout}.", f"Use --holdout from 0 to {used - 1}.")
-    if holdout >= used:
-        raise UsageError(
-            f"{holdout} of {used} rows are to be held out, which leaves none to train on.",
-            f"Use --holdout from 0 to {max(used - 1, 0)}.",
-        )
+    check_holdout(holdout, used)
     order = generator(SPLIT, seed).permutation(available)[:used]
     return data.take(order[holdout:]), data.take(order[:holdout])
+
+
+def check_holdout(holdout: int, rows: int) -> None:
+    """Check that a number of rows can be held out of ``rows``.
+
+    Raises
+    ------
+    UsageError
+        If no row is left for training.
+    """
+    cure = f"Use --holdout from 0 to {max(rows - 1, 0)}."
+    if holdout < 0:
+        raise UsageError(f"holdout is {holdout}.", cure)
+    if holdout >= rows:
+        raise UsageError(
+            f"{holdout} of {rows} rows are to be held out, which leaves none to train on.", cure
+        )
 
 
 def default_holdout(rows: int, classes: int, most: int) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.blocks import Blocks, ChangedBlocks, Piece
+from mnn_gpu.data.blocks import Blocks, MappedBlocks
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.feature_names import Names, order_of, text_names
 from mnn_gpu.data.pixels import plain_array
@@ -54,27 +54,11 @@ def blocks_in_order(blocks: Blocks, model_names: Names | None) -> Blocks:
     ------
     DataError
     """
-    order = order_of(blocks.feature_names, model_names, blocks.source)
-    return blocks if order is None else OrderedBlocks(blocks, order)
-
-
-class OrderedBlocks(ChangedBlocks):
-    """Blocks whose features are reordered when read.
-
-    Parameters
-    ----------
-    blocks : Blocks
-    order : (features,), int
-        Position in the blocks of each feature.
-    """
-
-    def __init__(self, blocks: Blocks, order: npt.NDArray[np.intp]) -> None:
-        super().__init__(blocks, hashlib.blake2b(order.tobytes()).hexdigest())
-        self.order = order
-        names = blocks.feature_names or ()
-        self.feature_names = tuple(names[i] for i in order.tolist())
-
-    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
-        """Yield rows of one block (see `Blocks`)."""
-        for X, y in self.blocks.pieces(block, start, stop):
-            yield X[:, self.order], y
+    names = blocks.feature_names
+    order = order_of(names, model_names, blocks.source)
+    if names is None or order is None:
+        return blocks
+    digest = hashlib.blake2b(order.tobytes()).hexdigest()
+    ordered = MappedBlocks(blocks, partial(np.take, indices=order, axis=1), digest)
+    ordered.feature_names = tuple(names[i] for i in order.tolist())
+    return ordered

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.blocks import Blocks, ChangedBlocks, Piece
+from mnn_gpu.data.blocks import Blocks, MappedBlocks
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.errors import DataError
 
@@ -31,32 +31,16 @@ def transposed(data: D) -> D:
     DataError
         If the number of pixels is not a square.
     """
-    if isinstance(data, Blocks):
-        return cast("D", TransposedBlocks(data))
-    height, width = _shape(data.image_shape, data.X.shape[1], data.source)
-    X = _exchanged(data.X, height, width)
+    features = data.features if isinstance(data, Blocks) else data.X.shape[1]
+    height, width = _shape(data.image_shape, features, data.source)
     names = _exchanged_names(data.feature_names, height, width)
+    exchanged = partial(_exchanged, height=height, width=width)
+    if isinstance(data, Blocks):
+        blocks = MappedBlocks(data, exchanged, "transposed")
+        blocks.image_shape, blocks.feature_names = (width, height), names
+        return cast("D", blocks)
+    X = exchanged(data.X)
     return replace(data, X=X, image_shape=(width, height), feature_names=names)
-
-
-class TransposedBlocks(ChangedBlocks):
-    """Blocks whose images are transposed when read; see `transposed`.
-
-    Parameters
-    ----------
-    blocks : Blocks
-    """
-
-    def __init__(self, blocks: Blocks) -> None:
-        super().__init__(blocks, "transposed")
-        self._stored = _shape(blocks.image_shape, blocks.features, blocks.source)
-        self.image_shape = self._stored[::-1]
-        self.feature_names = _exchanged_names(blocks.feature_names, *self._stored)
-
-    def pieces(self, block: int, start: int, stop: int) -> Generator[Piece, None, None]:
-        """Yield rows of one block (see `Blocks`)."""
-        for X, y in self.blocks.pieces(block, start, stop):
-            yield _exchanged(X, *self._stored), y
 
 
 def _exchanged(X: npt.NDArray[Any], height: int, width: int) -> npt.NDArray[Any]:

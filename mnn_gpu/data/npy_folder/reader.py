@@ -144,14 +144,7 @@ def read_folder(folder: Path, labelled: bool = True) -> Dataset:
     DataError
     """
     blocks = NpyFolder(folder)
-    X = np.empty((len(blocks), blocks.features), blocks.dtype)
-    y = np.empty(len(blocks), np.int64) if blocks.labelled else None
-    for block, (start, stop) in enumerate(
-        zip(blocks.bounds[:-1].tolist(), blocks.bounds[1:].tolist(), strict=True)
-    ):
-        X[start:stop], labels = blocks.read(block, 0, stop - start)
-        if y is not None and labels is not None:
-            y[start:stop] = labels
+    X, y = blocks.joined((piece for _, piece in blocks.whole()), len(blocks))
     data = Dataset(X, y, str(folder), blocks.image_shape, blocks.feature_names)
     if labelled:
         data.labels()

@@ -25,6 +25,7 @@ from mnn_gpu import (
 from mnn_gpu.backends import Backend, Memory, diagnosis, numpy_backend
 from mnn_gpu.backends.gpu_probe import probe
 from mnn_gpu.cli.main import main
+from mnn_gpu.data.columns import TableOptions
 from mnn_gpu.data.csv import fast_parser
 from mnn_gpu.data.csv.reader import read_csv
 from mnn_gpu.data.npz import read_npz
@@ -72,8 +73,8 @@ def test_a_numpy_that_does_not_name_its_blas(monkeypatch: pytest.MonkeyPatch) ->
         ("sklearn", "import mnn_gpu.estimators", "mnn_gpu[sklearn]"),
         (
             "pyarrow",
-            "from mnn_gpu.data.parquet.reader import read_parquet; from pathlib import Path\n"
-            "read_parquet(Path('x.parquet'), None)",
+            "from mnn_gpu.data.parquet.reader import open_parquet; from pathlib import Path\n"
+            "with open_parquet(Path('x.parquet')): pass",
             "mnn_gpu[parquet]",
         ),
     ],
@@ -317,14 +318,14 @@ def test_a_cell_longer_than_any_number_is_refused(
     path.write_text("label,a\n1,2\n1," + "2" * 200_000 + "\n")
     monkeypatch.setattr(fast_parser, "BLOCK", 1000)
     with pytest.raises(DataError, match="field larger than field limit"):
-        read_csv(path)
+        read_csv(path, TableOptions())
 
 
 def test_an_error_in_a_file_without_a_header_has_its_line_number(tmp_path: Path) -> None:
     path = tmp_path / "digits.csv"
     path.write_text("1,2,3\n1,2,x\n")
     with pytest.raises(DataError, match="line 2"):
-        read_csv(path, "first")
+        read_csv(path, TableOptions("first"))
 
 
 def test_pixels_stay_uint8_if_memory_is_short(lib: Library) -> None:

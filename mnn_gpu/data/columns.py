@@ -29,6 +29,16 @@ CURE = "Specify it with --label-column first, last, N (from 0; -1 is the last) o
 
 
 @dataclass(frozen=True)
+class TableOptions:
+    """How the columns of a table are used; see `load_dataset`."""
+
+    label_column: str | int | None = None
+    keep_columns: bool = False
+    labelled: bool = True
+    features: int | None = None
+
+
+@dataclass(frozen=True)
 class Columns:
     """The columns of a table.
 
@@ -68,13 +78,15 @@ def choose(
     names: list[str],
     label_at: int | None,
     source: str,
+    options: TableOptions,
     *,
     counting: Collection[int] = (),
-    features: int | None = None,
-    keep: bool = False,
     index: Collection[str] = (),
 ) -> Columns:
     """Leave out columns that number rows, with a warning that names them.
+
+    Nothing but ``index`` is left out with ``keep_columns``, or if the number of columns is that
+    of the model's inputs, ``features``.
 
     Parameters
     ----------
@@ -82,17 +94,14 @@ def choose(
     label_at : int or None
     source : str
         The file, for messages.
+    options : TableOptions
     counting : collection of int
         Positions of columns of whole numbers that count up.
-    features : int, optional
-        Number of the model's inputs: nothing is left out if this is the number of columns.
-    keep : bool
-        Leave out only ``index``.
     index : collection of str
         Names of the columns that the file's metadata declare as an index.
     """
     pixels = [i for i in range(len(names)) if i != label_at and names[i] not in index]
-    if keep or len(pixels) == features:
+    if options.keep_columns or len(pixels) == options.features:
         return Columns(names, label_at, pixels)
     out = [i for i in pixels if i in counting or _is_row_name(names[i].strip(), i)]
     if len(out) == len(pixels):
@@ -119,23 +128,15 @@ def _is_row_name(name: str, at: int) -> bool:
     return (name != "" or at == 0) and ROW_NAME.fullmatch(name) is not None
 
 
-def label_position(
-    names: list[str], label_column: str | int | None, source: str, labelled: bool
-) -> int | None:
+def label_position(names: list[str], source: str, options: TableOptions) -> int | None:
     """Return the position of the label column, None if there is none and none is needed.
-
-    Parameters
-    ----------
-    names : list of str
-    label_column : str or int, optional
-        A name, first, last, or a position from 0, negative from the end. Default: the column
-        with one of `LABEL_NAMES`.
 
     Raises
     ------
     DataError
         If the requested column, or a required one, is missing.
     """
+    label_column = options.label_column
     if label_column is not None:
         found = [i for i, name in enumerate(names) if name == str(label_column)]
         place = {"first": "0", "last": "-1"}.get(str(label_column), str(label_column))
@@ -152,7 +153,7 @@ def label_position(
             f"{source} has several label columns: {', '.join(names[i] for i in found[:4])}.",
             "Name the right one with --label-column and remove the others.",
         )
-    if not found and (labelled or label_column is not None):
+    if not found and (options.labelled or label_column is not None):
         shown = ", ".join(name[:40] for name in names[:4]) + (", ..." if len(names) > 4 else "")
         raise DataError(
             f"{source} has no label column {label_column or LABEL_NAMES[0]!r} (it has {shown}).",
@@ -188,6 +189,11 @@ def _check_not_pixel(name: str, label_column: str, source: str) -> None:
 def has_label_name(names: Sequence[str]) -> bool:
     """Return whether a column has one of the usual names of a label column."""
     return any(map(_is_label_name, names))
+
+
+def needs_label_name(names: Sequence[str], options: TableOptions) -> bool:
+    """Return whether a label column is required, but none is given or has a usual name."""
+    return options.labelled and options.label_column is None and not has_label_name(names)
 
 
 def check_one_column(

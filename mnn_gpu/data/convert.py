@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from mnn_gpu.data.columns import TableOptions
 from mnn_gpu.data.mnist import Part
 from mnn_gpu.data.npy_folder.index import Index
 from mnn_gpu.data.npy_folder.output_folder import output_folder
@@ -98,7 +99,8 @@ def convert(
     files = [given_path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     check_ending(Path(out), writes="a folder of NumPy files is written", endings=())
     check_not_input(Path(out), files)
-    stream = open_stream(files, part, label_column, labelled, dtype, keep_columns)
+    options = TableOptions(label_column, keep_columns, labelled)
+    stream = open_stream(files, part, options, dtype)
     with output_folder(Path(out)):
         return _written(stream, Path(out), rows_per_file, on_rows)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnn_gpu.data.archive import archive_of, is_archive
+from mnn_gpu.data.columns import TableOptions
 from mnn_gpu.data.csv.reader import read_csv
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.find_files import find_in_folder, holds_data
@@ -25,9 +26,11 @@ KINDS = (
     "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), a folder or .zip of them, "
     "or a folder that mnn-gpu convert wrote"
 )
-UNPACKED = (".npz", ".parquet", ".pq", ".zip", *PICTURES)
+CSV = (".csv", ".tsv", ".txt")
+PARQUET = (".parquet", ".pq")
+UNPACKED = (".npz", ".zip", *PARQUET, *PICTURES)
 """Endings of files that are read in any order, or in folders."""
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+TABLES = (*CSV, *PARQUET)
 
 
 def load_dataset(
@@ -86,6 +89,7 @@ def load_dataset(
             f"{len(files)} data files are given.",
             "Give one file or folder, or a pair of IDX files: images, then labels.",
         )
+    options = TableOptions(label_column, keep_columns, labelled, features)
     path = data_file(files[0], part)
     check_table(path, label_column)
     if is_converted(path):
@@ -98,12 +102,12 @@ def load_dataset(
             f"{path} cannot be read from within an archive.",
             "Unpack the archive and give the file.",
         )
-    if name.endswith((".csv", ".tsv", ".txt")):
-        return read_csv(path, label_column, labelled, features, keep_columns)
+    if name.endswith(CSV):
+        return read_csv(path, options)
     if name.endswith(".npz"):
         return read_npz(path, part, labelled)
-    if name.endswith((".parquet", ".pq")):
-        return read_parquet(path, label_column, labelled, features, keep_columns)
+    if name.endswith(PARQUET):
+        return read_parquet(path, options)
     if "ubyte" in name or "idx" in name:
         return _read_idx(path, labelled)
     raise _foreign(path)

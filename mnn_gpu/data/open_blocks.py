@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.load import check_table
+from mnn_gpu.data.columns import TableOptions
+from mnn_gpu.data.load import PARQUET, check_table
 from mnn_gpu.data.npy_folder.index import is_converted
 from mnn_gpu.data.npy_folder.reader import NpyFolder
 from mnn_gpu.data.parquet.blocks import ParquetBlocks
@@ -36,8 +37,8 @@ def open_blocks(
         If it is neither, or the data are not valid.
     """
     path = given_path(path)
-    if not is_folder(path) and path.suffix.lower() in (".parquet", ".pq"):
-        return ParquetBlocks(path, label_column, keep_columns=keep_columns)
+    if not is_folder(path) and path.suffix.lower() in PARQUET:
+        return ParquetBlocks(path, TableOptions(label_column, keep_columns, labelled=False))
     if is_converted(path):
         check_table(path, label_column)
         return NpyFolder(path)

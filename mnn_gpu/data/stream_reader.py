@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from mnn_gpu.data.archive import archive_of
 from mnn_gpu.data.blocks import Blocks, Piece
+from mnn_gpu.data.columns import TableOptions
 from mnn_gpu.data.csv.columns import csv_errors, csv_layout
 from mnn_gpu.data.csv.stream import csv_pieces
 from mnn_gpu.data.dataset import Dataset, no_labels
 from mnn_gpu.data.labels import text_labels
-from mnn_gpu.data.load import check_table, data_file, load_dataset
+from mnn_gpu.data.load import CSV, PARQUET, check_table, data_file, load_dataset
 from mnn_gpu.data.mnist import Part
 from mnn_gpu.data.npy_folder.index import is_converted
 from mnn_gpu.data.npy_folder.reader import NpyFolder
@@ -46,21 +47,16 @@ class Stream:
 
 
 def open_stream(
-    paths: Sequence[Path],
-    part: Part,
-    label_column: str | int | None,
-    labelled: bool,
-    dtype: npt.DTypeLike | None,
-    keep_columns: bool = False,
+    paths: Sequence[Path], part: Part, options: TableOptions, dtype: npt.DTypeLike | None
 ) -> Stream:
     """Open data: CSV and Parquet of any size, other formats if they fit in memory.
 
     Parameters
     ----------
-    paths, part, label_column, keep_columns
+    paths, part
         As for `load_dataset`.
-    labelled : bool
-        Whether labels are required; if not, a CSV file without a header line has no label.
+    options : TableOptions
+        If labels are not required, a CSV file without a header line has no label.
     dtype : uint8, float32 or None
         The type of the pixels; None: determined from the first rows.
 
@@ -71,42 +67,27 @@ def open_stream(
     """
     path = paths[0] if len(paths) > 1 else data_file(paths[0], part)
     name = path.name.lower().removesuffix(".gz")
-    check_table(path, label_column)
+    check_table(path, options.label_column)
     if len(paths) == 1 and is_converted(path):
-        return _of_blocks(NpyFolder(path), dtype, labelled)
-    if len(paths) == 1 and name.endswith((".csv", ".tsv", ".txt")):
-        return _of_csv(path, label_column, labelled, dtype, keep_columns)
-    is_parquet = name.endswith((".parquet", ".pq")) and archive_of(path) is None
-    if len(paths) == 1 and is_parquet:
-        parquet = ParquetBlocks(path, label_column, dtype, labelled, keep_columns)
-        pieces = (piece for _, piece in parquet.whole())
-        return Stream(parquet.source, parquet.image_shape, parquet.feature_names, pieces)
-    data = load_dataset(paths, part, labelled=labelled)
+        return _of_blocks(NpyFolder(path), dtype, options.labelled)
+    if len(paths) == 1 and name.endswith(CSV):
+        with csv_errors(path):
+            layout = csv_layout(path, options)
+        pieces = csv_pieces(path, layout, dtype)
+        return Stream(str(path), None, layout.columns.feature_names, pieces)
+    if len(paths) == 1 and name.endswith(PARQUET) and archive_of(path) is None:
+        return _of_blocks(ParquetBlocks(path, options, dtype), dtype, options.labelled)
+    data = load_dataset(paths, part, labelled=options.labelled)
     return Stream(data.source, data.image_shape, data.feature_names, _cut(data, dtype))
-
-
-def _of_csv(
-    path: Path,
-    label_column: str | int | None,
-    labelled: bool,
-    dtype: npt.DTypeLike | None,
-    keep_columns: bool,
-) -> Stream:
-    with csv_errors(path):
-        layout = csv_layout(path, label_column, labelled, None, keep_columns)
-    return Stream(str(path), None, layout.feature_names, csv_pieces(path, layout, dtype))
 
 
 def _of_blocks(blocks: Blocks, dtype: npt.DTypeLike | None, labelled: bool) -> Stream:
     if labelled and not blocks.labelled:
         raise no_labels(blocks.source)
-    pieces = _read_on(blocks, dtype or blocks.dtype)
+    pieces: Iterator[Piece] = (piece for _, piece in blocks.whole())
+    if dtype is not None and blocks.dtype != dtype:
+        pieces = ((of_kind(X, dtype, blocks.source, first), y) for first, (X, y) in blocks.whole())
     return Stream(blocks.source, blocks.image_shape, blocks.feature_names, pieces)
-
-
-def _read_on(blocks: Blocks, dtype: npt.DTypeLike) -> Iterator[Piece]:
-    for first, (X, y) in blocks.whole():
-        yield of_kind(X, dtype, blocks.source, first), y
 
 
 def _cut(data: Dataset, dtype: npt.DTypeLike | None) -> Iterator[Piece]:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from mnn_gpu import DataError, ModelFileError, UsageError, load_dataset, load_model, plots
+from mnn_gpu.data.columns import TableOptions
 from mnn_gpu.data.csv.columns import csv_layout
 from mnn_gpu.data.csv.diagnose import find_fault
 from mnn_gpu.data.csv.stream import csv_pieces
@@ -133,7 +134,7 @@ def test_a_model_s_training_history_is_validated_before_it_is_drawn(
 def test_a_csv_file_truncated_during_reading_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("label,p\n1,2\n")
-    layout = csv_layout(path, None, labelled=True)
+    layout = csv_layout(path, TableOptions())
     path.write_text("")
     assert list(csv_pieces(path, layout, None)) == []
     fault = find_fault(path, layout)

@@ -17,12 +17,13 @@ import numpy.typing as npt
 from mnn_gpu.data.columns import (
     MANY,
     Columns,
+    TableOptions,
     check_one_column,
     choose,
     counting_columns,
     guessed_label,
-    has_label_name,
     label_position,
+    needs_label_name,
 )
 from mnn_gpu.data.csv.dialect import Dialect, dialect_of, open_cells
 from mnn_gpu.data.labels import is_number
@@ -55,31 +56,12 @@ class Layout:
     first: list[str]
     dialect: Dialect
 
-    @property
-    def names(self) -> list[str]:
-        """The names of all columns."""
-        return self.columns.names
-
-    @property
-    def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the pixel columns."""
-        return self.columns.feature_names
-
-    @property
-    def label_name(self) -> str | None:
-        """The name of the label column."""
-        return self.columns.label_name
-
-    @property
-    def label_at(self) -> int | None:
-        """The position of the label column."""
-        return self.columns.label_at
-
     def parted(
         self, cells: npt.NDArray[np.uint8]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64] | None]:
         """Return pixels and labels, given rows with all columns."""
-        at, columns = self.label_at, self.columns
+        columns = self.columns
+        at = columns.label_at
         y = None if at is None else cells[:, at].astype(np.int64)
         if not columns.is_plain:
             return np.ascontiguousarray(cells[:, columns.pixels]), y
@@ -88,14 +70,8 @@ class Layout:
         return np.ascontiguousarray(cells[:, 1:]) if at == 0 else np.delete(cells, at, axis=1), y
 
 
-def csv_layout(
-    path: Path,
-    label_column: str | int | None,
-    labelled: bool,
-    features: int | None = None,
-    keep_columns: bool = False,
-) -> Layout:
-    """Determine the layout of a CSV file from its first lines (see `csv.read_csv`).
+def csv_layout(path: Path, options: TableOptions) -> Layout:
+    """Determine the layout of a CSV file from its first lines.
 
     A file without a header line has a label if one is required, or if a row has more cells
     than ``features``.
@@ -116,24 +92,17 @@ def csv_layout(
     if header and _has_row_names(first, body):
         first = ["", *first]  # R's write.table writes no name for the row names.
     names = first if header or numbered else [f"column {i + 1}" for i in range(len(first))]
-    if header and labelled and label_column is None and not has_label_name(names):
+    if header and needs_label_name(names, options):
         more = _first_rows(path, dialect, MANY)[1:]
         check_one_column(names, more, str(path), f"pandas.read_csv({str(path)!r})")
-    if header or label_column is not None:
-        at = label_position(names, label_column, str(path), labelled)
-    elif not labelled and features in (None, len(first)):
+    if header or options.label_column is not None:
+        at = label_position(names, str(path), options)
+    elif not options.labelled and options.features in (None, len(first)):
         at = None
     else:
         more = _first_rows(path, dialect, MANY)
         at = guessed_label(more[1:] if numbered else more, str(path))
-    columns = choose(
-        names,
-        at,
-        str(path),
-        counting=counting_columns(body),
-        features=features,
-        keep=keep_columns,
-    )
+    columns = choose(names, at, str(path), options, counting=counting_columns(body))
     second = rows[1] if len(rows) > 1 else []
     return Layout(columns, header or numbered, second, dialect)
 

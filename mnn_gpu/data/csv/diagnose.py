@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import NamedTuple
 
 from mnn_gpu.data.columns import has_label_name
 from mnn_gpu.data.csv.columns import Layout, open_rows
@@ -11,8 +12,19 @@ from mnn_gpu.data.labels import LABEL_CURE
 from mnn_gpu.data.unpacking import lines
 from mnn_gpu.errors import DataError
 
-PIXEL_CURE = "Pixels in a CSV file are whole numbers from 0 to 255."
-FRACTION_CURE = "Pixels are fractions from 0 to 1, all of them."
+
+class Kind(NamedTuple):
+    """Valid numbers in a cell, in words for the message, and the cure for other cells."""
+
+    is_whole: bool
+    most: float
+    valid: str
+    cure: str
+
+
+BYTE = Kind(True, 255, "from 0 to 255", "Pixels in a CSV file are whole numbers from 0 to 255.")
+FRACTION = Kind(False, 1, "from 0 to 1", "Pixels are fractions from 0 to 1, all of them.")
+LABEL = Kind(True, 2**53 - 1, "a class", LABEL_CURE)
 GOOD = frozenset(map(str, range(256)))
 """Common valid values of pixels and labels, which need no further check."""
 
@@ -36,12 +48,11 @@ def find_fault(
     DataError
         Lines are counted as in an editor, from 1, including the header.
     """
-    pixel_fault = _fraction_fault if fractions else _pixel_fault
-    pixel_cure = FRACTION_CURE if fractions else PIXEL_CURE
+    pixel = FRACTION if fractions else BYTE
+    label = None if class_names else LABEL
     good = GOOD if not fractions else frozenset("01")
-    names, label_at = layout.names, layout.label_at
+    names, label_at = layout.columns.names, layout.columns.label_at
     read = {*layout.columns.pixels, label_at}
-    label_fault = _name_fault if class_names else _label_fault
     with open_rows(path, layout.dialect) as file:
         reader = csv.reader(lines(file, path))
         try:
@@ -61,9 +72,8 @@ def find_fault(
                 for column, cell in enumerate(row):
                     if column not in read:
                         continue
-                    fault = label_fault(cell) if column == label_at else pixel_fault(cell)
-                    if fault:
-                        cure = LABEL_CURE if column == label_at else pixel_cure
+                    if fault := _fault(cell, label if column == label_at else pixel):
+                        cure = LABEL_CURE if column == label_at else pixel.cure
                         if column != label_at and has_label_name([names[column]]):
                             cure = f"If it holds the labels: --label-column {names[column]}."
                         return DataError(f"{where}, column {_shown(names[column])}: {fault}.", cure)
@@ -72,42 +82,19 @@ def find_fault(
     return DataError(f"{path} cannot be read as CSV.", "Download or copy it again.")
 
 
-def _pixel_fault(cell: str) -> str:
-    number = _whole(cell)
-    if number is None:
-        return _not_whole(cell)
-    return "" if 0 <= number <= 255 else f"{_shown(cell)} is not from 0 to 255"
-
-
-def _fraction_fault(cell: str) -> str:
+def _fault(cell: str, kind: Kind | None) -> str:
+    """Return what is wrong with a cell, or an empty text; None: any text is valid."""
+    if not cell.strip():
+        return "the cell is empty"
+    if kind is None:
+        return ""
     try:
         number = float(cell)
     except ValueError:
-        return f"{_shown(cell)} is not a number" if cell.strip() else "the cell is empty"
-    return "" if 0 <= number <= 1 else f"{_shown(cell)} is not from 0 to 1"
-
-
-def _label_fault(cell: str) -> str:
-    number = _whole(cell)
-    if number is None:
-        return _not_whole(cell)
-    return "" if 0 <= number < 2**53 else f"{_shown(cell)} is not a class"
-
-
-def _name_fault(cell: str) -> str:
-    return "" if cell.strip() else "the cell is empty"
-
-
-def _whole(cell: str) -> float | None:
-    try:
-        number = float(cell)
-    except ValueError:
-        return None
-    return number if number.is_integer() else None
-
-
-def _not_whole(cell: str) -> str:
-    return f"{_shown(cell)} is not a whole number" if cell.strip() else "the cell is empty"
+        number = None
+    if number is None or (kind.is_whole and not number.is_integer()):
+        return f"{_shown(cell)} is not a {'whole ' if kind.is_whole else ''}number"
+    return "" if 0 <= number <= kind.most else f"{_shown(cell)} is not {kind.valid}"
 
 
 def _shown(cell: str) -> str:

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from mnn_gpu.data.csv.fast_parser import EndlessLineError, line_blocks
+from mnn_gpu.data.csv.fast_parser import line_blocks
 from mnn_gpu.data.unpacking import open_binary
-from mnn_gpu.data.untrusted_files import KIND_CURE
-from mnn_gpu.errors import DataError
 
 COMMENT = re.compile(rb"^[ \t]*#[^\n]*|\A(\xef\xbb\xbf)?\"?sep=.\"?(?=\r?\n)", re.MULTILINE)
 BLANKS = re.compile(rb"(?<=[^ \n])[ \t]+(?=[^ \t\r\n])")
@@ -56,18 +54,15 @@ def open_cells(path: Path, dialect: Dialect) -> IO[bytes]:
 
 class _Cells(io.RawIOBase):
     def __init__(self, path: Path, file: IO[bytes], dialect: Dialect) -> None:
-        self._path, self._file, self._dialect = path, file, dialect
-        self._blocks, self._left, self._is_first = line_blocks(file), b"", True
+        self._file, self._dialect = file, dialect
+        self._blocks, self._left, self._is_first = line_blocks(file, path), b"", True
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         if not self._left:
-            try:
-                self._left = self._translated(next(self._blocks, b""))
-            except EndlessLineError as error:
-                raise DataError(f"{self._path} has a line without end.", KIND_CURE) from error
+            self._left = self._translated(next(self._blocks, b""))
         some, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
         buffer[: len(some)] = some
         return len(some)

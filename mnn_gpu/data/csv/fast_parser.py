@@ -10,16 +10,20 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.unpacking import MOST_LINE, open_binary
+from mnn_gpu.data.untrusted_files import KIND_CURE
+from mnn_gpu.errors import DataError
 from mnn_gpu.utils.threads import available_cores
 
+T = TypeVar("T")
 Bytes = npt.NDArray[np.uint8]
 
 BLOCK = 1 << 19
@@ -27,10 +31,6 @@ BLOCK = 1 << 19
 
 MOST_THREADS = 8
 COMMA, NEWLINE, ZERO = b",\n0"
-
-
-class EndlessLineError(ValueError):
-    """A line that is too long to be a row."""
 
 
 def read_digits(
@@ -49,23 +49,35 @@ def read_digits(
     opened : callable
         Opens the file.
     """
-    threads = min(available_cores(), MOST_THREADS)
     parts: list[Bytes] = []
-    with opened(path) as file, ThreadPoolExecutor(threads) as pool:
+    with opened(path) as file:
         if header and not is_plain_header(file.readline(MOST_LINE), columns):
             return None
-        coming: deque[Any] = deque()
         try:
-            for block in line_blocks(file):
-                coming.append(pool.submit(numbers, block, columns))
-                while len(coming) > 2 * threads:
-                    if not _keep(coming.popleft().result(), parts):
-                        return None
-        except EndlessLineError:
-            return None
-        if not all(_keep(future.result(), parts) for future in coming):
-            return None
+            for _, part in in_threads(partial(numbers, columns=columns), line_blocks(file, path)):
+                if part is None:
+                    return None
+                parts.append(part)
+        except DataError:
+            return None  # pandas also reads lines that end with carriage returns only.
     return _joined(parts, columns)
+
+
+def in_threads(
+    function: Callable[[bytes], T], blocks: Iterator[bytes]
+) -> Iterator[tuple[bytes, T]]:
+    """Yield each block and the function's result for it, computed in several threads."""
+    threads = min(available_cores(), MOST_THREADS)
+    waiting: deque[tuple[bytes, Future[T]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for block in blocks:
+            waiting.append((block, pool.submit(function, block)))
+            if len(waiting) > 2 * threads:
+                block, future = waiting.popleft()
+                yield block, future.result()
+        while waiting:
+            block, future = waiting.popleft()
+            yield block, future.result()
 
 
 def numbers(block: bytes, columns: int) -> Bytes | None:
@@ -111,20 +123,8 @@ def is_plain_header(line: bytes, columns: int) -> bool:
     return bool(text.strip()) and not quoted_or_more_lines and text.count(b",") == columns - 1
 
 
-def _keep(part: Bytes | None, parts: list[Bytes]) -> bool:
-    if part is not None:
-        parts.append(part)
-    return part is not None
-
-
-def line_blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield blocks of complete lines.
-
-    Raises
-    ------
-    EndlessLineError
-        If there is a line of over `MOST_LINE` bytes.
-    """
+def line_blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    """Yield blocks of complete lines, or raise a DataError if a line is too long."""
     rest = b""
     while chunk := file.read(BLOCK):
         whole, newline, rest_of_chunk = chunk.rpartition(b"\n")
@@ -134,7 +134,7 @@ def line_blocks(file: IO[bytes]) -> Iterator[bytes]:
         else:
             rest += chunk
         if len(rest) > MOST_LINE:
-            raise EndlessLineError
+            raise DataError(f"{path} has a line of over {MOST_LINE:,} bytes.", KIND_CURE)
     if rest:
         yield rest + b"\n"
 

@@ -14,9 +14,10 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.columns import Columns
+from mnn_gpu.data.blocks import Piece
+from mnn_gpu.data.columns import Columns, TableOptions
 from mnn_gpu.data.csv.columns import Layout, csv_errors, csv_layout
-from mnn_gpu.data.csv.diagnose import PIXEL_CURE, find_fault
+from mnn_gpu.data.csv.diagnose import BYTE, find_fault
 from mnn_gpu.data.csv.dialect import open_cells
 from mnn_gpu.data.csv.fast_parser import BLOCK, read_digits
 from mnn_gpu.data.dataset import Dataset, checked_labels
@@ -33,32 +34,11 @@ MOST_COLUMNS = 1 << 18
 """Largest number of columns passed to pandas, which takes seconds for them."""
 
 
-def read_csv(
-    path: Path,
-    label_column: str | int | None = None,
-    labelled: bool = True,
-    features: int | None = None,
-    keep_columns: bool = False,
-) -> Dataset:
-    """Read a CSV file of pixels, with or without a label column.
+def read_csv(path: Path, options: TableOptions) -> Dataset:
+    """Read a CSV file of pixels, with or without a label column; see `load_dataset`.
 
-    Pixels are whole numbers from 0 to 255, or all fractions from 0 to 1.
-
-    Parameters
-    ----------
-    path : Path
-        Compressed with gzip if it ends in .gz.
-    label_column : str or int, optional
-        A name, first, last, or a position from 0, negative from the end. Default: the column
-        named label, class, target, digit or y; in a file without a header line, the first
-        or the last, if the first rows determine it.
-    labelled : bool
-        Whether labels are required.
-    features : int, optional
-        Number of pixels per row, if known: it determines whether a file without a header
-        line has a label.
-    keep_columns : bool
-        Whether columns that number rows are pixels too (see `columns.choose`).
+    Pixels are whole numbers from 0 to 255, or all fractions from 0 to 1. The file is decompressed
+    if it ends in .gz.
 
     Raises
     ------
@@ -66,24 +46,23 @@ def read_csv(
         The message names file, line and column, if known.
     """
     with csv_errors(path):
-        return _read(path, csv_layout(path, label_column, labelled, features, keep_columns))
+        layout = csv_layout(path, options)
+        columns = layout.columns
+        X, y = _rows(path, layout)
+        return Dataset(X, y, str(path), None, columns.feature_names, columns.label_name)
 
 
-def _read(path: Path, layout: Layout) -> Dataset:
-    names = layout.names
-    cells = [cell.strip().lower() for i, cell in enumerate(layout.first) if i != layout.label_at]
-    if "true" in cells or "false" in cells:
-        # pandas would convert a column of these to 1 and 0.
-        raise find_fault(path, layout)
-    if len(layout.first) > len(names):
-        # pandas would ignore an empty cell at the end of all lines.
+def _rows(path: Path, layout: Layout) -> Piece:
+    columns, first = layout.columns, layout.first
+    cells = {cell.strip().lower() for i, cell in enumerate(first) if i != columns.label_at}
+    if cells & {"true", "false"} or len(first) > len(columns.names):
+        # pandas would convert a column of these to 1 and 0, and ignore an empty cell at the end
+        # of all lines.
         raise find_fault(path, layout)
     opened = partial(open_cells, dialect=layout.dialect)
-    digits = read_digits(path, len(names), layout.header, opened)
-    if digits is not None and len(digits) and layout.columns.pixels:
-        return Dataset(
-            *layout.parted(digits), str(path), None, layout.feature_names, layout.label_name
-        )
+    digits = read_digits(path, len(columns.names), layout.header, opened)
+    if digits is not None and len(digits) and columns.pixels:
+        return layout.parted(digits)
     check_columns(path, layout)
     with open_cells(path, layout.dialect) as file:
         if any(NUL in block for block in iter(partial(file.read, BLOCK), b"")):
@@ -96,15 +75,14 @@ def _read(path: Path, layout: Layout) -> Dataset:
         raise DataError(f"{path} has no rows of pixels.", "Download or copy it again.")
     fractions = bool(((X > 0) & (X < 1)).any())
     try:
-        pixels = of_kind(X, np.float32 if fractions else np.uint8, str(path))
+        return of_kind(X, np.float32 if fractions else np.uint8, str(path)), y
     except DataError as error:
         has_names = y is not None and y.dtype.kind == "U"
         raise find_fault(path, layout, fractions, has_names) from error
-    return Dataset(pixels, y, str(path), None, layout.feature_names, layout.label_name)
 
 
 def _pandas_rows(path: Path, layout: Layout, text: bool) -> CsvRows | None:
-    if text and layout.label_at is None:
+    if text and layout.columns.label_at is None:
         return None
     with open_cells(path, layout.dialect) as file:
         rows = pandas_cells(file, layout.columns, layout.header, text)
@@ -119,7 +97,7 @@ def _pandas_rows(path: Path, layout: Layout, text: bool) -> CsvRows | None:
 
 def has_class_names(layout: Layout) -> bool:
     """Return whether the label in the first row is a class name."""
-    at = layout.label_at
+    at = layout.columns.label_at
     cell = layout.first[at].strip() if at is not None and at < len(layout.first) else ""
     return bool(cell) and not is_number(cell)
 
@@ -131,11 +109,11 @@ def check_columns(path: Path, layout: Layout) -> None:
     ------
     DataError
     """
-    if len(layout.names) > MOST_COLUMNS:
+    if len(layout.columns.names) > MOST_COLUMNS:
         raise DataError(
-            f"{path} has {len(layout.names):,} columns, and not only numbers from 0 to 255 in "
-            "them.",
-            PIXEL_CURE,
+            f"{path} has {len(layout.columns.names):,} columns, and not only numbers from 0 to "
+            "255 in them.",
+            BYTE.cure,
         )
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,14 +20,12 @@ from mnn_gpu.data.blocks import Piece
 from mnn_gpu.data.csv.columns import Layout, csv_errors
 from mnn_gpu.data.csv.diagnose import find_fault
 from mnn_gpu.data.csv.dialect import open_cells
-from mnn_gpu.data.csv.fast_parser import MOST_THREADS, EndlessLineError, line_blocks, numbers
+from mnn_gpu.data.csv.fast_parser import in_threads, line_blocks, numbers
 from mnn_gpu.data.csv.reader import NUL, check_columns, has_class_names, pandas_cells
 from mnn_gpu.data.labels import text_labels
 from mnn_gpu.data.pixel_dtype import HINT, of_kind
 from mnn_gpu.data.unpacking import MOST_LINE
-from mnn_gpu.data.untrusted_files import KIND_CURE
 from mnn_gpu.errors import DataError
-from mnn_gpu.utils.threads import available_cores
 
 TRUTH = re.compile(rb"true|false", re.IGNORECASE)
 """pandas would convert a column of these to 1 and 0."""
@@ -62,7 +58,7 @@ def csv_pieces(path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> Itera
     with csv_errors(path), open_cells(path, layout.dialect) as file:
         if layout.header:
             _skip_header(file, path)
-        for block, simple in _in_order(reader.simple, _line_blocks(file, path)):
+        for block, simple in in_threads(reader.simple, line_blocks(file, path)):
             if simple is None:
                 odd.append(block)
             if odd and (simple is not None or sum(map(len, odd)) >= ODD):
@@ -74,23 +70,6 @@ def csv_pieces(path: Path, layout: Layout, dtype: npt.DTypeLike | None) -> Itera
             yield reader.odd(b"".join(odd))
 
 
-def _in_order(
-    function: Callable[[bytes], Piece | None], blocks: Iterator[bytes]
-) -> Iterator[tuple[bytes, Piece | None]]:
-    """Yield each block and the function's result for it, computed in several threads."""
-    threads = min(available_cores(), MOST_THREADS)
-    waiting: deque[tuple[bytes, Future[Piece | None]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for block in blocks:
-            waiting.append((block, pool.submit(function, block)))
-            if len(waiting) > 2 * threads:
-                block, future = waiting.popleft()
-                yield block, future.result()
-        while waiting:
-            block, future = waiting.popleft()
-            yield block, future.result()
-
-
 class _Reader:
     """Converts blocks of lines to pieces; the first one determines the type of the pixels."""
 
@@ -100,7 +79,7 @@ class _Reader:
 
     def simple(self, block: bytes) -> Piece | None:
         """Return rows of whole numbers from 0 to 255; may be called from any thread."""
-        cells = numbers(block, len(self.layout.names))
+        cells = numbers(block, len(self.layout.columns.names))
         return None if cells is None else self.layout.parted(cells)
 
     def odd(self, text: bytes) -> Piece:
@@ -121,14 +100,13 @@ class _Reader:
             raise self._fault() from error
 
     def _by_pandas(self, block: bytes) -> Piece | None:
-        columns = len(self.layout.names)
+        columns = self.layout.columns
         if not block.strip(b"\r\n"):
-            nothing = np.empty((0, columns), np.uint8)
-            return self.layout.parted(nothing)
+            return self.layout.parted(np.empty((0, len(columns.names)), np.uint8))
         check_columns(self.path, self.layout)
         if NUL in block or TRUTH.search(block) or EMPTY_AT_END.search(block):
             return None
-        read = pandas_cells(io.BytesIO(block), self.layout.columns, header=False)
+        read = pandas_cells(io.BytesIO(block), columns, header=False)
         if read is None:
             return None
         X, y = read
@@ -141,13 +119,6 @@ class _Reader:
             return text_labels(str(self.path))
         fault = find_fault(self.path, self.layout, self.dtype == np.float32)
         return DataError(fault.cause, f"{fault.cure} {HINT}")
-
-
-def _line_blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
-    try:
-        yield from line_blocks(file)
-    except EndlessLineError as error:
-        raise DataError(f"{path} has a line of over {MOST_LINE:,} bytes.", KIND_CURE) from error
 
 
 def _skip_header(file: IO[bytes], path: Path) -> None:

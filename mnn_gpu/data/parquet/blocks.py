@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.blocks import MOST_CLASSES, Blocks, Piece
+from mnn_gpu.data.columns import TableOptions
 from mnn_gpu.data.dataset import checked_labels
 from mnn_gpu.data.labels import LABEL_CURE, text_labels
 from mnn_gpu.data.parquet.images import image_column
@@ -54,15 +55,10 @@ class ParquetBlocks(Blocks):
     Parameters
     ----------
     path : Path
-    label_column : str, optional
-        Default: the column named label, class, target, digit or y, if there is one.
+    options : TableOptions
     dtype : uint8 or float32, optional
         Type of the pixels. Default: uint8 if all columns are whole numbers, or a column's
         statistics contain numbers above 1; else the type of the first rows.
-    labelled : bool
-        Whether a missing label column is an error.
-    keep_columns : bool
-        As for `load_dataset`.
 
     Raises
     ------
@@ -73,16 +69,14 @@ class ParquetBlocks(Blocks):
     def __init__(
         self,
         path: Path,
-        label_column: str | int | None = None,
+        options: TableOptions,
         dtype: npt.DTypeLike | None = None,
-        labelled: bool = False,
-        keep_columns: bool = False,
     ) -> None:
         self.path, self.source = path, str(path)
         self._looked_at: set[int] = set()
         with open_parquet(path) as file:
             self._metadata, schema = file.metadata, file.schema_arrow
-            columns = parquet_columns(file, path, label_column, labelled, None, keep_columns)
+            columns = parquet_columns(file, path, options)
             self._images = image_column(file, columns, path)
         self._columns = columns
         self.image_shape = None if self._images is None else self._images.image_shape

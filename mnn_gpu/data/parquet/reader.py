@@ -16,10 +16,11 @@ from mnn_gpu.data.columns import (
     MANY,
     MANY_CLASSES,
     Columns,
+    TableOptions,
     check_one_column,
     choose,
-    has_label_name,
     label_position,
+    needs_label_name,
 )
 from mnn_gpu.data.dataset import Dataset, checked_labels
 from mnn_gpu.data.labels import LABEL_CURE
@@ -41,20 +42,8 @@ DAMAGE_CURE = "Download or copy it again."
 MOST_COLUMNS = 1 << 17
 
 
-def read_parquet(
-    path: Path,
-    label_column: str | int | None = None,
-    labelled: bool = True,
-    features: int | None = None,
-    keep_columns: bool = False,
-) -> Dataset:
+def read_parquet(path: Path, options: TableOptions) -> Dataset:
     """Read a Parquet file whose columns are a label and pixels, or a label and images.
-
-    Parameters
-    ----------
-    path : Path
-    label_column, labelled, features, keep_columns
-        As for `load_dataset`.
 
     Raises
     ------
@@ -63,7 +52,7 @@ def read_parquet(
         column is not numeric or the label column is missing.
     """
     with open_parquet(path) as file:
-        columns = parquet_columns(file, path, label_column, labelled, features, keep_columns)
+        columns = parquet_columns(file, path, options)
         images = image_column(file, columns, path)
         return _read(file, path, columns, images)
 
@@ -111,25 +100,16 @@ def open_parquet(path: Path, metadata: Any = None, buffer: int = 0) -> Iterator[
         raise DataError(cause, DAMAGE_CURE) from error
 
 
-def parquet_columns(
-    file: Any,
-    path: Path,
-    label_column: str | int | None,
-    labelled: bool,
-    features: int | None,
-    keep: bool,
-) -> Columns:
+def parquet_columns(file: Any, path: Path, options: TableOptions) -> Columns:
     """Return which columns of a file are pixels and label (see `columns`)."""
     names = [str(name) for name in file.schema_arrow.names]
     described = file.schema_arrow.pandas_metadata or {}
     index = {name for name in described.get("index_columns", ()) if isinstance(name, str)}
-    if labelled and label_column is None and not has_label_name(names):
+    if needs_label_name(names, options):
         _check_one_column(file, path, names)
-    at = label_position(names, label_column, str(path), labelled)
+    at = label_position(names, str(path), options)
     counting = [i for i in _spans(file) if i != at and _counts_up(file, path, names[i])]
-    columns = choose(
-        names, at, str(path), counting=counting, features=features, keep=keep, index=index
-    )
+    columns = choose(names, at, str(path), options, counting=counting, index=index)
     check_types(file.schema_arrow, columns, path)
     return columns
 

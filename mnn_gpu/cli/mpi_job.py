@@ -45,12 +45,7 @@ class Job:
         return self.launch is None or self.launch.rank == 0
 
     def connect(self) -> ProcessGroup:
-        """Return the ranks of the job, or this process alone.
-
-        Raises
-        ------
-        LaunchError
-        """
+        """Return the ranks of the job, or this process alone; or raise a LaunchError."""
         if self.ranks is not None:
             return self.ranks
         if self.launch is None:
@@ -71,12 +66,7 @@ class Job:
     def parsed(
         self, parser: argparse.ArgumentParser, argv: Sequence[str] | None
     ) -> argparse.Namespace:
-        """Return the options, after comparing them between ranks.
-
-        Raises
-        ------
-        LaunchError, UsageError, SystemExit
-        """
+        """Return the options, after comparing them between ranks; see `agreed`."""
         if self.launch is None:
             return parser.parse_args(argv)
         from mnn_gpu.cli.agreed import agreed
@@ -86,12 +76,7 @@ class Job:
     def fail(self, message: str, code: int) -> None:
         """Print why this rank failed, and end the others, which may be waiting for it.
 
-        Parameters
-        ----------
-        message : str
-            Empty if another rank prints the error.
-        code : int
-            The exit code of the job.
+        The message is empty if another rank prints the error; the code is that of the job.
         """
         if self.launch is None:
             say(message)

@@ -38,12 +38,7 @@ def add_force(parser: Options) -> None:
 
 
 def check_model_output(path: Path, inputs: Iterable[str | Path | None], force: bool) -> None:
-    """Check that a model can be written without overwriting an input or another kind of file.
-
-    Raises
-    ------
-    UsageError, OutputError
-    """
+    """Raise an error if a model cannot be written, or would replace an input or another file."""
     from mnn_gpu.data.overwriting import check_not_input
     from mnn_gpu.errors import UsageError
     from mnn_gpu.interop.export import check_replaceable

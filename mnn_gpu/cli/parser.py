@@ -50,14 +50,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def shorten_help(parser: argparse.ArgumentParser, common: Collection[str]) -> None:
-    """Remove all but the common options from the help; `HELP_ALL` shows all.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-    common : collection of str
-        Destinations of the options to keep.
-    """
+    """Remove all but the common options, given as destinations; `HELP_ALL` shows all."""
     parser.usage = f"{parser.prog} [OPTION]..."
     parser.epilog = (parser.epilog or "").partition("\n\n")[0]
     hidden = 0

@@ -35,14 +35,7 @@ BLOCK = 16384
 
 
 class PartwiseAllReduce(ABC):
-    """An `execution.AllReduce`, independent of the transport.
-
-    Parameters
-    ----------
-    sharding : BatchSharding
-    dtype : str
-        Of the transferred sums.
-    """
+    """An `execution.AllReduce` of sums of a dtype, independent of the transport."""
 
     def __init__(self, sharding: BatchSharding, dtype: str) -> None:
         self.rank, self.ranks = sharding.rank, sharding.ranks
@@ -97,14 +90,7 @@ class PartwiseAllReduce(ABC):
 
 
 class HostAllReduce(PartwiseAllReduce):
-    """All-reduce of arrays in host memory over MPI.
-
-    Parameters
-    ----------
-    comm : mpi4py.MPI.Intracomm
-    sharding, dtype
-        See `PartwiseAllReduce`.
-    """
+    """All-reduce of arrays in host memory over an mpi4py communicator."""
 
     block = BLOCK
 
@@ -136,14 +122,7 @@ class HostAllReduce(PartwiseAllReduce):
 
 
 class StagedAllReduce:
-    """All-reduce of device arrays through host memory.
-
-    Parameters
-    ----------
-    exchange : AllReduce
-        Of arrays in host memory.
-    backend : Backend
-    """
+    """All-reduce of device arrays through host memory, by an exchange of arrays there."""
 
     def __init__(self, exchange: AllReduce, backend: Backend) -> None:
         self.exchange = exchange

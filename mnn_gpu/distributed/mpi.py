@@ -26,12 +26,7 @@ ABORT_SECONDS = 5.0
 
 
 class MpiGroup(ProcessGroup):
-    """The ranks of a communicator; created by all of them at the same time.
-
-    Parameters
-    ----------
-    comm : mpi4py.MPI.Intracomm
-    """
+    """The ranks of an mpi4py communicator; created by all of them at the same time."""
 
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI

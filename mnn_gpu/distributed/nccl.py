@@ -67,15 +67,7 @@ def between_gpus(
 
 
 class NcclAllReduce(PartwiseAllReduce):
-    """All-reduce of arrays on GPUs; created by all ranks at the same time.
-
-    Parameters
-    ----------
-    cupy : module
-    ranks : ProcessGroup
-    sharding, dtype
-        See `PartwiseAllReduce`.
-    """
+    """All-reduce of arrays on GPUs; created by all ranks at the same time."""
 
     def __init__(self, cupy: Any, ranks: ProcessGroup, sharding: BatchSharding, dtype: str) -> None:
         super().__init__(sharding, dtype)

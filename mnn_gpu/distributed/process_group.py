@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from mnn_gpu.backends import Backend, select_backend
+from mnn_gpu.backends import Backend, checked_backend, select_backend
 from mnn_gpu.errors import LaunchError, UsageError
 from mnn_gpu.step.execution import AllReduce
 from mnn_gpu.step.sharding import BatchSharding
@@ -74,6 +74,12 @@ class ProcessGroup:
             processes_per_node=self.processes_per_node,
         )
 
+    def checked_backend(self, given: Backend | None) -> Backend:
+        """Return the given backend or the default one; if that fails on a rank, all raise."""
+        return self.on_all_ranks(
+            lambda: self.backend() if given is None else checked_backend(given)
+        )
+
     def default_shards(self) -> int | None:
         """Return the default number of shards per batch; None for no fixed number."""
         return None
@@ -102,15 +108,7 @@ class ProcessGroup:
         dtype: str,  # noqa: ARG002
         backend: Backend,  # noqa: ARG002
     ) -> AllReduce | None:
-        """Return the all-reduce of the ranks' sums, None if there is only one rank.
-
-        Parameters
-        ----------
-        sharding : BatchSharding
-        dtype : str
-            Of the transferred sums.
-        backend : Backend
-        """
+        """Return the all-reduce of the ranks' sums of a dtype, None if there is only one rank."""
         return None
 
 

@@ -52,14 +52,7 @@ def kill_after(seconds: float) -> Iterator[None]:
 
 
 def timeout_message(why: str, number: int | None) -> tuple[str, int]:
-    """Return the message and the exit code when the time is over.
-
-    Parameters
-    ----------
-    why : str
-    number : int or None
-        The signal, if one interrupted.
-    """
+    """Return message and exit code when the time is over, or a signal of a number interrupted."""
     if number is not None:
         return why, 128 + number
     text = (

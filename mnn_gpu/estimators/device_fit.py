@@ -42,8 +42,6 @@ class Placed:
 
     Attributes
     ----------
-    task : NetworkSpec
-    data : StepData
     sums_of : callable
         See `penalized_loss.SumsOf`.
     is_dense : bool
@@ -77,8 +75,6 @@ def placed(
     y : (rows, outputs)
         As encoded by scikit-learn: 0 and 1, or numbers.
     weights : (rows,) or None
-    backend : Backend
-    sharding : BatchSharding, optional
 
     Raises
     ------

@@ -34,19 +34,8 @@ FREE = ("comm", "device", "random_state", "verbose")
 def synchronized_ranks(estimator: Any, X: Any, weights: Any, incremental: bool) -> Iterator[None]:
     """Connect an estimator to its ranks during a fit; only rank 0 is verbose.
 
-    Parameters
-    ----------
-    estimator : MLPClassifier or MLPRegressor
-    X : (rows, features)
-        As passed by the user.
-    weights : (rows,) or None
-        The same, on the host.
-    incremental : bool
-
-    Raises
-    ------
-    UsageError
-        If the ranks have different parameters or weights.
+    X is as passed by the user, the weights are on the host. Raises a UsageError if the ranks have
+    different parameters or weights.
     """
     if estimator.comm is None:
         yield
@@ -69,12 +58,7 @@ def synchronized_ranks(estimator: Any, X: Any, weights: Any, incremental: bool) 
 
 
 def check_same_data(estimator: Any, X: Any, y: npt.NDArray[Any]) -> None:
-    """Check that all ranks fit to the same data, after scikit-learn's validation.
-
-    Raises
-    ------
-    UsageError
-    """
+    """Raise a UsageError unless all ranks fit to the same data, after scikit-learn's checks."""
     ranks: ProcessGroup = estimator._ranks
     if ranks.size > 1:
         classes = np.asarray(getattr(estimator, "classes_", ())).tolist()

@@ -43,15 +43,7 @@ class FitState(NamedTuple):
 
 
 def penalties(alpha: float, rows: int, weight: float) -> tuple[float, float]:
-    """Return the scalars of the penalty for a batch: its factors in gradient and loss.
-
-    Parameters
-    ----------
-    alpha : float
-    rows : int
-    weight : float
-        The sum of the rows' weights.
-    """
+    """Return the factors of the penalty in gradient and loss, for rows with a sum of weights."""
     return alpha / weight, alpha * rows / (2 * weight)
 
 

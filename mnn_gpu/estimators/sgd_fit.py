@@ -36,15 +36,8 @@ def fit_stochastic(
 ) -> None:
     """Train an initialized estimator; the parameters are those of scikit-learn's loop.
 
-    Parameters
-    ----------
-    estimator : MLPClassifier or MLPRegressor
-    X : (rows, features): an array, a SciPy sparse matrix or `DeviceRows`
-    y : (rows, outputs)
-    weights : (rows,) or None
-    incremental : bool
-        Whether this is ``partial_fit``: one epoch, continuing with the optimizer's state.
-    backend : Backend
+    For X, y and weights see `placed`. ``incremental`` is ``partial_fit``: one epoch, continuing
+    with the optimizer's state.
     """
     if not incremental or not hasattr(estimator, "_optimizer"):
         estimator._optimizer = solver_of(estimator)

@@ -64,15 +64,8 @@ def solver_of(estimator: Any) -> SolverState:
     """Return a new solver, according to the parameters."""
     rate = estimator.learning_rate_init
     if estimator.solver == "adam":
-        return SolverState(AdamOptimizer([], rate), optimizer_of(estimator))
+        adam = Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon, epsilon_hat=True)
+        return SolverState(AdamOptimizer([], rate), adam)
     kind, power = estimator.learning_rate, estimator.power_t
-    schedule = SGDOptimizer([], rate, lr_schedule=kind, power_t=power)
-    return SolverState(schedule, optimizer_of(estimator))
-
-
-def optimizer_of(estimator: Any) -> Optimizer:
-    """Return the optimizer that the parameters name."""
-    if estimator.solver == "adam":
-        betas = estimator.beta_1, estimator.beta_2
-        return Adam(*betas, epsilon=estimator.epsilon, epsilon_hat=True)
-    return SGDMomentum(estimator.momentum, nesterov=estimator.nesterovs_momentum)
+    momentum = SGDMomentum(estimator.momentum, nesterov=estimator.nesterovs_momentum)
+    return SolverState(SGDOptimizer([], rate, lr_schedule=kind, power_t=power), momentum)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace
 
-from mnn_gpu.backends import Backend, checked_backend
+from mnn_gpu.backends import Backend
 from mnn_gpu.data.blocks import Blocks
 from mnn_gpu.data.dataset import (
     Dataset,
@@ -97,17 +97,18 @@ def evaluate(
     """
     ranks = ranks_of(comm)
     check_same(ranks, "evaluate")
-    given = backend
-    backend = ranks.on_all_ranks(
-        lambda: ranks.backend() if given is None else checked_backend(given)
-    )
+    backend = ranks.checked_backend(backend)
     # The ranks divide the shards, so all ranks use the same shard size, whatever the device.
     rows = -ranks.max(-backend.shard_rows)
     shards = ranks.on_all_ranks(lambda: _own_shards(model, X, y, source, backend, rows, ranks))
     check_same_call(ranks, "evaluate", model, backend, X, y)
     with backend.translate_errors():
         # Reading from disk may fail on one rank only.
-        scores = ranks.on_all_ranks(lambda: score_shards(backend, _layers(model, backend), shards))
+        scores = ranks.on_all_ranks(
+            lambda: score_shards(
+                backend, unflatten(backend.asarray(model.theta), model.layer_sizes), shards
+            )
+        )
         return evaluation(np.concatenate(ranks.allgather(scores)))
 
 
@@ -140,12 +141,7 @@ def score_shards(
 ) -> npt.NDArray[np.float64]:
     """Evaluate a network on shards on the device; results are transferred once, at the end.
 
-    Parameters
-    ----------
-    backend : Backend
-    layers : sequence of (W, b) on the device
-    shards : iterable of (X, labels) on the device
-        (features, m) pixels or floats, and (m,) class indices.
+    Shards are (features, m) pixels or floats, and (m,) class indices.
 
     Returns
     -------
@@ -174,10 +170,6 @@ def evaluation(scores: npt.NDArray[np.float64]) -> Evaluation:
     """Return the evaluation of all shards; see `score_shards`."""
     rows, hits = (int(number) for number in scores[:, :2].sum(axis=0))
     return Evaluation(rows, rows - hits, hits / rows, math.fsum(scores[:, 2]) / rows)
-
-
-def _layers(model: Model, backend: Backend) -> list[Layer]:
-    return unflatten(backend.asarray(model.theta), model.layer_sizes)
 
 
 def _shards(

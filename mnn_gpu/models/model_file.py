@@ -67,12 +67,7 @@ def save_model(path: str | Path, model: Model, *, dtype: str | None = None) -> N
 
 
 def check_model_name(path: str | Path) -> None:
-    """Check that a file's name does not have the ending of another format.
-
-    Raises
-    ------
-    UsageError
-    """
+    """Raise a UsageError if a file's name has the ending of another format."""
     check_ending(
         Path(path),
         writes="a model is written as safetensors",

@@ -87,23 +87,9 @@ def checked_theta(
     file_format: str,
     path: str | Path,
 ) -> npt.NDArray[Any]:
-    """Join the tensors, after checking that each has the shape given by the sizes.
+    """Join the tensors to theta, (parameters,), float32 or float64.
 
-    Parameters
-    ----------
-    tensors : dict of name to array
-    sizes : tuple of int
-    file_format : {FORMAT, FORMER_FORMAT}
-    path : path
-        For error messages.
-
-    Returns
-    -------
-    (parameters,), float32 or float64
-
-    Raises
-    ------
-    ModelFileError
+    Raises a ModelFileError, which names the path, if one has not the shape given by the sizes.
     """
     layers = []
     for l, (inputs, outputs) in enumerate(pairwise(sizes), start=1):

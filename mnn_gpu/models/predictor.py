@@ -12,9 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends import Backend, checked_backend
-from mnn_gpu.data.dataset import (
-    Dataset,
-)
+from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.connect import ranks_of
@@ -196,9 +194,8 @@ def predict(
     """
     ranks = ranks_of(comm)
     check_same(ranks, "predict")
-    predictor = ranks.on_all_ranks(
-        lambda: Predictor(model, ranks.backend() if backend is None else backend)
-    )
+    backend = ranks.checked_backend(backend)
+    predictor = ranks.on_all_ranks(lambda: Predictor(model, backend))
     if ranks.size == 1:
         return predictor.predict(X, source=source)
     if not isinstance(X, Blocks):

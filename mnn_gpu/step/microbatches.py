@@ -86,14 +86,7 @@ def scaled(shards: Sequence[Microbatch], dtype: Any, free: int | None) -> list[M
     """Scale the pixels of all microbatches once, if the device has enough memory.
 
     Otherwise they are left unchanged, and each step scales its current microbatch: the
-    result is the same, only slower.
-
-    Parameters
-    ----------
-    shards : sequence of (X, labels)
-    dtype : floating dtype of their namespace
-    free : int or None
-        The device's free memory in bytes, None if unknown.
+    result is the same, only slower. ``free`` is in bytes, None if unknown.
     """
     samples = sum(X.shape[0] * X.shape[1] for X, _ in shards)
     if free is not None and samples * 8 > free // 2:

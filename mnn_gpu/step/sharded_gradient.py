@@ -36,22 +36,9 @@ def sharded_sums(
 ) -> LossAndGradient:
     """Return a batch's mean gradient, loss and correct predictions, summed over all ranks.
 
-    Parameters
-    ----------
-    theta : (parameters,)
-    task : NetworkSpec
-    shards : sequence of sequences of MicrobatchInputs
-        The microbatches of each of this rank's shards; an empty shard has none.
-    sample_weight : (), floating
-        1 divided by the number of samples in the batch.
-    sharding : BatchSharding
-    basis : (fields, features) or None
-    execution : Execution
-
-    Returns
-    -------
-    LossAndGradient
-        In theta's dtype.
+    ``shards`` has the microbatches of each of this rank's shards (an empty shard has none),
+    ``sample_weight``, (), is 1 divided by the number of samples in the batch. For the others see
+    `microbatch_sums`. The result is in theta's dtype.
     """
     # Workers are not nested.
     alone = SerialExecution.within(execution)

@@ -49,16 +49,10 @@ class State(NamedTuple):
 def first_state(
     theta: Array, optimizer: Optimizer, dtype: str, asarray: Callable[..., Array]
 ) -> State:
-    """Return the state before the first step.
+    """Return the state before the first step, from theta, (parameters,), on the host.
 
-    Parameters
-    ----------
-    theta : (parameters,), on the host
-    optimizer : Optimizer
-    dtype : str
-        Of theta and the optimizer's state on the device.
-    asarray : callable
-        `Backend.asarray`. Each array is a new one, since a compiled step may reuse its memory.
+    ``dtype`` is that of theta and the optimizer's state on the device; ``asarray`` is
+    `Backend.asarray`. Each array is a new one, since a compiled step may reuse its memory.
     """
     return State(
         theta=asarray(theta, dtype=dtype),

@@ -52,17 +52,9 @@ METRICS = ("loss", "correct", "finite_steps")
 
 
 class RunCheckpoints(Checkpoints):
-    """The checkpoints of one configuration on one set of data.
+    """The checkpoints of one configuration on one set of data; see `Checkpoints`.
 
-    Parameters
-    ----------
-    folder : path
-        See `Checkpoints`, also for the exceptions.
-    config : TrainingConfig
-    digest : str
-        See `Checkpoints`.
-    resume : bool
-        Whether there may be checkpoints already.
+    With ``resume`` there may be checkpoints already.
     """
 
     def __init__(
@@ -185,20 +177,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def check_record(record: CheckpointRecord, like: Arrays, plan: BatchPlan) -> None:
-    """Check that a record can be of a run, at its iteration.
-
-    Parameters
-    ----------
-    record : CheckpointRecord
-    like : mapping of name to array
-        The arrays of the run's own state.
-    plan : BatchPlan
-
-    Raises
-    ------
-    ValueError
-        Or another exception of `safetensors_file.DAMAGE`.
-    """
+    """Raise an exception of `DAMAGE` if a record cannot be of a run with arrays like these."""
     state = {name: array for name, array in record.arrays.items() if name != "records"}
     wanted: Mapping[str, Any] = like
     if record.values["best"] is not None:

@@ -16,15 +16,8 @@ CURE = "Give iterations, such as 500, or a time, such as 30s, 10m or 1.5h."
 class Due:
     """Decides after each call of the compiled step whether a checkpoint is due.
 
-    Parameters
-    ----------
-    every : int or str, optional
-        Iterations, or a time with its unit: ``"30s"``, ``"10m"``, ``"1.5h"``. Default: at
-        every record.
-
-    Raises
-    ------
-    UsageError
+    ``every`` is a number of iterations, or a time with its unit: ``"30s"``, ``"10m"``, ``"1.5h"``
+    (otherwise a UsageError). Default: at every record.
     """
 
     def __init__(self, every: int | str | None = None) -> None:

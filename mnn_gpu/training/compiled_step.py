@@ -23,14 +23,8 @@ T = TypeVar("T")
 class CompiledStep:
     """A step, compiled for the device at its first use.
 
-    Parameters
-    ----------
-    plan : BatchPlan
-    data : DeviceData
-        Split again when the microbatches are halved.
-    ranks : ProcessGroup
-    sharding : BatchSharding or None
-        With its reduction over the ranks.
+    The data are split again when the microbatches are halved; ``sharding``, if there is one, has
+    its reduction over the ranks.
     """
 
     def __init__(

@@ -69,12 +69,7 @@ class EarlyStopping:
 
 
 def check_held_out(config: TrainingConfig, held_out: bool) -> None:
-    """Check that there are held-out rows if early stopping needs them.
-
-    Raises
-    ------
-    UsageError
-    """
+    """Raise a UsageError if early stopping needs held-out rows and there are none."""
     if config.patience is not None and not held_out:
         raise UsageError(
             "Early stopping needs held-out rows, and there are none.",

@@ -35,11 +35,6 @@ class Deferred(Hook):
     """Calls hooks; if one raises KeyboardInterrupt, the run stops after the step, as by a signal.
 
     For the ranks of a job, which must stop at the same step.
-
-    Parameters
-    ----------
-    hooks : sequence of Hook
-    interrupt : FinishStep
     """
 
     def __init__(self, hooks: Sequence[Hook], interrupt: FinishStep) -> None:

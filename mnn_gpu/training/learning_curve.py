@@ -59,11 +59,7 @@ def columns(records: Sequence[Record], best: Record | None = None) -> dict[str, 
 
     Of more than 200 records some at even intervals are kept, with the first, the last and the best.
 
-    Parameters
-    ----------
-    records : sequence of Record
-    best : Record, optional
-        The one whose parameters the model has, if that is not the last.
+    ``best`` is the one whose parameters the model has, if that is not the last.
 
     Returns
     -------

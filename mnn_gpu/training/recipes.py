@@ -86,12 +86,7 @@ RECIPES = {recipe.name: recipe for recipe in (NOTEBOOK, FAST, ACCURATE, RECORD)}
 
 
 def recipe_named(name: str) -> Recipe:
-    """Return a recipe by its name.
-
-    Raises
-    ------
-    UsageError
-    """
+    """Return a recipe by its name, or raise a UsageError with the names."""
     if name not in RECIPES:
         raise UsageError(f"There is no recipe {name!r}.", f"Give one of: {', '.join(RECIPES)}.")
     return RECIPES[name]

@@ -37,12 +37,6 @@ class TrainingRun:
 
     Attributes
     ----------
-    config : TrainingConfig
-    backend : Backend
-    ranks : ProcessGroup
-    task : NetworkSpec
-    data : DeviceData
-    plan : BatchPlan
     state : State
         Parameters, optimizer state and metrics, on the device.
     step : CompiledStep
@@ -51,8 +45,6 @@ class TrainingRun:
         Updates made.
     in_step : bool
         Whether a step is running: ``state`` and ``iteration`` may disagree.
-    records : list of Record
-    early_stopping : EarlyStopping
     last_good : (iteration, theta) or None
         The parameters of the last record, on the host.
     started : float
@@ -167,12 +159,7 @@ class TrainingRun:
     # ---- the result ------------------------------------------------------------------
 
     def result(self) -> tuple[Model, History]:
-        """Return the model and its history.
-
-        Raises
-        ------
-        DivergedError
-        """
+        """Return the model and its history; see `check_finite`."""
         # The last evaluation may need memory that the compiled step holds.
         return self.step.retry_on_oom(self._result)
 
@@ -192,12 +179,7 @@ class TrainingRun:
         return int(self.backend.to_numpy(self.state.finite_steps)) >= self.iteration
 
     def check_finite(self) -> None:
-        """Check that the loss was finite in every step.
-
-        Raises
-        ------
-        DivergedError
-        """
+        """Raise a DivergedError unless the loss was finite in every step."""
         if not self.is_finite():
             raise self._diverged(int(self.backend.to_numpy(self.state.finite_steps)) + 1)
 

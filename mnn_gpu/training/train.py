@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backends import Backend, checked_backend
+from mnn_gpu.backends import Backend
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.digest import digest_of_data
 from mnn_gpu.data.open_blocks import Blocks
@@ -109,9 +109,11 @@ def train(
     """
     ranks = ranks_of(comm)
     check_same(ranks, "train")
-    given = config, backend
-    due = ranks.on_all_ranks(lambda: _checked_due(checkpoint, checkpoint_every, resume))
-    config, backend = ranks.on_all_ranks(lambda: _checked(*given, ranks))
+    recipe, due = ranks.on_all_ranks(
+        lambda: (_checked_config(config), _checked_due(checkpoint, checkpoint_every, resume))
+    )
+    backend = ranks.checked_backend(backend)
+    config = ranks.on_all_ranks(lambda: with_shards(recipe, ranks, backend))
     how = {
         "checkpoint": checkpoint and str(checkpoint),
         "checkpoint_every": checkpoint_every,
@@ -146,18 +148,14 @@ def _checked_due(checkpoint: str | Path | None, every: int | str | None, resume:
     return Due(every)
 
 
-def _checked(
-    config: TrainingConfig | None, backend: Backend | None, ranks: ProcessGroup
-) -> tuple[TrainingConfig, Backend]:
-    """Return the recipe with its number of shards, and the backend."""
+def _checked_config(config: TrainingConfig | None) -> TrainingConfig:
     config = TrainingConfig() if config is None else config
     if not isinstance(config, TrainingConfig):
         raise UsageError(
             f"config is {type(config).__name__}, not a TrainingConfig.",
             "Give mnn_gpu.TrainingConfig(...), or a recipe's .config.",
         )
-    backend = ranks.backend() if backend is None else checked_backend(backend)
-    return with_shards(config, ranks, backend), backend
+    return config
 
 
 def with_shards(config: TrainingConfig, ranks: ProcessGroup, backend: Backend) -> TrainingConfig:

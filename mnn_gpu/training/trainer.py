@@ -23,14 +23,8 @@ from mnn_gpu.utils.signals import FinishStep
 class Trainer:
     """Drives a run from its first update, or from a checkpoint, to its result.
 
-    Parameters
-    ----------
-    run : TrainingRun
-    hooks : sequence of Hook
-    checkpoints : RunCheckpoints, optional
-        On rank 0 only, if there are several ranks.
-    due : Due, optional
-        When checkpoints are due. Default: at every record.
+    If there are several ranks, only rank 0 has ``checkpoints``. By default they are ``due`` at
+    every record.
     """
 
     def __init__(

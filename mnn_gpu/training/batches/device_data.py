@@ -96,12 +96,7 @@ class DeviceData(ABC):
 
 
 def known_classes(classes: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Check the labels that there may be; return each once, sorted.
-
-    Raises
-    ------
-    DataError
-    """
+    """Return the labels that there may be, each once, sorted; a DataError if they are invalid."""
     return np.unique(checked_labels(classes, np.size(classes), "classes"))
 
 
@@ -177,12 +172,7 @@ def held_out_microbatches(
 
 
 def held_out_pixels(validation: Labelled, names: tuple[str, ...] | None) -> npt.NDArray[Any]:
-    """Return the checked images of held-out rows.
-
-    Raises
-    ------
-    UsageError, DataError
-    """
+    """Return the checked images of held-out rows."""
     if len(validation) != 2:
         raise UsageError("validation is not a pair.", "Give (X, y).")
     return checked_pixels(in_order(validation[0], names, "validation X"), "validation X")

@@ -35,16 +35,7 @@ class Run(NamedTuple):
 
 
 class EpochOrder:
-    """The order of the rows in an epoch.
-
-    Parameters
-    ----------
-    blocks : Blocks
-    seed, epoch : int
-    batch_size : int
-    shards : int
-        Number of shards of a batch.
-    """
+    """The order of the rows in an epoch, for batches of a number of shards."""
 
     def __init__(self, blocks: Blocks, seed: int, epoch: int, batch_size: int, shards: int) -> None:
         self.blocks = blocks

@@ -42,17 +42,9 @@ SCALE_ROWS = 4096
 
 @dataclass(kw_only=True)
 class InMemoryData(DeviceData):
-    """Data in the device's memory.
+    """Data in the device's memory: X, (rows, features), and labels, (rows,), as class indices.
 
-    Attributes
-    ----------
-    X : (rows, features), uint8 or floating
-    labels : (rows,), int32 class indices
-    half_turned : (rows,), bool, on the host
-        Which images are rotated by half the angle.
-    workers : int
-        See `Backend.workers`.
-    sharding : BatchSharding or None
+    ``half_turned``, (rows,), on the host, says which images are rotated by half the angle.
     """
 
     X: Array

@@ -30,19 +30,10 @@ def load_batches(
 
     These steps do not cross the end of an epoch, a record or a multiple of ``pause``, and their
     batches have one size. The random numbers of an epoch depend on the seed and the index of the
-    epoch only, so a run may continue after any iteration.
+    epoch only, so a run may continue after any iteration: ``done`` are made already.
 
     Batches are prefetched if the data are read from the disk, or if the host draws random
     numbers while another device computes.
-
-    Parameters
-    ----------
-    plan : BatchPlan
-    data : DeviceData
-    done : int
-        Number of iterations already made.
-    pause : int, optional
-        A multiple of it is always the last of some steps.
     """
     batches = _batches(plan, data, done, pause)
     is_drawn = plan.config.is_random and not plan.backend.is_host

@@ -20,15 +20,8 @@ class BatchNoise:
     """The random numbers of one epoch's batches, or of one shard of each.
 
     They must be drawn in the order of the steps; how many steps at a time does not matter.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-    task : NetworkSpec
-    fields : int
-        Number of basis fields of deformations; 0 without augmentation.
-    which : int
-        The epoch, and the index of the shard if there are shards.
+    ``fields`` is the number of basis fields of deformations, 0 without augmentation; ``which`` are
+    the epoch and, if there are shards, the index of the shard.
     """
 
     def __init__(self, config: TrainingConfig, task: NetworkSpec, fields: int, *which: int) -> None:
@@ -48,11 +41,7 @@ class BatchNoise:
     def displacements(self, half_turned: npt.NDArray[np.bool_], steps: int) -> Host | None:
         """Draw how images are deformed, (steps, m, 2, fields).
 
-        Parameters
-        ----------
-        half_turned : (steps * m,)
-            Which images are rotated by half the angle.
-        steps : int
+        ``half_turned``, (steps * m,), says which ones are rotated by half the angle.
         """
         augmentation, shape = self.config.augmentation, self.task.image_shape
         if augmentation is None or shape is None or self.waves < 0:
@@ -90,17 +79,8 @@ def batch_noise(
 ) -> tuple[Any, Any]:
     """Draw for some batches, shard by shard; return ``displacements`` and ``noise`` of `Batch`.
 
-    Parameters
-    ----------
-    noise : sequence of BatchNoise
-        One for each shard.
-    parts : sequence of slice
-        The samples of each shard.
-    half_turned : (steps, m)
-        Which samples are rotated by half the angle.
-    task : NetworkSpec
-    asarray : callable
-        `Backend.asarray`.
+    ``noise`` and ``parts`` have the random numbers and the samples of each shard; ``half_turned``,
+    (steps, m), says which samples are rotated by half the angle.
     """
     steps = len(half_turned)
     sizes = [part.stop - part.start for part in parts]

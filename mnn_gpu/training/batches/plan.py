@@ -22,19 +22,10 @@ SEGMENT = 4096
 
 
 class BatchPlan:
-    """The sizes and the order of the batches of a run.
+    """The sizes and the order of the batches of a run on a number of rows.
 
-    Parameters
-    ----------
-    config : TrainingConfig
-    task : NetworkSpec
-    backend : Backend
-    rows : int
-        Number of samples.
-    fields : int
-        Number of basis fields of deformations; 0 without augmentation.
-    sharding : BatchSharding, optional
-        If batches are split into shards, which other ranks may process.
+    ``fields`` is the number of basis fields of deformations, 0 without augmentation. With
+    ``sharding`` batches are split into shards, which other ranks may process.
     """
 
     def __init__(

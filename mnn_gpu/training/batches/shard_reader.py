@@ -14,14 +14,8 @@ from mnn_gpu.training.batches.epoch_order import EpochOrder
 class ShardReader:
     """Reads the rows of one shard in the order of an epoch.
 
-    It holds one window and the piece that was read last, whatever the size of the blocks.
-
-    Parameters
-    ----------
-    order : EpochOrder
-    shard : int
-    skip : int
-        Number of its rows that have been used already.
+    It holds one window and the piece that was read last, whatever the size of the blocks. The first
+    ``skip`` rows have been used already.
     """
 
     def __init__(self, order: EpochOrder, shard: int, skip: int) -> None:
@@ -37,17 +31,7 @@ class ShardReader:
         self.rest = self.X[:0], self.y[:0]
 
     def fill(self, X: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> None:
-        """Fill the arrays with the next rows and their labels.
-
-        Parameters
-        ----------
-        X : (rows, features), contiguous
-        y : (rows,)
-
-        Raises
-        ------
-        DataError
-        """
+        """Fill contiguous arrays, (rows, features) and (rows,), with the next rows and labels."""
         done = 0
         while done < len(y):
             if not len(self.permutation):

@@ -39,13 +39,7 @@ SCALE_PLACES, SCALE_ROWS = 16, 256
 
 @dataclass(kw_only=True)
 class StreamedData(DeviceData):
-    """Data on the disk; their batches bring the samples to the device.
-
-    Attributes
-    ----------
-    blocks : Blocks
-    microbatches : BlockMicrobatches
-    """
+    """Data on the disk; their batches bring the samples to the device."""
 
     blocks: Blocks
     microbatches: BlockMicrobatches

@@ -1,14 +1,19 @@
-"""The exceptions of mnn_gpu: each carries its cause, its cure and an exit code."""
+"""The exceptions of mnn_gpu, each with its cause, its cure and an exit code; its warnings."""
 
 from __future__ import annotations
 
 import re
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import numpy.typing as npt
 
 
+PACKAGE = __file__.removesuffix("errors.py")
 OPTION = re.compile(
     r"(?<![\w`-])(?<!mnn-gpu )(?<!train )"
     r"--([a-z][a-z-]+)(?: ([A-Z]+|[\d.e+-]*\d|cpu|cuda:N))?"
@@ -173,3 +178,12 @@ class DataWarning(UserWarning):
 
 class FallbackWarning(UserWarning):
     """``auto`` chose the CPU although CuPy is installed; the text gives the cause."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning whose source is the line outside this package that led to it."""
+    frame: FrameType | None = sys._getframe()
+    level = 1
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

@@ -8,7 +8,6 @@ Values come back with `to_numpy`, for a record or a checkpoint only.
 from __future__ import annotations
 
 import importlib
-import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,7 +25,7 @@ from mnn_gpu.compiler.cuda_graphs.cublas import Cublas, CublasError
 from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
 from mnn_gpu.compiler.cuda_graphs.current import current
 from mnn_gpu.compiler.trace import Tape
-from mnn_gpu.errors import DeviceError, TrainingWarning
+from mnn_gpu.errors import DeviceError, TrainingWarning, warn
 from mnn_gpu.nn.matmul_precision import rounded
 from mnn_gpu.step.execution import AllGather, Run, Step, single_rank
 
@@ -137,7 +136,7 @@ class CupyBackend(Backend):
         if failure is None:
             return CapturedStep(step, data, plain, self.graphs, allgather)
         if failure:
-            warnings.warn(f"No CUDA graphs ({failure}).", TrainingWarning, stacklevel=2)
+            warn(f"No CUDA graphs ({failure}).", TrainingWarning)
         return plain
 
     def _why_no_graphs(self) -> str | None:

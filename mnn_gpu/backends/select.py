@@ -9,14 +9,13 @@ import importlib.util
 import os
 import re
 import sys
-import warnings
 from typing import Any
 
 import array_api_compat
 
 from mnn_gpu.backends.base import Backend
 from mnn_gpu.backends.gpu_probe import PER_GPU_STAGES
-from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError
+from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError, warn
 from mnn_gpu.utils.choices import BACKENDS
 
 DEVICE_VARIABLE = "MNN_DEVICE"
@@ -165,7 +164,7 @@ def _first_working(local_rank: int, processes_per_node: int) -> Backend:
         index += 1
     if not _not_installed(first):
         message = f"Using the CPU. {first.cause} {first.cure}"
-        warnings.warn(FallbackWarning(message), stacklevel=3)
+        warn(message, FallbackWarning)
     return _cpu(processes_per_node)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mnn_gpu.data.feature_names import are_numbers, text_names
 from mnn_gpu.data.labels import is_number
-from mnn_gpu.errors import DataError, DataWarning
+from mnn_gpu.errors import DataError, DataWarning, warn
 
 LABEL_NAMES = ("label", "class", "target", "digit", "y")
 ROW_NAME = re.compile(
@@ -120,7 +119,7 @@ def choose(
 def warn_of_left_out(source: str, names: Sequence[str], why: str) -> None:
     """Warn that columns of a file are not used."""
     shown = ", ".join(repr(name[:40]) for name in names[:4]) + (", ..." if len(names) > 4 else "")
-    warnings.warn(f"{source}: left out {shown}, {why}.", DataWarning, stacklevel=3)
+    warn(f"{source}: left out {shown}, {why}.", DataWarning)
 
 
 def _is_row_name(name: str, at: int) -> bool:
@@ -179,11 +178,7 @@ def _check_not_pixel(name: str, label_column: str, source: str) -> None:
             "name.",
             f"If it holds the labels, give its name: --label-column {name}.",
         )
-    warnings.warn(
-        f"{source}: the labels are read from {name!r}, which is a pixel's name.",
-        DataWarning,
-        stacklevel=2,
-    )
+    warn(f"{source}: the labels are read from {name!r}, which is a pixel's name.", DataWarning)
 
 
 def has_label_name(names: Sequence[str]) -> bool:
@@ -258,11 +253,7 @@ def guessed_label(rows: Sequence[Sequence[str]], source: str) -> int:
 
 
 def _last(rows: Sequence[Sequence[str]], source: str) -> int:
-    warnings.warn(
-        f"{source} has no header; the last column is used as the label.",
-        DataWarning,
-        stacklevel=3,
-    )
+    warn(f"{source} has no header; the last column is used as the label.", DataWarning)
     return len(rows[0]) - 1
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.errors import DataError, DataWarning
+from mnn_gpu.errors import DataError, DataWarning, warn
 
 Names = tuple[str, ...]
 
@@ -85,11 +84,10 @@ def order_of(
     missing = [name for name in model_names if name not in there]
     if len(missing) == len(model_names):
         if len(names) == len(model_names):
-            warnings.warn(
+            warn(
                 f"{source}: no column name matches the training data; columns are "
                 "matched by position.",
                 DataWarning,
-                stacklevel=2,
             )
         return None
     parts = {

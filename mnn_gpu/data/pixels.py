@@ -6,7 +6,6 @@ Equal values give equal inputs, whatever their dtype. The scale of a data set is
 
 from __future__ import annotations
 
-import warnings
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.errors import DataError, DataWarning
+from mnn_gpu.errors import DataError, DataWarning, warn
 
 SCALES = (1, 16, 255, 65535)
 """Fractions and bits, scikit-learn's small digits, 8-bit images, and 16-bit images."""
@@ -180,11 +179,10 @@ def chosen_scale(largest: float, dtype: np.dtype[Any], pixel_max: float, source:
     if own == pixel_max or largest == 0:
         return pixel_max
     used = own if own > pixel_max or own == 1 else pixel_max
-    warnings.warn(
+    warn(
         f"The pixels of {source} reach {largest:g}, but the model was trained on pixels from 0 to "
         f"{pixel_max:g}: they are divided by {used:g}.",
         DataWarning,
-        stacklevel=2,
     )
     return used
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import platform
-import warnings
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from mnn_gpu.distributed.all_reduce import PartwiseAllReduce
 from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.distributed.timeout import timeout, timeout_message
 from mnn_gpu.distributed.watchdog import Watchdog
-from mnn_gpu.errors import TrainingWarning
+from mnn_gpu.errors import TrainingWarning, warn
 from mnn_gpu.step.sharding import BatchSharding
 
 Array: TypeAlias = Any
@@ -57,11 +56,10 @@ def between_gpus(
     if can_all_use(backend.cupy, backend.index, ranks):
         return NcclAllReduce(backend.cupy, ranks, sharding, dtype)
     if ranks.is_first:
-        warnings.warn(
+        warn(
             "Not every rank has NCCL and a separate GPU: gradients are exchanged through the "
             "host. Install nvidia-nccl-cu12 or -cu13, and start one rank per GPU.",
             TrainingWarning,
-            stacklevel=2,
         )
     return None
 

@@ -7,7 +7,6 @@ stop. Its loops over the data and its forward pass are replaced by those of this
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from os import PathLike
@@ -21,7 +20,7 @@ from mnn_gpu.backends import Backend, select_backend
 from mnn_gpu.backends.arrays import without_gradients
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.process_group import ProcessGroup
-from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError, in_python
+from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError, in_python, warn
 from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse, on_host
 from mnn_gpu.estimators.device_fit import task_of, theta_of
 from mnn_gpu.estimators.lbfgs_fit import fit_lbfgs
@@ -188,7 +187,7 @@ class DevicePerceptron:
             return select_backend(self.device)
         except DeviceError as error:
             message = f"Using the CPU. {error.cause} {in_python(error.cure)}"
-            warnings.warn(FallbackWarning(message), stacklevel=4)
+            warn(message, FallbackWarning)
             return select_backend("cpu")
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.errors import ModelFileError, OutputError, TrainingWarning, UsageError
+from mnn_gpu.errors import ModelFileError, OutputError, TrainingWarning, UsageError, warn
 from mnn_gpu.storage.atomic_write import check_space, check_writable, write_atomically
 from mnn_gpu.storage.folder_lock import FolderLock
 from mnn_gpu.storage.safetensors_file import DAMAGE, dump_with_checksum, load_with_checksum
@@ -145,10 +144,8 @@ class Checkpoints:
         except OSError as error:
             if not self.failed:
                 cause = error.cause if isinstance(error, OutputError) else f"{error}."
-                warnings.warn(
-                    f"{cause} Training continues; the previous checkpoint is kept.",
-                    TrainingWarning,
-                    stacklevel=3,
+                warn(
+                    f"{cause} Training continues; the previous checkpoint is kept.", TrainingWarning
                 )
             self.failed = True
 
@@ -179,7 +176,7 @@ class Checkpoints:
             except DAMAGE as error:
                 faults.append(f"{path} is not a complete checkpoint ({error}).")
                 if path != paths[-1]:
-                    warnings.warn(f"{faults[-1]} Using the previous one.", TrainingWarning, 3)
+                    warn(f"{faults[-1]} Using the previous one.", TrainingWarning)
         if faults:
             raise ModelFileError(faults[0], "Remove it to start over.")
         return None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from mnn_gpu.errors import OutputError, TrainingWarning, UsageError
+from mnn_gpu.errors import OutputError, TrainingWarning, UsageError, warn
 from mnn_gpu.storage.regular_file import open_own
 
 try:
@@ -57,11 +56,10 @@ class FolderLock:
                 "Wait until it has ended, or use another folder.",
             ) from error
         except OSError as error:  # A network file system without locks.
-            warnings.warn(
+            warn(
                 f"{folder} cannot be locked: {error.strerror}. Nothing prevents another run "
                 "from writing to it at the same time.",
                 TrainingWarning,
-                stacklevel=3,
             )
 
     def close(self) -> None:

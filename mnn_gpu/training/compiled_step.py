@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gc
-import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
 from mnn_gpu.distributed.process_group import ProcessGroup
-from mnn_gpu.errors import TrainingWarning
+from mnn_gpu.errors import TrainingWarning, warn
 from mnn_gpu.nn.parameters import weight_mask
 from mnn_gpu.step.batch import Batch
 from mnn_gpu.step.execution import Run
@@ -63,11 +62,10 @@ class CompiledStep:
                     raise
             self._halve_rows()
         if self.shard_rows < before:
-            warnings.warn(
+            warn(
                 f"{self.backend.device} has no memory for {before:,} samples at a time: continuing "
                 f"with {self.shard_rows:,} (shard_rows).",
                 TrainingWarning,
-                stacklevel=2,
             )
         return result
 

@@ -9,7 +9,6 @@ operations are fused into a few kernels, see `fusion.py`, in memory that is plan
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from mnn_gpu.compiler.cuda_graphs.program import NotForGraphsError, Program
 from mnn_gpu.compiler.cuda_graphs.run import GraphRun, overwrite, pieces
 from mnn_gpu.compiler.operations import Operation
 from mnn_gpu.compiler.pytrees import Tree, leaves, tree_map
-from mnn_gpu.errors import TrainingWarning
+from mnn_gpu.errors import TrainingWarning, warn
 from mnn_gpu.step.execution import AllGather, Run, Step, entries, single_rank
 
 SILENT = ""
@@ -142,11 +141,7 @@ class CapturedStep:
         following = self.plain(self.state, batches)
         self.state = None
         if failure:
-            warnings.warn(
-                f"The step cannot be captured ({failure}): it runs uncompiled.",
-                TrainingWarning,
-                stacklevel=2,
-            )
+            warn(f"The step cannot be captured ({failure}): it runs uncompiled.", TrainingWarning)
         return following
 
     def _copy_in(self, state: Tree) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli.options import print_json
 from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.storage.file_kind import is_image
 from mnn_gpu.utils.console import escape_control_characters, say
 
 if TYPE_CHECKING:
@@ -23,13 +24,7 @@ if TYPE_CHECKING:
 
 def are_images(args: argparse.Namespace) -> bool:
     """Return whether images are given: several files, one with an image's ending, or --show."""
-    from mnn_gpu.handwriting.decode import SUFFIXES
-
-    return (
-        len(args.images) > 1
-        or args.show is not None
-        or Path(args.images[0]).suffix.lower() in SUFFIXES
-    )
+    return len(args.images) > 1 or args.show is not None or is_image(Path(args.images[0]))
 
 
 def run(args: argparse.Namespace) -> int:

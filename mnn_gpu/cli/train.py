@@ -209,7 +209,7 @@ def _classes(data: Dataset | Blocks) -> npt.NDArray[Any]:
     import numpy as np
 
     from mnn_gpu import Blocks
-    from mnn_gpu.data.dataset import several_classes
+    from mnn_gpu.data.labels import several_classes
 
     classes = data.classes if isinstance(data, Blocks) else np.unique(data.labels())
     return several_classes(classes, data.source, data.label_name)

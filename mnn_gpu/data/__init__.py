@@ -1,7 +1,7 @@
 """Data on the host: the bundled MNIST, file readers, validation and splitting.
 
 `load.py` is the entry point, with one reader per format (`idx.py`, `csv/`, `npz.py`,
-`parquet/`); `dataset.py` checks pixels and labels. Data larger than memory are converted by
+`parquet/`); `pixels.py` and `labels.py` check the values. Data larger than memory are converted by
 `convert.py`, which reads them through `stream_reader.py`, to a folder that `blocks.py` reads
 a few rows at a time. Nothing here depends on devices.
 """

@@ -17,7 +17,7 @@ from mnn_gpu.data.pixel_dtype import KINDS
 from mnn_gpu.data.stream_reader import Stream, open_stream
 from mnn_gpu.data.untrusted_files import given_path
 from mnn_gpu.errors import DataError
-from mnn_gpu.storage.file_ending import check_ending
+from mnn_gpu.storage.file_kind import check_ending
 from mnn_gpu.utils.validation import one_of, whole
 
 

@@ -12,7 +12,8 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.dataset import Dataset, checked_labels, image_shape
+from mnn_gpu.data.dataset import Dataset, image_shape
+from mnn_gpu.data.labels import checked_labels
 from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.data.unpacking import exists, most_bytes, open_binary
 from mnn_gpu.data.untrusted_files import READ_ERRORS, explain_os_error, read_exactly

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from mnn_gpu.data.dataset import Dataset, checked_labels
-from mnn_gpu.data.images import SUFFIXES, check_like, decoded
+from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.images import check_like, decoded
+from mnn_gpu.data.labels import checked_labels
 from mnn_gpu.data.mnist import Part
 from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.data.untrusted_files import BOMB_CURE, explain_os_error, unpacked_limit_of_size
 from mnn_gpu.errors import DataError
+from mnn_gpu.storage.file_kind import is_image
 from mnn_gpu.storage.regular_file import open_regular
 
 PART_FOLDERS: dict[Part, tuple[str, ...]] = {
@@ -81,7 +83,7 @@ def _classes(folder: Path) -> list[Path]:
 def _images(folder: Path) -> list[Path]:
     if folder.name.startswith("."):
         return []
-    files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+    files = [path for path in folder.iterdir() if is_image(path)]
     return sorted((path for path in files if not path.name.startswith(".")), key=_order)
 
 

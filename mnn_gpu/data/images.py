@@ -13,9 +13,6 @@ import numpy.typing as npt
 from mnn_gpu.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"}
-)
 MOST_PIXELS = 1 << 22
 """Pixels of one image, at most: a network with millions of inputs is not intended."""
 SIZE_CURE = "Scale all images to one size first."

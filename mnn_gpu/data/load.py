@@ -20,7 +20,7 @@ from mnn_gpu.data.npz import read_npz
 from mnn_gpu.data.parquet.reader import read_parquet
 from mnn_gpu.data.untrusted_files import explain_os_error, given_path, is_folder
 from mnn_gpu.errors import DataError, UsageError
-from mnn_gpu.storage.file_kind import PICTURES, kind_of
+from mnn_gpu.storage.file_kind import IMAGES, kind_of
 
 KINDS = (
     "a .csv(.gz), .npz or .parquet file, IDX files (-ubyte, .gz or not), a folder or .zip of them, "
@@ -28,7 +28,7 @@ KINDS = (
 )
 CSV = (".csv", ".tsv", ".txt")
 PARQUET = (".parquet", ".pq")
-UNPACKED = (".npz", ".zip", *PARQUET, *PICTURES)
+UNPACKED = (".npz", ".zip", *PARQUET, *IMAGES)
 """Endings of files that are read in any order, or in folders."""
 TABLES = (*CSV, *PARQUET)
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.archive import open_archive
-from mnn_gpu.data.dataset import Dataset, checked_labels, image_shape
+from mnn_gpu.data.dataset import Dataset, image_shape
+from mnn_gpu.data.labels import checked_labels
 from mnn_gpu.data.mnist import Part
 from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.errors import DataError

@@ -9,7 +9,7 @@ from mnn_gpu.data.archive import archive_of
 from mnn_gpu.data.find_files import data_files
 from mnn_gpu.errors import UsageError
 from mnn_gpu.storage.atomic_write import check_writable, raise_output_errors
-from mnn_gpu.storage.file_ending import PICTURES, check_ending
+from mnn_gpu.storage.file_kind import check_ending, is_image
 
 
 def check_output(
@@ -70,4 +70,4 @@ def _is_image_below(path: Path, folder: Path, files: Sequence[Path]) -> bool:
     """Return whether an image lies in a folder of class folders, without other data."""
     place, root = path.resolve(), folder.resolve()
     below = root in place.parents and place.parent != root
-    return below and len(files) == 1 and path.suffix.lower() in PICTURES
+    return below and len(files) == 1 and is_image(path)

@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 Array: TypeAlias = "npt.NDArray[Any]"
 ImageInput: TypeAlias = "str | os.PathLike[str] | npt.NDArray[Any] | Image"
 
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jfif", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
-    | {".avif", ".heic", ".heif", ".ppm", ".pgm", ".pbm"}
-)
-"""Endings of image files."""
-
 FORMATS = frozenset(
     {"PNG", "JPEG", "MPO", "GIF", "WEBP", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "PPM"}
 )

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.data.blocks import Piece
-from mnn_gpu.data.dataset import class_index, no_labels
+from mnn_gpu.data.dataset import no_labels
+from mnn_gpu.data.labels import class_index
 from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.step.microbatches import Microbatch, slices
 from mnn_gpu.utils.prefetch import prefetch

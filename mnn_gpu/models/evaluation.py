@@ -13,13 +13,8 @@ from array_api_compat import array_namespace
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.data.blocks import Blocks
-from mnn_gpu.data.dataset import (
-    Dataset,
-    check_labelled,
-    checked_labels,
-    class_index,
-    labelled_arrays,
-)
+from mnn_gpu.data.dataset import Dataset, check_labelled, labelled_arrays
+from mnn_gpu.data.labels import checked_labels, class_index
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.connect import ranks_of
 from mnn_gpu.distributed.process_group import ProcessGroup

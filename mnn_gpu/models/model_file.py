@@ -19,8 +19,7 @@ from mnn_gpu.models.model_format import (
 )
 from mnn_gpu.nn.parameters import Layer
 from mnn_gpu.storage.atomic_write import write_atomically
-from mnn_gpu.storage.file_ending import check_ending
-from mnn_gpu.storage.file_kind import kind_of
+from mnn_gpu.storage.file_kind import check_ending, kind_of
 from mnn_gpu.storage.safetensors_file import check_header, tensor_file
 from mnn_gpu.utils.validation import one_of
 

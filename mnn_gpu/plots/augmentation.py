@@ -8,7 +8,7 @@ import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.dataset import checked_labels
+from mnn_gpu.data.labels import checked_labels
 from mnn_gpu.data.pixels import checked_pixels, found_scale, unit_pixels
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.data.dataset import checked_labels, class_index, image_shape
+from mnn_gpu.data.dataset import image_shape
+from mnn_gpu.data.labels import checked_labels, class_index
 from mnn_gpu.errors import UsageError
 from mnn_gpu.models.model import Model
 from mnn_gpu.models.predictor import predict_proba

@@ -26,7 +26,7 @@ from mnn_gpu import (
     train,
 )
 from mnn_gpu.data.convert import convert
-from mnn_gpu.data.dataset import checked_labels
+from mnn_gpu.data.labels import checked_labels
 from mnn_gpu.interop import export_model, import_model
 from mnn_gpu.interop.web_page import write_page
 from mnn_gpu.training.config import TrainingConfig

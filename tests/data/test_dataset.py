@@ -17,8 +17,8 @@ import pytest
 from mnn_gpu import DataError, Dataset, UsageError, load_dataset, load_mnist, open_blocks, split
 from mnn_gpu.data import bundled_mnist, mnist
 from mnn_gpu.data.convert import convert
-from mnn_gpu.data.dataset import checked_labels
 from mnn_gpu.data.idx import idx_header
+from mnn_gpu.data.labels import checked_labels
 
 # ---- MNIST ---------------------------------------------------------------------------
 

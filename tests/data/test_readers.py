@@ -25,8 +25,8 @@ from mnn_gpu import DataError, DataWarning, UsageError, load_dataset, open_block
 from mnn_gpu.data.archive import open_member
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.csv import fast_parser
-from mnn_gpu.data.dataset import several_classes
 from mnn_gpu.data.idx import idx_header, read_idx
+from mnn_gpu.data.labels import several_classes
 
 fuzz = settings(
     deadline=None,

@@ -15,18 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.columns import (
-    MANY,
     Columns,
     TableOptions,
-    check_one_column,
     choose,
     counting_columns,
-    guessed_label,
     label_position,
     needs_label_name,
 )
 from mnn_gpu.data.csv.dialect import Dialect, dialect_of, open_cells
 from mnn_gpu.data.labels import is_number
+from mnn_gpu.data.unnamed_label import MANY, check_one_column, guessed_label
 from mnn_gpu.data.unpacking import lines, open_text
 from mnn_gpu.data.untrusted_files import KIND_CURE, READ_ERRORS, explain_os_error
 from mnn_gpu.errors import DataError

@@ -20,8 +20,8 @@ from mnn_gpu.data.csv.columns import Layout, csv_errors, csv_layout
 from mnn_gpu.data.csv.diagnose import BYTE, find_fault
 from mnn_gpu.data.csv.dialect import open_cells
 from mnn_gpu.data.csv.fast_parser import BLOCK, read_digits
-from mnn_gpu.data.dataset import Dataset, checked_labels
-from mnn_gpu.data.labels import is_number
+from mnn_gpu.data.dataset import Dataset
+from mnn_gpu.data.labels import checked_labels, is_number
 from mnn_gpu.data.pixel_dtype import of_kind
 from mnn_gpu.errors import DataError
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from mnn_gpu.data.blocks import MOST_CLASSES, Blocks, Piece
 from mnn_gpu.data.columns import TableOptions
-from mnn_gpu.data.dataset import checked_labels
-from mnn_gpu.data.labels import LABEL_CURE, text_labels
+from mnn_gpu.data.labels import LABEL_CURE, checked_labels, text_labels
+from mnn_gpu.data.parquet.columns import parquet_columns
 from mnn_gpu.data.parquet.images import image_column
 from mnn_gpu.data.parquet.page_limits import check_pages
 from mnn_gpu.data.parquet.reader import (
@@ -23,7 +23,6 @@ from mnn_gpu.data.parquet.reader import (
     checked_rows,
     column_batches,
     open_parquet,
-    parquet_columns,
     stacked,
 )
 from mnn_gpu.data.pixel_dtype import of_kind

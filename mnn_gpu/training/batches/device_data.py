@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.data.dataset import checked_labels, class_index, image_shape
+from mnn_gpu.data.dataset import image_shape
 from mnn_gpu.data.feature_order import in_order
+from mnn_gpu.data.labels import checked_labels, class_index
 from mnn_gpu.data.pixels import checked_pixels, unit_pixels
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.nn import network

@@ -9,14 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.data.dataset import (
-    Dataset,
-    checked_labels,
-    class_index,
-    labelled_arrays,
-    several_classes,
-)
+from mnn_gpu.data.dataset import Dataset, labelled_arrays
 from mnn_gpu.data.feature_order import names_of
+from mnn_gpu.data.labels import checked_labels, class_index, several_classes
 from mnn_gpu.data.pixels import checked_pixels, found_scale, plain_array, unit_pixels
 from mnn_gpu.step.batch import Batch, StepData
 from mnn_gpu.step.microbatches import Microbatch, scaled, split_at, split_rows

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.data.dataset import class_index, several_classes
+from mnn_gpu.data.labels import class_index, several_classes
 from mnn_gpu.data.open_blocks import Blocks
 from mnn_gpu.data.unit_blocks import in_unit_range
 from mnn_gpu.errors import DataError, UsageError

@@ -24,6 +24,7 @@ ARGUMENTS = {
     "no-augment": "augmentation=None",
     "no-stream": "load_dataset",
     "resume": "resume=True",
+    "stream": "open_blocks",
 }
 FOREIGN = ("gpus", "mpi", "mpi-lib-version", "help", "rows", "unlabelled", "force")
 """Options of other programs, and options without an equivalent argument in Python."""

@@ -115,7 +115,7 @@ def _trained(
     held_out: Dataset,
     classes: npt.NDArray[Any],
 ) -> tuple[Model, History]:
-    """Train; if that fails, report what was saved."""
+    """Train; if that fails, report the files that were saved."""
     from mnn_gpu import DeviceError, DivergedError, train
     from mnn_gpu.training.progress_terminal import Waiting, progress
 

@@ -25,6 +25,7 @@ from mnn_gpu.errors import in_python
         ("`mnn-gpu convert --dtype uint8` says", "`mnn-gpu convert --dtype uint8` says"),
         ("start the container with --gpus all", "start the container with --gpus all"),
         ("Resume from it with --resume, or not.", "Resume from it with resume=True, or not."),
+        ("in memory (without --stream)", "in memory (without open_blocks)"),
         ("Give rows of one length.", "Give rows of one length."),
     ],
 )

@@ -66,11 +66,8 @@ def convert(
         A folder that does not exist, is empty, or contains a conversion that was killed.
     part : {"train", "test"}
         Which part to use if a folder or an .npz has both.
-    label_column : str or int, optional
+    label_column, keep_columns
         As for `load_dataset`.
-    keep_columns : bool
-        Whether columns that number rows (an index, id, fold, whole numbers that count up)
-        are pixels too. Default: they are left out, with a warning.
     labelled : bool
         Whether labels are required.
     dtype : {"uint8", "float32"}, optional

@@ -25,11 +25,8 @@ def open_blocks(
     ----------
     path : path
         A folder written by `mnn-gpu convert`, or a Parquet file.
-    label_column : str or int, optional
+    label_column, keep_columns
         As for `load_dataset`.
-    keep_columns : bool
-        Whether columns that number rows (an index, id, fold, whole numbers that count up)
-        are pixels too. Default: they are left out, with a warning.
 
     Raises
     ------

@@ -58,7 +58,8 @@ def export_model(path: str | Path, model: Model, *, dtype: str | None = None) ->
     ------
     UsageError
         If the ending is not one of these, a required package is not installed, the format does
-        not support the model or the dtype, or the parameters are not finite as ``dtype``.
+        not support the model (ONNX files are limited to 2 GB, the page's inputs are 28 x 28) or
+        the dtype, or the parameters are not finite as ``dtype``.
     OutputError
         If the file cannot be written.
     """

@@ -39,19 +39,7 @@ def write_npz(path: str | Path, model: Model, *, dtype: str | None = None) -> No
         A2 = np.maximum(model["W2"] @ A1 + model["b2"], 0)
         labels = model["classes"][np.argmax(model["W3"] @ A2 + model["b3"], axis=0)]
 
-    Parameters
-    ----------
-    path : path
-    model : Model
-    dtype : {"float16", "float32", "float64"}, optional
-        Data type of the stored parameters. Default: the model's.
-
-    Raises
-    ------
-    UsageError
-        If the dtype is not one of these, or the parameters are not finite in it.
-    OutputError
-        If the file cannot be written.
+    See `export_model` for parameters and errors.
     """
     arrays: dict[str, npt.NDArray[Any]] = {}
     for l, (W, b) in enumerate(stored_layers(model, dtype), start=1):

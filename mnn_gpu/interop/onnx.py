@@ -36,23 +36,10 @@ def write_onnx(path: str | Path, model: Model, *, dtype: str | None = None) -> N
 
     Input: ``pixels`` (N, features), float32, 0 to 1; N is variable. Outputs: ``probabilities``
     (N, classes), float32, and ``label`` (N,), int64 or string, the most probable of the model's
-    classes. The file's metadata describe its input and its training.
+    classes. The file's metadata describe its input and its training. Files with float16 are
+    computed in float32, files with float64 in float64, which few runtimes support.
 
-    Parameters
-    ----------
-    path : path
-    model : Model
-    dtype : {"float16", "float32", "float64"}, optional
-        Data type of the stored parameters. Default: float32. Files with float16 are computed
-        in float32, files with float64 in float64, which few runtimes support.
-
-    Raises
-    ------
-    UsageError
-        If the package onnx is not installed, the model is too large for the format, or its
-        parameters are not finite as ``dtype``.
-    OutputError
-        If the file cannot be written.
+    See `export_model` for parameters and errors.
     """
     dtype = dtype or "float32"
     one_of("dtype", dtype, FLOATS)

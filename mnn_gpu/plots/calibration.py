@@ -62,11 +62,8 @@ def calibration(
 
     Parameters
     ----------
-    model : Model
-    X : (rows, features), or (rows, height, width); see `predict_proba`
-    y : (rows,), the labels
-    backend : Backend, optional
-        Default: `select_backend()`.
+    model, X, y, backend
+        As for `mnn_gpu.evaluate`; X is an array or a data frame, and y is needed.
     bins : int
         Number of equal intervals of confidence.
     theme : {"light", "dark"}

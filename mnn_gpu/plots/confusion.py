@@ -49,11 +49,8 @@ def confusion(
 
     Parameters
     ----------
-    model : Model
-    X : (rows, features), or (rows, height, width); see `predict_proba`
-    y : (rows,), the labels
-    backend : Backend, optional
-        Default: `select_backend()`.
+    model, X, y, backend
+        As for `mnn_gpu.evaluate`; X is an array or a data frame, and y is needed.
     shares : bool
         Whether to show percentages of each class instead of counts.
     theme : {"light", "dark"}

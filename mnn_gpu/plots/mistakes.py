@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
-from mnn_gpu.data.feature_order import in_order
-from mnn_gpu.data.pixels import checked_pixels, fitting_scale, unit_pixels
+from mnn_gpu.models.checks import checked_images
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
 from mnn_gpu.plots.figure import NotebookFigure, colormap, new_figure
@@ -34,15 +33,12 @@ def mistakes(
 
     Parameters
     ----------
-    model : Model
-    X : (rows, features), or (rows, height, width); see `predict_proba`
-    y : (rows,), the labels
+    model, X, y, backend
+        As for `mnn_gpu.evaluate`; X is an array or a data frame, and y is needed.
     most : int
         Maximum number of images to draw, from 1 to 400.
     image_shape : (height, width), optional
         Default: the recipe's, else that of ``X``, else square.
-    backend : Backend, optional
-        Default: `select_backend()`.
     theme : {"light", "dark"}
     source : str
         The name of the data in the title.
@@ -65,9 +61,8 @@ def mistakes(
     shape = shape_of_images(model.features, image_shape, model, X)
     found = compute_predictions(model, X, y, backend, source)
     rows = found.wrong[:most]
-    images = checked_pixels(in_order(X, model.feature_names, source), source)
-    images = unit_pixels(images, fitting_scale(images, model.pixel_max, source))
-    pixels = network.scale_pixels(images[rows], np.dtype(np.float32))
+    images = checked_images(model, X, source)[rows]
+    pixels = network.scale_pixels(images, np.dtype(np.float32))
     names = [class_name(label) for label in model.classes]
     tiles = [
         Tile(

@@ -45,31 +45,17 @@ def write_page(path: str | Path, model: Model, *, dtype: str | None = None) -> N
     The page is one HTML file that can be opened from disk: it needs neither a server nor the
     network, and its Content-Security-Policy blocks network access.
 
-    Parameters
-    ----------
-    path : path
-        Ends in .html by convention. An existing file is replaced.
-    model : Model
-        With 28 x 28 inputs, and any hidden layers and classes.
-    dtype : {"float16", "float32"}, optional
-        Data type of the stored parameters; the page takes 2.7 or 5.3 bytes per parameter plus
-        35 kB. Default: float16, with three digits, or float32 if a parameter exceeds
-        float16's maximum of 65,504.
+    The parameters are stored as float16, with three digits, or float32, in 2.7 or 5.3 bytes each.
+    The default is float16, unless a parameter exceeds its maximum of 65,504.
 
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    UsageError
-        If the model's inputs are not 28 x 28, the dtype is not one of these, or the parameters
-        are not finite in it.
+    See `export_model` for parameters and errors.
     """
     check_writable(path)
     write_atomically(path, page_html(model, dtype=dtype).encode())
 
 
 def page_html(model: Model, *, dtype: str | None = None) -> str:
-    """Return the page as text; see `write_page` for parameters and errors."""
+    """Return the page as text; see `write_page`."""
     if model.features != SIDE**2:
         raise UsageError(
             f"The model has {model.features} inputs, but the page draws {SIDE} x {SIDE} pixels.",

@@ -85,7 +85,7 @@ class Blocks(ABC):
         Raises
         ------
         DataError
-            If the rows differ from what was found when the data were opened.
+            If the rows differ from those found when the data were opened.
         """
 
     def read(self, block: int, start: int, stop: int) -> Piece:

@@ -65,7 +65,7 @@ def check_ending(path: Path, *, writes: str, endings: Sequence[str], cure: str =
     ----------
     path : Path
     writes : str
-        The rest of the message: what is written.
+        The rest of the message, such as "a model is written".
     endings : sequence of str
         Valid endings for such a file, the usual one first. Unknown endings are allowed too.
     cure : str

@@ -83,7 +83,7 @@ def find_fault(
 
 
 def _fault(cell: str, kind: Kind | None) -> str:
-    """Return what is wrong with a cell, or an empty text; None: any text is valid."""
+    """Return the fault of a cell, or an empty text; None: any text is valid."""
     if not cell.strip():
         return "the cell is empty"
     if kind is None:

@@ -139,6 +139,15 @@ class OutputError(MnnGpuError, OSError):
     exit_code = 4
 
 
+class StdoutError(OutputError):
+    """The result cannot be written to stdout; no failure (code 0) if its reader closed the pipe."""
+
+    def __init__(self, cause: str, cure: str, is_closed: bool = False) -> None:
+        super().__init__(cause, cure)
+        self.args = (cause, cure, is_closed)
+        self.exit_code = 0 if is_closed else OutputError.exit_code
+
+
 class DivergedError(MnnGpuError, ArithmeticError):
     """The loss is no longer finite.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mnn_gpu.cli.options import add_json, print_json
+from mnn_gpu.utils.console import show
 
 SUMMARY = "compare the formulas' gradients with central differences"
 DESCRIPTION = """\
@@ -51,23 +52,23 @@ def run(args: argparse.Namespace) -> int:
         ]
         print_json({"layer_sizes": list(sizes), "agree": not code, "checks": rows})
         return code
-    print(f"{'-'.join(map(str, sizes))}, {args.samples} random samples, float64, h = 1e-05\n")
-    print("gradient  compared  left out  relative difference  digits  verdict")
+    show(f"{'-'.join(map(str, sizes))}, {args.samples} random samples, float64, h = 1e-05\n")
+    show("gradient  compared  left out  relative difference  digits  verdict")
     for check in checks:
-        print(
+        show(
             f"{check.name:8}  {check.entries:8}  {check.left_out:8}  "
             f"{check.relative_error:19.1e}  {check.digits:6.1f}  {check.verdict}"
         )
-    print()
+    show("")
     compared = [check.digits for check in checks if check.verdict == "agrees"]
     if code:
-        print("Where they differ, the formulas' gradient is not the slope of the loss.")
+        show("Where they differ, the formulas' gradient is not the slope of the loss.")
     elif compared:
         digits = f"to {min(compared):.0f} digits or more"
-        print(f"The formulas' gradient is the slope of the loss, {digits}.")
+        show(f"The formulas' gradient is the slope of the loss, {digits}.")
     if "nothing to compare" in verdicts:
-        print("Nothing to compare: the gradient is 0 behind units that are inactive for all")
-        print("samples, or every step crossed a kink. Use another --seed or fewer --samples.")
+        show("Nothing to compare: the gradient is 0 behind units that are inactive for all")
+        show("samples, or every step crossed a kink. Use another --seed or fewer --samples.")
     if any(check.left_out for check in checks):
-        print("Left out: steps across the kink of a ReLU, where the slope is not defined.")
+        show("Left out: steps across the kink of a ReLU, where the slope is not defined.")
     return code

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from mnn_gpu.utils.console import show
+
 SUMMARY = "print a shell's completion script"
 DESCRIPTION = """\
 Print the shell script that completes commands and options (needs the extra
@@ -31,5 +33,5 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             "Completion needs the package shtab.", 'Run pip install "mnn_gpu[completion]".'
         ) from error
-    print(shtab.complete(args.program(), args.shell))
+    show(shtab.complete(args.program(), args.shell))
     return 0

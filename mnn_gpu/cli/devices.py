@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mnn_gpu.cli.options import add_json, print_json
+from mnn_gpu.utils.console import show
 
 SUMMARY = "report which devices work, and how to fix those that do not"
 DESCRIPTION = """\
@@ -23,5 +24,5 @@ def run(args: argparse.Namespace) -> int:
     from mnn_gpu import diagnose
 
     report = diagnose()
-    print_json(report.as_dict()) if args.json else print(report)
+    print_json(report.as_dict()) if args.json else show(str(report))
     return 0

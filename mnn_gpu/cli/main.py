@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -26,7 +25,10 @@ from mnn_gpu.cli import (
 from mnn_gpu.cli.mpi_job import Job
 from mnn_gpu.cli.options import notes
 from mnn_gpu.cli.parser import HELP_ALL, Parser, shorten_help
+from mnn_gpu.cli.paths import expanded
 from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError, RankError
+from mnn_gpu.storage.os_errors import reason_of
+from mnn_gpu.utils.console import finish_stdout, flush_stdout
 from mnn_gpu.version import __version__
 
 COMMANDS: dict[str, ModuleType] = {
@@ -45,12 +47,13 @@ COMMANDS: dict[str, ModuleType] = {
 SHARED = (train, evaluate, predict)
 """The commands that several ranks execute together; others run on the first rank only."""
 INTERRUPTED = 130
+SYSTEM_CURE = "Check that the file exists, its permissions, the disk and the network."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `mnn-gpu`; return the exit code."""
     job = Job()
-    argv = sys.argv[1:] if argv is None else list(argv)
+    argv = expanded(sys.argv[1:] if argv is None else argv)
     if not argv or argv[0] == "help":
         # help COMMAND is COMMAND --help; without a command it is --help.
         argv = [*argv[1:2], "--help"]
@@ -63,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def train_main(argv: Sequence[str] | None = None) -> int:
     """Run `train`; return the exit code."""
     job = Job()
-    argv = sys.argv[1:] if argv is None else list(argv)
+    argv = expanded(sys.argv[1:] if argv is None else argv)
     parser = Parser(prog="train")
     parser.add_argument("--version", action="version", version=f"mnn_gpu {__version__}")
     _set_up(parser, train, HELP_ALL not in argv)
@@ -109,6 +112,23 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) 
             # File names may contain characters that the terminal cannot show.
             stream.reconfigure(errors="backslashreplace")
     try:
+        return _result(parser, argv, job)
+    except BaseException as error:
+        finish_stdout()
+        message, code = _explained(error)
+        if code == 0:
+            return 0
+        if message is None:
+            if job.launch is None:
+                raise
+            message = traceback.format_exc()
+        job.fail(message, code)
+        return code
+
+
+def _result(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) -> int:
+    """Run a command; return its exit code. The help is a result too."""
+    try:
         args = job.parsed(parser, argv)
         command, is_shared = args.command, args.command in SHARED
         if not (job.is_first or is_shared):
@@ -118,21 +138,11 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Job) 
         args.program = program
         with notes():
             code: int = command.run(args)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # The reader, such as head, has closed the pipe.
-        _abandon_stdout()
-        return 0
-    except BaseException as error:
-        message, code = _explained(error)
-        if message is None:
-            if job.launch is None:
-                raise
-            message = traceback.format_exc()
-        job.fail(message, code)
-        return code
+    except SystemExit:
+        flush_stdout()
+        raise
+    flush_stdout()
+    return code
 
 
 def _explained(error: BaseException) -> tuple[str | None, int]:
@@ -153,15 +163,7 @@ def _explained(error: BaseException) -> tuple[str | None, int]:
             DeviceError.exit_code,
         )
     if isinstance(error, OSError):
-        # Errors of files are handled elsewhere: this one is from stdout.
-        _abandon_stdout()
-        return (
-            f"error: The result cannot be printed ({error}).\ncure: Check where stdout goes.",
-            OutputError.exit_code,
-        )
+        reason = reason_of(error)
+        what = f"{error.filename} cannot be used: {reason}" if error.filename else reason
+        return f"error: {what}.\ncure: {SYSTEM_CURE}", OutputError.exit_code
     return None, 1
-
-
-def _abandon_stdout() -> None:
-    """Prevent an attempt to flush into a broken stdout at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from mnn_gpu.cli.paths import named_path
 from mnn_gpu.utils.choices import BACKENDS
-from mnn_gpu.utils.console import say
+from mnn_gpu.utils.console import say, show
 
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
 
@@ -78,7 +78,7 @@ def notes() -> Iterator[None]:
     ours = DataWarning, FallbackWarning, TrainingWarning
     shown = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+    def note(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
         if issubclass(category, ours):
             say(f"note: {message}")
         else:
@@ -87,9 +87,9 @@ def notes() -> Iterator[None]:
     with warnings.catch_warnings():
         for category in ours:
             warnings.simplefilter("always", category)
-        warnings.showwarning = show
+        warnings.showwarning = note
         yield
 
 
 def print_json(result: dict[str, Any]) -> None:
-    print(json.dumps(result, indent=2))
+    show(json.dumps(result, indent=2))

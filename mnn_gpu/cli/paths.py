@@ -4,9 +4,31 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import sys
+from collections.abc import Iterable
+from glob import glob
 from pathlib import Path
 
 SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
+
+
+def expanded(words: Iterable[str]) -> list[str]:
+    """Return the words of a command line, with ``*`` and ``?`` expanded on Windows.
+
+    The shells of other systems have done so. Brackets are ordinary characters: names on Windows
+    may contain them, but neither ``*`` nor ``?``. A pattern of no file stays as it is.
+    """
+    if sys.platform == "win32":
+        return [name for word in words for name in _files_of(word)]
+    return list(words)
+
+
+def _files_of(word: str) -> list[str]:
+    # The question mark of the prefix of long paths is no pattern.
+    if word.startswith("-") or not re.search("[*?]", word.removeprefix("\\\\?\\")):
+        return [word]
+    return sorted(glob(word.replace("[", "[[]"))) or [word]  # noqa: PTH207 - names as given
 
 
 def output_path(name: str) -> Path:

@@ -20,7 +20,7 @@ from mnn_gpu.cli.options import add_device, add_json, add_model, print_json
 from mnn_gpu.cli.paths import output_path
 from mnn_gpu.cli.predict_images import check_csv_output
 from mnn_gpu.errors import OutputError, UsageError
-from mnn_gpu.utils.console import escape_control_characters
+from mnn_gpu.utils.console import show
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -108,7 +108,8 @@ def run(args: argparse.Namespace) -> int:
     elif not args.output:
         if sys.stdout is None:
             raise OutputError("There is no stdout to write to.", "Give a file with --output.")
-        sys.stdout.writelines(map(escape_control_characters, _csv(labels, files)))
+        for lines in _csv(labels, files):
+            show(lines, end="")
     return 0
 
 

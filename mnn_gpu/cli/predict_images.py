@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mnn_gpu.cli.options import print_json
 from mnn_gpu.errors import DataError, UsageError
 from mnn_gpu.storage.file_kind import is_image
-from mnn_gpu.utils.console import escape_control_characters, say
+from mnn_gpu.utils.console import flush_stdout, say, show
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +97,8 @@ def _predict(
             }
         )
     elif not args.output and names:
-        print(escape_control_characters(_table(names, labels, best)), end="", flush=True)
+        show(_table(names, labels, best), end="")
+        flush_stdout()
 
 
 def check_csv_output(args: argparse.Namespace) -> None:

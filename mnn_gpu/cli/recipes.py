@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from mnn_gpu.cli.options import add_json, print_json
+from mnn_gpu.utils.console import show
 
 if TYPE_CHECKING:
     from mnn_gpu import TrainingConfig
@@ -38,14 +39,14 @@ def run(args: argparse.Namespace) -> int:
             }
         )
         return 0
-    print(f"{'recipe':10} {'hidden':>10}  {'test accuracy':24} {'training time':>14}")
+    show(f"{'recipe':10} {'hidden':>10}  {'test accuracy':24} {'training time':>14}")
     for name, recipe in RECIPES.items():
         hidden = "-".join(map(str, recipe.config.hidden))
         accuracy, seconds = _figures(measured().get(name))
-        print(f"{name:10} {hidden:>10}  {accuracy:24} {seconds:>14}")
-        print(f"{'':10} {recipe.summary}")
+        show(f"{name:10} {hidden:>10}  {accuracy:24} {seconds:>14}")
+        show(f"{'':10} {recipe.summary}")
         for line in wrap(_differences(recipe.config, RECIPES["notebook"].config), 76):
-            print(f"{'':10} {line}")
+            show(f"{'':10} {line}")
     return 0
 
 

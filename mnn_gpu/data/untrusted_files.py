@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from mnn_gpu.errors import DataError
+from mnn_gpu.storage.os_errors import LONGEST_PATH, reason_of
 
 CHUNK = 1 << 20
 KIND_CURE = "Give a CSV file in UTF-8; an .npz, IDX or Parquet file needs its own ending."
@@ -32,8 +33,10 @@ def given_path(path: str | Path) -> Path:
         raise DataError(
             "The path of the data is empty.", "Give a file or folder; . is the current one."
         )
-    if re.match(r"[a-z]+://", str(path)):
-        raise DataError(f"{path} is a URL; only files are read.", "Download it first.")
+    # One letter is a drive of Windows.
+    if found := re.match(r"([a-z][a-z0-9+.-]+)://", str(path), re.IGNORECASE):
+        cure = "Give its path." if found[1].lower() == "file" else "Download it first."
+        raise DataError(f"{path} is a URL; only files are read.", cure)
     return Path(path)
 
 
@@ -48,6 +51,8 @@ def is_folder(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
+        if len(str(path)) > LONGEST_PATH:
+            raise explain_os_error(error, path) from error
         raise DataError(f"There is no file or folder {path}.", "Check the path.") from error
     except (OSError, ValueError) as error:
         raise explain_os_error(error, path) from error
@@ -103,13 +108,15 @@ def explain_os_error(error: BaseException, path: Path) -> DataError:
             "Check the path; unpack an archive first.",
         )
     if isinstance(error, PermissionError):
-        return DataError(f"{path} cannot be read: permission denied.", "Check its permissions.")
+        reason = reason_of(error) if hasattr(error, "winerror") else "permission denied"
+        return DataError(f"{path} cannot be read: {reason}.", "Check its permissions.")
     if isinstance(error, gzip.BadGzipFile | zlib.error | EOFError):
         return DataError(
             f"{path} is not a complete gzip file ({error}).",
             "Download or copy it again; if it is not compressed, remove .gz from its name.",
         )
-    return DataError(f"{path} cannot be read: {error}.", "Check the disk and the path.")
+    reason = reason_of(error) if isinstance(error, OSError) else str(error)
+    return DataError(f"{path} cannot be read: {reason}.", "Check the disk and the path.")
 
 
 READ_ERRORS = (OSError, EOFError, zlib.error)

@@ -6,17 +6,23 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from mnn_gpu.errors import OutputError
-from mnn_gpu.storage.descriptor import descriptor_of
+from mnn_gpu.storage.descriptor import STDOUT, descriptor_of
+from mnn_gpu.storage.os_errors import reason_of
+from mnn_gpu.utils.console import stdout_errors
 
 GZIP = 31
 """The zlib format gzip. Its header has no time stamp, so equal content gives equal bytes."""
 CURE = "Make the folder, free some space, or choose another place."
+IN_USE_CURE = "Close the program that has it open, or choose another place."
+WAITS = (0.01, 0.05, 0.2, 0.5)
+"""Seconds before Windows is asked again to replace a file that another program has open."""
 
 
 def check_writable(path: str | Path, *, make_folder: bool = False) -> None:
@@ -76,7 +82,8 @@ def write_atomically(
     with raise_output_errors(path):
         descriptor = descriptor_of(path) if follow else None
         if descriptor is not None:
-            with os.fdopen(os.dup(descriptor), "wb") as file:
+            errors = stdout_errors() if descriptor == STDOUT else nullcontext()
+            with errors, os.fdopen(os.dup(descriptor), "wb") as file:
                 file.writelines(parts)
             return
         path = _target(path) if follow else Path(path)
@@ -88,11 +95,32 @@ def write_atomically(
                 return
         temporary = _write_temporary(path, parts)
         try:
-            os.replace(temporary, path)
+            replace(temporary, path)
         except BaseException:
-            temporary.unlink()
+            with suppress(OSError):
+                temporary.unlink()
             raise
         _flush_folder(path.parent)
+
+
+def replace(temporary: Path, path: Path) -> None:
+    """Rename a complete file; wait shortly for a program that has the replaced one open.
+
+    Raises
+    ------
+    OSError
+        Windows does not replace an open file. Both files are then unchanged.
+    """
+    for seconds in WAITS:
+        try:
+            os.replace(temporary, path)
+        except PermissionError as error:
+            if getattr(error, "winerror", None) is None:
+                raise
+            time.sleep(seconds)
+        else:
+            return
+    os.replace(temporary, path)
 
 
 def compressed_for(path: str | Path, parts: Iterable[bytes]) -> Iterable[bytes]:
@@ -114,13 +142,14 @@ def raise_output_errors(path: str | Path) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
-        reason = error.strerror or str(error)
         if isinstance(error, NotADirectoryError):
             raise OutputError(
                 f"{path} cannot be written: {Path(path).parent} is not a folder.",
                 "Choose another place.",
             ) from error
-        raise OutputError(f"{path} cannot be written: {reason}.", CURE) from error
+        is_open = isinstance(error, PermissionError) and hasattr(error, "winerror")
+        cure = IN_USE_CURE if is_open else CURE
+        raise OutputError(f"{path} cannot be written: {reason_of(error)}.", cure) from error
     except ValueError as error:
         if "\0" not in str(path):
             raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from mnn_gpu.errors import ModelFileError, OutputError, TrainingWarning, UsageError, warn
 from mnn_gpu.storage.atomic_write import check_space, check_writable, write_atomically
 from mnn_gpu.storage.folder_lock import FolderLock
+from mnn_gpu.storage.os_errors import READ_CURE, is_of_system
 from mnn_gpu.storage.safetensors_file import DAMAGE, dump_with_checksum, load_with_checksum
 
 C = TypeVar("C", bound="Checkpoints")
@@ -95,8 +97,9 @@ class Checkpoints:
         self.failed = False
         check_writable(self.folder / "checkpoint", make_folder=True)
         self.lock = FolderLock(self.folder)
+        self.written: set[Path] = set()
         for torn in self.folder.glob(f".{PATTERN}.*"):  # Left by a run that was killed.
-            _remove(torn)
+            self._remove(torn)
         if how_to_resume is not None and (paths := self.paths()):
             self.lock.close()
             raise UsageError(
@@ -137,9 +140,7 @@ class Checkpoints:
         try:
             path = self.folder / f"checkpoint-{record.number:09d}.safetensors"
             write_atomically(path, content, follow=False)
-            older = [path for path in self.paths() if (number_of(path) or 0) < record.number]
-            for old in older[KEPT - 1 :]:
-                _remove(old)
+            self.written.add(path)
             self.failed = False
         except OSError as error:
             if not self.failed:
@@ -148,6 +149,17 @@ class Checkpoints:
                     f"{cause} Training continues; the previous checkpoint is kept.", TrainingWarning
                 )
             self.failed = True
+            return
+        older = [path for path in self.paths() if (number_of(path) or 0) < record.number]
+        for old in older[KEPT - 1 :]:
+            self._remove(old)
+
+    def _remove(self, path: Path) -> None:
+        """Remove a file that no other run can be using; folders stay."""
+        is_own = self.lock.held or path in self.written
+        if is_own and (path.is_symlink() or not path.is_dir()):
+            with suppress(OSError):  # Another program has it open: the next time.
+                path.unlink()
 
     # ---- reading -----------------------------------------------------------------------
 
@@ -174,11 +186,11 @@ class Checkpoints:
             except (UsageError, ModelFileError):
                 raise
             except DAMAGE as error:
-                faults.append(f"{path} is not a complete checkpoint ({error}).")
+                faults.append(_fault(path, error))
                 if path != paths[-1]:
-                    warn(f"{faults[-1]} Using the previous one.", TrainingWarning)
+                    warn(f"{faults[-1][0]} Using the previous one.", TrainingWarning)
         if faults:
-            raise ModelFileError(faults[0], "Remove it to start over.")
+            raise ModelFileError(*faults[0])
         return None
 
     def _read(self, path: Path, check: Callable[[CheckpointRecord], None]) -> CheckpointRecord:
@@ -219,10 +231,11 @@ def number_of(path: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def _remove(path: Path) -> None:
-    """Remove a file, unless it no longer exists or is a folder."""
-    if not path.is_dir() or path.is_symlink():
-        path.unlink(missing_ok=True)
+def _fault(path: Path, error: BaseException) -> tuple[str, str]:
+    """Return why a file cannot be used, and the cure."""
+    if is_of_system(error.__cause__):
+        return f"{path} cannot be read ({error}).", READ_CURE
+    return f"{path} is not a complete checkpoint ({error}).", "Remove it to start over."
 
 
 # ---- checks of a record's content --------------------------------------------------------

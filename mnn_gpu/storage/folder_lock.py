@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from mnn_gpu.errors import OutputError, TrainingWarning, UsageError, warn
+from mnn_gpu.storage.file_lock import HELD, lock, unlock
 from mnn_gpu.storage.regular_file import open_own
 
-try:
-    import fcntl
-except ImportError:  # Windows: folders are not locked there.
-    fcntl = None  # type: ignore[assignment]
-
 NAME = ".lock"
+TRIES = 10
+"""Some file systems have no stable numbers of files: their lock never seems to be current."""
 
 
 class FolderLock:
@@ -23,6 +22,11 @@ class FolderLock:
     Parameters
     ----------
     folder : Path
+
+    Attributes
+    ----------
+    held : bool
+        Whether the folder is locked; false on a file system without locks.
 
     Raises
     ------
@@ -34,35 +38,65 @@ class FolderLock:
     Warns
     -----
     TrainingWarning
-        If the file system does not support locks; the folder is then not locked.
+        If the file system does not support locks.
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / NAME
-        try:
-            self.file: IO[bytes] = open_own(path)
-        except OSError as error:
-            raise OutputError(
-                f"{path} cannot be written: {error.strerror}.",
-                "Remove it if no other run uses the folder, or choose another folder.",
-            ) from error
-        try:
-            if fcntl is not None:
-                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.file.close()
-            raise UsageError(
-                f"Another run is using the folder {folder}.",
-                "Wait until it has ended, or use another folder.",
-            ) from error
-        except OSError as error:  # A network file system without locks.
-            warn(
-                f"{folder} cannot be locked: {error.strerror}. Nothing prevents another run "
-                "from writing to it at the same time.",
-                TrainingWarning,
-            )
+        self.path = folder / NAME
+        self.held = True
+        self._open_locked()
+        tries = 1
+        while not self._is_current() and tries < TRIES:
+            self.close()
+            self._open_locked()
+            tries += 1
 
     def close(self) -> None:
         """Release the lock."""
         with suppress(OSError):
+            if self.held and not self.file.closed:
+                unlock(self.file)
+        with suppress(OSError):
             self.file.close()
+
+    def remove(self) -> None:
+        """Remove the lock file and release the lock."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError:  # Windows removes no open file, so that of another run stays too.
+            self.close()
+            with suppress(OSError):
+                self.path.unlink()
+        else:
+            self.close()
+
+    def _open_locked(self) -> None:
+        try:
+            self.file: IO[bytes] = open_own(self.path)
+        except OSError as error:
+            raise OutputError(
+                f"{self.path} cannot be written: {error.strerror}.",
+                "Remove it if no other run uses the folder, or choose another folder.",
+            ) from error
+        try:
+            lock(self.file)
+        except OSError as error:
+            if error.errno in HELD:
+                self.file.close()
+                raise UsageError(
+                    f"Another run is using the folder {self.path.parent}.",
+                    "Wait until it has ended, or use another folder.",
+                ) from error
+            self.held = False  # A network file system without locks.
+            warn(
+                f"{self.path.parent} cannot be locked: {error.strerror}. Nothing prevents another "
+                "run from writing to it at the same time.",
+                TrainingWarning,
+            )
+
+    def _is_current(self) -> bool:
+        """Return whether the file has not been removed by the run that had locked it before."""
+        try:
+            return os.path.samestat(os.fstat(self.file.fileno()), self.path.stat())
+        except FileNotFoundError:
+            return False

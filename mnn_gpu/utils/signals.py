@@ -1,44 +1,52 @@
-"""Handling of Ctrl-C and SIGTERM between steps rather than in the middle of one."""
+"""Handling of Ctrl-C, SIGTERM and Windows' Ctrl-Break between steps, not in the middle of one."""
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from mnn_gpu.utils.console_close import wait_on_close
+
+BREAK: signal.Signals | None = getattr(signal, "SIGBREAK", None)
+"""Ctrl-Break, and closing the console: Windows has no other signal that asks a program to end."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([] if BREAK is None else [BREAK]))
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM as an exception, so that it is handled like Ctrl-C."""
+    """SIGTERM or SIGBREAK as an exception, so that it is handled like Ctrl-C."""
 
     exit_code = 128 + signal.SIGTERM
 
 
 def terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    """Handle SIGTERM by raising `Terminated`."""
-    raise Terminated
+    """Handle SIGTERM and SIGBREAK by raising `Terminated`."""
+    stop = Terminated()
+    stop.exit_code = 128 + number
+    raise stop
 
 
 def raise_on_signals() -> None:
-    """Make Ctrl-C and SIGTERM raise exceptions, unless the program ignores or handles them."""
-    for number, handler in zip(SIGNALS, (signal.default_int_handler, terminate), strict=True):
+    """Make the signals raise exceptions, unless the program ignores or handles them."""
+    for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_DFL:
+            handler = signal.default_int_handler if number == signal.SIGINT else terminate
             signal.signal(number, handler)
+    if BREAK is not None:
+        wait_on_close(BREAK)
 
 
 def die_of_signals() -> None:
-    """Let the system end this process on Ctrl-C and SIGTERM, even within a library call."""
+    """Let the system end this process on the signals, even within a library call."""
     for number in SIGNALS:
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
             signal.signal(number, signal.SIG_DFL)
 
 
 class FinishStep:
-    """Context that only records Ctrl-C and SIGTERM; a second signal interrupts at once.
+    """Context that only records the signals; a second one interrupts at once.
 
     It does nothing outside the main thread, where Python receives no signals, for signals
     that are ignored, or if another program has installed a SIGTERM handler.
@@ -91,4 +99,4 @@ class FinishStep:
             terminate(number, frame)
         else:
             signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.storage.atomic_write import replace
+
 PART = ".part"
 
 
@@ -49,7 +51,7 @@ class NpyWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        os.replace(self._beside, self.path)
+        replace(self._beside, self.path)
         return size
 
     def abandon(self) -> None:

@@ -37,10 +37,15 @@ def output_folder(folder: Path) -> Iterator[None]:
         If another conversion is writing to it.
     """
     with raise_output_errors(folder):
-        made = not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
+        made = _made(folder)
         _check_free(folder)
     lock = FolderLock(folder)
+    if not (lock.held or made):
+        lock.close()
+        raise OutputError(
+            f"{folder} exists and cannot be locked: another conversion may be using it.",
+            "Give a folder that does not exist, or remove this one.",
+        )
     try:
         with raise_output_errors(folder):
             # Remove what another conversion, just ended, has written in the meantime.
@@ -51,15 +56,23 @@ def output_folder(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             if not (folder / INDEX).exists():
                 _clear(folder)
-            lock.close()
-            (folder / LOCK).unlink(missing_ok=True)
+        lock.remove()
+        with suppress(OSError):
             if made:
                 folder.rmdir()
         raise
-    finally:
-        lock.close()
-    with suppress(OSError):
-        (folder / LOCK).unlink(missing_ok=True)
+    lock.remove()
+
+
+def _made(folder: Path) -> bool:
+    """Make a folder; return whether it did not exist, also if another conversion made it."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        if folder.is_dir():
+            return False
+        raise
+    return True
 
 
 def is_unfinished(folder: Path) -> bool:

@@ -1,0 +1,22 @@
+"""Reasons of errors of the system, with what Windows' own texts leave out."""
+
+from __future__ import annotations
+
+IN_USE = (32, 33)
+DENIED = 5
+NOT_FOUND = (2, 3, 206)
+LONGEST_PATH = 259
+"""Characters of a path on Windows, unless long paths are enabled there."""
+
+
+def reason_of(error: OSError) -> str:
+    """Return why a file cannot be used."""
+    number = getattr(error, "winerror", None)
+    length = len(str(error.filename or ""))
+    if number in IN_USE:
+        return "another program has it open"
+    if number == DENIED:
+        return "access is denied; it is not permitted, or another program has it open"
+    if number in NOT_FOUND and length > LONGEST_PATH:
+        return f"its path has {length} characters, of which Windows takes {LONGEST_PATH}"
+    return error.strerror or str(error) or type(error).__name__

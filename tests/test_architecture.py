@@ -21,7 +21,7 @@ LAYERS = {
     "errors": "",
     "version": "",
     "utils": "errors",
-    "storage": "errors",
+    "storage": "errors utils",
     "nn": "errors utils",
     "step": "nn",
     "compiler": "errors utils step",

@@ -11,6 +11,7 @@ from typing import IO
 
 from mnn_gpu.data.untrusted_files import BOMB_CURE, explain_os_error, unpacked_limit
 from mnn_gpu.errors import DataError
+from mnn_gpu.storage.os_errors import is_of_system
 
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 """The usual methods; others can compress data by a factor of a million."""
@@ -121,6 +122,8 @@ def open_member(path: Path) -> IO[bytes]:
 
 def damaged(path: Path, error: Exception) -> DataError:
     """Return the error for a file in an archive that cannot be unpacked."""
+    if is_of_system(error):
+        return explain_os_error(error, path)
     return DataError(f"{path} cannot be unpacked ({error}).", "Download or copy the archive again.")
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import warnings
+from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.data.untrusted_files import explain_os_error
 from mnn_gpu.errors import DataError
+from mnn_gpu.storage.os_errors import is_of_system
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 MOST_PIXELS = 1 << 22
@@ -65,6 +68,8 @@ def decoded(content: bytes | IO[bytes], source: str) -> npt.NDArray[Any]:
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise almost any exception for damaged files.
+        if is_of_system(error):
+            raise explain_os_error(error, Path(source)) from error
         raise DataError(
             f"{source} is not an image that can be read ({error or type(error).__name__}).",
             "Give PNG, JPEG, GIF, WebP, BMP, TIFF or PPM; download or copy it again.",

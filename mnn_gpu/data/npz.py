@@ -15,7 +15,9 @@ from mnn_gpu.data.dataset import Dataset, image_shape
 from mnn_gpu.data.labels import checked_labels
 from mnn_gpu.data.mnist import Part
 from mnn_gpu.data.pixels import checked_pixels
+from mnn_gpu.data.untrusted_files import explain_os_error
 from mnn_gpu.errors import DataError
+from mnn_gpu.storage.os_errors import is_of_system
 
 IMAGE_NAMES = {"train": ("x_train", "X_train", "x", "X"), "test": ("x_test", "X_test", "x", "X")}
 LABEL_NAMES = {"train": ("y_train", "y"), "test": ("y_test", "y")}
@@ -86,6 +88,8 @@ def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> npt.NDArray[
             file.seek(start)
             array = np.lib.format.read_array(file, allow_pickle=False)
     except Exception as error:
+        if is_of_system(error):
+            raise explain_os_error(error, path) from error
         # NumPy's header parser and zipfile's decompressors raise almost any exception.
         raise DataError(
             f"{path}, array {name}: {error}.",

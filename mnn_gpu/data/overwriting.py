@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mnn_gpu.data.archive import archive_of
@@ -49,12 +50,19 @@ def check_not_input(path: Path, inputs: Iterable[str | Path | None]) -> None:
         if not path.exists():
             return
         for given in filter(None, map(_existing, inputs)):
-            files = [given, *(data_files(given) if given.is_dir() else ())]
+            files = [given, *_files_in(given)]
             if any(path.samefile(file) for file in files) or _is_image_below(path, given, files):
                 within = "" if path.samefile(given) else ", a file of"
                 raise UsageError(
                     f"{path} is the input{within} {given}.", "Give the output another name."
                 )
+
+
+def _files_in(given: Path) -> Sequence[Path]:
+    """Return the data files of a folder; reading one that is not readable raises elsewhere."""
+    with suppress(OSError):
+        return data_files(given) if given.is_dir() else ()
+    return ()
 
 
 def _existing(given: str | Path | None) -> Path | None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.data.untrusted_files import CHUNK, is_folder
+from mnn_gpu.data.untrusted_files import CHUNK, explain_os_error, is_folder
 from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.storage.os_errors import is_of_system
 from mnn_gpu.storage.regular_file import open_regular
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def _read(path: Path) -> Image:
     except images.DecompressionBombError as error:
         raise _too_large(str(path), "", MOST_DECODED) from error
     except Exception as error:  # Pillow's decoders raise almost any exception for damaged files.
+        if is_of_system(error):
+            raise explain_os_error(error, path) from error
         raise DataError(
             f"{path} cannot be decoded: {error or type(error).__name__}.",
             "The file seems to be damaged; save or copy it again.",

@@ -13,6 +13,7 @@ from mnn_gpu.interop.tensor_names import layers_by_name
 from mnn_gpu.models.model import Model
 from mnn_gpu.models.model_file import load_model
 from mnn_gpu.models.model_format import FORMAT, FORMER_FORMAT
+from mnn_gpu.storage.os_errors import READ_CURE, is_of_system, reason_of
 from mnn_gpu.storage.safetensors_file import check_header
 
 SAVE_CURE = 'Save it with: safetensors.torch.save_file(net.float().state_dict(), "w.safetensors")'
@@ -92,6 +93,10 @@ def _read_safetensors(path: Path) -> Weights:
     except ModelFileError:
         raise
     except (OSError, SafetensorError, TypeError, AttributeError, ValueError) as error:
+        if is_of_system(error):
+            raise ModelFileError(
+                f"{path} cannot be read: {reason_of(error)}.", READ_CURE
+            ) from error
         # The last three: data types and shapes that NumPy does not support.
         raise ModelFileError(
             f"{path} cannot be read as safetensors ({error}).", SAVE_CURE

@@ -20,6 +20,7 @@ from mnn_gpu.models.model_format import (
 from mnn_gpu.nn.parameters import Layer
 from mnn_gpu.storage.atomic_write import write_atomically
 from mnn_gpu.storage.file_kind import check_ending, kind_of
+from mnn_gpu.storage.os_errors import READ_CURE, is_of_system, reason_of
 from mnn_gpu.storage.safetensors_file import check_header, tensor_file
 from mnn_gpu.utils.validation import one_of
 
@@ -136,6 +137,10 @@ def load_model(path: str | Path) -> Model:
             raise ModelFileError(
                 f"{path} is {kind}, not a model.",
                 "Give the model first, then the data; mnn-gpu import reads other programs' models.",
+            ) from error
+        if is_of_system(error):
+            raise ModelFileError(
+                f"{path} cannot be read: {reason_of(error)}.", READ_CURE
             ) from error
         raise ModelFileError(
             f"{path} is not a complete model file ({error}).", FOREIGN_CURE

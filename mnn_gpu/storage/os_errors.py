@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 IN_USE = (32, 33)
 DENIED = 5
 NOT_FOUND = (2, 3, 206)
 LONGEST_PATH = 259
 """Characters of a path on Windows, unless long paths are enabled there."""
+
+
+READ_CURE = "Check its permissions, the disk and the network."
+
+
+def is_of_system(error: BaseException | None) -> TypeGuard[OSError]:
+    """Return whether the system refused an operation; libraries raise OSErrors for damage too."""
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def reason_of(error: OSError) -> str:

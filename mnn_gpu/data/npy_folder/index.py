@@ -10,7 +10,7 @@ from typing import Any
 from mnn_gpu.data.blocks import MOST_CLASSES
 from mnn_gpu.data.feature_names import text_names
 from mnn_gpu.data.pixel_dtype import KINDS
-from mnn_gpu.data.untrusted_files import is_folder
+from mnn_gpu.data.untrusted_files import explain_os_error, is_folder
 from mnn_gpu.errors import DataError
 from mnn_gpu.storage.regular_file import open_regular
 
@@ -102,7 +102,9 @@ def read_index(folder: Path) -> Index:
         if len(content) > MOST_INDEX:
             raise ValueError(f"it has over {MOST_INDEX:,} bytes")
         return _index(json.loads(content))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{path} is not the index of converted data ({reason}).", CURE) from error
 

@@ -51,7 +51,7 @@ def output_folder(folder: Path) -> Iterator[None]:
             # Remove what another conversion, just ended, has written in the meantime.
             _check_free(folder)
             _clear(folder)
-            yield
+        yield
     except BaseException:
         with suppress(OSError):
             if not (folder / INDEX).exists():

@@ -22,8 +22,9 @@ from mnn_gpu.data.parquet.images import (
 )
 from mnn_gpu.data.parquet.page_limits import check_pages
 from mnn_gpu.data.pixels import checked_pixels
-from mnn_gpu.data.untrusted_files import unpacked_limit
+from mnn_gpu.data.untrusted_files import explain_os_error, unpacked_limit
 from mnn_gpu.errors import DataError
+from mnn_gpu.storage.os_errors import is_of_system
 
 DAMAGE_CURE = "Download or copy it again."
 MOST_COLUMNS = 1 << 17
@@ -82,6 +83,8 @@ def open_parquet(path: Path, metadata: Any = None, buffer: int = 0) -> Iterator[
     except DataError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        if is_of_system(error):
+            raise explain_os_error(error, path) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         cause = f"{path} is not a complete Parquet file ({reason})."
         raise DataError(cause, DAMAGE_CURE) from error

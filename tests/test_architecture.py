@@ -52,7 +52,7 @@ HEAVY = {
 def imported(path: Path) -> set[str]:
     """Return the top-level packages that a module imports anywhere in it."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -72,7 +72,7 @@ def modules() -> dict[str, Path]:
 def own_imports(path: Path, known: Collection[str]) -> set[str]:
     """Return the modules of this package that a file imports: lazily and for types too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
+import struct
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,7 @@ from mnn_gpu import (
     select_backend,
     train,
 )
-from mnn_gpu.backends import Backend, Memory, diagnosis, numpy_backend
+from mnn_gpu.backends import Backend, Memory, diagnosis
 from mnn_gpu.backends.gpu_probe import probe
 from mnn_gpu.cli.main import main
 from mnn_gpu.data.columns import TableOptions
@@ -36,7 +39,7 @@ from mnn_gpu.step.batch import Batch
 from mnn_gpu.step.microbatches import scaled
 from mnn_gpu.training import progress_terminal
 from mnn_gpu.training.batches import loader, plan
-from mnn_gpu.utils import threads
+from mnn_gpu.utils import blas, memory, threads
 from tests.support import standin_cupy
 from tests.support.libraries import Library
 from tests.support.standin_cupy import CUDARuntimeError, install, standin
@@ -51,20 +54,60 @@ def test_without_affinity_all_processors_count(monkeypatch: pytest.MonkeyPatch) 
     assert threads.available_cores() == os.cpu_count()
 
 
-def test_free_memory_is_unknown_without_proc_meminfo(
+def test_only_the_total_memory_is_known_without_proc_meminfo(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, images: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(numpy_backend, "MEMORY_INFO", tmp_path / "meminfo")
     cpu = select_backend("cpu")
-    assert cpu.memory() == Memory(None, None)
+    total = cpu.memory().total
+    monkeypatch.setattr(memory, "MEMORY_INFO", tmp_path / "meminfo")
+    known = cpu.memory()
+    assert known.free is None
+    assert known.total == pytest.approx(total, rel=0.01)
     train(images["X"], images["y"], SMALL, backend=cpu)
-    (tmp_path / "meminfo").write_text("MemTotal: many kB\n")
+    (tmp_path / "meminfo").write_text("MemTotal: many kB\n", encoding="ascii")
+    assert cpu.memory() == known
+    monkeypatch.delattr(os, "sysconf")
     assert cpu.memory() == Memory(None, None)
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_the_memory_of_windows(monkeypatch: pytest.MonkeyPatch, succeeds: bool) -> None:
+    def status(place: Any) -> int:
+        layout = "<IIQQ"  # MEMORYSTATUSEX has 64 bytes, of which these are the first.
+        view = (ctypes.c_char * 64).from_buffer(place._obj)
+        assert struct.unpack_from("<I", view) == (64,)
+        struct.pack_into(layout, view, 0, 64, 50, 16 << 30, 8 << 30)
+        return int(succeeds)
+
+    kernel = SimpleNamespace(GlobalMemoryStatusEx=status)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    known = select_backend("cpu").memory()
+    assert known == (Memory(8 << 30, 16 << 30) if succeeds else Memory(None, None))
 
 
 def test_a_numpy_that_does_not_name_its_blas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "show_config", lambda mode: None)
     assert diagnosis.blas_name() == "an unknown BLAS"
+
+
+@pytest.mark.parametrize(
+    ("libraries", "said"),
+    [
+        ([{"user_api": "blas", "num_threads": 4}, {"user_api": "openmp", "num_threads": 9}], "4"),
+        (
+            [{"user_api": "blas", "num_threads": 4}, {"user_api": "blas", "num_threads": 2}],
+            "2 to 4",
+        ),
+        ([{"user_api": "openmp", "num_threads": 9}], "chosen by NumPy's BLAS library, see "),
+    ],
+    ids=["OpenBLAS or MKL", "NumPy's and SciPy's", "Accelerate"],
+)
+def test_devices_reports_the_threads_of_matrix_products(
+    monkeypatch: pytest.MonkeyPatch, libraries: list[dict[str, Any]], said: str
+) -> None:
+    monkeypatch.setattr(blas, "_controller", lambda: SimpleNamespace(info=lambda: libraries))
+    assert blas.threads_of_products().startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from mnn_gpu.backends.gpu_probe import (
 from mnn_gpu.backends.select import select_backend
 from mnn_gpu.errors import DeviceError, FallbackWarning
 from mnn_gpu.utils import html
+from mnn_gpu.utils.blas import threads_of_products
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Diagnosis:
     python: str
     numpy: str
     blas: str
+    threads: str
     cupy: tuple[str, ...]
     cuda_runtime: str | None
     cuda_driver: str | None
@@ -61,6 +63,7 @@ class Diagnosis:
         return [
             ("Python", self.python),
             ("NumPy", f"{self.numpy} with {self.blas}"),
+            ("threads", self.threads),
             ("CuPy", ", ".join(self.cupy) or "not installed"),
             ("CUDA runtime", self.cuda_runtime or "none"),
             ("CUDA driver", self.cuda_driver or "none"),
@@ -120,6 +123,7 @@ def diagnose() -> Diagnosis:
         python=f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         numpy=np.__version__,
         blas=blas_name(),
+        threads=threads_of_products(),
         cupy=cupy_wheels(),
         cuda_runtime=version_text(runtime) if runtime else None,
         cuda_driver=version_text(driver) if driver else None,

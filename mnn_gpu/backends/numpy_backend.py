@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import array_api_compat.numpy
@@ -18,6 +17,7 @@ from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError
 from mnn_gpu.step.execution import AllGather, PartFunction, Run, Step, Update, single_rank
 from mnn_gpu.utils.blas import single_threaded
+from mnn_gpu.utils.memory import host_memory
 from mnn_gpu.utils.threads import thread_count
 
 # 2,048 rows of 784 float32 are 6 MiB: they stay in the L3 cache between forward and backward.
@@ -34,8 +34,6 @@ CACHED = 131072
 
 # More threads than memory channels gain nothing.
 MAX_WORKERS = 8
-
-MEMORY_INFO = Path("/proc/meminfo")
 
 
 class NumpyBackend(Backend):
@@ -71,16 +69,8 @@ class NumpyBackend(Backend):
         pass
 
     def memory(self) -> Memory:
-        """Return the available memory as reported by Linux; unknown on other systems."""
-        try:
-            lines = MEMORY_INFO.read_text(encoding="ascii").splitlines()
-            fields = dict(line.split(":", 1) for line in lines)
-            free, total = (
-                int(fields[key].split()[0]) * 1024 for key in ("MemAvailable", "MemTotal")
-            )
-        except (OSError, KeyError, ValueError):
-            return Memory(None, None)
-        return Memory(free, total)
+        """Return the available memory; unknown on macOS, see `host_memory`."""
+        return Memory(*host_memory())
 
     def active(self) -> AbstractContextManager[Any]:
         return nullcontext()

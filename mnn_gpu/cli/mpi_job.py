@@ -37,8 +37,8 @@ class Job:
         self.stderr: TextIO | None = sys.stderr
         self.ranks: ProcessGroup | None = None
         if not self.is_first:
-            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-            sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
     @property
     def is_first(self) -> bool:

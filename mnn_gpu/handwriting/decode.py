@@ -45,7 +45,7 @@ def pillow() -> ModuleType:
     """Return Pillow's Image module, or raise a UsageError that says how to install it."""
     try:
         import PIL.Image
-        import PIL.ImageOps
+        import PIL.ImageOps  # noqa: F401
         import scipy.ndimage  # noqa: F401
     except ImportError as error:
         raise UsageError(

@@ -83,7 +83,8 @@ def _first_state(
     """Return the first state, after a check that the device can hold the parameters."""
     vectors = WORK_VECTORS + 2 * optimizer.state_size
     needed = parameter_count(task.layer_sizes) * np.dtype(config.dtype).itemsize * vectors
-    if needed > (backend.memory().free or MAX_MEMORY):
+    memory = backend.memory()
+    if needed > (memory.free or memory.total or MAX_MEMORY):
         raise UsageError(
             f"A network of {'-'.join(map(str, task.layer_sizes))} needs "
             f"{needed / 2**30:,.0f} GiB to train.",

@@ -8,6 +8,8 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
+ACCELERATE = "VECLIB_MAXIMUM_THREADS"
+"""The variable that limits the threads of Accelerate, which reads it at its start."""
 SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
 """Processor types for which OpenBLAS multiplies small matrices without packing them."""
 
@@ -23,6 +25,19 @@ def _controller() -> Any:
 def has_small_kernels() -> bool:
     """Return whether products of up to a million multiplications are computed unpacked."""
     return any(library.get("architecture") in SMALL_KERNELS for library in _controller().info())
+
+
+def threads_of_products() -> str:
+    """Return how many threads NumPy's matrix products use, as text for a report.
+
+    threadpoolctl knows OpenBLAS, MKL and BLIS. Accelerate, which NumPy uses on macOS, has no way
+    to set the number: there `single_threaded` has no effect.
+    """
+    libraries = [library for library in _controller().info() if library["user_api"] == "blas"]
+    counts = sorted({library["num_threads"] for library in libraries})
+    if not counts:
+        return f"chosen by NumPy's BLAS library, see {ACCELERATE}"
+    return " to ".join(map(str, counts[:1] + counts[1:][-1:]))
 
 
 class SharedLimit:

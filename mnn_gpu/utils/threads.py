@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 
+LIMITS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    "VECLIB_MAXIMUM_THREADS",
+)
+
 
 def usable_cores() -> set[int]:
     """Return the numbers of the processors available to this process."""
@@ -20,10 +25,10 @@ def available_cores() -> int:
 def thread_count(processes_per_node: int = 1) -> int:
     """Return the number of threads to compute with: one per available processor, or fewer.
 
-    Processes on the same node share its processors evenly. ``OMP_NUM_THREADS`` and
-    ``OPENBLAS_NUM_THREADS`` are upper limits: job schedulers, and joblib in the processes
+    Processes on the same node share its processors evenly. ``OMP_NUM_THREADS`` and the variables
+    of OpenBLAS, MKL and Accelerate are upper limits: job schedulers, and joblib in the processes
     that it starts, set them to a process's share of the machine.
     """
-    values = [os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")]
+    values = [os.environ.get(name, "") for name in LIMITS]
     limits = [int(limit) for limit in values if limit.isdecimal() and int(limit) > 0]
     return min([max(available_cores() // processes_per_node, 1), *limits])

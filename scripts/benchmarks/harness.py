@@ -71,7 +71,7 @@ class Worker:
 
     def __init__(self, contender: str, job: str) -> None:
         self.contender = contender
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `end`
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed in `end`
         self.process = subprocess.Popen(
             [sys.executable, "-m", "scripts.benchmarks.worker", contender, job],
             stdin=subprocess.PIPE,
@@ -222,7 +222,7 @@ def save(name: str, result: Any) -> None:
 def processor() -> str:
     """Return the processor's name, as far as the system reports it."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return next(iter(names), platform.processor() or platform.machine())
 

@@ -75,7 +75,7 @@ def write_csv(path: Path) -> None:
     cells = np.column_stack([data.labels(), data.X])[:42_000]
     lines = [",".join(["label", *(f"pixel{i}" for i in range(784))])]
     lines += [",".join(map(str, row)) for row in cells.tolist()]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     path.with_suffix(".small.csv").write_text("\n".join(lines[:3]) + "\n")
 
 

@@ -33,7 +33,7 @@ def alone(path: Path) -> Iterator[None]:
     SIGTERM raises SystemExit, so that pip is ended before the lock is.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         if not _locked(file.fileno()):
             report(f"Waiting for another process that sets up {path.stem} ...")
             while not _locked(file.fileno()):

@@ -277,7 +277,10 @@ def test_divergence_exits_5(tmp_path: Path, csv: Path) -> None:
 
 
 def test_wrong_cells_exit_4_with_line_and_column(tmp_path: Path, csv: Path, model: Path) -> None:
-    csv.write_text(csv.read_text().replace("\n", "\n0,999" + ",0" * 11 + "\n", 1))
+    csv.write_text(
+        csv.read_text(encoding="utf-8").replace("\n", "\n0,999" + ",0" * 11 + "\n", 1),
+        encoding="utf-8",
+    )
     for args in (("train", "--data", csv), ("evaluate", model, "--data", csv)):
         result = run(*args, cwd=tmp_path)
         assert result.returncode == 4

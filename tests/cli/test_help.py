@@ -27,7 +27,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MNN_DEVICE", "cpu")
     theta = flatten([(np.ones((2, 3), np.float32), np.zeros((2, 1), np.float32))])
     save_model("m", Model(theta, (3, 2), np.arange(2)))
-    Path("d.csv").write_text("label,p0,p1,p2\n0,1,2,3\n1,4,5,6\n0,7,8,9\n")
+    Path("d.csv").write_text("label,p0,p1,p2\n0,1,2,3\n1,4,5,6\n0,7,8,9\n", encoding="utf-8")
 
 
 def run_program(
@@ -113,9 +113,13 @@ def test_an_invalid_call_reports_its_cause(
     arguments: str, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("text").write_bytes(b"some text, which is no model")
-    Path("page.csv").write_text("<!DOCTYPE html><html><body>Log in, please</body></html>\n")
-    Path("lfs.csv").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
-    Path("wide.csv").write_text("label,p0,p1,p2,p3\n0,1,2,3,4\n")
+    Path("page.csv").write_text(
+        "<!DOCTYPE html><html><body>Log in, please</body></html>\n", encoding="utf-8"
+    )
+    Path("lfs.csv").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", encoding="utf-8"
+    )
+    Path("wide.csv").write_text("label,p0,p1,p2,p3\n0,1,2,3,4\n", encoding="utf-8")
     words = ["" if word == "''" else word for word in arguments.split()]
     code, text = run_program(capsys, *words)
     assert code in (2, 4)

@@ -146,7 +146,7 @@ def test_no_file_stays_open_or_mapped(tmp_path: Path) -> None:
     read, labels = blocks.read(0, 0, 50)
     np.testing.assert_array_equal(read, X)
     np.testing.assert_array_equal(labels, y)
-    assert str(tmp_path / "d") not in Path("/proc/self/maps").read_text()
+    assert str(tmp_path / "d") not in Path("/proc/self/maps").read_text(encoding="utf-8")
     assert not [fd for fd in Path("/proc/self/fd").iterdir() if str(tmp_path) in str(fd.resolve())]
 
 

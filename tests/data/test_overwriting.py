@@ -168,7 +168,7 @@ def test_a_file_to_which_stdout_appends_is_not_truncated(place: Path, name: str)
         file.flush()
         command = [*PROGRAM, "predict", "m.safetensors", "d.csv", "-o", name]
         assert subprocess.run(command, stdout=file, check=False).returncode == 0
-    assert Path("all.csv").read_text().startswith("before\nImageId,Label\n1,")
+    assert Path("all.csv").read_text(encoding="utf-8").startswith("before\nImageId,Label\n1,")
 
 
 @needs_proc

@@ -74,7 +74,7 @@ def ended(
 ) -> Ended:
     """Run a job until it ends or is killed; its ranks wait ``timeout`` seconds for each other."""
     path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
@@ -126,7 +126,7 @@ def fail(kind: str, moment: Path, arguments: list[str]) -> int:
     from mnn_gpu.training.run import TrainingRun
 
     def now() -> None:
-        moment.write_text(str(time.time()))
+        moment.write_text(str(time.time()), encoding="utf-8")
 
     def killed() -> None:
         now()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from mnn_gpu import select_backend
-from mnn_gpu.utils.threads import available_cores, thread_count
+from mnn_gpu.utils.threads import LIMITS, available_cores, thread_count
 
 
-@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])
+@pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("limit", ["1", "100000", "0", "", "many", "2,1"])
 def test_a_process_uses_its_share_of_the_cores(
     name: str, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for other in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for other in LIMITS:
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, limit)
     assert thread_count() == (1 if limit == "1" else available_cores())

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +20,13 @@ import pytest
 from mnn_gpu import (
     DataError,
     DivergedError,
+    ModelFileError,
     TrainingConfig,
     UsageError,
     diagnose,
+    load_dataset,
+    load_model,
+    prepare_digit,
     select_backend,
     train,
 )
@@ -31,12 +36,15 @@ from mnn_gpu.cli.main import main
 from mnn_gpu.data.columns import TableOptions
 from mnn_gpu.data.csv import fast_parser
 from mnn_gpu.data.csv.reader import read_csv
+from mnn_gpu.data.npy_folder.index import INDEX, read_index
 from mnn_gpu.data.npz import read_npz
 from mnn_gpu.data.untrusted_files import explain_os_error
+from mnn_gpu.interop.import_weights import import_model
 from mnn_gpu.nn import gradient_check, network
 from mnn_gpu.nn.parameters import Layer
 from mnn_gpu.step.batch import Batch
 from mnn_gpu.step.microbatches import scaled
+from mnn_gpu.storage.os_errors import reason_of
 from mnn_gpu.training import progress_terminal
 from mnn_gpu.training.batches import loader, plan
 from mnn_gpu.utils import blas, memory, threads
@@ -300,6 +308,13 @@ def test_a_gradient_with_nothing_to_compare_is_reported(
     [
         (KeyboardInterrupt(), 130, "Interrupted."),
         (MemoryError("5 TiB"), 3, "out of memory (5 TiB)"),
+        (
+            FileNotFoundError(2, "No such file or directory", "/proc/self/status"),
+            4,
+            "error: /proc/self/status cannot be used: No such file or directory.\ncure: ",
+        ),
+        (BrokenPipeError(32, "Broken pipe"), 4, "error: Broken pipe.\ncure: "),
+        (PermissionError(), 4, "error: PermissionError.\ncure: "),
     ],
 )
 def test_errors_of_a_command_are_reported_without_a_traceback(
@@ -315,6 +330,8 @@ def test_errors_of_a_command_are_reported_without_a_traceback(
     monkeypatch.setattr(network, "backward", stopped)
     assert main(["check-gradients"]) == code
     assert message in capsys.readouterr().err
+    print("stdout is as it was")
+    assert capsys.readouterr().out == "stdout is as it was\n"
 
 
 # ---- files -----------------------------------------------------------------------------------
@@ -331,6 +348,61 @@ def test_errors_of_a_command_are_reported_without_a_traceback(
 )
 def test_every_disk_error_has_a_message(error: BaseException, cause: str) -> None:
     assert cause in explain_os_error(error, Path("digits.csv")).cause
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has such a file")
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("m.safetensors", load_model),
+        ("m.safetensors", import_model),
+        ("a.csv", load_dataset),
+        ("a.csv.gz", load_dataset),
+        ("a.png", prepare_digit),
+        (INDEX, lambda path: read_index(path.parent)),
+    ],
+)
+def test_an_error_of_the_disk_is_not_reported_as_damage(
+    tmp_path: Path, name: str, read: Callable[[Path], object]
+) -> None:
+    (tmp_path / name).symlink_to("/proc/self/mem")  # Reading its begin is an input/output error.
+    with pytest.raises((DataError, ModelFileError)) as caught:
+        read(tmp_path / name)
+    assert caught.value.cause == f"{tmp_path / name} cannot be read: Input/output error."
+
+
+@pytest.mark.parametrize(
+    ("number", "path", "reason"),
+    [
+        (32, "C:\\m.csv", "another program has it open"),
+        (3, "C:\\" + 30 * "long name\\", "its path has 303 characters, of which Windows takes 259"),
+        (3, "C:\\m.csv", "The system cannot find the path"),
+    ],
+)
+def test_reasons_of_windows(number: int, path: str, reason: str) -> None:
+    error = OSError(2, "The system cannot find the path", path)
+    error.winerror = number  # type: ignore[attr-defined]
+    assert reason_of(error) == reason
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("s3://bucket/train.csv", "Download it first."),
+        ("HTTPS://host/train.csv", "Download it first."),
+        ("file:///home/me/train.csv", "Give its path."),
+    ],
+)
+def test_urls_are_no_files(name: str, cure: str) -> None:
+    with pytest.raises(DataError, match="is a URL") as caught:
+        load_dataset(name)
+    assert caught.value.cure == cure
+
+
+@pytest.mark.parametrize("name", ["C:\\none.csv", "C://none.csv", "C:none.csv"])
+def test_the_letter_of_a_drive_is_no_scheme(name: str) -> None:
+    with pytest.raises(DataError, match="There is no file or folder"):
+        load_dataset(name)
 
 
 def test_a_folder_named_like_an_npz_is_refused(tmp_path: Path) -> None:

@@ -97,7 +97,8 @@ def _read(path: Path) -> Image:
             # The limit below is stricter; Pillow's warning would be redundant.
             warnings.simplefilter("ignore")
             images.init()
-            with images.open(path, formats=sorted(FORMATS.intersection(images.OPEN))) as image:
+            formats = sorted(FORMATS.intersection(images.OPEN))
+            with open_regular(path) as file, images.open(file, formats=formats) as image:
                 _check_size(image, str(path))
                 _check_scans(image, path)
                 image.draft("RGB", (2 * LONGEST_SIDE, 2 * LONGEST_SIDE))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnn_gpu import DataError, OutputError, UsageError, load_dataset
+from mnn_gpu import DataError, OutputError, TrainingWarning, UsageError, load_dataset
 from mnn_gpu.cli.convert import Lines
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.csv import fast_parser
 from mnn_gpu.data.csv import stream as csv_stream
 from mnn_gpu.data.idx import idx_header
 from mnn_gpu.data.npy_folder.index import read_index
+from mnn_gpu.storage import file_lock, folder_lock
 from mnn_gpu.storage.folder_lock import FolderLock
 from tests.data.test_readers import WRONG_CSV, csv_text
 from tests.support.program import PROGRAM, prepared, run
@@ -370,6 +372,45 @@ def test_two_conversions_into_one_folder_are_refused(tmp_path: Path, data: Path)
         convert(data, tmp_path / "out")
     lock.close()
     convert(data, tmp_path / "out")
+
+
+def test_a_lock_that_its_owner_removed_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = FolderLock(tmp_path)
+    attempts: list[IO[bytes]] = []
+
+    def lock_after_the_first_has_ended(file: IO[bytes]) -> None:
+        if not attempts:
+            first.remove()
+        attempts.append(file)
+        file_lock.lock(file)
+
+    monkeypatch.setattr(folder_lock, "lock", lock_after_the_first_has_ended)
+    second = FolderLock(tmp_path)
+    with pytest.raises(UsageError, match="Another run is using the folder"):
+        FolderLock(tmp_path)
+    second.remove()
+    assert len(attempts) == 3
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_locks_a_conversion_makes_its_folder(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    (tmp_path / "there").mkdir()
+    with pytest.warns(TrainingWarning, match="cannot be locked"):
+        convert(data, tmp_path / "new")
+    with (
+        pytest.warns(TrainingWarning, match="cannot be locked"),
+        pytest.raises(OutputError, match="another conversion may be using it"),
+    ):
+        convert(data, tmp_path / "there")
+    assert read_index(tmp_path / "new").rows
 
 
 def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path, data: Path) -> None:

@@ -372,6 +372,34 @@ def test_a_file_system_without_locks_is_named(
     assert newest(tmp_path).is_file()
 
 
+def test_without_locks_a_run_removes_only_its_own_files(
+    images: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    class Other(Hook):
+        """Another run that writes into the same folder."""
+
+        def on_start(self, iterations: int) -> None:
+            for name in others:
+                (tmp_path / name).write_bytes(b"half")
+
+    others = {".checkpoint-000000002.safetensors.x7k", "checkpoint-000000001.safetensors"}
+    monkeypatch.setattr("fcntl.flock", refused)
+    with pytest.warns(TrainingWarning, match="cannot be locked"):
+        train(
+            images["X"],
+            images["y"],
+            CONFIG,
+            checkpoint=tmp_path,
+            checkpoint_every=2,
+            hooks=[Other()],
+        )
+    assert {path.name for path in tmp_path.iterdir() if path.stat().st_size == 4} == others
+    assert len(list(tmp_path.glob("checkpoint-*"))) == 3
+
+
 def test_two_runs_do_not_share_a_folder(images: dict[str, Any], tmp_path: Path) -> None:
     class Second(Hook):
         def on_step(self, iteration: int) -> None:

@@ -37,7 +37,7 @@ LIBRARIES = [
 BACKENDS = [
     pytest.param(("cpu", "numpy"), id="numpy"),
     pytest.param(("cuda", "cupy"), id="cupy", marks=pytest.mark.gpu),
-    *(pytest.param(("cpu", "jax"), id="jax") for name in ("jax",) if installed(name)),
+    *(pytest.param(("cpu", name), id=name) for name in ("torch", "jax") if installed(name)),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import array_api_compat
@@ -12,7 +13,8 @@ import numpy.typing as npt
 
 from mnn_gpu.backends.arrays import is_non_numpy, to_host
 from mnn_gpu.backends.base import Backend, Memory
-from mnn_gpu.errors import DeviceError
+from mnn_gpu.errors import DeviceError, UsageError
+from mnn_gpu.nn.network import widest_float
 
 SHARD_ROWS = 65536
 
@@ -30,11 +32,24 @@ class PlainBackend(Backend):
         name = xp.__name__.removeprefix("array_api_compat.")
         return cls(name, str(place), xp, SHARD_ROWS, 1, place=place)
 
+    @cached_property
+    def has_float64(self) -> bool:
+        """Whether the device has float64; PyTorch's mps does not, for example."""
+        return bool(widest_float(self.xp, self.place) == self.xp.float64)
+
+    def dtype(self, name: str) -> Any:
+        if name == "float64" and not self.has_float64:
+            raise UsageError(f"{self.device} has no float64.", "Use float32, or another device.")
+        return super().dtype(name)
+
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
+        """Return a copy on the device; float64 as float32 if it has no other and none is asked."""
         there: Any = array
         if not is_non_numpy(array):
             # Not all libraries accept arrays that are read-only or in another byte order.
             host = np.array(array, dtype)
+            if dtype is None and host.dtype == np.float64 and not self.has_float64:
+                host = host.astype(np.float32)
             there, dtype = host, host.dtype
         wanted = None if dtype is None else self.dtype(np.dtype(dtype).name)
         return self.xp.asarray(there, dtype=wanted, device=self.place)

@@ -6,6 +6,7 @@ import platform
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from mnn_gpu.backends.gpu_probe import (
     runtime_version,
 )
 from mnn_gpu.backends.select import select_backend
+from mnn_gpu.backends.torch_backend import devices_of, import_torch
 from mnn_gpu.errors import DeviceError, FallbackWarning
 from mnn_gpu.utils import html
 from mnn_gpu.utils.blas import threads_of_products
@@ -45,6 +47,7 @@ class Diagnosis:
     blas: str
     threads: str
     cupy: tuple[str, ...]
+    torch: str
     cuda_runtime: str | None
     cuda_driver: str | None
     gpus: list[Gpu]
@@ -65,6 +68,7 @@ class Diagnosis:
             ("NumPy", f"{self.numpy} with {self.blas}"),
             ("threads", self.threads),
             ("CuPy", ", ".join(self.cupy) or "not installed"),
+            ("PyTorch", self.torch),
             ("CUDA runtime", self.cuda_runtime or "none"),
             ("CUDA driver", self.cuda_driver or "none"),
         ]
@@ -125,12 +129,24 @@ def diagnose() -> Diagnosis:
         blas=blas_name(),
         threads=threads_of_products(),
         cupy=cupy_wheels(),
+        torch=_torch_devices(),
         cuda_runtime=version_text(runtime) if runtime else None,
         cuda_driver=version_text(driver) if driver else None,
         gpus=[_gpu(cupy, index) for index in range(count)],
         problem=None if count else stages[-1],
         auto=_what_auto_takes(),
     )
+
+
+def _torch_devices() -> str:
+    """Return PyTorch's version and its devices, for --backend torch, or why it does not work."""
+    if find_spec("torch") is None:
+        return "not installed"
+    try:
+        torch = import_torch()
+        return f"{torch.__version__} with {', '.join(devices_of(torch))} (--backend torch)"
+    except Exception as error:
+        return getattr(error, "cause", None) or str(error)
 
 
 def blas_name() -> str:

@@ -32,14 +32,15 @@ def select_backend(
 
     Parameters
     ----------
-    device : {"auto", "cpu", "cuda", "cuda:N"}, optional
+    device : {"auto", "cpu", "cuda", "cuda:N", "mps", "xpu", "xpu:N"}, optional
         ``"auto"`` is the first GPU that passes the probe, else the CPU: silently if CuPy is
         not installed, with a `FallbackWarning` that gives the cause if CuPy or the GPU is
         broken. ``"cpu"`` never imports cupy. ``"cuda"`` is ``"cuda:0"``.
+        ``"mps"`` (Apple) and ``"xpu"`` (Intel) are devices of PyTorch.
         Default: the environment variable ``MNN_DEVICE``, else ``"auto"``.
-    library : {"auto", "numpy", "cupy", "jax"}
-        The array library. ``"auto"`` is CuPy on GPUs and NumPy on the CPU; JAX supports
-        both, but must be named.
+    library : {"auto", "numpy", "cupy", "jax", "torch"}
+        The array library. ``"auto"`` is CuPy on CUDA GPUs and NumPy on the CPU; JAX and PyTorch
+        support both, but must be named. PyTorch also supports AMD's GPUs, as ``"cuda"``.
     local_rank : int
         Index of this process among those on this machine. If no GPU number is given, each
         takes the next GPU.
@@ -66,11 +67,11 @@ def select_backend(
     if device is None:
         device = os.environ.get(DEVICE_VARIABLE) or "auto"
         source = DEVICE_VARIABLE
-    match = re.fullmatch(r"auto|cpu|cuda(?::([0-9]{1,4}))?", device)
+    match = re.fullmatch(r"auto|cpu|(?:cuda|mps|xpu)(?::([0-9]{1,4}))?", device)
     if match is None:
         raise UsageError(
             f"{source} is {device!r}, which is not a device.",
-            'Choose "auto", "cpu", "cuda" or "cuda:N", where N is the number of a GPU.',
+            'Choose "auto", "cpu", "cuda" or "cuda:N", where N is the number of a GPU, "mps" or "xpu".',
         )
     kind, index = device.partition(":")[0], int(match[1] or 0)
     if library not in BACKENDS:
@@ -79,6 +80,8 @@ def select_backend(
         raise UsageError(f"{library} does not support {device}.", "Omit --backend or --device.")
     if library == "jax":
         return _jax(None if kind == "auto" else kind, index)
+    if library == "torch" or kind in ("mps", "xpu"):
+        return _torch(None if kind == "auto" else kind, index)
     if kind == "cpu" or library == "numpy":
         return _cpu(processes_per_node)
     if kind == "cuda" or library == "cupy":
@@ -116,6 +119,10 @@ def backend_of(array: Any) -> Backend:
         return select_backend(f"cuda:{place.id}")
     if array_api_compat.is_jax_array(array) and place.platform in ("cpu", "gpu"):
         return select_backend("cpu" if place.platform == "cpu" else f"cuda:{place.id}", "jax")
+    if array_api_compat.is_torch_array(array):
+        from mnn_gpu.backends.torch_backend import TorchBackend
+
+        return TorchBackend.of(array)
     return PlainBackend.of(array)
 
 
@@ -123,6 +130,12 @@ def _jax(platform: str | None, index: int) -> Backend:
     from mnn_gpu.backends.jax_backend import JaxBackend
 
     return JaxBackend.connect(platform, index)
+
+
+def _torch(kind: str | None, index: int) -> Backend:
+    from mnn_gpu.backends.torch_backend import TorchBackend
+
+    return TorchBackend.connect(kind, index)
 
 
 def _cpu(processes_per_node: int) -> Backend:

@@ -21,7 +21,7 @@ def add_device(parser: Options) -> None:
     parser.add_argument(
         "--device",
         metavar="DEVICE",
-        help="auto, cpu, cuda or cuda:N (default: $MNN_DEVICE, else auto)",
+        help="auto, cpu, cuda, cuda:N, or PyTorch's mps or xpu (default: $MNN_DEVICE, else auto)",
     )
     parser.add_argument(
         "--backend",

@@ -37,6 +37,12 @@ Product: TypeAlias = Callable[[Array, Array], Array]
 """``A @ B``, possibly with rounded operands: see `matmul_precision`."""
 
 
+def widest_float(xp: Any, place: Any) -> Any:
+    """Return float64, or float32 if the device has no float64, as PyTorch's mps."""
+    floats = xp.__array_namespace_info__().dtypes(device=place, kind="real floating")
+    return floats.get("float64", xp.float32)
+
+
 # ---- preprocessing ---------------------------------------------------------------------
 
 

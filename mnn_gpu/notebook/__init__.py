@@ -91,12 +91,14 @@ def deriv_ReLU(Z: Array) -> Array:
 def one_hot(Y: Array, classes: int = 10, dtype: Any = None) -> Array:
     """Return labels (m,), from 0 to classes - 1, as columns (classes, m) of 0 and 1.
 
-    The default dtype is float64. Raises a UsageError for other labels.
+    The default dtype is float64, or float32 on a device that has no float64. Raises a UsageError
+    for other labels.
     """
     Y = notebook_inputs.labels("Y", notebook_inputs.array("Y", Y))
     notebook_inputs.within(Y, classes)
     xp = array_namespace(Y)
-    return network.one_hot(Y, classes, xp.float64 if dtype is None else dtype)
+    wide = network.widest_float(xp, device(Y))
+    return network.one_hot(Y, classes, wide if dtype is None else dtype)
 
 
 def forward_prop(W1: Array, b1: Array, W2: Array, b2: Array, W3: Array, b3: Array, X: Array) -> Six:

@@ -7,7 +7,7 @@ from functools import partial, reduce
 from operator import add, matmul
 from typing import Any, NamedTuple, TypeAlias
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from mnn_gpu.nn import network
 from mnn_gpu.nn.activations import ACTIVATIONS
@@ -99,8 +99,8 @@ def batch_sums(
     """Return a batch's mean gradient, its loss and its correct predictions.
 
     The gradients of several microbatches are summed in float64, so that their number and
-    the order of summation have almost no effect. (Where a library has no float64, as JAX by
-    default, in its widest floating-point type.)
+    the order of summation have almost no effect. (In their own dtype on a device without
+    float64, such as PyTorch's mps, and in JAX by default.)
     """
     sample_weight = 1 / sum(samples.X.shape[1] for samples in microbatches)
     if len(microbatches) == 1:
@@ -122,10 +122,9 @@ def _upcast(sums: LossAndGradient) -> LossAndGradient:
 
 
 def upcast(array: Array) -> Array:
-    """Return an array as float64, or in the library's widest floating-point type."""
+    """Return an array as float64; unchanged on a device that has no float64."""
     xp = array_namespace(array)
-    wide = xp.__array_namespace_info__().default_dtypes()["real floating"]
-    return xp.astype(array, xp.result_type(array.dtype, wide), copy=False)
+    return xp.astype(array, network.widest_float(xp, device(array)), copy=False)
 
 
 def sum_gradients(several: Iterable[LossAndGradient]) -> LossAndGradient:

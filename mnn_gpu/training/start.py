@@ -44,6 +44,7 @@ def start_run(
     Parameters and exceptions are those of `train`.
     """
     check_held_out(config, validation is not None)
+    backend.dtype(config.dtype)  # Raises an error if the device does not have it.
     sharding = None
     if config.shards is not None:
         sharding = BatchSharding(config.shards, ranks.rank, ranks.size, not config.fast_reduce)

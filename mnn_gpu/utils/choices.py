@@ -9,9 +9,10 @@ DTYPES = ("float32", "float64")
 MATMUL_PRECISIONS = ("full", "tf32", "bf16")
 RECIPES = ("notebook", "fast", "accurate", "record")
 BACKENDS = {
-    "auto": ("auto", "cpu", "cuda"),
+    "auto": ("auto", "cpu", "cuda", "mps", "xpu"),
     "numpy": ("auto", "cpu"),
     "cupy": ("auto", "cuda"),
     "jax": ("auto", "cpu", "cuda"),
+    "torch": ("auto", "cpu", "cuda", "mps", "xpu"),
 }
 """The devices that each array library supports."""

@@ -16,7 +16,7 @@ from mnn_gpu import DeviceError, UsageError
 from mnn_gpu.backends import Backend
 from mnn_gpu.backends.array_api_backend import PlainBackend
 from mnn_gpu.step.execution import SERIAL, entries
-from tests.support.libraries import Library, library
+from tests.support.libraries import Library, library, without_float64
 
 
 class Two(NamedTuple):
@@ -166,6 +166,27 @@ def test_repr_shows_only_library_and_device() -> None:
 def test_a_dtype_is_found_by_its_name(lib: Library, name: str) -> None:
     backend = PlainBackend.of(lib.asarray([0.0]))
     assert backend.dtype(name) == getattr(lib.xp, name)
+
+
+def test_a_device_without_float64_converts_what_need_not_be_float64() -> None:
+    lib = without_float64()
+    backend = PlainBackend.of(lib.asarray([0.0], "float32"))
+    there = backend.asarray(np.array([0.5, 3.0]))
+    assert there.dtype == lib.xp.float32
+    np.testing.assert_array_equal(backend.to_numpy(there), [0.5, 3.0])
+    assert backend.asarray([1]).dtype == lib.xp.int64
+
+
+def test_a_device_without_float64_refuses_to_compute_in_it() -> None:
+    backend = PlainBackend.of(without_float64().asarray([0.0], "float32"))
+    for refused in (
+        lambda: backend.dtype("float64"),
+        lambda: backend.asarray([0.5], np.float64),
+        lambda: backend.asarray(np.zeros(1, np.float32), "float64"),
+    ):
+        with pytest.raises(UsageError, match=r"no_float64.* has no float64") as caught:
+            refused()
+        assert "float32" in caught.value.cure
 
 
 @pytest.mark.parametrize(("error", "expected"), [(MemoryError(), True), (OSError(), False)])

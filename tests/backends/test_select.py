@@ -497,7 +497,7 @@ JAX = pytest.mark.skipif(not installed("jax"), reason="JAX is not installed")
 
 
 @pytest.mark.parametrize(
-    ("device", "library"), [("cuda", "numpy"), ("cpu", "cupy"), ("cpu", "torch")]
+    ("device", "library"), [("cuda", "numpy"), ("cpu", "cupy"), ("cpu", "tensorflow")]
 )
 def test_a_library_that_does_not_support_the_device_is_a_usage_error(
     device: str, library: str
@@ -505,9 +505,9 @@ def test_a_library_that_does_not_support_the_device_is_a_usage_error(
     with pytest.raises(UsageError) as caught:
         select_backend(device, library)
     assert library in caught.value.cause
-    known = library != "torch"
+    known = library != "tensorflow"
     assert (device in caught.value.cause) is known
-    assert ("--backend" if known else "auto, numpy, cupy, jax") in caught.value.cure
+    assert ("--backend" if known else "auto, numpy, cupy, jax, torch") in caught.value.cure
 
 
 def test_a_missing_jax_is_a_device_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,11 +527,13 @@ def test_jax_is_selected_by_name() -> None:
 
 
 @JAX
-def test_jax_without_float64_reports_how_to_enable_it() -> None:
+@pytest.mark.parametrize("batch_size", [None, 1])
+def test_jax_without_float64_reports_how_to_enable_it(batch_size: int | None) -> None:
     code = (
         "import mnn_gpu\n"
-        "mnn_gpu.train([[1, 2], [3, 4]], [0, 1], mnn_gpu.TrainingConfig(dtype='float64'),\n"
-        "              backend=mnn_gpu.select_backend('cpu', 'jax'))"
+        f"config = mnn_gpu.TrainingConfig(dtype='float64', batch_size={batch_size})\n"
+        "backend = mnn_gpu.select_backend('cpu', 'jax')\n"
+        "mnn_gpu.train([[1, 2], [3, 4]], [0, 1], config, backend=backend)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],

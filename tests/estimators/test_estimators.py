@@ -38,7 +38,7 @@ from mnn_gpu import (
     select_backend,
 )
 from mnn_gpu.estimators import classifier, regressor
-from tests.support.libraries import Library
+from tests.support.libraries import Library, without_float64
 from tests.support.standin_cupy import install
 
 THEIRS: dict[type, type] = {
@@ -368,6 +368,21 @@ def test_arrays_of_a_gpu_stay_there(elsewhere: Library, setting: str) -> None:
         np.testing.assert_allclose(elsewhere.to_numpy(answer), expected, atol=1e-6)
     assert ours.score(there, labels) == theirs.score(X, Y)
     assert isinstance(ours.predict(X), np.ndarray)
+
+
+@pytest.mark.parametrize("setting", ["as they come", "lbfgs", "sgd"])
+def test_arrays_of_a_device_without_float64_are_computed_in_float32(setting: str) -> None:
+    elsewhere = without_float64()
+    there, rows = elsewhere.asarray(X, "float32"), X.astype(np.float32)
+    for kind, targets in ((MLPClassifier, Y.astype(float)), (MLPRegressor, Y * 1.5)):
+        ours, expected = (kind(max_iter=4, random_state=0, **SETTINGS[setting]) for _ in range(2))
+        ours.fit(there, targets, WEIGHTS)
+        expected.fit(rows, targets, WEIGHTS)
+        answer = ours.predict(there)
+        assert (elsewhere.owns(answer), answer.dtype) == (True, elsewhere.xp.float32)
+        np.testing.assert_allclose(
+            elsewhere.to_numpy(answer), expected.predict(rows), rtol=1e-3, atol=1e-5
+        )
 
 
 def test_labels_and_outputs_of_every_kind_may_be_on_a_gpu(elsewhere: Library) -> None:

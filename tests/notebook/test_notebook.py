@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mnn_gpu import UsageError, notebook
 from tests.support import oracle
-from tests.support.libraries import Library
+from tests.support.libraries import Library, without_float64
 
 
 @pytest.fixture
@@ -130,6 +130,13 @@ def test_relu_softmax_and_one_hot(lib: Library) -> None:
     hot = notebook.one_hot(lib.asarray([0, 3]))
     assert hot.shape == (10, 2)
     np.testing.assert_array_equal(lib.to_numpy(hot)[:4], [[1, 0], [0, 0], [0, 0], [0, 1]])
+
+
+def test_labels_are_one_hot_in_float32_on_a_device_without_float64() -> None:
+    there = without_float64()
+    hot = notebook.one_hot(there.asarray([3, 0]))
+    assert hot.dtype == there.xp.float32
+    np.testing.assert_array_equal(there.to_numpy(hot).argmax(axis=0), [3, 0])
 
 
 def test_integer_pixels_are_refused_with_the_cure(lib: Library) -> None:

@@ -18,7 +18,7 @@ from mnn_gpu.step.gradient import LossAndGradient, batch_sums, upcast
 from mnn_gpu.step.sharded_gradient import sharded_sums
 from mnn_gpu.step.sharding import BatchSharding
 from mnn_gpu.step.tree_sum import tree_sum
-from tests.support.libraries import Library
+from tests.support.libraries import Library, without_float64
 
 SIZES = (6, 5, 3)
 TASK = NetworkSpec(layer_sizes=SIZES)
@@ -70,16 +70,22 @@ def test_any_number_of_ranks_is_bit_identical(
             branches = sharding.branches_of(sharding.rank)
             given.extend(zip(branches, map(lib.to_numpy, own), strict=True))
 
-        of_rank(lib, m, "float32", replace(sharding, exchange=kept))
-    # Where a library's default is float32, as in torch, the wide sum is float32 too.
-    wide = lib.to_numpy(upcast(lib.asarray([0.0], "float32"))).dtype
-    dtype = wide if is_wide else np.dtype(np.float32)
+        with np.errstate(invalid="ignore"):  # Its result stays uninitialized.
+            of_rank(lib, m, "float32", replace(sharding, exchange=kept))
+    dtype = np.dtype(np.float64 if is_wide else np.float32)
     branches, vectors = zip(*given, strict=True)
     whole = tree_sum(branches, vectors, lambda a, b: np.add(a, b, dtype=dtype)).astype(np.float32)
     parameters = parameter_count(SIZES)
     np.testing.assert_array_equal(whole[:parameters], lib.to_numpy(alone.gradient))
     assert whole[parameters] == lib.to_numpy(alone.loss)
     assert whole[parameters + 1] == lib.to_numpy(alone.correct)
+
+
+def test_sums_are_float64_where_the_device_has_it(lib: Library) -> None:
+    for dtype in ("float32", "float64"):
+        assert upcast(lib.asarray([0.5], dtype)).dtype == lib.xp.float64
+    there = without_float64()
+    assert upcast(there.asarray([0.5], "float32")).dtype == there.xp.float32
 
 
 def test_empty_shards_preserve_the_sign_of_zero(lib: Library) -> None:

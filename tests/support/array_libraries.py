@@ -27,7 +27,7 @@ TITLES = {
 }
 FIXTURES = {
     "lib": set(TITLES),
-    "backend": {"numpy", "cupy", "jax"},
+    "backend": {"numpy", "cupy", "jax", "torch"},
     "elsewhere": {"cupy", "array_api_strict"},
 }
 """The libraries that each fixture stands for, see `tests/conftest.py`."""

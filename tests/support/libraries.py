@@ -10,6 +10,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,12 @@ def library(name: str) -> Library:
         return Library(name, jax.numpy, jax.devices("cpu")[0])
     cupy = importlib.import_module("cupy")
     return Library(name, importlib.import_module("array_api_compat.cupy"), cupy.cuda.Device(0))
+
+
+def without_float64() -> Library:
+    """Return array_api_strict on a simulated device that refuses float64, as PyTorch's mps does."""
+    strict = importlib.import_module("array_api_strict")
+    try:
+        return Library("array_api_strict", strict, strict.Device("no_float64"))
+    except ValueError:
+        pytest.skip("array_api_strict 2.6 simulates a device without float64")

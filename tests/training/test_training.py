@@ -38,7 +38,7 @@ from mnn_gpu.training.run import TrainingRun
 from mnn_gpu.training.trainer import Trainer
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
 from tests.support import oracle
-from tests.support.libraries import library
+from tests.support.libraries import library, without_float64
 
 SMALL = TrainingConfig(hidden=(8,), learning_rate=0.5, iterations=200)
 
@@ -501,6 +501,30 @@ def test_random_numbers_are_drawn_while_another_device_works(
     assert drawn_by == {"mnn_gpu prefetch", "MainThread"}
     assert "mnn_gpu prefetch" not in [thread.name for thread in threading.enumerate()]
     np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("sums", [{"shard_rows": 7}, {"shards": 4, "batch_size": 10}])
+def test_a_device_without_float64_sums_in_float32(
+    images: dict[str, Any], sums: dict[str, Any]
+) -> None:
+    config = TrainingConfig(hidden=(6,), iterations=9, optimizer="adam", **sums)
+    there = PlainBackend.of(without_float64().asarray([0.0], "float32"))
+    data = images["X"] / 255, images["y"]  # float64
+    model, _ = train(*data, config, backend=there, validation=data)
+    expected, _ = train(*data, config, backend=select_backend("cpu"))
+    np.testing.assert_allclose(model.theta, expected.theta, rtol=1e-4, atol=1e-6)
+    scores = [evaluate(model, *data, backend) for backend in (there, select_backend("cpu"))]
+    assert scores[0].loss == pytest.approx(scores[1].loss)
+
+
+@pytest.mark.parametrize("batch_size", [None, 10])
+def test_float64_is_refused_on_a_device_without_it(
+    images: dict[str, Any], batch_size: int | None
+) -> None:
+    there = PlainBackend.of(without_float64().asarray([0.0], "float32"))
+    config = TrainingConfig(iterations=1, dtype="float64", batch_size=batch_size)
+    with pytest.raises(UsageError, match="has no float64"):
+        train(images["X"], images["y"], config, backend=there)
 
 
 def test_labels_of_one_class_are_refused_unless_classes_are_given(images: dict[str, Any]) -> None:

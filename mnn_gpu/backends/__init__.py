@@ -2,8 +2,8 @@
 
 The only package that names cupy. `select.py` selects a backend, `gpu_probe.py` tests a GPU in
 stages, `gpu_errors.py` explains failures, `diagnosis.py` reports on the machine;
-`numpy_backend.py`, `cupy_backend.py`, `jax_backend.py` and `array_api_backend.py` are the
-backends.
+`numpy_backend.py`, `cupy_backend.py`, `jax_backend.py`, `torch_backend.py` and
+`array_api_backend.py` are the backends.
 """
 
 from mnn_gpu.backends.base import Backend, Memory

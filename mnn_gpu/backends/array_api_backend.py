@@ -48,6 +48,7 @@ class PlainBackend(Backend):
         if not is_non_numpy(array):
             # Not all libraries accept arrays that are read-only or in another byte order.
             host = np.array(array, dtype)
+            host = host.astype(host.dtype.newbyteorder("="), copy=False)
             if dtype is None and host.dtype == np.float64 and not self.has_float64:
                 host = host.astype(np.float32)
             there, dtype = host, host.dtype

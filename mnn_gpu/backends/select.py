@@ -71,7 +71,8 @@ def select_backend(
     if match is None:
         raise UsageError(
             f"{source} is {device!r}, which is not a device.",
-            'Choose "auto", "cpu", "cuda" or "cuda:N", where N is the number of a GPU, "mps" or "xpu".',
+            'Choose "auto", "cpu", "cuda", "cuda:N", where N is the number of a GPU, "mps" or '
+            '"xpu".',
         )
     kind, index = device.partition(":")[0], int(match[1] or 0)
     if library not in BACKENDS:

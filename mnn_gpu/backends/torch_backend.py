@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,7 +70,7 @@ class TorchBackend(PlainBackend):
         self.to_numpy(self.asarray(0) + 0)
 
     def memory(self) -> Memory:
-        module = getattr(self.torch, self.place.type, None)
+        module: Any = getattr(self.torch, self.place.type, None)
         if self.place.type == "mps":
             total = module.recommended_max_memory()
             return Memory(total - module.current_allocated_memory(), total)
@@ -84,11 +85,23 @@ class TorchBackend(PlainBackend):
         context: AbstractContextManager[Any] = self.torch.no_grad()
         return context
 
+    @contextmanager
+    def single_threaded(self) -> Iterator[None]:
+        """Compute with one thread, for sums that do not depend on the number of processes."""
+        before = self.torch.get_num_threads()
+        self.torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            self.torch.set_num_threads(before)
+
     def is_out_of_memory(self, error: BaseException) -> bool:
         said = str(error).lower()
         return isinstance(error, MemoryError) or (
             isinstance(error, RuntimeError)
-            and any(words in said for words in ("out of memory", "allocate memory", "enough memory"))
+            and any(
+                words in said for words in ("out of memory", "allocate memory", "enough memory")
+            )
         )
 
     def explain(self, error: BaseException) -> DeviceError | None:
@@ -97,8 +110,9 @@ class TorchBackend(PlainBackend):
                 f"PyTorch ran out of memory on {self.device}.",
                 "Lower --batch-size, --shard-rows or --rows.",
             )
-        failed = getattr(self.torch, "AcceleratorError", ())
-        if isinstance(error, NotImplementedError) or isinstance(error, failed):
+        # Versions before 2.8 have no class for a failure of the device.
+        failed = getattr(self.torch, "AcceleratorError", NotImplementedError)
+        if isinstance(error, (NotImplementedError, failed)):
             line = str(error).partition("\n")[0]
             return DeviceError(
                 f"PyTorch failed on {self.device} ({line}).",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import sys
 from collections.abc import Collection, Iterable
 from typing import Any, NoReturn
 
-from mnn_gpu.utils.console import escape_control_characters
+from mnn_gpu.utils.console import escape_control_characters, stdout_errors
 
 HELP_ALL = "--help-all"
 NEAR = 0.72
@@ -23,6 +24,14 @@ class Parser(argparse.ArgumentParser):
         """Print the error, the nearest known word and a reference to the help; exit with 2."""
         text = f"error: {message}{self._hint(message)}\ncure: See {self.prog} --help.\n"
         self.exit(2, escape_control_characters(text))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print the help or the version as a result: argparse would ignore a failure."""
+        if file is not None and file is sys.stdout:
+            with stdout_errors():
+                file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def _hint(self, message: str) -> str:
         if found := CHOICE.search(message):

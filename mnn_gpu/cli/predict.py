@@ -99,7 +99,9 @@ def run(args: argparse.Namespace) -> int:
     if not ranks.is_first:
         return 0
     if args.output:
-        parts = (text.encode(errors="surrogateescape") for text in _csv(labels, files))
+        parts = (
+            text.encode(errors=sys.getfilesystemencodeerrors()) for text in _csv(labels, files)
+        )
         write_atomically(args.output, compressed_for(args.output, parts))
     if args.json:
         of_files = {} if files is None else {"files": files}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,7 @@ def _csv(names: Sequence[str], labels: Sequence[int], best: Sequence[float]) -> 
     writer.writerows(
         (n, label, f"{p:.6f}") for n, label, p in zip(names, labels, best, strict=True)
     )
-    return text.getvalue().encode(errors="surrogateescape")
+    return text.getvalue().encode(errors=sys.getfilesystemencodeerrors())
 
 
 def _predictions(

@@ -14,7 +14,7 @@ from mnn_gpu.distributed.pipes import wait_until_read
 from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.distributed.timeout import kill_after, timeout, timeout_message
 from mnn_gpu.distributed.watched import WatchedComm
-from mnn_gpu.errors import MnnGpuError, RankError
+from mnn_gpu.errors import MnnGpuError, OutputError, RankError
 from mnn_gpu.step.execution import AllReduce
 from mnn_gpu.step.sharding import BatchSharding
 
@@ -121,4 +121,5 @@ def _describe(error: Exception) -> tuple[str, str, int]:
     """Return what other ranks need to report an error: cause, cure and exit code."""
     if isinstance(error, MnnGpuError):
         return error.cause, error.cure, error.exit_code
-    return f"{type(error).__name__}: {error}", "See that rank's output.", MnnGpuError.exit_code
+    code = OutputError.exit_code if isinstance(error, OSError) else MnnGpuError.exit_code
+    return f"{type(error).__name__}: {error}", "See that rank's output.", code

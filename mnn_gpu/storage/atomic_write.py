@@ -21,6 +21,7 @@ GZIP = 31
 """The zlib format gzip. Its header has no time stamp, so equal content gives equal bytes."""
 CURE = "Make the folder, free some space, or choose another place."
 IN_USE_CURE = "Close the program that has it open, or choose another place."
+WRITABLE = "attrib -r" if os.name == "nt" else "chmod u+w"
 WAITS = (0.01, 0.05, 0.2, 0.5)
 """Seconds before Windows is asked again to replace a file that another program has open."""
 
@@ -237,5 +238,5 @@ def _check_not_read_only(path: Path) -> None:
     # The superuser may write to every file.
     if not mode & 0o222 or not os.access(path, os.W_OK):
         raise OutputError(
-            f"{path} is read-only.", "Make it writable (chmod u+w), or give another name."
+            f"{path} is read-only.", f"Make it writable ({WRITABLE}), or give another name."
         )

@@ -293,10 +293,11 @@ def test_images_of_another_size_exit_4(tmp_path: Path, model: Path) -> None:
     assert "784 pixels, the model was trained on 12" in result.stderr
 
 
-def test_a_closed_pipe_is_not_an_error(tmp_path: Path, model: Path) -> None:
+@pytest.mark.parametrize("output", ["-", "/dev/stdout"])
+def test_a_closed_pipe_is_not_an_error(tmp_path: Path, model: Path, output: str) -> None:
     big = tmp_path / "big-images-idx3-ubyte"
     big.write_bytes(idx_header((30_000, 12)) + bytes(360_000))
-    command = " ".join(map(str, [*PROGRAM, "predict", model, big, "--device", "cpu"]))
+    command = " ".join(map(str, [*PROGRAM, "predict", model, big, "-o", output, "--device", "cpu"]))
     result = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command} | head -n 2"],
         capture_output=True,

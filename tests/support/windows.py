@@ -151,6 +151,9 @@ def commands() -> dict[str, Any]:
         "closed pipe": run("recipes", stdout=io.BufferedWriter(Failing(errno.EINVAL))),
         "closed pipe of the help": run("--help", stdout=io.BufferedWriter(Failing(errno.EINVAL))),
         "full disk": run("recipes", stdout=io.BufferedWriter(Failing(errno.ENOSPC))),
+        "full disk for the help": run(
+            "train", "--help-all", stdout=io.BufferedWriter(Failing(errno.ENOSPC))
+        ),
     }
     before = sorted(os.listdir("run"))  # noqa: PTH208
     lock = FolderLock(Path("run"))

@@ -28,6 +28,7 @@ _HOMES = {
         "split_blocks",
     ),
     "errors": (
+        "CompilationWarning",
         "DataError",
         "DeviceError",
         "DivergedError",

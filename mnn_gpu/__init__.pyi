@@ -11,6 +11,7 @@ from mnn_gpu.data import load_mnist as load_mnist
 from mnn_gpu.data import open_blocks as open_blocks
 from mnn_gpu.data import split as split
 from mnn_gpu.data import split_blocks as split_blocks
+from mnn_gpu.errors import CompilationWarning as CompilationWarning
 from mnn_gpu.errors import DataError as DataError
 from mnn_gpu.errors import DataWarning as DataWarning
 from mnn_gpu.errors import DeviceError as DeviceError

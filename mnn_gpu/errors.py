@@ -190,6 +190,10 @@ class FallbackWarning(UserWarning):
     """``auto`` chose the CPU although CuPy is installed; the text gives the cause."""
 
 
+class CompilationWarning(UserWarning):
+    """Compiling for a device takes more than a second; the result is kept for later runs."""
+
+
 def warn(message: str, category: type[Warning]) -> None:
     """Issue a warning whose source is the line outside this package that led to it."""
     frame: FrameType | None = sys._getframe()

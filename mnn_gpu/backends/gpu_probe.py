@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mnn_gpu.backends.gpu_errors import Evidence, explain
+from mnn_gpu.backends.kernel_cache import ensure_kernel_cache
 from mnn_gpu.compiler.cuda_graphs.cublas import CublasError
 from mnn_gpu.compiler.cuda_graphs.current import current
 from mnn_gpu.errors import DeviceError
@@ -61,6 +62,7 @@ def import_cupy() -> Any:
     ImportError
         Also for the remains of a removed wheel: an empty package named cupy.
     """
+    ensure_kernel_cache()
     with warnings.catch_warnings():
         # CuPy's own warning about two wheels; the probe reports this with the cure.
         warnings.simplefilter("ignore")

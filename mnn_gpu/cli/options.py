@@ -73,9 +73,9 @@ def add_model(parser: Options) -> None:
 @contextmanager
 def notes() -> Iterator[None]:
     """Print warnings of the package immediately, one per line."""
-    from mnn_gpu import DataWarning, FallbackWarning, TrainingWarning
+    from mnn_gpu import CompilationWarning, DataWarning, FallbackWarning, TrainingWarning
 
-    ours = DataWarning, FallbackWarning, TrainingWarning
+    ours = CompilationWarning, DataWarning, FallbackWarning, TrainingWarning
     shown = warnings.showwarning
 
     def note(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:

@@ -81,7 +81,7 @@ def test_also_if_cublas_only_reports_a_general_failure(gpu: Any, graphs: Any) ->
 
     def ended_then_multiplied() -> None:
         elsewhere(gpu.cupy.cuda.Device(0).synchronize)
-        multiply([A, A], [C])
+        multiply([A, A], [C])()
 
     assert captured(graphs, ended_then_multiplied) is None
 
@@ -91,7 +91,7 @@ def test_an_error_of_cublas_itself_is_raised(gpu: Any, graphs: Any) -> None:
     A, C = (gpu.asarray(np.ones((3, 3))) for _ in range(2))
     multiply = graphs.launcher(Product())
     with settings(fail_product=15), pytest.raises(RuntimeError, match="NOT_SUPPORTED"):
-        captured(graphs, lambda: multiply([A, A], [C]))
+        captured(graphs, lambda: multiply([A, A], [C])())
 
 
 def test_a_matrix_with_gaps_in_rows_and_columns_is_refused(gpu: Any, graphs: Any) -> None:

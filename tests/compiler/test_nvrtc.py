@@ -28,7 +28,7 @@ class Bound(NamedTuple):
 
 BOUNDS = {
     "elementwise": Bound(80, 0, 0, 0, 32 << 10),
-    "reduction": Bound(64, 0, 0, 0, 32 << 10),
+    "reduction": Bound(64, 0, 0, 512 * 8, 32 << 10),
     # Arrays of a thread that a loop indexes by column are on its stack.
     "columns": Bound(255, 512, 64, 0, 128 << 10),
     "small matmul rows": Bound(128, 0, 0, SHARED_MEMORY, 48 << 10),

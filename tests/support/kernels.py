@@ -10,17 +10,19 @@ import numpy as np
 
 from mnn_gpu import Augmentation, TrainingConfig
 from mnn_gpu.backends.array_api_backend import PlainBackend
-from mnn_gpu.compiler.cuda_graphs import cuda_source, small_matmul_kernels
-from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
 from mnn_gpu.compiler.cuda_graphs.expressions import Expression
 from mnn_gpu.compiler.cuda_graphs.kernels import (
     Columns,
     Kernel,
+    Product,
     Reduction,
     SmallMatmulRows,
     SmallMatmulSlices,
 )
+from mnn_gpu.compiler.cuda_graphs.launches import launch_of
+from mnn_gpu.compiler.cuda_graphs.modules import module_source
 from mnn_gpu.compiler.cuda_graphs.program import Program
+from mnn_gpu.compiler.operations import ExternalCall
 from mnn_gpu.compiler.pytrees import tree_map
 from mnn_gpu.step.execution import entries
 from tests.support.replay_device import ReplayDevice
@@ -69,9 +71,9 @@ class KernelSource(NamedTuple):
     Attributes
     ----------
     kind : str
-        "columns", "small matmul rows", "small matmul slices", "elementwise" or "reduction".
+        One of KINDS.
     text : str
-        CUDA C; for the last two in a loop written by the tests, since CuPy generates theirs.
+        CUDA C.
     """
 
     kind: str
@@ -97,67 +99,30 @@ def all_kernels() -> dict[KernelSource, str]:
     return found
 
 
+KINDS = {
+    Expression: "elementwise",
+    Reduction: "reduction",
+    Columns: "columns",
+    SmallMatmulRows: "small matmul rows",
+    SmallMatmulSlices: "small matmul slices",
+}
+
+
+def sources_of(job: tuple[TrainingConfig, int]) -> list[str]:
+    """Return the distinct sources of a job's kernels, in aligned memory, as compiled together."""
+    kernels = program_of(*job).memory_plan.kernels
+    launches = [
+        launch_of(spec, inputs, outputs, [0])
+        for spec, inputs, outputs in kernels
+        if not isinstance(spec, Product | ExternalCall)
+    ]
+    return list(dict.fromkeys(launch.source for launch in launches))
+
+
 def _kernels(kernels: list[Kernel]) -> Iterator[KernelSource]:
-    for spec, _, outputs in kernels:
-        dtype = cuda_source.TYPES[str(outputs[0].dtype)]
-        if isinstance(spec, Columns):
-            yield KernelSource("columns", column_kernel(spec, "columns"))
-        elif isinstance(spec, SmallMatmulRows):
-            for vector in (1, 16 // outputs[0].itemsize):
-                if not (spec.inner % vector or spec.step % vector):
-                    yield KernelSource(
-                        "small matmul rows",
-                        small_matmul_kernels.rows_kernel(spec, dtype, vector, "rows"),
-                    )
-        elif isinstance(spec, SmallMatmulSlices):
-            for vector in (1, 16 // outputs[0].itemsize):
-                if not spec.columns % vector:
-                    text = small_matmul_kernels.slices_kernel(spec, dtype, vector, "slices")
-                    yield KernelSource("small matmul slices", text)
-        elif isinstance(spec, Expression):
-            yield KernelSource("elementwise", _elementwise(spec))
-        elif isinstance(spec, Reduction):
-            yield KernelSource("reduction", _reduction(spec))
-
-
-def _elementwise(spec: Expression) -> str:
-    types = [cuda_source.TYPES[spec.operations[value].dtype] for value in spec.outputs]
-    outputs = [f"{dtype}* __restrict__ q{n}" for n, dtype in enumerate(types)]
-    declared = "\n".join(f"{dtype} y{n};" for n, dtype in enumerate(types))
-    written = "\n".join(f"q{n}[i] = y{n};" for n in range(len(types)))
-    return _loop(
-        spec,
-        outputs,
-        f"""{declared}
-{cuda_source.statements(spec)}
-{cuda_source.assignments(spec)}
-{written}""",
-    )
-
-
-def _reduction(spec: Reduction) -> str:
-    expression = spec.expression
-    dtype = cuda_source.TYPES[expression.operations[expression.outputs[0]].dtype]
-    return _loop(
-        expression,
-        [f"{dtype}* __restrict__ q"],
-        f"""const {dtype} a = q[0], b = {cuda_source.computed(expression)};
-q[0] = {cuda_source.REDUCE[spec.function]};""",
-    )
-
-
-def _loop(spec: Expression, outputs: list[str], body: str) -> str:
-    """Return a kernel with a loop around the statements for entry ``i`` of all inputs."""
-    types = [cuda_source.TYPES[dtype] for dtype in spec.inputs]
-    inputs = [f"const {dtype}* __restrict__ p{n}" for n, dtype in enumerate(types)]
-    read = "\n".join(
-        f"const {dtype}* x{n} = p{n};" if n in spec.rows_of else f"const {dtype} x{n} = p{n}[i];"
-        for n, dtype in enumerate(types)
-    )
-    return f"""extern "C" __global__ void loop({", ".join([*inputs, *outputs])}, long long n) {{
-const long long all = (long long)blockDim.x * gridDim.x;
-for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += all) {{
-{read}
-{body}
-}}
-}}"""
+    """Yield the source of each kernel, and of products that the one for unaligned memory."""
+    for spec, inputs, outputs in kernels:
+        if not isinstance(spec, Product | ExternalCall):
+            for address in (0, 4) if "matmul" in KINDS[type(spec)] else (0,):
+                launch = launch_of(spec, inputs, outputs, [address])
+                yield KernelSource(KINDS[type(spec)], module_source([launch.source]))

@@ -7,10 +7,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from mnn_gpu.compiler.cuda_graphs.device import Launcher
 from mnn_gpu.compiler.cuda_graphs.expressions import (
     CAST,
     TAKE,
@@ -62,14 +64,17 @@ class ReplayDevice:
     def overwrite(self, place: Any, array: Any) -> None:
         place[...] = array
 
-    def launcher(self, spec: KernelSpec) -> Callable[[Sequence[Any], Sequence[Any]], None]:
+    def launcher(self, spec: KernelSpec) -> Launcher:
         def launch(inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
             self.launched.append(spec)
             for place, result in zip(outputs, results(spec, inputs), strict=True):
                 assert (place.size, place.dtype) == (result.size, result.dtype)
                 place[...] = result.reshape(place.shape)
 
-        return launch
+        return partial(partial, launch)
+
+    def compile(self) -> None:
+        pass
 
     def captured(
         self, operations: Sequence[Callable[[], object]], entries: Sequence[ScheduleEntry]

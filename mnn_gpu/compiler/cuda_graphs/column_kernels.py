@@ -20,15 +20,28 @@ from itertools import groupby
 from mnn_gpu.compiler.cuda_graphs.cuda_source import REDUCE, operand_text, operation_text, type_name
 from mnn_gpu.compiler.cuda_graphs.expressions import TAKE, Number, Operand, Operation, Value
 from mnn_gpu.compiler.cuda_graphs.kernels import ColumnProduct, ColumnReduction, Columns
+from mnn_gpu.compiler.cuda_graphs.launch import NAME, Launch
 
-UNROLLED = 8
-"""Rows of a loop without arrays, and columns of a matrix with few rows, that are unrolled."""
-IN_FLIGHT = 128
+UNROLLED = 4
+"""Rows of a loop without arrays, and columns of a matrix with few rows, that are unrolled. Twice as
+many take twice as long to compile."""
+IN_FLIGHT = 64
 """Entries of a matrix that are unrolled: an upper bound of the multiplications in the code."""
 
 
-def column_kernel(spec: Columns, name: str) -> str:
-    """Return the source of a kernel of this name; its arguments are the inputs and the outputs."""
+BLOCK, FEW_BLOCK = 128, 32
+"""Threads per block: few if there are few columns, so that many processors are used."""
+MANY = 8192
+
+
+def column_launch(spec: Columns) -> Launch:
+    """Return the launch of a kernel with a thread for each column."""
+    threads = BLOCK if spec.columns > MANY else FEW_BLOCK
+    return Launch(column_kernel(spec), (-(-spec.columns // threads),), threads)
+
+
+def column_kernel(spec: Columns) -> str:
+    """Return a kernel's source; its arguments are the inputs and the outputs."""
     inputs = [f"const {type_name(x.dtype)}* __restrict__ x{n}" for n, x in enumerate(spec.inputs)]
     outputs = [
         f"{type_name(spec.operations[value].dtype)}* __restrict__ y{n}"
@@ -36,7 +49,7 @@ def column_kernel(spec: Columns, name: str) -> str:
     ]
     body = "\n".join(_Body(spec).lines())
     # Not unrolled: NVRTC 13.5 does not terminate for GPUs from 10.0 with 32 or 64 columns.
-    return f"""extern "C" __global__ void {name}({", ".join([*inputs, *outputs])}) {{
+    return f"""extern "C" __global__ void {NAME}({", ".join([*inputs, *outputs])}) {{
 const long long all = (long long)blockDim.x * gridDim.x;
 #pragma unroll 1
 for (long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x; j < {spec.columns}LL; j += all)

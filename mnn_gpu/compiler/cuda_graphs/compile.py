@@ -27,8 +27,8 @@ SILENT = ""
 class CapturedStep:
     """A compiled step: ``(state, batches) -> state``; see `Backend.compile`.
 
-    The first run of each form launches the kernels one by one, which also compiles them. The
-    second is captured, and launched as one graph from then on. A run whose number of steps is not
+    The first run of each form compiles the kernels, and launches them one by one. The second is
+    captured, and launched as one graph from then on. A run whose number of steps is not
     a power of two is split into several. A returned state is overwritten by the next run; a state
     from elsewhere is copied and left unchanged. A step that cannot be captured, also when memory
     runs out, runs uncompiled, and a `TrainingWarning` says so once, except after a
@@ -129,6 +129,7 @@ class CapturedStep:
             self.programs[key] = Program(self.step, self.data, self.state, first, self.device)
         program = self.programs[key]
         steps = [program.bind(batch) for batch in entries(batch_buffers)]
+        self.device.compile()
         return GraphRun(batch_buffers, pieces(program, steps), self.state, self.device)
 
     def _fall_back(self, failure: str, batches: Tree) -> Tree:

@@ -11,36 +11,24 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from mnn_gpu.compiler.cuda_graphs import cuda_source, small_matmul_kernels
-from mnn_gpu.compiler.cuda_graphs.column_kernels import column_kernel
 from mnn_gpu.compiler.cuda_graphs.cublas import Cublas, CublasError
 from mnn_gpu.compiler.cuda_graphs.device import Launcher
-from mnn_gpu.compiler.cuda_graphs.expressions import Expression
-from mnn_gpu.compiler.cuda_graphs.kernels import (
-    Columns,
-    KernelSpec,
-    Product,
-    Reduction,
-    SmallMatmulRows,
-    SmallMatmulSlices,
-)
+from mnn_gpu.compiler.cuda_graphs.kernels import GeneratedSpec, KernelSpec, Product
+from mnn_gpu.compiler.cuda_graphs.launch import Launch
+from mnn_gpu.compiler.cuda_graphs.launches import launch_of
+from mnn_gpu.compiler.cuda_graphs.modules import Compiler, GeneratedKernel
 from mnn_gpu.compiler.cuda_graphs.scheduling import STREAMS, ScheduleEntry
+from mnn_gpu.compiler.cuda_graphs.small_matmul_kernels import VECTOR
 from mnn_gpu.compiler.operations import Operation
 
 Array: TypeAlias = Any
 
 VARIABLE = "MNN_CUDA_GRAPHS"
-
-WARP, BLOCK = 32, 128
-"""Threads per block: few if there are few columns, so that many processors are used."""
-MANY = 8192
-KERNELS = 256
-"""Number of kernels cached, least recently used first out: a step has about twenty."""
 
 
 def are_enabled() -> bool:
@@ -87,6 +75,7 @@ class CudaGraphs:
         self.cublas = {stream.ptr: Cublas.for_capture(cupy, stream) for stream in self.streams}
         # Launches of other threads must not enter a capture on the same stream.
         self.lock = threading.RLock()
+        self.compiler = Compiler(cupy)
 
     def memory(self, size: int) -> Array:
         return self.cupy.empty(size, np.uint8)
@@ -109,20 +98,29 @@ class CudaGraphs:
 
     def launcher(self, spec: KernelSpec) -> Launcher:
         if isinstance(spec, Product):
-            return partial(self._multiply, spec)
-        if isinstance(spec, SmallMatmulRows | SmallMatmulSlices):
-            return partial(_multiply_small, self.cupy, spec)
-        kernel = kernel_of(self.cupy, spec)
-        if isinstance(spec, Columns):
-            threads = BLOCK if spec.columns > MANY else WARP
-            blocks = -(-spec.columns // threads)
-            return lambda inputs, outputs: kernel((blocks,), (threads,), (*inputs, *outputs))
-        if isinstance(spec, Reduction):
-            # With one input CuPy would use a CUB kernel, which allocates; so there are two.
-            return lambda inputs, outputs: kernel(
-                *inputs, inputs[0], out=outputs[0], axis=spec.axes
-            )
-        return lambda inputs, outputs: kernel(*inputs, *outputs)
+            return partial(partial, self._multiply, spec)
+        return partial(self._generated, spec, {})
+
+    def _generated(
+        self,
+        spec: GeneratedSpec,
+        known: dict[Any, tuple[Launch, GeneratedKernel]],
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+    ) -> Operation:
+        """Return a launch; those on arrays of the same form differ only in the arrays."""
+        arrays = (*inputs, *outputs)
+        addresses = [array.data.ptr % VECTOR for array in arrays]
+        form = tuple((array.shape, array.strides) for array in arrays), *addresses
+        if form not in known:
+            launch = launch_of(spec, inputs, outputs, addresses)
+            known[form] = launch, self.compiler.kernel(launch.source)
+        launch, kernel = known[form]
+        arguments = (*arrays, *launch.scalars)
+        return lambda: kernel.function(launch.grid, (launch.threads,), arguments)
+
+    def compile(self) -> None:
+        self.compiler.compile()
 
     def captured(
         self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]
@@ -218,75 +216,3 @@ def _without_gc() -> Iterator[None]:
 def _refuse_allocation(size: int) -> Any:
     """Refuse allocations, since the memory of a graph must remain valid."""
     raise RuntimeError(f"{size} bytes were requested during a capture")
-
-
-def _multiply_small(
-    cupy: Any,
-    spec: SmallMatmulRows | SmallMatmulSlices,
-    inputs: Sequence[Array],
-    outputs: Sequence[Array],
-) -> None:
-    """Multiply with 16-byte loads if all addresses and lengths are multiples of 16 bytes."""
-    size = outputs[0].itemsize
-    vector = 16 // size
-    lengths = (spec.inner, spec.step) if isinstance(spec, SmallMatmulRows) else (spec.columns,)
-    places = [array.data.ptr // size for array in (*inputs, *outputs)]
-    if any(number % vector for number in (*lengths, *places)):
-        vector = 1
-    # Batch-dependent sizes are arguments, so that one kernel serves all batch sizes.
-    length: Any
-    any_length: SmallMatmulRows | SmallMatmulSlices
-    if isinstance(spec, SmallMatmulRows):
-        *grid, threads = small_matmul_kernels.rows_grid(spec)
-        length, any_length = np.int32(spec.columns), spec._replace(columns=0)
-    else:
-        *grid, threads = small_matmul_kernels.slices_grid(spec, vector)
-        length, any_length = np.int64(spec.inner), spec._replace(inner=0)
-    kernel = small_matmul_kernel(cupy, any_length, cuda_source.TYPES[str(outputs[0].dtype)], vector)
-    kernel(tuple(grid), (threads,), (*inputs, *outputs, length))
-
-
-@lru_cache(KERNELS)
-def small_matmul_kernel(
-    cupy: Any, spec: SmallMatmulRows | SmallMatmulSlices, dtype: str, vector: int
-) -> Any:
-    """Return the kernel of a product with few rows, for any column count or inner dimension."""
-    _evict(cupy, small_matmul_kernel.cache_info())
-    name = "mnn_gpu_small_matmul"
-    if isinstance(spec, SmallMatmulRows):
-        return cupy.RawKernel(small_matmul_kernels.rows_kernel(spec, dtype, vector, name), name)
-    return cupy.RawKernel(small_matmul_kernels.slices_kernel(spec, dtype, vector, name), name)
-
-
-def _evict(cupy: Any, cache: Any) -> None:
-    """Drop unused kernels: CuPy's memo keeps everything it has ever loaded."""
-    if cache.misses % cache.maxsize == 0:
-        cupy.clear_memo()
-
-
-@lru_cache(KERNELS)
-def kernel_of(cupy: Any, spec: Expression | Reduction | Columns) -> Any:
-    """Return the kernel, compiled by CuPy."""
-    _evict(cupy, kernel_of.cache_info())
-    if isinstance(spec, Columns):
-        name = "mnn_gpu_columns"
-        return cupy.RawKernel(column_kernel(spec, name), name)
-    if isinstance(spec, Reduction):
-        expression = spec.expression
-        dtype = expression.operations[expression.outputs[0]].dtype
-        return cupy.ReductionKernel(
-            f"{cuda_source.input_parameters(expression)}, {expression.inputs[0]} again",
-            cuda_source.output_parameters(expression),
-            cuda_source.computed(expression),
-            cuda_source.REDUCE[spec.function],
-            "y0 = a",
-            cuda_source.IDENTITY[spec.function],
-            "mnn_gpu_reduction",
-            cuda_source.TYPES[dtype],
-        )
-    return cupy.ElementwiseKernel(
-        cuda_source.input_parameters(spec),
-        cuda_source.output_parameters(spec),
-        cuda_source.statements(spec) + "\n" + cuda_source.assignments(spec),
-        "mnn_gpu_elementwise",
-    )

@@ -1,4 +1,4 @@
-"""CUDA C source of expressions, for CuPy's elementwise and reduction kernels."""
+"""CUDA C source of expressions."""
 
 from __future__ import annotations
 
@@ -41,25 +41,7 @@ FUNCTIONS = {
 CHOICES = {"maximum": "{0} >= {1} || {0} != {0} ? {0} : {1}"}
 CHOICES["minimum"] = CHOICES["maximum"].replace(">=", "<=")
 
-IDENTITY = {"add": "0", "maximum": "-__int_as_float(0x7f800000)"}
 REDUCE = {"add": "a + b", "maximum": CHOICES["maximum"].format("a", "b")}
-
-
-def input_parameters(expression: Expression) -> str:
-    """Return the declarations of ``x0, x1, ...``; inputs of TAKE are raw arrays."""
-    rows = expression.rows_of
-    return ", ".join(
-        f"{'raw ' if number in rows else ''}{dtype} x{number}"
-        for number, dtype in enumerate(expression.inputs)
-    )
-
-
-def output_parameters(expression: Expression) -> str:
-    """Return the declarations of ``y0, y1, ...``."""
-    return ", ".join(
-        f"{expression.operations[value].dtype} y{number}"
-        for number, value in enumerate(expression.outputs)
-    )
 
 
 def statements(expression: Expression) -> str:
@@ -74,16 +56,6 @@ def statements(expression: Expression) -> str:
         f"const {type_name(operation.dtype)} v{number} = {operation_text(operation)};"
         for number, operation in enumerate(expression.operations)
     )
-
-
-def assignments(expression: Expression) -> str:
-    """Return the statements that write the outputs, after all inputs are read."""
-    return "\n".join(f"y{n} = v{value};" for n, value in enumerate(expression.outputs))
-
-
-def computed(expression: Expression) -> str:
-    """Return the expression's one output as a C expression."""
-    return f"[&]() {{ {statements(expression)}\nreturn v{expression.outputs[0]}; }}()"
 
 
 def operation_text(operation: Operation, written: Callable[[Operand], str] | None = None) -> str:

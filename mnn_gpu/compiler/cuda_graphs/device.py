@@ -13,8 +13,8 @@ from mnn_gpu.compiler.cuda_graphs.scheduling import ScheduleEntry
 from mnn_gpu.compiler.operations import Operation
 
 Array: TypeAlias = Any
-Launcher: TypeAlias = Callable[[Sequence[Array], Sequence[Array]], None]
-"""Computes the outputs from the inputs, see `kernels.Kernel`."""
+Launcher: TypeAlias = Callable[[Sequence[Array], Sequence[Array]], Operation]
+"""Returns the launch that computes the outputs from the inputs, see `kernels.Kernel`."""
 
 
 class Device(Protocol):
@@ -40,7 +40,10 @@ class Device(Protocol):
         """Copy ``array`` to ``place``, which has the same shape."""
 
     def launcher(self, spec: KernelSpec) -> Launcher:
-        """Return a function that launches this kernel; it must not allocate."""
+        """Return a function that returns launches of this kernel; these must not allocate."""
+
+    def compile(self) -> None:
+        """Compile the kernels of all launches together; each is compiled only once."""
 
     def captured(
         self, operations: Sequence[Operation], schedule: Sequence[ScheduleEntry]

@@ -152,9 +152,8 @@ class SmallMatmulSlices(NamedTuple):
     slice: int
 
 
-KernelSpec: TypeAlias = (
-    Expression | Reduction | Product | Columns | SmallMatmulRows | SmallMatmulSlices
-)
+GeneratedSpec: TypeAlias = Expression | Reduction | Columns | SmallMatmulRows | SmallMatmulSlices
+KernelSpec: TypeAlias = GeneratedSpec | Product
 
 
 class Kernel(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.compiler.cuda_graphs.column_fusion import fuse_columns
-from mnn_gpu.compiler.cuda_graphs.device import Device
+from mnn_gpu.compiler.cuda_graphs.device import Device, Launcher
 from mnn_gpu.compiler.cuda_graphs.fusion import fuse
 from mnn_gpu.compiler.cuda_graphs.kernels import Kernel
 from mnn_gpu.compiler.cuda_graphs.memory_plan import MemoryPlan
@@ -80,7 +80,7 @@ class Program:
         specs = [kernel.spec for kernel in self.memory_plan.kernels]
         self.is_external = [isinstance(spec, ExternalCall) for spec in specs]
         self.launchers = [
-            spec.launch if isinstance(spec, ExternalCall) else device.launcher(spec)
+            _external(spec) if isinstance(spec, ExternalCall) else device.launcher(spec)
             for spec in specs
         ]
         in_state = {id(target) for target in targets}
@@ -95,7 +95,7 @@ class Program:
                 [self._on_device(view, arrays) for view in views]
                 for views in (kernel.inputs, kernel.outputs)
             )
-            operations.append(partial(launcher, inputs, outputs))
+            operations.append(launcher(inputs, outputs))
         return operations
 
     def _accesses(self, kernel: Kernel, in_state: set[int]) -> list[Access]:
@@ -123,6 +123,10 @@ class Program:
                 self.existing[id(buffer)] = self.device.copy(buffer)
             memory = self.existing[id(buffer)]
         return self.device.view(memory, offset, view.shape, view.dtype, view.strides)
+
+
+def _external(call: ExternalCall) -> Launcher:
+    return lambda inputs, outputs: partial(call.launch, inputs, outputs)
 
 
 class _Placeholders:

@@ -8,17 +8,22 @@ by cuBLAS, 128 MB each.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mnn_gpu.compiler.cuda_graphs.cuda_source import type_name
 from mnn_gpu.compiler.cuda_graphs.kernels import SmallMatmulRows, SmallMatmulSlices
+from mnn_gpu.compiler.cuda_graphs.launch import NAME, Launch
 
 WARPS = 8
 """Warps per block of `rows_kernel`."""
 MOST_BLOCKS = 528
 """Four per processor of a large GPU: each loads A to its shared memory once."""
 
-SHARED = """
-template <typename T, int N> struct __align__(sizeof(T) * N) Several { T of[N]; };
-"""
-
+PRELUDE = "template <typename T, int N> struct __align__(sizeof(T) * N) Several { T of[N]; };\n"
+"""What these kernels need, once in a source."""
 
 HALF = """
     #pragma unroll
@@ -35,7 +40,7 @@ def columns_per_warp(spec: SmallMatmulRows) -> int:
     return min(32 // spec.rows, 4)
 
 
-def rows_kernel(spec: SmallMatmulRows, dtype: str, vector: int, name: str) -> str:
+def rows_kernel(spec: SmallMatmulRows, dtype: str, vector: int) -> str:
     """Return the kernel of ``C = A @ B`` with few rows of A and contiguous columns of B.
 
     The lanes of a warp divide the inner dimension. Their sums are reduced by halving: in each
@@ -49,13 +54,11 @@ def rows_kernel(spec: SmallMatmulRows, dtype: str, vector: int, name: str) -> st
         In C.
     vector : int
         Number of values loaded at once; must divide the inner dimension.
-    name : str
     """
     columns = columns_per_warp(spec)
     # Unrolled here: the compiler would keep the loop, and the values out of registers.
     rounds = "\n".join(HALF.format(half=half, dtype=dtype) for half in (16, 8, 4, 2, 1))
-    return f"""{SHARED}
-extern "C" __global__ void {name}(
+    return f"""extern "C" __global__ void {NAME}(
     const {dtype}* __restrict__ A, const {dtype}* __restrict__ B, {dtype}* __restrict__ C,
     int columns) {{
   typedef Several<{dtype}, {vector}> V;
@@ -99,7 +102,7 @@ def rows_grid(spec: SmallMatmulRows) -> tuple[int, int]:
     return min(-(-spec.columns // (columns_per_warp(spec) * WARPS)), MOST_BLOCKS), 32 * WARPS
 
 
-def slices_kernel(spec: SmallMatmulSlices, dtype: str, vector: int, name: str) -> str:
+def slices_kernel(spec: SmallMatmulSlices, dtype: str, vector: int) -> str:
     """Return the kernel of ``C[s] = A[:, s] @ B[s]`` with few rows of A, slice by slice.
 
     A thread computes some columns, for all rows of A.
@@ -112,11 +115,9 @@ def slices_kernel(spec: SmallMatmulSlices, dtype: str, vector: int, name: str) -
         In C.
     vector : int
         Number of columns loaded at once; must divide the number of columns.
-    name : str
     """
     padded = -(-spec.rows // 4) * 4
-    return f"""{SHARED}
-extern "C" __global__ void {name}(
+    return f"""extern "C" __global__ void {NAME}(
     const {dtype}* __restrict__ A, const {dtype}* __restrict__ B, {dtype}* __restrict__ C,
     long long inner) {{
   typedef Several<{dtype}, {vector}> V;
@@ -163,3 +164,27 @@ def slices_grid(spec: SmallMatmulSlices, vector: int) -> tuple[int, int, int]:
     wanted = -(-spec.columns // vector)
     threads = min(-(-wanted // 32) * 32, 256)
     return -(-spec.inner // spec.slice), -(-wanted // threads), threads
+
+
+VECTOR = 16
+"""Bytes loaded at once, if all addresses and lengths are multiples of it."""
+
+
+def small_matmul_launch(
+    spec: SmallMatmulRows | SmallMatmulSlices, output: Any, addresses: Sequence[int]
+) -> Launch:
+    """Return the launch of a product with few rows.
+
+    Sizes that depend on the batch are arguments, so that one kernel serves all batch sizes.
+    """
+    size, dtype = output.itemsize, type_name(str(output.dtype))
+    lengths = (spec.inner, spec.step) if isinstance(spec, SmallMatmulRows) else (spec.columns,)
+    is_even = not any(n % VECTOR for n in (*addresses, *(size * length for length in lengths)))
+    vector = VECTOR // size if is_even else 1
+    if isinstance(spec, SmallMatmulRows):
+        text = rows_kernel(spec, dtype, vector)
+        blocks, threads = rows_grid(spec)
+        return Launch(text, (blocks,), threads, (np.int32(spec.columns),))
+    text = slices_kernel(spec, dtype, vector)
+    *grid, threads = slices_grid(spec, vector)
+    return Launch(text, tuple(grid), threads, (np.int64(spec.inner),))

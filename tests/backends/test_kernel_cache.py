@@ -29,7 +29,7 @@ def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def unwritable(folder: Path) -> Path:
     """Return a folder that cannot be made, since a file is in its way."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.write_text("")
+    folder.write_bytes(b"")
     return folder / "kernels"
 
 

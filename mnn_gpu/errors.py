@@ -187,7 +187,10 @@ class DataWarning(UserWarning):
 
 
 class FallbackWarning(UserWarning):
-    """``auto`` chose the CPU although CuPy is installed; the text gives the cause."""
+    """``auto`` chose the CPU although CuPy is installed; the text gives the cause.
+
+    The GPU is broken, or the CPU is done first with the job.
+    """
 
 
 class CompilationWarning(UserWarning):

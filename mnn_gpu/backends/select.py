@@ -35,7 +35,8 @@ def select_backend(
     device : {"auto", "cpu", "cuda", "cuda:N", "mps", "xpu", "xpu:N"}, optional
         ``"auto"`` is the first GPU that passes the probe, else the CPU: silently if CuPy is
         not installed, with a `FallbackWarning` that gives the cause if CuPy or the GPU is
-        broken. ``"cpu"`` never imports cupy. ``"cuda"`` is ``"cuda:0"``.
+        broken. The job is not known here: `train` without a backend takes the device that is
+        done first. ``"cpu"`` never imports cupy. ``"cuda"`` is ``"cuda:0"``.
         ``"mps"`` (Apple) and ``"xpu"`` (Intel) are devices of PyTorch.
         Default: the environment variable ``MNN_DEVICE``, else ``"auto"``.
     library : {"auto", "numpy", "cupy", "jax", "torch"}
@@ -88,6 +89,12 @@ def select_backend(
     if kind == "cuda" or library == "cupy":
         return _cuda(index if match[1] else _next_gpu(local_rank))
     return _first_working(local_rank, processes_per_node)
+
+
+def is_automatic(device: str | None = None, library: str = "auto") -> bool:
+    """Return whether both the device and the library are to be chosen; see `select_backend`."""
+    named = os.environ.get(DEVICE_VARIABLE) or "auto" if device is None else device
+    return named == library == "auto"
 
 
 def checked_backend(backend: Backend | None) -> Backend:
@@ -161,7 +168,7 @@ def _cuda(index: int) -> Backend:
 
 
 def _first_working(local_rank: int, processes_per_node: int) -> Backend:
-    if _is_missing("cupy"):
+    if is_missing("cupy"):
         return _cpu(processes_per_node)
     try:
         return _cuda(_next_gpu(local_rank))
@@ -182,7 +189,7 @@ def _first_working(local_rank: int, processes_per_node: int) -> Backend:
     return _cpu(processes_per_node)
 
 
-def _is_missing(package: str) -> bool:
+def is_missing(package: str) -> bool:
     """Return quickly whether a package is missing, without gathering a probe's evidence."""
     try:
         return package not in sys.modules and importlib.util.find_spec(package) is None

@@ -1,13 +1,15 @@
 """`train`: train a model on data and save it.
 
-`run` below takes the backend from `ProcessGroup.backend`, that is, from `backends/select.py`; reads
-the data; and calls `training/train.py`.
+`run` below takes the backend of a named device from `ProcessGroup.backend`, that is, from
+`backends/select.py`; reads the data; chooses the device of this job if none is named
+(`training/job.py`); and calls `training/train.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,9 @@ from mnn_gpu.utils.console import say, show
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from mnn_gpu import Blocks, Dataset, History, Model, TrainingConfig
+    from mnn_gpu import Blocks, Dataset, History, Model
     from mnn_gpu.backends import Backend
+    from mnn_gpu.training.job import Job
 
 __all__ = ["DESCRIPTION", "EPILOG", "SUMMARY", "add_arguments", "run"]
 
@@ -30,7 +33,7 @@ SUMMARY = "train a network and save it"
 
 COMMON = (
     *("help", "data", "recipe", "hidden", "iterations", "epochs", "learning_rate", "optimizer"),
-    *("batch_size", "seed", "device", "out", "checkpoint", "resume", "quiet"),
+    *("batch_size", "seed", "device", "out", "checkpoint", "resume", "dry_run", "quiet"),
 )
 """The options that `train --help` shows."""
 
@@ -42,8 +45,8 @@ EPILOG = """\
 examples:
   train --recipe fast                       98% in seconds; see mnn-gpu recipes
   train --recipe record --checkpoint run --resume
-  train --device cuda --hidden 128 64 --batch-size 128 --epochs 20
-  train --data train.csv --out digits.safetensors
+  train --recipe accurate --dry-run         how long it takes, on which device
+  train --data train.csv --device cuda --hidden 128 64 --batch-size 128
 
 Progress goes to stderr, the result to stdout. Exit codes: 0 done, 2 usage,
 3 device not available, 4 bad data, model or output file, 5 diverged,
@@ -56,8 +59,11 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from mnn_gpu import TrainingInterrupted
+    from mnn_gpu.backends import is_automatic
+    from mnn_gpu.cli.dry_run import dry_run
     from mnn_gpu.cli.save_fallback import save_somewhere
     from mnn_gpu.data.dataset import default_holdout
+    from mnn_gpu.training.job import Job, automatic_backend
     from mnn_gpu.training.recipes import recipe_named
     from mnn_gpu.training.train import with_shards
     from mnn_gpu.utils.signals import FinishStep
@@ -65,11 +71,12 @@ def run(args: argparse.Namespace) -> int:
     ranks = args.ranks
     recipe = recipe_named(args.recipe)
     config = chosen_config(args, recipe)
+    began = time.perf_counter()
     _check_checkpoint(args)
-    if ranks.is_first:
+    if ranks.is_first and not args.dry_run:
         check_model_output(args.out, args.data or (), args.force)
-    backend = ranks.backend(args.device, args.backend)
-    config = with_shards(config, ranks, backend)
+    is_free = is_automatic(args.device, args.backend)
+    named = None if is_free else ranks.backend(args.device, args.backend)
     data, rows = read_data(args, args.data, "train"), args.rows
     if args.data is None and rows is None:
         rows = recipe.rows
@@ -79,6 +86,12 @@ def run(args: argparse.Namespace) -> int:
     training, held_out = _split(data, holdout, config.seed, rows)
     if config.augmentation is not None and config.image_shape is None:
         config = replace(config, image_shape=data.image_shape)
+    validation = (held_out.X, held_out.labels()) if len(held_out) else None
+    job = Job(training, None, config, validation, classes, ranks)
+    if args.dry_run:
+        return dry_run(args, job, named, time.perf_counter() - began)
+    backend = named or automatic_backend(job, args.checkpoint if args.resume else None)
+    job = replace(job, config=with_shards(config, ranks, backend))
     if not args.quiet:
         place = place_of(backend.device, backend.name, ranks.size)
         say(
@@ -87,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         )
     interrupted = 0
     try:
-        model, history = _trained(args, config, backend, training, held_out, classes)
+        model, history = _trained(args, job, backend)
     except TrainingInterrupted as stop:
         model, history, interrupted = stop.model, stop.history, stop.exit_code
         say(f"Interrupted after iteration {history.iterations}; saving the current parameters.")
@@ -107,26 +120,19 @@ def run(args: argparse.Namespace) -> int:
     return interrupted
 
 
-def _trained(
-    args: argparse.Namespace,
-    config: TrainingConfig,
-    backend: Backend,
-    training: Dataset | Blocks,
-    held_out: Dataset,
-    classes: npt.NDArray[Any],
-) -> tuple[Model, History]:
+def _trained(args: argparse.Namespace, job: Job, backend: Backend) -> tuple[Model, History]:
     """Train; if that fails, report the files that were saved."""
     from mnn_gpu import DeviceError, DivergedError, train
     from mnn_gpu.training.progress_terminal import Waiting, progress
 
     try:
         return train(
-            training,
-            None,
-            config,
+            job.X,
+            job.y,
+            job.config,
             backend=backend,
-            validation=(held_out.X, held_out.labels()) if len(held_out) else None,
-            classes=classes,
+            validation=job.validation,
+            classes=job.classes,
             hooks=[Waiting(), *progress(args.quiet)],
             checkpoint=args.checkpoint,
             checkpoint_every=args.checkpoint_every,
@@ -185,7 +191,8 @@ def _check_checkpoint(args: argparse.Namespace) -> None:
         if out.parent == folder:
             if number_of(out) is not None or out.name == LOCK:
                 raise UsageError("--out has a checkpoint's name.", "Give the model another name.")
-            check_writable(out, make_folder=True)
+            if not args.dry_run:
+                check_writable(out, make_folder=True)
     Due(args.checkpoint_every)
 
 

@@ -61,4 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="continue from the checkpoint, if there is one",
     )
+    output.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only estimate time and memory on each device, from a few steps; write nothing",
+    )
     add_json(output)

@@ -40,6 +40,8 @@ class MemoryPlan:
     ----------
     last_copies : list of callable
         Operations to run after all calls.
+    nbytes : int
+        Bytes of the results that are not in targets.
     """
 
     def __init__(
@@ -188,6 +190,7 @@ class MemoryPlan:
         sizes = {name: self.calls[self.index[name]].result.nbytes for name in results}
         pools = {name: self.workers[first] for name, (first, _) in lifetimes.items()}
         slots, slot_sizes = assign_slots(lifetimes, sizes, pools)
+        self.nbytes = sum(slot_sizes)
         memory = [aligned((size,), np.uint8) for size in slot_sizes]
         return self.target | {name: memory[slot] for name, slot in slots.items()}
 

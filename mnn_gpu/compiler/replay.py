@@ -49,6 +49,11 @@ class Replay:
         self.state: Tree = None
         self.programs: dict[Any, tuple[list[NDArray], Program]] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the programs' intermediate results."""
+        return sum(program.nbytes for _, program in self.programs.values())
+
     def __call__(self, state: Tree, batches: Tree) -> Tree:
         stacks = [stack for stack in batches if stack is not None]
         batch_buffers, program = self._program_for(state, batches, stacks)
@@ -107,6 +112,7 @@ class Program:
     ) -> None:
         calls = _eliminate_dead_code(calls, outputs)
         memory_plan = MemoryPlan(calls, outputs, targets)
+        self.nbytes = memory_plan.nbytes
         self.operations: list[Operation] = []
         for group, run in groupby(calls, key=lambda call: call.group if call.worker else 0):
             workers: dict[int, list[Operation]] = {}

@@ -23,7 +23,12 @@ from mnn_gpu.errors import ModelFileError, OutputError, TrainingWarning, UsageEr
 from mnn_gpu.storage.atomic_write import check_space, check_writable, write_atomically
 from mnn_gpu.storage.folder_lock import FolderLock
 from mnn_gpu.storage.os_errors import READ_CURE, is_of_system
-from mnn_gpu.storage.safetensors_file import DAMAGE, dump_with_checksum, load_with_checksum
+from mnn_gpu.storage.safetensors_file import (
+    DAMAGE,
+    dump_with_checksum,
+    load_metadata,
+    load_with_checksum,
+)
 
 C = TypeVar("C", bound="Checkpoints")
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
@@ -115,8 +120,7 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Return the checkpoints in the folder, newest first; other files are ignored."""
-        named = [path for path in self.folder.glob(PATTERN) if number_of(path) is not None]
-        return sorted(named, key=lambda path: number_of(path) or 0, reverse=True)
+        return checkpoints_in(self.folder)
 
     # ---- writing -----------------------------------------------------------------------
 
@@ -212,17 +216,41 @@ class Checkpoints:
         return record
 
     def _check_same(self, path: Path, settings: Mapping[str, Any], digest: str) -> None:
-        for name, value in self.settings.items():
-            if settings.get(name) != value:
-                raise UsageError(
-                    f"{path} belongs to a run with {name} {settings.get(name)!r}, not {value!r}.",
-                    "Resume with the settings of that run, or use another folder.",
-                )
+        check_settings(path, settings, self.settings)
         if digest != self.digest:
             raise UsageError(
                 f"{path} belongs to a run on other data.",
                 "Resume with the same data and held-out rows, or use another folder.",
             )
+
+
+def check_settings(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise a UsageError if a checkpoint has other settings."""
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise UsageError(
+                f"{path} belongs to a run with {name} {found.get(name)!r}, not {value!r}.",
+                "Resume with the settings of that run, or use another folder.",
+            )
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, newest first; other files are ignored."""
+    named = [path for path in folder.glob(PATTERN) if number_of(path) is not None]
+    return sorted(named, key=lambda path: number_of(path) or 0, reverse=True)
+
+
+def newest_values(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """Return the newest checkpoint with a readable header, and its values; nothing is locked.
+
+    The arrays and the checksum are not read: `Checkpoints.load` does that.
+    """
+    for path in checkpoints_in(folder):
+        with suppress(*DAMAGE):
+            texts = load_metadata(path)
+            names = texts.keys() - {"format", "data", "checksum"}
+            return path, {name: json.loads(texts[name]) for name in names}
+    return None
 
 
 def number_of(path: Path) -> int | None:

@@ -77,6 +77,24 @@ def load_with_checksum(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[st
     return arrays, metadata
 
 
+def load_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file, without reading its arrays.
+
+    Raises
+    ------
+    ValueError
+        If its header is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        check_header(path)
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (*DAMAGE, SafetensorError) as error:
+        raise ValueError(str(error)) from error
+
+
 def check_header(path: Path) -> None:
     """Check that a safetensors file is a regular file with a header of plausible size.
 

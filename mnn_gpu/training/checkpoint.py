@@ -60,7 +60,7 @@ class RunCheckpoints(Checkpoints):
     def __init__(
         self, folder: str | Path, config: TrainingConfig, digest: str, *, resume: bool
     ) -> None:
-        settings, defaults = (_settings(one) for one in (config, TrainingConfig()))
+        settings, defaults = (settings_of(one) for one in (config, TrainingConfig()))
         how = None if resume else "--resume"
         super().__init__(folder, "training", settings, digest, how, defaults)
 
@@ -70,7 +70,11 @@ class RunCheckpoints(Checkpoints):
         arrays["records"] = records_array(run.records)
         if best is not None:
             arrays["best"] = best.theta
-        values = {"seconds": run.seconds, "best": best and best.record}
+        values = {
+            "seconds": run.seconds,
+            "best": best and best.record,
+            "device": run.backend.device,
+        }
         self.save(CheckpointRecord(run.iteration, arrays, values))
 
     def prepare(self, run: TrainingRun, *, resume: bool) -> CheckpointRecord | None:
@@ -94,7 +98,8 @@ def restore(run: TrainingRun, record: CheckpointRecord) -> None:
     run.state = State(optimizer_state=optimizer_state, **state)
 
 
-def _settings(config: TrainingConfig) -> dict[str, Any]:
+def settings_of(config: TrainingConfig) -> dict[str, Any]:
+    """Return the settings that a checkpoint shares with the run that resumes it."""
     settings: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     return {name: value for name, value in settings.items() if name not in FREE}
 

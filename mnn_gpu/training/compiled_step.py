@@ -37,6 +37,11 @@ class CompiledStep:
         self.shard_rows = plan.config.shard_rows or self.backend.shard_rows
         self.compiled: Run | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the compiled step has planned for its results; 0 if it plans none."""
+        return getattr(self.compiled, "nbytes", 0)
+
     def run(self, state: State, batch: Batch) -> State:
         """Return the state after the steps of these batches."""
 

@@ -35,9 +35,9 @@ class Evaluator:
 
     def held_out(self, theta: Any) -> Evaluation | None:
         """Evaluate parameters on the device on the held-out rows, if there are any."""
-        return self._score(theta, self.data.validation) if self.data.has_validation else None
+        return self.score(theta, self.data.validation) if self.data.has_validation else None
 
-    def _score(self, theta: Any, microbatches: Iterable[Microbatch]) -> Evaluation:
+    def score(self, theta: Any, microbatches: Iterable[Microbatch]) -> Evaluation:
         """Evaluate on these samples and those of the other ranks."""
         layers = unflatten(theta, self.task.layer_sizes)
         own = score_shards(self.backend, layers, microbatches)
@@ -53,7 +53,7 @@ class Evaluator:
     ) -> tuple[Model, History]:
         """Return parameters as a model, and the history of the run."""
         here, data = self.backend.asarray(theta), self.data
-        scores = self._score(here, data.microbatches), self.held_out(here)
+        scores = self.score(here, data.microbatches), self.held_out(here)
         history = History(tuple(records), iteration, seconds, *scores, best)
         info = {
             "recipe": asdict(self.config),

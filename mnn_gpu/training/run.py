@@ -126,13 +126,13 @@ class TrainingRun:
         if not self.is_at_record:
             return False
         if not self.records or self.records[-1].iteration < self.iteration:
-            self.records.append(self._record())
+            self.records.append(self.record())
             self.last_good = self.iteration, self._theta()
             for hook in hooks:
                 hook.on_record(self.records[-1])
         return self.early_stopping.is_over(self.records, self._theta)
 
-    def _record(self) -> Record:
+    def record(self) -> Record:
         """Read the metrics: besides saving a checkpoint, the only wait for the device."""
         self.check_finite()
         samples = self.plan.samples_at(self.iteration)

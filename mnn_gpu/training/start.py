@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 import numpy as np
 import numpy.typing as npt
 
@@ -28,6 +31,15 @@ MAX_MEMORY = 2**44
 """Bytes; the limit where a device does not report its free memory."""
 WORK_VECTORS = 5
 """Vectors as long as the parameters that a step needs, besides the optimizer's."""
+
+
+@contextmanager
+def working(config: TrainingConfig, backend: Backend) -> Iterator[None]:
+    """Return the context in which a run works on its device."""
+    # An overflow is no warning here: it ends in a DivergedError.
+    one_thread = nullcontext() if config.shards is None else backend.single_threaded()
+    with backend.translate_errors(), one_thread, np.errstate(all="ignore"):
+        yield
 
 
 def start_run(

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from mnn_gpu.backends import Backend
+from mnn_gpu.backends import Backend, is_automatic
 from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.digest import digest_of_data
 from mnn_gpu.data.open_blocks import Blocks
@@ -26,7 +25,8 @@ from mnn_gpu.training.checkpoint_interval import Due
 from mnn_gpu.training.config import TrainingConfig
 from mnn_gpu.training.history import History
 from mnn_gpu.training.hooks import Hook
-from mnn_gpu.training.start import start_run
+from mnn_gpu.training.job import Job, automatic_backend
+from mnn_gpu.training.start import working
 from mnn_gpu.training.trainer import Trainer
 
 
@@ -58,7 +58,9 @@ def train(
     config : TrainingConfig, optional
         Default: the notebook's recipe.
     backend : Backend, optional
-        Where to train. Default: `select_backend()`.
+        Where to train. Default: the device named by ``MNN_DEVICE``; if that is ``"auto"`` or
+        not set, the device that is done first, see `first_done`: some steps are timed. A resumed
+        run stays on the kind of device that its checkpoint names.
     validation : (X, y), optional
         Held-out rows, evaluated at every record.
     classes : (classes,), optional
@@ -103,6 +105,8 @@ def train(
 
     Warns
     -----
+    FallbackWarning
+        If the CPU was chosen, although CuPy is installed.
     TrainingWarning
         If the run continues in another way than requested: in smaller microbatches when out of
         memory, from the checkpoint before a damaged one, or without writing one to a full disk.
@@ -112,8 +116,10 @@ def train(
     recipe, due = ranks.on_all_ranks(
         lambda: (_checked_config(config), _checked_due(checkpoint, checkpoint_every, resume))
     )
-    backend = ranks.checked_backend(backend)
+    job = Job(X, y, recipe, validation, classes, ranks)
+    backend = _backend(job, backend, checkpoint if resume else None)
     config = ranks.on_all_ranks(lambda: with_shards(recipe, ranks, backend))
+    job = replace(job, config=config)
     how = {
         "checkpoint": checkpoint and str(checkpoint),
         "checkpoint_every": checkpoint_every,
@@ -121,12 +127,8 @@ def train(
         "backend": backend.name,
     }
     check_same(ranks, "train", {**vars(config), **how})
-    # An overflow is no warning here: it ends in a DivergedError.
-    one_thread = nullcontext() if config.shards is None else backend.single_threaded()
-    with backend.translate_errors(), one_thread, np.errstate(all="ignore"):
-        run = ranks.on_all_ranks(
-            lambda: start_run(X, y, config, backend, validation, classes, ranks)
-        )
+    with working(config, backend):
+        run = ranks.on_all_ranks(lambda: job.start(backend))
         if checkpoint is None and ranks.size == 1:
             return Trainer(run, hooks).train()
         digest = digest_of_data(X, y, *(validation or ()), run.data.classes)
@@ -156,6 +158,13 @@ def _checked_config(config: TrainingConfig | None) -> TrainingConfig:
             "Give mnn_gpu.TrainingConfig(...), or a recipe's .config.",
         )
     return config
+
+
+def _backend(job: Job, given: Backend | None, checkpoint: str | Path | None) -> Backend:
+    """Return the given backend, or the one of the named device, or the one that is done first."""
+    if given is None and job.ranks.size == 1 and is_automatic():
+        return automatic_backend(job, checkpoint)
+    return job.ranks.checked_backend(given)
 
 
 def with_shards(config: TrainingConfig, ranks: ProcessGroup, backend: Backend) -> TrainingConfig:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mnn_gpu.data import bundled_mnist, split
 from mnn_gpu.nn import network
+from mnn_gpu.nn.flops import training_flops
 from mnn_gpu.nn.losses import cross_entropy
 from mnn_gpu.nn.parameters import flatten, init_parameters, unflatten
 from mnn_gpu.nn.schedules import linear
@@ -48,10 +49,7 @@ class Job:
     @property
     def flops(self) -> float:
         """Multiplications and additions of a step's matrix products."""
-        products = [inputs * outputs for inputs, outputs in self.layers]
-        forward_and_weights = 2 * sum(products)
-        through = sum(products[1:])
-        return 2.0 * (self.batch_size or self.rows) * (forward_and_weights + through)
+        return float(training_flops(self.sizes, self.batch_size or self.rows))
 
 
 @dataclass(frozen=True)

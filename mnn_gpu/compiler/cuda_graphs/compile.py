@@ -67,6 +67,11 @@ class CapturedStep:
         self.programs: dict[Any, Program] = {}
         self.runs: dict[Any, GraphRun] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the programs' intermediate results."""
+        return sum(sum(program.memory_plan.sizes) for program in self.programs.values())
+
     def __call__(self, state: Tree, batches: Tree) -> Tree:
         for part in _in_powers_of_two(batches):
             state = self._steps(state, part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace
@@ -73,12 +73,17 @@ def _steps(plan: BatchPlan, row_bytes: int, done: int, pause: int | None) -> int
     return min(ends) - done
 
 
-def _bytes(item: tuple[int, Batch]) -> float:
+def _bytes(item: tuple[int, Batch]) -> int:
     """Return the memory that the arrays of some batches take."""
-    return sum(_bits(array) / 8 for array in item[1] if array is not None)
+    return array_bytes(array for array in item[1] if array is not None)
 
 
-def _bits(array: Array) -> float:
+def array_bytes(arrays: Iterable[Array]) -> int:
+    """Return the memory that the elements of arrays of any library take."""
+    return sum(math.prod(array.shape) * _bits(array) for array in arrays) // 8
+
+
+def _bits(array: Array) -> int:
     xp = array_namespace(array)
     info = xp.iinfo if xp.isdtype(array.dtype, "integral") else xp.finfo
-    return float(math.prod(array.shape) * info(array.dtype).bits)
+    return int(info(array.dtype).bits)

@@ -1,0 +1,228 @@
+"""How long a run will take on a device, and how much memory, from the time of its first steps."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from mnn_gpu.nn.flops import training_flops
+from mnn_gpu.step.batch import Batch
+from mnn_gpu.step.microbatches import Microbatch
+from mnn_gpu.training.batches.loader import array_bytes, load_batches
+from mnn_gpu.training.batches.plan import BatchPlan
+from mnn_gpu.training.run import TrainingRun
+
+SCORED = 4
+"""Number of microbatches whose evaluation is timed."""
+SLOW = 5.0
+"""Seconds: if the first step takes longer, no second one is timed."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run is expected to need on a device.
+
+    Attributes
+    ----------
+    setup : float
+        Seconds that a run takes once: copying the data, compiling, first calls.
+    step, record, result : float
+        Seconds of an update, of the evaluation at each record, and of the one at the end.
+    steps, records : int
+        Number of updates and of records that are left.
+    data_bytes, state_bytes, step_bytes : int
+        Memory for the samples, for parameters and the optimizer's state, and for the intermediate
+        results of the compiled step.
+    """
+
+    setup: float
+    step: float
+    record: float
+    result: float
+    steps: int
+    records: int
+    data_bytes: int
+    state_bytes: int
+    step_bytes: int
+
+    @property
+    def training(self) -> float:
+        """Seconds of the updates and of the records."""
+        return self.steps * self.step + self.records * self.record
+
+    @property
+    def left(self) -> float:
+        """Seconds after the set-up."""
+        return self.training + self.result
+
+    @property
+    def total(self) -> float:
+        return self.setup + self.left
+
+    @property
+    def bytes(self) -> int:
+        return self.data_bytes + self.state_bytes + self.step_bytes
+
+
+def forecast(run: TrainingRun, seconds: float, spent: float = 0.0, done: int = 0) -> Forecast:
+    """Make the first steps of a run and evaluate some samples; return what the run will need.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Before its first update; not to be used afterwards.
+    seconds : float
+        How long to time steps, after the first calls, which compile.
+    spent : float
+        Seconds that its set-up has taken so far.
+    done : int
+        Number of updates that a resumed run has made.
+
+    Raises
+    ------
+    DivergedError
+        If the loss of one of the first steps is not finite.
+    """
+    began = time.perf_counter()
+    run.compile()
+    run.backend.synchronize()
+    spent += time.perf_counter() - began
+    calls = _timed_calls(run, seconds)
+    first_record, record = (_seconds(run, run.record) for _ in range(2))
+    first_result, result = _timed_scores(run)
+    plan = run.plan
+    return Forecast(
+        setup=spent + calls.setup + max(first_record - record, 0.0) + first_result,
+        step=calls.step,
+        record=record,
+        result=result + (record if run.data.has_validation else 0.0),
+        steps=max(plan.total - done, 0),
+        records=_records(plan, plan.total) - _records(plan, min(done, plan.total)),
+        data_bytes=array_bytes(_samples(run)),
+        state_bytes=array_bytes([run.state.theta, *run.state.optimizer_state]),
+        step_bytes=run.step.nbytes,
+    )
+
+
+def flops_until(plan: BatchPlan, iteration: int) -> int:
+    """Return the operations of the matrix products in the first updates of a run."""
+    epochs, batches = divmod(iteration, plan.per_epoch)
+    samples = epochs * plan.rows + min(batches * plan.size, plan.rows)
+    return training_flops(plan.task.layer_sizes, samples)
+
+
+def _records(plan: BatchPlan, iteration: int) -> int:
+    """Return the number of records in the first updates of a run."""
+    at_end = iteration == plan.total and iteration % plan.interval > 0
+    return iteration // plan.interval + at_end
+
+
+# ---- time ----------------------------------------------------------------------------
+
+
+class _Calls:
+    """The seconds of calls of the compiled step; those that also compile are counted apart.
+
+    Parameters
+    ----------
+    first_calls : int
+        Number of calls of each form (number of steps, rows) that compile or capture.
+    """
+
+    def __init__(self, first_calls: int) -> None:
+        self.first_calls = first_calls
+        self.seen: Counter[tuple[int, int]] = Counter()
+        self.seconds = {True: 0.0, False: 0.0}
+        self.steps = {True: 0, False: 0}
+
+    def add(self, form: tuple[int, int], seconds: float) -> None:
+        is_first = self.seen[form] < self.first_calls
+        self.seen[form] += 1
+        self.seconds[is_first] += seconds
+        self.steps[is_first] += form[0]
+
+    @property
+    def step(self) -> float:
+        """Seconds of a step, without compilation if possible."""
+        only_first = not self.steps[False]
+        return self.seconds[only_first] / self.steps[only_first]
+
+    @property
+    def setup(self) -> float:
+        """Seconds that the first calls took longer than later ones."""
+        return max(self.seconds[True] - self.steps[True] * self.step, 0.0)
+
+
+def _timed_calls(run: TrainingRun, seconds: float) -> _Calls:
+    """Make steps one by one; then, if they are short, as many in a call as the run makes."""
+    calls = _Calls(1 if run.backend.is_host else 2)
+    _make_calls(run, calls, 1, lambda: bool(calls.steps[False]) or calls.seconds[True] > SLOW)
+    pause = None if calls.step * run.backend.steps_per_call < seconds else 1
+    if calls.steps[False]:
+        _make_calls(run, calls, pause, lambda: calls.seconds[False] >= seconds)
+    return calls
+
+
+def _make_calls(run: TrainingRun, calls: _Calls, pause: int | None, is_enough: Any) -> None:
+    """Make steps until they are enough, on all ranks, or the run ends."""
+    if run.ranks.max(int(is_enough())) or run.iteration == run.plan.total:
+        return
+    began = time.perf_counter()
+    with closing(load_batches(run.plan, run.data, run.iteration, pause)) as batches:
+        for steps, batch in batches:
+            rows = run.plan.batch_rows(run.iteration % run.plan.per_epoch)
+            _advance(run, steps, batch)
+            now = time.perf_counter()
+            calls.add((steps, rows), now - began)
+            began = now
+            if run.ranks.max(int(is_enough())):
+                return
+
+
+def _advance(run: TrainingRun, steps: int, batch: Batch) -> None:
+    run.advance(steps, batch)
+    run.backend.synchronize()
+
+
+def _seconds(run: TrainingRun, work: Any) -> float:
+    began = time.perf_counter()
+    run.step.retry_on_oom(work)
+    run.backend.synchronize()
+    return time.perf_counter() - began
+
+
+def _timed_scores(run: TrainingRun) -> tuple[float, float]:
+    """Return the seconds that the first evaluation of samples takes longer, and those of all."""
+    counted = [0]
+
+    def count(microbatches: Iterable[Microbatch]) -> Iterator[Microbatch]:
+        for X, labels in microbatches:
+            counted[0] += X.shape[1]
+            yield X, labels
+
+    def score(number: int) -> float:
+        counted[0] = 0
+        some = islice(run.data.microbatches, number)
+        return _seconds(run, lambda: run.evaluator.score(run.state.theta, count(some)))
+
+    first = score(1)
+    rows_of_first = counted[0]
+    each = score(SCORED) / max(counted[0], 1)
+    rows = run.data.rows / run.ranks.size
+    return max(first - rows_of_first * each, 0.0), rows * each
+
+
+# ---- memory --------------------------------------------------------------------------
+
+
+def _samples(run: TrainingRun) -> list[Any]:
+    """Return the arrays of the samples on the device, without those that are views of others."""
+    data = run.data.step_data()
+    shared = [array for array in (data.X, data.labels, data.basis) if array is not None]
+    copies = [X for X, _ in data.microbatches if X.dtype != data.X.dtype]
+    return [*shared, *copies, *(array for pair in run.data.validation for array in pair)]

@@ -151,8 +151,10 @@ def _figures(name: str, forecast: Forecast, job: Job) -> dict[str, Any]:
 
 
 def _text(report: dict[str, Any], job: Job) -> str:
+    import numpy as np
+
     sizes = "-".join(map(str, report["layer_sizes"]))
-    held_out = 0 if job.validation is None else len(job.validation[0])
+    held_out = 0 if job.validation is None else np.shape(job.validation[0])[0]
     left = report["steps"] - report["steps_done"]
     epochs = report["steps"] / report["steps_per_epoch"]
     rest = f" ({report['steps_done']:,} are done)" if report["steps_done"] else ""

@@ -64,6 +64,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--dry-run",
         action="store_true",
-        help="only estimate time and memory on each device, from a few steps; write nothing",
+        help="estimate time and memory on each device; write nothing",
     )
     add_json(output)

@@ -80,7 +80,8 @@ def _bytes(item: tuple[int, Batch]) -> int:
 
 def array_bytes(arrays: Iterable[Array]) -> int:
     """Return the memory that the elements of arrays of any library take."""
-    return sum(math.prod(array.shape) * _bits(array) for array in arrays) // 8
+    bits = [math.prod(array.shape) * _bits(array) for array in arrays]
+    return sum(bits) // 8
 
 
 def _bits(array: Array) -> int:

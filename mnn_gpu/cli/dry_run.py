@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mnn_gpu.backends import Backend
     from mnn_gpu.training.forecast import Forecast
     from mnn_gpu.training.job import Job
-    from mnn_gpu.training.run import TrainingRun
 
 SECONDS = 1.0
 """How long to time steps on each device."""
@@ -37,6 +36,7 @@ def dry_run(args: argparse.Namespace, job: Job, named: Backend | None, reading: 
         Seconds that reading the data has taken.
     """
     from mnn_gpu.backends.automatic import gpu_setup
+    from mnn_gpu.training.forecast import facts
 
     setup = gpu_setup()
     done = _done(args, job)
@@ -49,7 +49,8 @@ def dry_run(args: argparse.Namespace, job: Job, named: Backend | None, reading: 
     if run is None or not job.ranks.is_first:
         return 0
     report = {
-        **_facts(run, done),
+        **facts(run.plan, done),
+        "ranks": job.ranks.size,
         "devices": {d: _figures(names[d], f, job) for d, f in found.items()},
         "auto": _automatic(args, job, found, setup) if named is None else None,
         "at_most": job.config.target_accuracy is not None or job.config.patience is not None,
@@ -109,28 +110,6 @@ def _automatic(args: argparse.Namespace, job: Job, found: dict[str, Forecast], s
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FallbackWarning)
         return first_done(lambda backend: found[backend.device].left, setup).device
-
-
-def _facts(run: TrainingRun, done: int) -> dict[str, Any]:
-    """Return what does not depend on the device."""
-    from mnn_gpu.nn.flops import training_flops
-    from mnn_gpu.nn.parameters import parameter_count
-    from mnn_gpu.training.forecast import flops_until
-
-    plan, sizes = run.plan, run.task.layer_sizes
-    left = flops_until(plan, plan.total) - flops_until(plan, min(done, plan.total))
-    return {
-        "layer_sizes": list(sizes),
-        "parameters": parameter_count(sizes),
-        "rows": plan.rows,
-        "batch_size": plan.size,
-        "steps": plan.total,
-        "steps_done": done,
-        "steps_per_epoch": plan.per_epoch,
-        "flop_per_step": training_flops(sizes, min(plan.size, plan.rows)),
-        "flop": left,
-        "ranks": run.ranks.size,
-    }
 
 
 def _figures(name: str, forecast: Forecast, job: Job) -> dict[str, Any]:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from mnn_gpu.nn.flops import training_flops
-from mnn_gpu.step.batch import Batch
+from mnn_gpu.nn.parameters import parameter_count
 from mnn_gpu.step.microbatches import Microbatch
-from mnn_gpu.training.batches.loader import array_bytes, load_batches
+from mnn_gpu.training.batches.loader import array_bytes
 from mnn_gpu.training.batches.plan import BatchPlan
 from mnn_gpu.training.run import TrainingRun
+from mnn_gpu.training.timed_steps import timed_calls
 
 SCORED = 4
 """Number of microbatches whose evaluation is timed."""
-SLOW = 5.0
-"""Seconds: if the first step takes longer, no second one is timed."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ def forecast(run: TrainingRun, seconds: float, spent: float = 0.0, done: int = 0
     run.compile()
     run.backend.synchronize()
     spent += time.perf_counter() - began
-    calls = _timed_calls(run, seconds)
+    calls = timed_calls(run, seconds)
     first_record, record = (_seconds(run, run.record) for _ in range(2))
     first_result, result = _timed_scores(run)
     plan = run.plan
@@ -116,6 +113,22 @@ def flops_until(plan: BatchPlan, iteration: int) -> int:
     return training_flops(plan.task.layer_sizes, samples)
 
 
+def facts(plan: BatchPlan, done: int) -> dict[str, Any]:
+    """Return what a run needs on any device; ``flop`` is that of the updates that are left."""
+    sizes = plan.task.layer_sizes
+    return {
+        "layer_sizes": list(sizes),
+        "parameters": parameter_count(sizes),
+        "rows": plan.rows,
+        "batch_size": plan.size,
+        "steps": plan.total,
+        "steps_done": done,
+        "steps_per_epoch": plan.per_epoch,
+        "flop_per_step": training_flops(sizes, min(plan.size, plan.rows)),
+        "flop": flops_until(plan, plan.total) - flops_until(plan, min(done, plan.total)),
+    }
+
+
 def _records(plan: BatchPlan, iteration: int) -> int:
     """Return the number of records in the first updates of a run."""
     at_end = iteration == plan.total and iteration % plan.interval > 0
@@ -123,70 +136,6 @@ def _records(plan: BatchPlan, iteration: int) -> int:
 
 
 # ---- time ----------------------------------------------------------------------------
-
-
-class _Calls:
-    """The seconds of calls of the compiled step; those that also compile are counted apart.
-
-    Parameters
-    ----------
-    first_calls : int
-        Number of calls of each form (number of steps, rows) that compile or capture.
-    """
-
-    def __init__(self, first_calls: int) -> None:
-        self.first_calls = first_calls
-        self.seen: Counter[tuple[int, int]] = Counter()
-        self.seconds = {True: 0.0, False: 0.0}
-        self.steps = {True: 0, False: 0}
-
-    def add(self, form: tuple[int, int], seconds: float) -> None:
-        is_first = self.seen[form] < self.first_calls
-        self.seen[form] += 1
-        self.seconds[is_first] += seconds
-        self.steps[is_first] += form[0]
-
-    @property
-    def step(self) -> float:
-        """Seconds of a step, without compilation if possible."""
-        only_first = not self.steps[False]
-        return self.seconds[only_first] / self.steps[only_first]
-
-    @property
-    def setup(self) -> float:
-        """Seconds that the first calls took longer than later ones."""
-        return max(self.seconds[True] - self.steps[True] * self.step, 0.0)
-
-
-def _timed_calls(run: TrainingRun, seconds: float) -> _Calls:
-    """Make steps one by one; then, if they are short, as many in a call as the run makes."""
-    calls = _Calls(1 if run.backend.is_host else 2)
-    _make_calls(run, calls, 1, lambda: bool(calls.steps[False]) or calls.seconds[True] > SLOW)
-    pause = None if calls.step * run.backend.steps_per_call < seconds else 1
-    if calls.steps[False]:
-        _make_calls(run, calls, pause, lambda: calls.seconds[False] >= seconds)
-    return calls
-
-
-def _make_calls(run: TrainingRun, calls: _Calls, pause: int | None, is_enough: Any) -> None:
-    """Make steps until they are enough, on all ranks, or the run ends."""
-    if run.ranks.max(int(is_enough())) or run.iteration == run.plan.total:
-        return
-    began = time.perf_counter()
-    with closing(load_batches(run.plan, run.data, run.iteration, pause)) as batches:
-        for steps, batch in batches:
-            rows = run.plan.batch_rows(run.iteration % run.plan.per_epoch)
-            _advance(run, steps, batch)
-            now = time.perf_counter()
-            calls.add((steps, rows), now - began)
-            began = now
-            if run.ranks.max(int(is_enough())):
-                return
-
-
-def _advance(run: TrainingRun, steps: int, batch: Batch) -> None:
-    run.advance(steps, batch)
-    run.backend.synchronize()
 
 
 def _seconds(run: TrainingRun, work: Any) -> float:

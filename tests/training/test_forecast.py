@@ -16,8 +16,9 @@ from mnn_gpu.nn.flops import training_flops
 from mnn_gpu.nn.parameters import init_parameters
 from mnn_gpu.step.batch import NetworkSpec
 from mnn_gpu.training.batches.plan import BatchPlan
-from mnn_gpu.training.forecast import _Calls, _records, flops_until
+from mnn_gpu.training.forecast import _records, flops_until
 from mnn_gpu.training.job import Job
+from mnn_gpu.training.timed_steps import Calls
 
 
 @pytest.mark.parametrize("sizes", [(7, 3), (784, 10, 10, 10), (5, 11, 4, 2)])
@@ -54,13 +55,13 @@ def test_samples_and_records_are_counted_as_a_run_makes_them(
 
 
 def test_calls_that_compile_are_counted_as_set_up() -> None:
-    calls = _Calls(first_calls=2)
+    calls = Calls(first_calls=2)
     for seconds in (9.0, 3.0, 1.0, 1.0):
         calls.add((4, 32), seconds)
     calls.add((1, 7), 5.0)
     assert calls.step == 2.0 / 8
     assert calls.setup == (9.0 + 3.0 + 5.0) - (4 + 4 + 1) * calls.step
-    only_one = _Calls(first_calls=1)
+    only_one = Calls(first_calls=1)
     only_one.add((1, 32), 6.0)
     assert (only_one.step, only_one.setup) == (6.0, 0.0)
 

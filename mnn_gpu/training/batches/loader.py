@@ -80,11 +80,10 @@ def _bytes(item: tuple[int, Batch]) -> int:
 
 def array_bytes(arrays: Iterable[Array]) -> int:
     """Return the memory that the elements of arrays of any library take."""
-    bits = [math.prod(array.shape) * _bits(array) for array in arrays]
-    return sum(bits) // 8
+    return int(sum(math.prod(array.shape) * _bits(array) / 8 for array in arrays))
 
 
-def _bits(array: Array) -> int:
+def _bits(array: Array) -> float:
     xp = array_namespace(array)
     info = xp.iinfo if xp.isdtype(array.dtype, "integral") else xp.finfo
-    return int(info(array.dtype).bits)
+    return float(info(array.dtype).bits)

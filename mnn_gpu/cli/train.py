@@ -44,9 +44,8 @@ Train a multilayer perceptron and save it. Without options: the network of the
 EPILOG = """\
 examples:
   train --recipe fast                       98% in seconds; see mnn-gpu recipes
-  train --recipe record --checkpoint run --resume
   train --recipe accurate --dry-run         how long it takes, on which device
-  train --data train.csv --device cuda --hidden 128 64 --batch-size 128
+  train --data train.csv --device cuda --checkpoint run --resume
 
 Progress goes to stderr, the result to stdout. Exit codes: 0 done, 2 usage,
 3 device not available, 4 bad data, model or output file, 5 diverged,

@@ -11,14 +11,13 @@ from __future__ import annotations
 import math
 import os
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from mnn_gpu.backends.base import Backend
 from mnn_gpu.backends.gpu_probe import driver_version, probe
 from mnn_gpu.backends.select import is_missing, select_backend
-from mnn_gpu.errors import FallbackWarning
+from mnn_gpu.errors import FallbackWarning, warn
 from mnn_gpu.utils.threads import available_cores
 
 IN_USE, WARM, COLD = 0.3, 1.5, 10.0
@@ -70,7 +69,7 @@ def _taken(cpu: Backend, seconds: float, reason: str) -> Backend:
         f"Using the CPU, which takes about {seconds:.1f} s; {reason}. "
         "The device cuda is used if it is requested by name."
     )
-    warnings.warn(FallbackWarning(message), stacklevel=3)
+    warn(message, FallbackWarning)
     return cpu
 
 

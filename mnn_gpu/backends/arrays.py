@@ -8,6 +8,9 @@ import array_api_compat
 import numpy as np
 import numpy.typing as npt
 
+READS_DEVICES = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
+"""Whether NumPy's `from_dlpack` takes ``device``."""
+
 
 def is_non_numpy(array: Any) -> bool:
     """Return whether this is an array of a library other than NumPy."""
@@ -26,7 +29,20 @@ def to_host(array: Any) -> npt.NDArray[Any]:
     """Copy an array of any library to the host; convert anything else with NumPy."""
     if not is_non_numpy(array) or is_lazy(array):
         return np.asarray(array)
+    if not READS_DEVICES:
+        return _moved_to_host(without_gradients(array))
     return np.from_dlpack(without_gradients(array), device="cpu")
+
+
+def _moved_to_host(array: Any) -> npt.NDArray[Any]:
+    """Copy an array to the host with the functions of its own library."""
+    if array_api_compat.is_jax_array(array):
+        return np.asarray(array)
+    host: Any = "cpu"
+    if not (array_api_compat.is_cupy_array(array) or array_api_compat.is_torch_array(array)):
+        devices = array_api_compat.array_namespace(array).__array_namespace_info__().devices()
+        host = next(device for device in devices if "cpu" in str(device).lower())
+    return np.asarray(array_api_compat.to_device(array, host))
 
 
 def is_lazy(array: Any) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import array_api_compat.numpy
 import numpy as np
 import numpy.typing as npt
 
@@ -91,8 +92,10 @@ class Tape:
             return lambda x: self.do(getattr(np, name), x)
         if name in ("bool", "int32", "int64", "uint8", "float32", "float64"):
             return np.dtype(name)
-        if name in ("isdtype", "result_type", "__array_namespace_info__"):
+        if name in ("isdtype", "result_type"):
             return getattr(np, name)
+        if name == "__array_namespace_info__":  # NumPy has it from version 2.1.
+            return array_api_compat.numpy.__array_namespace_info__
         raise AttributeError(f"{name} cannot be traced")
 
     def arange(self, stop: int, *, dtype: Any = None, device: Any = None) -> Traced:  # noqa: ARG002
@@ -138,6 +141,9 @@ class Tape:
         return self.constants[key]
 
     def max(self, x: Traced, *, axis: int, keepdims: bool = False) -> Traced:
+        if min(x.array.strides, default=0) < 0:
+            # NumPy 2.0 and 2.1 reduce such an array wrongly if ``out`` is given.
+            x = self.do(DataMovement.COPY, x, order="C")
         return self.do(np.maximum.reduce, x, axis=axis, keepdims=keepdims)
 
     def sum(

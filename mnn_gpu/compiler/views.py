@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
+HAS_COPY = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
+"""Whether NumPy's `reshape` takes ``copy``."""
+
 
 def owner(array: NDArray) -> NDArray:
     """Return the array that owns a view's memory."""
@@ -55,10 +58,28 @@ def is_row_major(view: NDArray, whole: NDArray) -> bool:
     return alike and view.flags.c_contiguous and address(view) == address(whole)
 
 
+def reshaped(array: NDArray, shape: tuple[int, ...]) -> NDArray:
+    """Return a view of an array in another shape.
+
+    Raises
+    ------
+    ValueError
+        If this would require a copy.
+    """
+    if HAS_COPY:
+        return np.reshape(array, shape, copy=False)
+    view = array.view()
+    try:
+        view.shape = shape
+    except AttributeError as error:
+        raise ValueError(str(error)) from error
+    return view
+
+
 def in_shape(array: NDArray, shape: tuple[int, ...]) -> NDArray | None:
     """Return a view of an array in another shape, None if this would require a copy."""
     try:
-        return np.reshape(array, shape, copy=False)
+        return reshaped(array, shape)
     except ValueError:
         return None
 

@@ -7,13 +7,15 @@ stop. Its loops over the data and its forward pass are replaced by those of this
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from os import PathLike
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import is_classifier
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mnn_gpu.backends import Backend, select_backend
@@ -21,6 +23,7 @@ from mnn_gpu.backends.arrays import without_gradients
 from mnn_gpu.distributed.agreement import check_same
 from mnn_gpu.distributed.process_group import ProcessGroup
 from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError, in_python, warn
+from mnn_gpu.estimators.before_1_7 import Fit
 from mnn_gpu.estimators.device_arrays import DeviceRows, device_rows, is_sparse, on_host
 from mnn_gpu.estimators.device_fit import task_of, theta_of
 from mnn_gpu.estimators.lbfgs_fit import fit_lbfgs
@@ -35,12 +38,13 @@ from mnn_gpu.step.microbatches import joined, microbatch_slices
 Array: TypeAlias = Any
 
 
-class DevicePerceptron:
+class DevicePerceptron(Fit):  # type: ignore[misc, valid-type]
     """A mixin for scikit-learn's classes, listed before them."""
 
     device: str | None
     checkpoint: str | PathLike[str] | None
     comm: Any
+    _predict: Any
     # The ranks of ``comm`` during a fit, this process alone otherwise.
     _ranks = ProcessGroup()
 
@@ -59,10 +63,11 @@ class DevicePerceptron:
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
         X, weights = without_gradients(X), None if sample_weight is None else on_host(sample_weight)
+        given = {} if weights is None else {"sample_weight": weights}
         fit: Any = super()
         # scikit-learn checks at the end that the parameters are finite.
         with np.errstate(all="ignore"), synchronized_ranks(self, X, weights, incremental):
-            return fit._fit(X, y, sample_weight=weights, incremental=incremental)
+            return fit._fit(X, y, incremental=incremental, **given)
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         check: Any = super()
@@ -77,24 +82,16 @@ class DevicePerceptron:
         check_same_data(self, *data)
         return data
 
-    def _fit_stochastic(
-        self,
-        X: Any,
-        y: npt.NDArray[Any],
-        sample_weight: npt.NDArray[Any] | None,
-        *buffers_sizes_and_incremental: Any,
-    ) -> None:
-        *_, incremental = buffers_sizes_and_incremental
+    def _fit_stochastic(self, X: Any, y: npt.NDArray[Any], *others: Any) -> None:
+        *buffers, incremental = others
         with self._working(X) as backend:
-            fit_stochastic(self, X, y, sample_weight, incremental, backend)
+            fit_stochastic(self, X, y, _weights(buffers), incremental, backend)
 
-    def _fit_lbfgs(
-        self, X: Any, y: npt.NDArray[Any], sample_weight: npt.NDArray[Any] | None, *_: Any
-    ) -> None:
+    def _fit_lbfgs(self, X: Any, y: npt.NDArray[Any], *buffers: Any) -> None:
         if self.checkpoint is not None:
             raise UsageError("lbfgs keeps no checkpoints.", "Fit with adam or sgd, or without.")
         with self._working(X) as backend:
-            fit_lbfgs(self, X, y, sample_weight, backend)
+            fit_lbfgs(self, X, y, _weights(buffers), backend)
 
     @contextmanager
     def _working(self, X: Any) -> Iterator[Backend]:
@@ -108,10 +105,16 @@ class DevicePerceptron:
             yield backend
 
     def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        scores: Any = super()
-        ranks = self._ranks
-        score: Any = ranks.on_rank0(lambda: scores._score(X, y, sample_weight=sample_weight))
-        found: float = ranks.broadcast(score)
+        """Return the score of the predictions for validated rows; NaN if they are not finite."""
+
+        def scored() -> float:
+            answers = self._predict(X, check_input=False)
+            if answers.dtype.kind == "f" and not np.isfinite(answers).all():
+                return np.nan
+            metric = accuracy_score if is_classifier(self) else r2_score
+            return metric(y, answers, sample_weight=sample_weight)  # type: ignore[no-any-return]
+
+        found: float = self._ranks.broadcast(self._ranks.on_rank0(scored))
         return found
 
     # ---- copies -----------------------------------------------------------------------
@@ -210,3 +213,9 @@ class DevicePerceptron:
         score = scores.score if there is None else scores._score
         found: float = score(X if there is None else there, on_host(y), sample_weight=weights)
         return found
+
+
+def _weights(buffers: Sequence[Any]) -> npt.NDArray[Any] | None:
+    """Return the weights that scikit-learn 1.7 passes before its buffers and layer sizes."""
+    *weights, _activations, _deltas, _coef_grads, _intercept_grads, _sizes = buffers
+    return weights[0] if weights else None

@@ -19,7 +19,8 @@ class MLPRegressor(DevicePerceptron, neural_network.MLPRegressor):  # type: igno
     Parameters
     ----------
     loss : {"squared_error", "poisson"}
-        Half the squared error, or half the Poisson deviance of the exponential of the output.
+        Half the squared error, or half the Poisson deviance of the exponential of the output
+        (only with scikit-learn 1.7 or newer).
     {parameters}
 
     Examples

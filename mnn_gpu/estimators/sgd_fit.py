@@ -20,6 +20,7 @@ from sklearn.utils import shuffle
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.distributed.process_group import ProcessGroup
+from mnn_gpu.estimators.before_1_7 import HAS_WEIGHTS
 from mnn_gpu.estimators.checkpoint import FitCheckpoint, fit_checkpoint
 from mnn_gpu.estimators.device_arrays import DeviceRows
 from mnn_gpu.estimators.device_fit import loss_type, placed
@@ -95,14 +96,14 @@ def _split(estimator: Any, y: Host) -> Split:
 def _held_out(
     estimator: Any, X: Any, y: Host, weights: Host | None, split: Split
 ) -> tuple[Any, ...]:
-    """Return X, y and weights of the held-out rows."""
+    """Return X, y and, if scikit-learn has them, weights of the held-out rows."""
     if not estimator.early_stopping:
-        return None, None, None
+        return (None, None, None) if HAS_WEIGHTS else (None, None)
     rows, y = split.held_out, y[split.held_out]
     if is_classifier(estimator):
         y = estimator._label_binarizer.inverse_transform(y)
     X = X.taken(rows) if isinstance(X, DeviceRows) else X[rows]
-    return X, y, None if weights is None else weights[rows]
+    return (X, y, None if weights is None else weights[rows]) if HAS_WEIGHTS else (X, y)
 
 
 def _epochs(

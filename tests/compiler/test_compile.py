@@ -359,6 +359,10 @@ STEPS = {
         join(s[0][1:, :] * 2, s[1][:1, :] - b[0][0, :1]),
         s[0] + s[1],
     ),
+    "largest of each row, backwards": lambda xp, s, b: (
+        s[0] - array_namespace(s[0]).max(s[0][:, ::-1], axis=1, keepdims=True),
+        s[1] - array_namespace(s[1]).max(s[1][::-1, :], axis=0, keepdims=True),
+    ),
     "transposed parts joined": lambda xp, s, b: (
         join((s[0] * 2).T[:2, :], (s[1] + 0).T[2:, :]),
         s[0],

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from mnn_gpu import MLPClassifier
+from mnn_gpu.estimators.before_1_7 import HAS_WEIGHTS
 from tests.support.fits import FITS, WEIGHTS, bits_of, fitted
 from tests.support.ranks import ROOT, SharedJob
 
@@ -35,6 +36,8 @@ def report(value):
     if comm.rank == 0:
         print(json.dumps(everyones))
 """
+
+needs_weights = pytest.mark.skipif(not HAS_WEIGHTS, reason="weights need scikit-learn 1.7")
 
 
 @pytest.fixture
@@ -178,6 +181,7 @@ else:
 # ---- messages and errors ------------------------------------------------------------
 
 
+@needs_weights
 def test_ranks_with_different_arguments_are_refused(reports: Reports) -> None:
     code = """
 mine = comm.rank == 1
@@ -308,6 +312,7 @@ def test_estimators_pickled_in_a_job_load_without_mpi(together: Any, tmp_path: P
     assert result.stdout.split() == [str(label) for label in expected]
 
 
+@needs_weights
 def test_arrays_of_other_libraries_are_divided_between_ranks(reports: Reports) -> None:
     """Through the host; here with a library whose arrays NumPy cannot read."""
     code = """

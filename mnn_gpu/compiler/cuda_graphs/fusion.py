@@ -42,7 +42,7 @@ from mnn_gpu.compiler.cuda_graphs.kernels import (
 from mnn_gpu.compiler.cuda_graphs.split_k import cut, parts_of, small_matmul_of
 from mnn_gpu.compiler.operations import REDUCTIONS, DataMovement, ExternalCall
 from mnn_gpu.compiler.trace import Call
-from mnn_gpu.compiler.views import all_in_shape, is_row_major, order, owner, row_major
+from mnn_gpu.compiler.views import all_in_shape, is_row_major, order, owner, reshaped, row_major
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -197,7 +197,7 @@ class _Fusion:
         found = self._value(operand)
         if found is not None and found[0] is group:
             return Value(found[1])
-        return group.input(np.reshape(operand, group.shape, copy=False))
+        return group.input(reshaped(operand, group.shape))
 
     def _group_for(
         self, operands: Sequence[Any], shape: tuple[int, ...], *, separate: bool

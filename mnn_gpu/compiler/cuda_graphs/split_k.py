@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.compiler.cuda_graphs.kernels import SmallMatmulRows, SmallMatmulSlices
+from mnn_gpu.compiler.views import reshaped
 
 NDArray: TypeAlias = npt.NDArray[Any]
 
@@ -76,5 +76,5 @@ def parts_of(rows: int, inner: int, columns: int) -> int:
 def cut(A: NDArray, B: NDArray, parts: int) -> tuple[NDArray, NDArray]:
     """Return views, (parts, rows, inner / parts) and (parts, inner / parts, columns)."""
     (rows, inner), columns = A.shape, B.shape[1]
-    of_A = np.reshape(A, (rows, parts, inner // parts), copy=False).transpose(1, 0, 2)
-    return of_A, np.reshape(B, (parts, inner // parts, columns), copy=False)
+    of_A = reshaped(A, (rows, parts, inner // parts)).transpose(1, 0, 2)
+    return of_A, reshaped(B, (parts, inner // parts, columns))

@@ -76,8 +76,8 @@ def open_parquet(path: Path, metadata: Any = None, buffer: int = 0) -> Iterator[
             pre_buffer=False,
             buffer_size=buffer,
             page_checksum_verification=True,
-            arrow_extensions_enabled=False,
             thrift_container_size_limit=MOST_COLUMNS,
+            **_without_extensions(pyarrow.__version__),
         ) as file:
             yield file
     except DataError:
@@ -88,6 +88,11 @@ def open_parquet(path: Path, metadata: Any = None, buffer: int = 0) -> Iterator[
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         cause = f"{path} is not a complete Parquet file ({reason})."
         raise DataError(cause, DAMAGE_CURE) from error
+
+
+def _without_extensions(version: str) -> dict[str, bool]:
+    """Return the option that extension types are read as their storage, as before pyarrow 21."""
+    return {"arrow_extensions_enabled": False} if int(version.partition(".")[0]) >= 21 else {}
 
 
 def _read(file: Any, path: Path, columns: Columns, images: ImageColumn | None) -> Dataset:

@@ -65,6 +65,11 @@ __all__ = ["__version__", *_HOME_OF]
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOME_OF[name] not in ("errors", "backends"):
+        # What can report a wrong version can be imported with it.
+        from mnn_gpu.utils.packages import require
+
+        require("numpy", "array_api_compat")
     return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
 
 

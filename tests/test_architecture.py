@@ -33,7 +33,7 @@ LAYERS = {
     "estimators": "errors utils storage nn step backends distributed",
     "interop": "errors version utils storage nn data models",
     "plots": "errors utils storage nn backends data models training",
-    "handwriting": "errors storage data",
+    "handwriting": "errors utils storage data",
     "notebook": "errors utils nn",
     "cli": (
         "mnn_gpu errors version utils storage backends distributed data models training interop "

@@ -22,9 +22,10 @@ from mnn_gpu.backends.gpu_probe import (
 )
 from mnn_gpu.backends.select import select_backend
 from mnn_gpu.backends.torch_backend import devices_of, import_torch
-from mnn_gpu.errors import DeviceError, FallbackWarning
+from mnn_gpu.errors import FallbackWarning, MnnGpuError
 from mnn_gpu.utils import html
 from mnn_gpu.utils.blas import threads_of_products
+from mnn_gpu.utils.packages import unavailable
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Diagnosis:
     cuda_driver: str | None
     gpus: list[Gpu]
     problem: Stage | None
+    unavailable: list[tuple[str, str]]
     auto: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -79,6 +81,8 @@ class Diagnosis:
             lines += ["", *_problem_lines("no GPU", self.problem)]
         for gpu in self.gpus:
             lines += ["", *_gpu_lines(gpu)]
+        if self.unavailable:
+            lines += ["", "not available", *(f"  {what} {why}" for what, why in self.unavailable)]
         return "\n".join([*lines, "", f"--device auto selects {self.auto}"])
 
     def _repr_html_(self) -> str:
@@ -89,6 +93,7 @@ class Diagnosis:
             rows.append((f"cuda:{gpu.index}", f"{gpu.name or 'unknown GPU'}: {said}"))
         if self.problem:
             rows.append(("no GPU", f"{self.problem.cause} {self.problem.cure}"))
+        rows += [(what, why) for what, why in self.unavailable]
         return html.table([*rows, ("auto selects", self.auto)], "Devices")
 
 
@@ -134,6 +139,7 @@ def diagnose() -> Diagnosis:
         cuda_driver=version_text(driver) if driver else None,
         gpus=[_gpu(cupy, index) for index in range(count)],
         problem=None if count else stages[-1],
+        unavailable=unavailable(),
         auto=_what_auto_takes(),
     )
 
@@ -175,6 +181,6 @@ def _what_auto_takes() -> str:
         warnings.simplefilter("ignore", FallbackWarning)
         try:
             backend = select_backend("auto")
-        except DeviceError as error:  # pragma: no cover - auto always has the CPU
-            return str(error)
+        except MnnGpuError as error:  # A NumPy that is too old.
+            return f"nothing: {error.cause}"
     return f"{backend.device} ({backend.name})"

@@ -30,6 +30,10 @@ UNKNOWN = 999
 USE_CPU = "or use --device cpu"
 
 
+class WrongVersionError(ImportError):
+    """A CuPy whose version is not supported; its text names the supported ones."""
+
+
 class Explanation(NamedTuple):
     """The cause of a failure and its cure, one sentence each."""
 
@@ -162,6 +166,10 @@ RULES: list[Rule] = [
                 f"On a machine with an NVIDIA GPU run {e.install}; elsewhere use --device cpu.",
             )
         ),
+    ),
+    (
+        lambda e: isinstance(e.error, WrongVersionError),
+        lambda e: Explanation(f"Computing on a GPU needs {e.error}.", _reinstall(e)),
     ),
     (
         _no_driver,

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mnn_gpu.backends.gpu_errors import Evidence, explain
+from mnn_gpu.backends.gpu_errors import Evidence, WrongVersionError, explain
 from mnn_gpu.backends.kernel_cache import ensure_kernel_cache
 from mnn_gpu.compiler.cuda_graphs.cublas import CublasError
 from mnn_gpu.compiler.cuda_graphs.current import current
 from mnn_gpu.errors import DeviceError
+from mnn_gpu.utils.packages import PACKAGES
 
 STAGES = (
     "import",
@@ -61,6 +62,8 @@ def import_cupy() -> Any:
     ------
     ImportError
         Also for the remains of a removed wheel: an empty package named cupy.
+    WrongVersionError
+        If its version is not supported.
     """
     ensure_kernel_cache()
     with warnings.catch_warnings():
@@ -71,6 +74,8 @@ def import_cupy() -> Any:
         # Other packages (array_api_compat) would find this empty cupy here.
         sys.modules.pop("cupy", None)
         raise ImportError("the cupy package is empty; a removed wheel left it behind")
+    if problem := PACKAGES["cupy"].problem(getattr(cupy, "__version__", "")):
+        raise WrongVersionError(problem)
     return cupy
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from mnn_gpu.backends.base import Backend, Memory
 from mnn_gpu.backends.jax_vectors import Concat, cut, piecewise, register
 from mnn_gpu.errors import DeviceError, UsageError
 from mnn_gpu.step.execution import AllGather, Run, Step, Update, entries, single_rank
+from mnn_gpu.utils.packages import require
 
 INSTALL = 'Run pip install "mnn_gpu[jax]", or omit --backend.'
 
@@ -43,10 +44,7 @@ class JaxBackend(Backend):
         DeviceError
             If JAX is not installed or does not see the device.
         """
-        try:
-            jax = importlib.import_module("jax")
-        except ImportError as error:
-            raise DeviceError(f"JAX cannot be imported ({error}).", INSTALL, "import") from error
+        jax = require("jax", error=partial(DeviceError, stage="import"))
         try:
             device = jax.devices(platform)[index]
         except (RuntimeError, IndexError) as error:

@@ -17,6 +17,7 @@ from mnn_gpu.backends.base import Backend
 from mnn_gpu.backends.gpu_probe import PER_GPU_STAGES
 from mnn_gpu.errors import DeviceError, FallbackWarning, UsageError, warn
 from mnn_gpu.utils.choices import BACKENDS
+from mnn_gpu.utils.packages import require
 
 DEVICE_VARIABLE = "MNN_DEVICE"
 
@@ -64,6 +65,7 @@ def select_backend(
     >>> select_backend("cpu")
     NumpyBackend(name='numpy', device='cpu')
     """
+    require("numpy", "array_api_compat")
     source = "device"
     if device is None:
         device = os.environ.get(DEVICE_VARIABLE) or "auto"

@@ -25,13 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the script; return the exit code."""
-    from mnn_gpu.errors import UsageError
+    from mnn_gpu.utils.packages import require
 
-    try:
-        import shtab
-    except ImportError as error:
-        raise UsageError(
-            "Completion needs the package shtab.", 'Run pip install "mnn_gpu[completion]".'
-        ) from error
+    shtab = require("shtab")
     show(shtab.complete(args.program(), args.shell))
     return 0

@@ -29,6 +29,7 @@ from mnn_gpu.cli.paths import expanded
 from mnn_gpu.errors import DeviceError, MnnGpuError, OutputError, RankError
 from mnn_gpu.storage.os_errors import reason_of
 from mnn_gpu.utils.console import finish_stdout, flush_stdout
+from mnn_gpu.utils.packages import require
 from mnn_gpu.version import __version__
 
 COMMANDS: dict[str, ModuleType] = {
@@ -46,6 +47,8 @@ COMMANDS: dict[str, ModuleType] = {
 }
 SHARED = (train, evaluate, predict)
 """The commands that several ranks execute together; others run on the first rank only."""
+ANY_VERSION = (devices, recipes, completion)
+"""The commands that run with any version of the other packages, to report it."""
 INTERRUPTED = 130
 SYSTEM_CURE = "Check that the file exists, its permissions, the disk and the network."
 
@@ -135,6 +138,8 @@ def _result(parser: argparse.ArgumentParser, argv: Sequence[str] | None, job: Jo
             return 0
         if is_shared:
             args.ranks = job.connect()
+        if command not in ANY_VERSION:
+            require("numpy", "array_api_compat")
         args.program = program
         with notes():
             code: int = command.run(args)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mnn_gpu.data.untrusted_files import explain_os_error
 from mnn_gpu.errors import DataError
 from mnn_gpu.storage.os_errors import is_of_system
+from mnn_gpu.utils.packages import require
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 MOST_PIXELS = 1 << 22
@@ -27,15 +28,11 @@ def pillow(source: str) -> ModuleType:
     Raises
     ------
     DataError
-        If Pillow is not installed.
+        If Pillow is not installed, or too old.
     """
-    try:
-        import PIL.Image
-    except ImportError as error:
-        raise DataError(
-            f"{source}: reading images needs the package Pillow.",
-            'Run pip install "mnn_gpu[images]".',
-        ) from error
+    require("PIL", purpose=f"{source}: reading images", error=DataError)
+    import PIL.Image
+
     return PIL.Image
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from mnn_gpu.distributed.launcher import Launch
 from mnn_gpu.distributed.timeout import kill_after, timeout
 from mnn_gpu.errors import LaunchError
+from mnn_gpu.utils.packages import PACKAGES
 from mnn_gpu.utils.threads import thread_count, usable_cores
 
 
@@ -44,6 +45,10 @@ def world(launch: Launch) -> Any:
             f"mpi4py finds no MPI library ({reason}).",
             'Load the MPI module of the cluster, or run pip install "mnn_gpu[mpi-local]".',
         ) from error
+    if problem := PACKAGES["mpi4py"].problem(sys.modules["mpi4py"].__version__):
+        raise LaunchError(
+            f"Several ranks need {problem}.", 'Run pip install --force-reinstall "mpi4py>=4,<5".'
+        )
     if launch.size is not None and launch.size != MPI.COMM_WORLD.size:
         raise LaunchError(
             f"The launcher started {launch.size} ranks, but MPI has {MPI.COMM_WORLD.size}.",

@@ -6,15 +6,9 @@ training, `base.py` connects them, `device_arrays.py` keeps arrays on a GPU in p
 `multi_rank.py` keeps the ranks of an MPI program synchronized.
 """
 
-from mnn_gpu.errors import UsageError
+from mnn_gpu.utils.packages import require
 
-try:
-    import sklearn  # noqa: F401
-except ImportError as error:
-    raise UsageError(
-        "mnn_gpu.MLPClassifier and MLPRegressor need scikit-learn 1.7 or newer.",
-        'Install it: pip install "mnn_gpu[sklearn]".',
-    ) from error
+require("numpy", "sklearn", "scipy")
 
 from mnn_gpu.estimators.classifier import MLPClassifier
 from mnn_gpu.estimators.regressor import MLPRegressor

@@ -38,7 +38,7 @@ from mnn_gpu.step.microbatches import joined, microbatch_slices
 Array: TypeAlias = Any
 
 
-class DevicePerceptron(Fit):  # type: ignore[misc, valid-type]
+class DevicePerceptron(Fit):  # type: ignore[misc]
     """A mixin for scikit-learn's classes, listed before them."""
 
     device: str | None
@@ -107,12 +107,12 @@ class DevicePerceptron(Fit):  # type: ignore[misc, valid-type]
     def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the score of the predictions for validated rows; NaN if they are not finite."""
 
-        def scored() -> float:
+        def scored() -> Any:
             answers = self._predict(X, check_input=False)
             if answers.dtype.kind == "f" and not np.isfinite(answers).all():
                 return np.nan
             metric = accuracy_score if is_classifier(self) else r2_score
-            return metric(y, answers, sample_weight=sample_weight)  # type: ignore[no-any-return]
+            return metric(y, answers, sample_weight=sample_weight)
 
         found: float = self._ranks.broadcast(self._ranks.on_rank0(scored))
         return found

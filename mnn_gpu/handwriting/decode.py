@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.data.untrusted_files import CHUNK, explain_os_error, is_folder
-from mnn_gpu.errors import DataError, UsageError
+from mnn_gpu.errors import DataError
 from mnn_gpu.storage.os_errors import is_of_system
 from mnn_gpu.storage.regular_file import open_regular
+from mnn_gpu.utils.packages import require
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,15 +44,11 @@ SHAPES = "(height, width), (height, width, 3) or (height, width, 4)"
 
 def pillow() -> ModuleType:
     """Return Pillow's Image module, or raise a UsageError that says how to install it."""
-    try:
-        import PIL.Image
-        import PIL.ImageOps  # noqa: F401
-        import scipy.ndimage  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            f"Reading images needs Pillow and SciPy ({error}).",
-            'Install them: pip install "mnn_gpu[images]".',
-        ) from error
+    require("PIL")
+    require("scipy", purpose="Reading images")
+    import PIL.Image
+    import PIL.ImageOps  # noqa: F401
+
     return PIL.Image
 
 

@@ -15,6 +15,7 @@ from mnn_gpu.models.model_file import load_model
 from mnn_gpu.models.model_format import FORMAT, FORMER_FORMAT
 from mnn_gpu.storage.os_errors import READ_CURE, is_of_system, reason_of
 from mnn_gpu.storage.safetensors_file import check_header
+from mnn_gpu.utils.packages import require
 
 SAVE_CURE = 'Save it with: safetensors.torch.save_file(net.float().state_dict(), "w.safetensors")'
 
@@ -77,6 +78,7 @@ def import_model(
 
 
 def _read_safetensors(path: Path) -> Weights:
+    require("safetensors")
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -13,6 +13,7 @@ from mnn_gpu.models.model import Model
 from mnn_gpu.models.model_file import FLOATS, stored_layers
 from mnn_gpu.models.model_format import description
 from mnn_gpu.storage.atomic_write import write_atomically
+from mnn_gpu.utils.packages import require
 from mnn_gpu.utils.validation import one_of
 from mnn_gpu.version import __version__
 
@@ -53,12 +54,9 @@ def write_onnx(path: str | Path, model: Model, *, dtype: str | None = None) -> N
 
 def to_onnx(model: Model, dtype: str) -> onnx.ModelProto:
     """Return the model that `write_onnx` writes."""
-    try:
-        from onnx import TensorProto, helper, numpy_helper
-    except ImportError as error:
-        raise UsageError(
-            "Writing ONNX needs the package onnx.", 'Run pip install "mnn_gpu[onnx]".'
-        ) from error
+    require("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
     layers = stored_layers(model, dtype)
     names = model.classes.dtype.kind == "U"
     constants = {"classes": model.classes.astype(object if names else np.int64)}

@@ -22,6 +22,7 @@ from mnn_gpu.storage.atomic_write import write_atomically
 from mnn_gpu.storage.file_kind import check_ending, kind_of
 from mnn_gpu.storage.os_errors import READ_CURE, is_of_system, reason_of
 from mnn_gpu.storage.safetensors_file import check_header, tensor_file
+from mnn_gpu.utils.packages import require
 from mnn_gpu.utils.validation import one_of
 
 FLOATS = ("float16", "float32", "float64")
@@ -111,6 +112,7 @@ def load_model(path: str | Path) -> Model:
     ModelFileError
         If the file is missing, damaged, inconsistent or from another program.
     """
+    require("safetensors")
     from safetensors import SafetensorError, safe_open
 
     path = path_of_model(path)

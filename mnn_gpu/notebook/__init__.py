@@ -23,11 +23,14 @@ from mnn_gpu.nn import activations, network
 from mnn_gpu.nn.parameters import init_parameters
 from mnn_gpu.notebook import inputs as notebook_inputs
 from mnn_gpu.notebook import shapes as notebook_shapes
+from mnn_gpu.utils.packages import require
 from mnn_gpu.utils.random_streams import PARAMETERS, generator
 from mnn_gpu.utils.validation import whole
 
 Array: TypeAlias = Any
 Six: TypeAlias = tuple[Array, Array, Array, Array, Array, Array]
+
+require("numpy", "array_api_compat")
 
 LAYER_SIZES = (784, 10, 10, 10)
 PRINT_EVERY = 100

@@ -5,6 +5,10 @@ open or shown automatically: a notebook shows the value of its last expression, 
 with `save`. Needs the extra ``plots``.
 """
 
+from mnn_gpu.utils.packages import require
+
+require("matplotlib", "numpy")
+
 from mnn_gpu.plots.augmentation import augmentation
 from mnn_gpu.plots.calibration import calibration
 from mnn_gpu.plots.confusion import confusion

@@ -7,22 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+from PIL import Image
 
 from mnn_gpu.errors import UsageError
 from mnn_gpu.plots.theme import Theme
 from mnn_gpu.storage.atomic_write import check_writable, write_atomically
-
-try:
-    import matplotlib
-    from matplotlib.colors import Colormap, LinearSegmentedColormap
-    from matplotlib.figure import Figure
-    from PIL import Image
-except ImportError as error:
-    raise UsageError(
-        f"Plots need Matplotlib, which cannot be imported ({error}).",
-        'Install it: pip install "mnn_gpu[plots]" (in a checkout: pip install -e ".[plots]").',
-    ) from error
 
 WIDTH = 8.0
 """Inches: 1600 dots wide, for a page that shows 800."""

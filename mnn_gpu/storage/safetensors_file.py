@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnn_gpu.storage.regular_file import open_regular
+from mnn_gpu.utils.packages import require
 
 HEADER_LENGTH = 8
 """Bytes of the little-endian integer before the JSON header."""
@@ -36,6 +37,7 @@ def tensor_file(arrays: Mapping[str, npt.ArrayLike], metadata: Mapping[str, str]
     ----------
     The format: https://huggingface.co/docs/safetensors
     """
+    require("safetensors")
     from safetensors.numpy import save
 
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
@@ -63,6 +65,7 @@ def load_with_checksum(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[st
     ValueError
         If the file is damaged.
     """
+    require("safetensors")
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -161,7 +161,7 @@ def test_without_pillow_the_cure_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     path = write(tmp_path / "d.parquet", [png(made()[0])])
     monkeypatch.setitem(sys.modules, "PIL", None)
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
-    with pytest.raises(DataError, match="needs the package Pillow") as caught:
+    with pytest.raises(DataError, match="needs the package pillow") as caught:
         load_dataset(path)
     assert "mnn_gpu[images]" in caught.value.cure
 

@@ -24,6 +24,7 @@ from mnn_gpu.data.dataset import Dataset
 from mnn_gpu.data.labels import checked_labels, is_number
 from mnn_gpu.data.pixel_dtype import of_kind
 from mnn_gpu.errors import DataError
+from mnn_gpu.utils.packages import require
 
 CsvRows: TypeAlias = tuple[npt.NDArray[np.float64], npt.NDArray[Any] | None]
 
@@ -140,7 +141,7 @@ def pandas_cells(
     X : (rows, pixels), float64
     y : (rows,), int64 or objects, or None
     """
-    import pandas as pd
+    pd: Any = require("pandas")
 
     # By position: names may repeat, and pandas then renames them.
     numbers = list(range(len(columns.names)))

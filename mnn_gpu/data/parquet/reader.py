@@ -25,6 +25,7 @@ from mnn_gpu.data.pixels import checked_pixels
 from mnn_gpu.data.untrusted_files import explain_os_error, unpacked_limit
 from mnn_gpu.errors import DataError
 from mnn_gpu.storage.os_errors import is_of_system
+from mnn_gpu.utils.packages import require
 
 DAMAGE_CURE = "Download or copy it again."
 MOST_COLUMNS = 1 << 17
@@ -61,14 +62,9 @@ def open_parquet(path: Path, metadata: Any = None, buffer: int = 0) -> Iterator[
     -------
     context manager of pyarrow.parquet.ParquetFile
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise DataError(
-            f"{path}: reading Parquet needs the package pyarrow.",
-            'Run pip install "mnn_gpu[parquet]".',
-        ) from error
+    require("pyarrow", purpose=f"{path}: reading Parquet", error=DataError)
+    import pyarrow.parquet
+
     try:
         with pyarrow.parquet.ParquetFile(
             path,

@@ -114,7 +114,8 @@ class DevicePerceptron(Fit):  # type: ignore[misc]
             metric = accuracy_score if is_classifier(self) else r2_score
             return metric(y, answers, sample_weight=sample_weight)
 
-        found: float = self._ranks.broadcast(self._ranks.on_rank0(scored))
+        score: Any = self._ranks.on_rank0(scored)
+        found: float = self._ranks.broadcast(score)
         return found
 
     # ---- copies -----------------------------------------------------------------------

@@ -19,7 +19,7 @@ from mnn_gpu.cli.main import main
 from mnn_gpu.utils.packages import PACKAGES, Package, require, unavailable
 from tests.support.standin_cupy import install, standin
 
-PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 SOME = Package("some", "2.0", "3", "Something", "extra")
 

@@ -48,6 +48,7 @@ def results(folder: Path) -> Results:
         env={**os.environ, "PYTHONPATH": str(ROOT), "MNN_DEVICE": "cpu", "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
+        timeout=300,
         check=False,
     )
     assert to.exists(), done.stderr

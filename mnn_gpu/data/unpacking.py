@@ -44,16 +44,17 @@ def open_binary(path: Path) -> IO[bytes]:
         raise IsADirectoryError
     if not in_archive and not _gz(path):
         return open_regular(path)
-    return cast("IO[bytes]", io.BufferedReader(_Unpacked(path, in_archive)))
+    packed = open_member(path) if in_archive else open_regular(path)
+    return cast("IO[bytes]", io.BufferedReader(_Unpacked(path, packed)))
 
 
 class _Unpacked(io.RawIOBase):
     """The content of a file in a zip archive, of a gzip file, or of both, up to a bound."""
 
-    def __init__(self, path: Path, in_archive: bool) -> None:
+    def __init__(self, path: Path, packed: IO[bytes]) -> None:
+        self._packed = packed
+        self._file: Any = gzip.GzipFile(fileobj=packed) if _gz(path) else packed
         self._path, self._left = path, most_bytes(path)
-        self._packed = open_member(path) if in_archive else open_regular(path)
-        self._file: Any = gzip.GzipFile(fileobj=self._packed) if _gz(path) else self._packed
 
     def readable(self) -> bool:
         return True

@@ -63,7 +63,7 @@ PACKAGES = {
     "matplotlib": Package("matplotlib", "3.9", "4", "Plots", "plots"),
     "PIL": Package("pillow", "10.3", "14", "Reading images", "images"),
     "onnx": Package("onnx", "1.17", "2", "Writing ONNX", "onnx"),
-    "shtab": Package("shtab", "1.7.2", "2", "Completion", "completion"),
+    "shtab": Package("shtab", "1.9", "2", "Completion", "completion"),
     "mpi4py": Package("mpi4py", "4", "5", "Several ranks", "mpi-local"),
     "jax": Package("jax", "0.4.38", "1", "--backend jax", "jax"),
     "cupy": Package("cupy", "13.6", "15", "Computing on a CUDA GPU"),

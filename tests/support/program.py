@@ -12,9 +12,15 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
+import pytest
+
 from mnn_gpu.cli.main import main
 
 PROGRAM = [sys.executable, "-m", "mnn_gpu"]
+NO_STDERR = pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.0.2", reason="NumPy 2.0.0 needs stderr to start"
+)
 
 
 def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

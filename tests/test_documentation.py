@@ -62,7 +62,7 @@ def test_the_shell_examples_run(tmp_path: Path) -> None:
     assert len(lines) >= 20
     assert len(lines) == len(set(lines))  # No example is given, and run, twice.
     for line in lines:
-        result = run_example(shlex.split(line), tmp_path)
+        result = run_example(shlex.split(line, comments=True), tmp_path)
         expected = 3 if "--device cuda" in line and not gpu_works() else 0
         assert result.returncode == expected, f"{line}\n{result.stderr}"
     assert len((tmp_path / "submission.csv").read_text().splitlines()) == 51

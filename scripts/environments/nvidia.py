@@ -9,7 +9,7 @@ from scripts.environments.environment import Environment, SetupError
 
 NO_DEVICE = 3
 TURING = 7.5
-EXTRAS = ("cuda13", "cuda12")
+EXTRAS = ("cuda13-ctk", "cuda12-ctk")
 
 
 def cupy_extra() -> str:
@@ -27,7 +27,7 @@ def cupy_extra() -> str:
     # CUDA 13 needs a driver that supports it and GPUs of the Turing generation or newer.
     listed = _nvidia_smi("--query-gpu=compute_cap", "--format=csv,noheader")
     oldest = min(map(float, re.findall(r"\d+\.\d+", listed)), default=TURING)
-    return "cuda13" if int(cuda[1]) >= 13 and oldest >= TURING else "cuda12"
+    return EXTRAS[0] if int(cuda[1]) >= 13 and oldest >= TURING else EXTRAS[1]
 
 
 def _nvidia_smi(*arguments: str) -> str:

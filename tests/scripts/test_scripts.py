@@ -98,7 +98,7 @@ def test_a_machine_without_a_gpu_installs_the_core_once(checkout: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cuda", "capability", "extra"),
-    [("12.4", "8.6", "cuda12"), ("13.0", "9.0", "cuda13"), ("13.0", "6.0", "cuda12")],
+    [("12.4", "8.6", "cuda12-ctk"), ("13.0", "9.0", "cuda13-ctk"), ("13.0", "6.0", "cuda12-ctk")],
 )
 def test_the_cupy_that_fits_driver_and_gpu_is_installed(
     checkout: Path, cuda: str, capability: str, extra: str
@@ -114,7 +114,7 @@ def test_where_cupy_cannot_be_installed_it_says_so_and_trains_on_the_cpu(checkou
         result = train(checkout, PIP_FAILS="cuda")
         assert (result.returncode, result.stdout) == (0, "trained --epochs two words\n")
         assert "CuPy could not be installed" in result.stderr
-    assert installed(checkout) == ["-e .[cuda12]", "-e .", "-e .[cuda12]"]
+    assert installed(checkout) == ["-e .[cuda12-ctk]", "-e .", "-e .[cuda12-ctk]"]
 
 
 def test_a_failed_installation_is_continued_by_the_next_start(checkout: Path) -> None:

@@ -1,7 +1,16 @@
-"""The notebook for Kaggle and Colab, run from its first cell to its last."""
+"""The notebook for Kaggle and Colab, run from its first cell to its last.
+
+With `MNN_TEST_WHEELS`, a folder that the notebook's command has made, it runs as on such a service
+without internet: in an environment that lacks the package and what the wheels bring.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import sysconfig
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +24,14 @@ from mnn_gpu import load_mnist, load_model
 
 NOTEBOOK = Path(__file__).parents[1] / "scripts" / "mnist_from_scratch.ipynb"
 TRAIN_ROWS, TEST_ROWS = 1500, 40
+WHEELS = os.environ.get("MNN_TEST_WHEELS")
+BROUGHT = ("mnn_gpu", "array_api_compat")
+NO_INDEX = "https://index.invalid/simple"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a short train.csv and test.csv, as Kaggle has them."""
+    """A folder with a short train.csv and test.csv, as Kaggle has them, and the wheels."""
     (X, y), (X_test, _) = load_mnist()
     folder = tmp_path_factory.mktemp("kaggle")
     names = [f"pixel{i}" for i in range(784)]
@@ -27,17 +39,44 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.insert(0, "label", y[:TRAIN_ROWS])
     table.to_csv(folder / "train.csv", index=False)
     pd.DataFrame(X_test[:TEST_ROWS], columns=names).to_csv(folder / "test.csv", index=False)
+    if WHEELS:
+        shutil.copytree(WHEELS, folder / "wheels")
     return folder
 
 
 @pytest.fixture(scope="module")
-def executed(folder: Path) -> Any:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages of a service: all that are installed here except those of the wheels."""
+    folder = tmp_path_factory.mktemp("service")
+    venv.create(folder, symlinks=True)
+    paths = {"base": str(folder), "platbase": str(folder)}
+    packages = Path(sysconfig.get_path("purelib", vars=paths))
+    for name in ("purelib", "platlib"):
+        for package in Path(sysconfig.get_path(name)).iterdir():
+            to = packages / package.name
+            if not (to.exists() or any(name in package.name for name in BROUGHT)):
+                to.symlink_to(package)
+    python = [str(folder / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel = folder / "kernels" / "service" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text(json.dumps({"argv": python, "display_name": "service", "language": "python"}))
+    return packages
+
+
+@pytest.fixture(scope="module")
+def executed(folder: Path, request: pytest.FixtureRequest) -> Any:
     """The notebook with its outputs; a cell that fails is an error."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MNN_DEVICE", "cpu")
         notebook = nbformat.read(NOTEBOOK, as_version=4)
-        client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": folder}})
-        return client.execute()
+        options: dict[str, Any] = {"resources": {"metadata": {"path": folder}}}
+        if WHEELS:
+            kernels = request.getfixturevalue("service").parents[2]
+            patch.setenv("JUPYTER_PATH", str(kernels))
+            patch.setenv("PIP_INDEX_URL", NO_INDEX)
+            patch.delenv("PYTHONPATH", raising=False)
+            options["kernel_name"] = "service"
+        return NotebookClient(notebook, timeout=120, **options).execute()
 
 
 def printed(notebook: Any, source: str) -> str:
@@ -50,6 +89,15 @@ def printed(notebook: Any, source: str) -> str:
 def test_it_is_stored_without_outputs() -> None:
     for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
         assert not cell.get("outputs")
+
+
+@pytest.mark.skipif(not WHEELS, reason="requires MNN_TEST_WHEELS, a folder of wheels")
+@pytest.mark.filterwarnings("ignore")
+def test_without_internet_the_wheels_alone_are_installed_and_nothing_is_changed(
+    executed: Any, service: Path
+) -> None:
+    own = [path.name for path in service.iterdir() if not path.is_symlink()]
+    assert {name.partition("-")[0] for name in own} - {"__pycache__"} == {*BROUGHT}
 
 
 @pytest.mark.filterwarnings("ignore")  # Warnings of some versions of the kernel.

@@ -86,7 +86,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     if lacking := [name for name in PUBLISHING if importlib.util.find_spec(name) is None]:
         pytest.skip(f"requires the extra publish: {', '.join(lacking)}")
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,), (source,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return wheel, source
@@ -100,7 +100,7 @@ def metadata(built: tuple[Path, Path]) -> Message:
 
 
 def test_twine_accepts_both(built: tuple[Path, Path]) -> None:
-    command = [sys.executable, "-m", "twine", "check", "--strict", *built]
+    command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

@@ -9,21 +9,21 @@ and the device with fewer seconds left is chosen. A CPU that has no chance is no
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from mnn_gpu.backends.base import Backend
 from mnn_gpu.backends.gpu_probe import driver_version, probe
+from mnn_gpu.backends.kernel_cache import has_kernels
 from mnn_gpu.backends.select import is_missing, select_backend
 from mnn_gpu.errors import FallbackWarning, warn
 from mnn_gpu.utils.threads import available_cores
 
-IN_USE, WARM, COLD = 0.3, 1.5, 10.0
+IN_USE, WARM, COLD = 0.3, 1.5, 3.0
 """Seconds of a GPU's set-up, at least: in a process that already uses it; in a new process, with
 kernels compiled earlier; with all kernels to compile. From the cold and warm starts and the first
-calls in scripts/results/nvidia-h100-2026-11-26.json."""
+calls in scripts/results/nvidia-h100-2026-11-26.json; compiling took 10 s and more there, and takes
+a third or less since (not measured on a GPU)."""
 
 CORE_PEAK = 2e11
 """Operations per second that a core does not exceed in float32: two AVX-512 units at 3.1 GHz."""
@@ -87,5 +87,4 @@ def gpu_setup() -> float:
     """Return the seconds that a GPU needs at least, in this process, before its first step."""
     if probe.cache_info().currsize:
         return IN_USE
-    folder = os.environ.get("CUPY_CACHE_DIR") or Path.home() / ".cupy" / "kernel_cache"
-    return WARM if any(Path(folder).glob("*.cubin")) else COLD
+    return WARM if has_kernels() else COLD

@@ -20,13 +20,24 @@ def ensure_kernel_cache() -> None:
     folder = os.environ.get(FOLDER) or Path.home() / ".cupy" / "kernel_cache"
     if os.environ.get(IN_MEMORY) == "1" or _is_writable(Path(folder)):
         return
-    name = f"mnn-gpu-kernels-{os.getuid()}" if hasattr(os, "getuid") else "mnn-gpu-kernels"
-    temporary = Path(tempfile.gettempdir()) / name
+    temporary = _temporary()
     if _is_writable(temporary) and _is_private(temporary):
         os.environ[FOLDER] = str(temporary)
     else:
         os.environ[IN_MEMORY] = "1"
         os.environ[FOLDER] = tempfile.gettempdir()
+
+
+def has_kernels() -> bool:
+    """Return whether there are compiled kernels, CuPy's or those of other programs, on the disk."""
+    own = os.environ.get(FOLDER) or Path.home() / ".cupy" / "kernel_cache"
+    return any(file for folder in (Path(own), _temporary()) for file in folder.glob("*.cubin"))
+
+
+def _temporary() -> Path:
+    """Return the folder for kernels where CuPy cannot write to its own."""
+    name = f"mnn-gpu-kernels-{os.getuid()}" if hasattr(os, "getuid") else "mnn-gpu-kernels"
+    return Path(tempfile.gettempdir()) / name
 
 
 def _is_writable(folder: Path) -> bool:

@@ -7,7 +7,7 @@ import io
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,35 +37,35 @@ def dry_run(args: argparse.Namespace, job: Job, named: Backend | None, reading: 
     """
     from mnn_gpu.backends.automatic import gpu_setup
     from mnn_gpu.training.forecast import facts
+    from mnn_gpu.training.train import with_shards
 
     setup = gpu_setup()
     done = _done(args, job)
     found: dict[str, Forecast] = {}
     names: dict[str, str] = {}
-    run = None
-    for backend, spent in _backends(job, named):
-        run, found[backend.device] = job.forecast(backend, SECONDS, reading + spent, done)
+    needs: dict[str, Any] = {}
+    for backend, spent in _backends(named):
+        here = replace(job, config=with_shards(job.config, job.ranks, backend))
+        run, found[backend.device] = here.forecast(backend, SECONDS, reading + spent, done)
         names[backend.device] = backend.name
-    if run is None or not job.ranks.is_first:
-        return 0
+        needs = facts(run.plan, done)
     report = {
-        **facts(run.plan, done),
-        "ranks": job.ranks.size,
+        **needs,
         "devices": {d: _figures(names[d], f, job) for d, f in found.items()},
-        "auto": _automatic(args, job, found, setup) if named is None else None,
+        "auto": _automatic(args, found, setup) if named is None else None,
         "at_most": job.config.target_accuracy is not None or job.config.patience is not None,
     }
     print_json(report) if args.json else show(_text(report, job))
     return 0
 
 
-def _backends(job: Job, named: Backend | None) -> Iterator[tuple[Backend, float]]:
+def _backends(named: Backend | None) -> Iterator[tuple[Backend, float]]:
     """Yield each device and the seconds that connecting to it has taken."""
     from mnn_gpu import DeviceError, select_backend
     from mnn_gpu.backends.gpu_probe import visible_gpus
 
-    if named is not None or job.ranks.size > 1:
-        yield named or job.ranks.backend("auto"), 0.0
+    if named is not None:
+        yield named, 0.0
         return
     yield select_backend("cpu"), 0.0
     began = time.perf_counter()
@@ -96,14 +96,12 @@ def _done(args: argparse.Namespace, job: Job) -> int:
     return int(values["number"])
 
 
-def _automatic(args: argparse.Namespace, job: Job, found: dict[str, Forecast], setup: float) -> str:
+def _automatic(args: argparse.Namespace, found: dict[str, Forecast], setup: float) -> str:
     """Return the device that `auto` takes, by these measurements."""
     from mnn_gpu import FallbackWarning
     from mnn_gpu.backends import first_done
     from mnn_gpu.training.job import recorded_device
 
-    if job.ranks.size > 1:
-        return next(iter(found))
     recorded = recorded_device(args.checkpoint) if args.resume else None
     if recorded is not None:
         return recorded
@@ -147,8 +145,6 @@ def _text(report: dict[str, Any], job: Job) -> str:
         _table(report),
         "",
     ]
-    if report["ranks"] > 1:
-        lines.append(f"Of {report['ranks']} ranks, for the first one.")
     if report["at_most"]:
         lines.append("At most: the run ends earlier if its accuracy allows.")
     if report["auto"]:

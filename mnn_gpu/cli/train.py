@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Train according to the options; return the exit code."""
     from dataclasses import replace
 
-    from mnn_gpu import TrainingInterrupted
+    from mnn_gpu import TrainingInterrupted, UsageError
     from mnn_gpu.backends import is_automatic
     from mnn_gpu.cli.dry_run import dry_run
     from mnn_gpu.cli.save_fallback import save_somewhere
@@ -72,6 +72,10 @@ def run(args: argparse.Namespace) -> int:
     config = chosen_config(args, recipe)
     began = time.perf_counter()
     _check_checkpoint(args)
+    if args.dry_run and ranks.size > 1:
+        raise UsageError(
+            "--dry-run measures one process.", "Start train --dry-run without mpiexec."
+        )
     if ranks.is_first and not args.dry_run:
         check_model_output(args.out, args.data or (), args.force)
     is_free = is_automatic(args.device, args.backend)

@@ -52,8 +52,10 @@ def timed_calls(run: TrainingRun, seconds: float) -> Calls:
     """Make steps one by one; then, if they are short, as many in a call as the run makes."""
     calls = Calls(1 if run.backend.is_host else 2)
     _make_calls(run, calls, 1, lambda: bool(calls.steps[False]) or calls.seconds[True] > SLOW)
-    pause = None if calls.step * run.backend.steps_per_call < seconds else 1
+    # All ranks must make the same calls: one decides for all.
+    is_long = run.ranks.max(int(calls.step * run.backend.steps_per_call >= seconds))
     if calls.steps[False]:
+        pause = 1 if is_long else None
         _make_calls(run, calls, pause, lambda: calls.seconds[False] >= seconds)
     return calls
 

@@ -132,3 +132,12 @@ def test_wrong_options_and_a_run_that_diverges_are_errors_as_in_training(
 )
 def test_times_have_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_several_ranks_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mnn_gpu.distributed.process_group import ProcessGroup
+
+    monkeypatch.setattr(ProcessGroup, "size", 2)
+    result = run("train", "--dry-run", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "without mpiexec" in result.stderr

@@ -57,7 +57,10 @@ class Backend(ABC):
     steps_per_call : int
         Preferred number of steps per call of a compiled step.
     workers : int
-        Number of microbatches processed in parallel.
+        Number of microbatches that are independent of each other, so that they can be processed
+        in parallel. Their gradients are summed in an order that depends on it.
+    threads : int
+        Number of threads that compute. The results do not depend on it.
     prescales_pixels : bool
         Whether pixels are better stored in the dtype of the computation, if they are used
         repeatedly and there is enough memory.
@@ -76,6 +79,7 @@ class Backend(ABC):
     steps_per_call: int = field(repr=False)
     cached: int = field(repr=False, default=2**31, kw_only=True)
     workers: int = field(repr=False, default=1, kw_only=True)
+    threads: int = field(repr=False, default=1, kw_only=True)
     prescales_pixels: bool = field(repr=False, default=True, kw_only=True)
     is_host: bool = field(repr=False, default=False, kw_only=True)
 

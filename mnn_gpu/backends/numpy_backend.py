@@ -32,8 +32,9 @@ BLOCK = 1 << 18
 # The intermediate images of a deformation stay in the L2 cache.
 CACHED = 131072
 
-# More threads than memory channels gain nothing.
-MAX_WORKERS = 8
+# Parts of a large batch, whatever the number of threads. More threads than memory channels
+# gain nothing.
+WORKERS = 8
 
 
 class NumpyBackend(Backend):
@@ -53,7 +54,8 @@ class NumpyBackend(Backend):
             SHARD_ROWS,
             STEPS_PER_CALL,
             cached=CACHED,
-            workers=min(thread_count(processes_per_node), MAX_WORKERS),
+            workers=WORKERS,
+            threads=thread_count(processes_per_node),
             # Reading and scaling uint8 pixels is faster than reading float pixels.
             prescales_pixels=False,
             is_host=True,
@@ -88,7 +90,7 @@ class NumpyBackend(Backend):
 
     def compile(self, step: Step, data: Any, allgather: AllGather = single_rank) -> Run:  # noqa: ARG002
         """Trace the step once and replay it in preallocated memory; see `replay.py`."""
-        return Replay(step, data)
+        return Replay(step, data, self.threads)
 
     def fuse(self, update: Update) -> Update:
         """Process the vectors in blocks that stay in the cache."""
@@ -98,7 +100,7 @@ class NumpyBackend(Backend):
         return single_threaded()
 
     def parallel_map(self, function: PartFunction, array: Any, items: Sequence[Any]) -> list[Any]:
-        """Replay each part of the items in a separate thread."""
+        """Record each part of the items as the calls of another worker."""
         xp = array_api_compat.array_namespace(array)
         if not isinstance(xp, Tape):
             return super().parallel_map(function, array, items)

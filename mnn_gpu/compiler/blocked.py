@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any, TypeAlias
 
 from array_api_compat import array_namespace
@@ -12,9 +13,6 @@ from mnn_gpu.step.microbatches import slices
 
 Array: TypeAlias = Any
 Elementwise: TypeAlias = Callable[..., tuple[Array, ...]]
-
-MANY = 4
-"""Number of blocks from which another thread is worth waking."""
 
 
 def blockwise(function: Elementwise, block: int, workers: int = 1) -> Elementwise:
@@ -27,7 +25,7 @@ def blockwise(function: Elementwise, block: int, workers: int = 1) -> Elementwis
     block : int
         Number of bytes of each vector that fit in the cache with all temporary results.
     workers : int
-        Number of threads that replay a traced function of very long vectors.
+        Number of workers among which the blocks of a traced function are divided.
     """
 
     def in_blocks(*arguments: Array) -> tuple[Array, ...]:
@@ -37,9 +35,9 @@ def blockwise(function: Elementwise, block: int, workers: int = 1) -> Elementwis
         if length <= size:
             return function(*arguments)
         parts = []
-        blocks = slices(length, size)
+        blocks = slices(length, ceil(length / ceil(length / size)))
         for i, here in enumerate(blocks):
-            if isinstance(xp, Tape) and workers > 1 and length >= MANY * size:
+            if isinstance(xp, Tape) and workers > 1:
                 xp.worker = 1 + i * workers // len(blocks)
             parts.append(function(*(a[here] if _is_vector(a) else a for a in arguments)))
         if isinstance(xp, Tape):

@@ -8,20 +8,19 @@ order, with ``out=``: no lookups, no allocation, and memory is planned once, see
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from contextvars import copy_context
-from functools import cache
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from mnn_gpu.compiler.large_matmul import in_pieces, is_threaded
 from mnn_gpu.compiler.memory_plan import MemoryPlan
-from mnn_gpu.compiler.operations import PRODUCTS, Operation, aligned
+from mnn_gpu.compiler.operations import Operation, aligned
+from mnn_gpu.compiler.parallel import ParallelTasks
 from mnn_gpu.compiler.pytrees import Tree, leaves, tree_map
 from mnn_gpu.compiler.trace import Call, Tape
 from mnn_gpu.compiler.views import owner
@@ -40,11 +39,19 @@ class Replay:
 
     A returned state is overwritten by the next step; a state from elsewhere is copied and
     left unchanged.
+
+    Parameters
+    ----------
+    step, data
+        See `Backend.compile`.
+    threads : int
+        Number of threads that compute. The results do not depend on it.
     """
 
-    def __init__(self, step: Step, data: Any) -> None:
+    def __init__(self, step: Step, data: Any, threads: int = 1) -> None:
         self.step = step
         self.data = data
+        self.threads = threads
         self.buffers: list[NDArray] = []
         self.state: Tree = None
         self.programs: dict[Any, tuple[list[NDArray], Program]] = {}
@@ -58,13 +65,14 @@ class Replay:
         stacks = [stack for stack in batches if stack is not None]
         batch_buffers, program = self._program_for(state, batches, stacks)
         self._copy_in(leaves(state))
-        for i in range(len(stacks[0])):
-            for target, stack in zip(batch_buffers, stacks, strict=True):
-                target[...] = stack[i]
-            try:
-                program.run()
-            except MemoryError as error:
-                raise TornStepError(*error.args) from error
+        with program.products:
+            for i in range(len(stacks[0])):
+                for target, stack in zip(batch_buffers, stacks, strict=True):
+                    target[...] = stack[i]
+                try:
+                    program.run()
+                except MemoryError as error:
+                    raise TornStepError(*error.args) from error
         return self.state
 
     def _copy_in(self, state: Iterable[NDArray]) -> None:
@@ -95,7 +103,8 @@ class Replay:
         at = iter(batch_buffers)
         batch = tree_map(lambda _: tape.traced(next(at)), batches)
         result = self.step(data, state, batch)
-        return Program(tape.calls, [leaf.array for leaf in leaves(result)], self.buffers)
+        outputs = [leaf.array for leaf in leaves(result)]
+        return Program(tape.calls, outputs, self.buffers, self.threads)
 
 
 def _aligned_copy(array: NDArray) -> NDArray:
@@ -105,10 +114,17 @@ def _aligned_copy(array: NDArray) -> NDArray:
 
 
 class Program:
-    """The calls of a tape, bound to planned memory; for the arguments see `MemoryPlan`."""
+    """The calls of a tape, bound to planned memory; for the arguments see `MemoryPlan`.
+
+    The calls of each worker are one task; a large product is several, see `large_matmul`.
+    """
 
     def __init__(
-        self, calls: Sequence[Call], outputs: Sequence[NDArray], targets: Sequence[NDArray]
+        self,
+        calls: Sequence[Call],
+        outputs: Sequence[NDArray],
+        targets: Sequence[NDArray],
+        threads: int = 1,
     ) -> None:
         calls = _eliminate_dead_code(calls, outputs)
         memory_plan = MemoryPlan(calls, outputs, targets)
@@ -116,16 +132,17 @@ class Program:
         self.operations: list[Operation] = []
         for group, run in groupby(calls, key=lambda call: call.group if call.worker else 0):
             workers: dict[int, list[Operation]] = {}
-            products = False
             for call in run:
-                products |= call.function in PRODUCTS
                 if not memory_plan.is_in_place(call):
                     workers.setdefault(call.worker, []).append(memory_plan.bind(call))
-            if group and workers:
-                self.operations.append(ParallelCalls(list(workers.values()), products))
+            if group:
+                tasks = [partial(_run_all, operations) for operations in workers.values()]
+                self.operations.append(ParallelTasks(tasks, threads))
             else:
-                self.operations += workers.get(0, [])
+                self.operations += (in_pieces(call, threads) for call in workers.get(0, []))
         self.operations += memory_plan.last_copies
+        is_large = any(is_threaded(call) for call in calls)
+        self.products = single_threaded() if is_large else nullcontext()
 
     def run(self) -> None:
         """Run all operations once."""
@@ -141,41 +158,6 @@ def _eliminate_dead_code(calls: Sequence[Call], outputs: Sequence[NDArray]) -> l
             kept.append(call)
             wanted |= {id(owner(a)) for a in call.arguments if isinstance(a, np.ndarray)}
     return kept[::-1]
-
-
-class ParallelCalls:
-    """Lists of operations that threads run in parallel; NumPy releases the GIL.
-
-    If there are matrix products among them, each uses only its worker's thread.
-    """
-
-    def __init__(self, workers: Sequence[Sequence[Operation]], products: bool) -> None:
-        self.first, *self.others = workers
-        self.around = single_threaded if products and self.others else nullcontext
-
-    def __call__(self) -> None:
-        if not self.others:
-            _run_all(self.first)
-            return
-        threads = _threads(len(self.others), os.getpid())
-        with self.around():
-            # In copies of the context, which holds NumPy's error handling for overflows.
-            waiting = [
-                threads.submit(copy_context().run, _run_all, worker) for worker in self.others
-            ]
-            try:
-                _run_all(self.first)
-                for worker in waiting:
-                    worker.result()
-            except BaseException:
-                wait(waiting)
-                raise
-
-
-@cache
-def _threads(count: int, _process: int) -> ThreadPoolExecutor:
-    """Return a thread pool of this process; a forked child does not inherit its parent's."""
-    return ThreadPoolExecutor(count)
 
 
 def _run_all(operations: Sequence[Operation]) -> None:

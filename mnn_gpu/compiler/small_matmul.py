@@ -2,8 +2,8 @@
 
 OpenBLAS packs both operands before multiplying. With ten rows there is so little to multiply
 that packing the large operand takes most of the time. There are two remedies: pieces so
-small that OpenBLAS does not pack at all (`has_small_kernels`), which makes one thread faster
-than two threads on the whole product; or the transposed product, which packs best.
+small that OpenBLAS does not pack at all (`has_small_kernels`); or the transposed product,
+which packs best.
 """
 
 from __future__ import annotations
@@ -25,11 +25,8 @@ Do: TypeAlias = Callable[..., NDArray]
 MOST_ROWS = 32
 LEAST_WIDTH = 128
 
-FEW = 12
-"""With more rows, two threads with packing are faster than one thread without."""
-
-FEW_IN_WORKER = 24
-"""The same where the product has only one thread in any case."""
+FEW = 24
+"""With more rows, products are faster with packing."""
 
 SMALL = 750_000
 """Number of multiplications; OpenBLAS packs from about a million."""
@@ -46,7 +43,7 @@ def is_small(rows: int, inner: int, columns: int) -> bool:
     return rows <= MOST_ROWS and min(inner, columns) >= LEAST_WIDTH
 
 
-def product(do: Do, A: NDArray, B: NDArray, *, in_worker: bool) -> NDArray:
+def product(do: Do, A: NDArray, B: NDArray) -> NDArray:
     """Record ``A @ B`` for an A with few rows; return it, row-major.
 
     Parameters
@@ -55,10 +52,8 @@ def product(do: Do, A: NDArray, B: NDArray, *, in_worker: bool) -> NDArray:
         Records an operation.
     A : (rows, inner)
     B : (inner, columns)
-    in_worker : bool
-        Whether several threads run in parallel, each with its own products.
     """
-    if has_small_kernels() and len(A) <= (FEW_IN_WORKER if in_worker else FEW):
+    if has_small_kernels() and len(A) <= FEW:
         across = len(B) if B.flags.f_contiguous else B.shape[1]
         most = SMALL // (len(A) * across)
         if most >= SHORTEST:

@@ -164,7 +164,7 @@ class Tape:
         def do(*arguments: Any, **options: Any) -> NDArray:
             return self.do(*arguments, **options).array
 
-        return Traced(self, small_matmul.product(do, A, B, in_worker=self.worker > 0))
+        return Traced(self, small_matmul.product(do, A, B))
 
     def low_precision_matmul(self, A: Any, B: Any, bits: int) -> Traced:
         """Multiply operands that the device itself rounds to ``bits`` significant bits."""

@@ -147,6 +147,7 @@ def test_an_error_of_this_package_is_not_explained_again() -> None:
 def test_by_default_everything_is_done_at_once() -> None:
     backend = plain()
     assert (backend.cached, backend.workers) == (SERIAL.cached, SERIAL.workers)
+    assert backend.threads == 1
     assert backend.prescales_pixels is True
 
 

@@ -589,7 +589,7 @@ def test_each_process_of_a_machine_selects_the_next_gpu(
 
 def test_processes_that_share_the_processors_divide_them() -> None:
     whole, parts = (
-        select_backend("cpu", processes_per_node=processes_per_node).workers
+        select_backend("cpu", processes_per_node=processes_per_node).threads
         for processes_per_node in (1, 1000)
     )
     assert parts == 1 <= whole

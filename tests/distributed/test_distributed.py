@@ -277,7 +277,7 @@ from mnn_gpu.utils.threads import available_cores, thread_count
 from mnn_gpu.backends.numpy_backend import NumpyBackend
 share = max(available_cores() // ranks.processes_per_node, 1)
 assert os.environ["OMP_NUM_THREADS"] == str(share)
-assert NumpyBackend(ranks.processes_per_node).workers <= share
+assert NumpyBackend(ranks.processes_per_node).threads <= share
 print(ranks.processes_per_node)
 """
     assert ranks.run_python(2, code, tmp_path) == "2\n"

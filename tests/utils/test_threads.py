@@ -17,4 +17,4 @@ def test_a_process_uses_its_share_of_the_cores(
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, limit)
     assert thread_count() == (1 if limit == "1" else available_cores())
-    assert select_backend("cpu").workers <= thread_count()
+    assert select_backend("cpu").threads == thread_count()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -151,6 +152,14 @@ class Backend(ABC):
             return state
 
         return run
+
+    def compile_rare(self, step: Step) -> Callable[[Any, Any], Any]:
+        """Compile a step without data that runs rarely: ``(state, batch) -> state``.
+
+        Unlike `compile`, for one batch at a time, which may be anywhere in memory. The state that
+        it is given is unchanged. By default uncompiled.
+        """
+        return partial(step, ())
 
     def parallel_map(self, function: PartFunction, array: Any, items: Sequence[Any]) -> list[Any]:
         """Return ``function(array, part)`` for consecutive parts of the items.

@@ -8,6 +8,7 @@ Values come back with `to_numpy`, for a record or a checkpoint only.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,7 @@ from mnn_gpu.compiler.cuda_graphs.compile import SILENT, CapturedStep, first_fai
 from mnn_gpu.compiler.cuda_graphs.cublas import Cublas, CublasError
 from mnn_gpu.compiler.cuda_graphs.cuda_graphs import CudaGraphs
 from mnn_gpu.compiler.cuda_graphs.current import current
+from mnn_gpu.compiler.cuda_graphs.uncaptured import UncapturedStep
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.errors import DeviceError, TrainingWarning, warn
 from mnn_gpu.nn.matmul_precision import rounded
@@ -138,6 +140,11 @@ class CupyBackend(Backend):
         if failure:
             warn(f"No CUDA graphs ({failure}).", TrainingWarning)
         return plain
+
+    def compile_rare(self, step: Step) -> Callable[[Any, Any], Any]:
+        if self._why_no_graphs() is not None:
+            return super().compile_rare(step)
+        return UncapturedStep(step, self.graphs)
 
     def _why_no_graphs(self) -> str | None:
         if not cuda_graphs.are_enabled():

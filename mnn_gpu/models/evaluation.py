@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.data.blocks import Blocks
@@ -23,9 +23,11 @@ from mnn_gpu.models.checks import check_same_call, checked_blocks, checked_image
 from mnn_gpu.models.model import Model
 from mnn_gpu.nn import network
 from mnn_gpu.nn.losses import cross_entropy
-from mnn_gpu.nn.parameters import Layer, unflatten
+from mnn_gpu.nn.parameters import unflatten
 from mnn_gpu.step.microbatches import Microbatch, part_of, slices
 from mnn_gpu.utils import html
+
+Array: TypeAlias = Any
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,7 @@ def evaluate(
     with backend.translate_errors():
         # Reading from disk may fail on one rank only.
         scores = ranks.on_all_ranks(
-            lambda: score_shards(
-                backend, unflatten(backend.asarray(model.theta), model.layer_sizes), shards
-            )
+            lambda: Scorer(backend, model.layer_sizes).of(backend.asarray(model.theta), shards)
         )
         return evaluation(np.concatenate(ranks.allgather(scores)))
 
@@ -131,38 +131,77 @@ def _own_shards(
     return _shards(X, index, own, backend)
 
 
-def score_shards(
-    backend: Backend, layers: Sequence[Layer], shards: Iterable[Microbatch]
-) -> npt.NDArray[np.float64]:
-    """Evaluate a network on shards on the device; results are transferred once, at the end.
+class _Scores(NamedTuple):
+    """The correct predictions and the sum of the losses of a shard."""
 
-    Shards are (features, m) pixels or floats, and (m,) class indices.
+    correct: Array
+    loss: Array
 
-    Returns
-    -------
-    (shards, 3), float64
-        For each shard: rows, correct predictions and the sum of the losses.
-    """
-    dtype = layers[0][0].dtype
-    xp = array_namespace(layers[0][0])
-    rows, losses, correct = [], [], []
-    for X, labels in shards:
-        Z, _ = network.forward(layers, network.scale_pixels(X, dtype))
-        Y = network.one_hot(labels, Z[-1].shape[0], dtype)
+
+class _Shard(NamedTuple):
+    """A network and its samples: (parameters,), (rows, features) and (rows,) class indices."""
+
+    theta: Array
+    X: Array
+    labels: Array
+
+
+class Scorer:
+    """Evaluates networks of these layer sizes on a device."""
+
+    def __init__(self, backend: Backend, layer_sizes: Sequence[int]) -> None:
+        self.backend = backend
+        self.layer_sizes = layer_sizes
+        self.score = backend.compile_rare(self._score)
+
+    def of(self, theta: Array, shards: Iterable[Microbatch]) -> npt.NDArray[np.float64]:
+        """Evaluate parameters on shards; results are transferred once, at the end.
+
+        Shards are (features, m) pixels or floats, and (m,) class indices, on the device.
+
+        Returns
+        -------
+        (shards, 3), float64
+            For each shard: rows, correct predictions and the sum of the losses.
+        """
+        asarray, xp = self.backend.asarray, array_namespace(theta)
+        zero = _Scores(asarray(0, dtype="int32"), asarray(0, dtype=theta.dtype))
+        rows, scores = [], []
+        for X, labels in shards:
+            rows.append(X.shape[1])
+            scores.append(self.score(zero, _Shard(theta, X.T, labels)))
+        if not rows:
+            return np.empty((0, 3))
+        parts = (self.backend.to_numpy(xp.stack(part)) for part in zip(*scores, strict=True))
+        return np.array((rows, *parts), np.float64).T
+
+    def _score(self, _: Any, __: _Scores, shard: _Shard) -> _Scores:
+        """Return the scores of a shard, in the form that `Backend.compile_rare` requires."""
+        theta, X, labels = shard
+        layers = unflatten(theta, self.layer_sizes)
+        Z, _ = network.forward(layers, network.scale_pixels(X.T, theta.dtype))
+        Y = network.one_hot(labels, self.layer_sizes[-1], theta.dtype)
         loss, _ = cross_entropy(Z[-1], Y)
-        # `cross_entropy` counts a tie as correct, `predict` returns the first class.
-        right = xp.astype(network.predict(Z[-1]) == labels, xp.int32)
-        rows.append(X.shape[1])
-        losses.append(loss)
-        correct.append(xp.sum(right))
-    if not rows:
-        return np.empty((0, 3))
-    columns = (rows, *(backend.to_numpy(xp.stack(part)) for part in (correct, losses)))
-    return np.array(columns, np.float64).T
+        return _Scores(_count_correct(Z[-1], labels), loss)
+
+
+def _count_correct(Z: Array, labels: Array) -> Array:
+    """Return the number of samples of which `predict` returns the label.
+
+    `cross_entropy` counts a tie as correct, `predict` returns the first class.
+    """
+    xp = array_namespace(Z)
+    top = xp.max(Z, axis=0, keepdims=True)
+    is_top = xp.astype(top <= Z, xp.int32)
+    index = xp.arange(Z.shape[0], dtype=labels.dtype, device=device(labels))[:, None]
+    is_label = xp.astype(labels[None, :] == index, xp.int32)
+    is_before = xp.astype(labels[None, :] > index, xp.int32)
+    is_first = xp.sum(is_top * (is_label - is_before), axis=0, dtype=xp.int32) > 0
+    return xp.sum(xp.astype(is_first, xp.int32), dtype=xp.int32)
 
 
 def evaluation(scores: npt.NDArray[np.float64]) -> Evaluation:
-    """Return the evaluation of all shards; see `score_shards`."""
+    """Return the evaluation of all shards; see `Scorer`."""
     rows, hits = (int(number) for number in scores[:, :2].sum(axis=0))
     return Evaluation(rows, rows - hits, hits / rows, math.fsum(scores[:, 2]) / rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,8 @@ import numpy.typing as npt
 
 from mnn_gpu.backends import Backend
 from mnn_gpu.distributed.process_group import ProcessGroup
-from mnn_gpu.models.evaluation import Evaluation, evaluation, score_shards
+from mnn_gpu.models.evaluation import Evaluation, Scorer, evaluation
 from mnn_gpu.models.model import Model
-from mnn_gpu.nn.parameters import unflatten
 from mnn_gpu.step.batch import NetworkSpec
 from mnn_gpu.step.microbatches import Microbatch
 from mnn_gpu.training.batches.device_data import DeviceData
@@ -33,14 +33,17 @@ class Evaluator:
     task: NetworkSpec
     data: DeviceData
 
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return Scorer(self.backend, self.task.layer_sizes)
+
     def held_out(self, theta: Any) -> Evaluation | None:
         """Evaluate parameters on the device on the held-out rows, if there are any."""
         return self.score(theta, self.data.validation) if self.data.has_validation else None
 
     def score(self, theta: Any, microbatches: Iterable[Microbatch]) -> Evaluation:
         """Evaluate on these samples and those of the other ranks."""
-        layers = unflatten(theta, self.task.layer_sizes)
-        own = score_shards(self.backend, layers, microbatches)
+        own = self._scorer.of(theta, microbatches)
         return evaluation(np.concatenate(self.ranks.allgather(own)))
 
     def result(

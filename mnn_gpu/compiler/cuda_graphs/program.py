@@ -76,7 +76,7 @@ class Program:
         if any((one.shape, one.dtype) != (other.shape, other.dtype) for one, other in pairs):
             raise NotImplementedError("a step that changes the form of its state")
         self.memory_plan = MemoryPlan(kernels, outputs, targets)
-        self.buffers = [device.memory(size) for size in self.memory_plan.sizes]
+        self.allocate()
         specs = [kernel.spec for kernel in self.memory_plan.kernels]
         self.is_external = [isinstance(spec, ExternalCall) for spec in specs]
         self.launchers = [
@@ -85,6 +85,10 @@ class Program:
         ]
         in_state = {id(target) for target in targets}
         self.accesses = [self._accesses(kernel, in_state) for kernel in self.memory_plan.kernels]
+
+    def allocate(self) -> None:
+        """Allocate the memory of all results."""
+        self.buffers = [self.device.memory(size) for size in self.memory_plan.sizes]
 
     def bind(self, batch: Tree) -> list[Operation]:
         """Return all launches of the step on a row-major batch at its present location."""

@@ -164,16 +164,18 @@ class Scorer:
         (shards, 3), float64
             For each shard: rows, correct predictions and the sum of the losses.
         """
-        asarray, xp = self.backend.asarray, array_namespace(theta)
-        zero = _Scores(asarray(0, dtype="int32"), asarray(0, dtype=theta.dtype))
+        xp, place = array_namespace(theta), device(theta)
+        dtypes = xp.int32, theta.dtype
+        zero = _Scores(*(xp.zeros((), dtype=dtype, device=place) for dtype in dtypes))
         rows, scores = [], []
         for X, labels in shards:
             rows.append(X.shape[1])
             scores.append(self.score(zero, _Shard(theta, X.T, labels)))
         if not rows:
             return np.empty((0, 3))
-        parts = (self.backend.to_numpy(xp.stack(part)) for part in zip(*scores, strict=True))
-        return np.array((rows, *parts), np.float64).T
+        # Not stacked on the device, which may have to compile that.
+        found = [[float(self.backend.to_numpy(number)) for number in score] for score in scores]
+        return np.column_stack([rows, found])
 
     def _score(self, _: Any, __: _Scores, shard: _Shard) -> _Scores:
         """Return the scores of a shard, in the form that `Backend.compile_rare` requires."""
@@ -182,10 +184,10 @@ class Scorer:
         Z, _ = network.forward(layers, network.scale_pixels(X.T, theta.dtype))
         Y = network.one_hot(labels, self.layer_sizes[-1], theta.dtype)
         loss, _ = cross_entropy(Z[-1], Y)
-        return _Scores(_count_correct(Z[-1], labels), loss)
+        return _Scores(count_correct(Z[-1], labels), loss)
 
 
-def _count_correct(Z: Array, labels: Array) -> Array:
+def count_correct(Z: Array, labels: Array) -> Array:
     """Return the number of samples of which `predict` returns the label.
 
     `cross_entropy` counts a tie as correct, `predict` returns the first class.

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache, partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -45,6 +45,7 @@ from mnn_gpu.compiler.cuda_graphs.kernels import (
 from mnn_gpu.compiler.cuda_graphs.memory_plan import MOST_UNSHARED
 from mnn_gpu.compiler.cuda_graphs.program import Program
 from mnn_gpu.compiler.cuda_graphs.scheduling import Access, ScheduleEntry, dependencies, schedule
+from mnn_gpu.compiler.cuda_graphs.uncaptured import UncapturedStep
 from mnn_gpu.compiler.pytrees import leaves, tree_map
 from mnn_gpu.compiler.trace import Tape
 from mnn_gpu.nn.matmul_precision import SIGNIFICANT_BITS
@@ -394,6 +395,46 @@ def test_failures_after_an_exchange_are_raised() -> None:
     with pytest.raises(RuntimeError, match="lost"):
         run(state, batches[0])
     assert len(all_reduce) == 1
+
+
+# ---- steps that run rarely -------------------------------------------------------------
+
+
+class Rows(NamedTuple):
+    """A batch that is not copied."""
+
+    x: Any
+
+
+def rows_and_sum(_: Any, __: Any, batch: Any) -> Any:
+    xp = array_namespace(batch.x)
+    return xp.sum(batch.x @ batch.x.T * 2, axis=1), xp.sum(batch.x)
+
+
+def test_a_rare_step_equals_the_plain_step_for_batches_of_any_form() -> None:
+    device = ReplayDevice()
+    run = UncapturedStep(rows_and_sum, device)
+    whole = np.random.default_rng(0).random((4, 6))
+    for x in (whole, whole[:, :4], whole.T[:4], np.asfortranarray(whole), whole + 1):
+        state = np.zeros(4), np.float64(0)
+        found = run(state, Rows(x))
+        assert_same(found, rows_and_sum((), state, Rows(x)))
+        np.testing.assert_array_equal(state[0], 0)
+    assert len(run.programs) == 4
+    assert not any(program.buffers for _, program in run.programs.values())
+    assert len(device.launched) > 5
+    assert device.runs == 0
+
+
+@pytest.mark.parametrize("error", [MemoryError("not enough"), RuntimeError("lost")])
+def test_a_rare_step_that_fails_runs_uncompiled(error: Exception) -> None:
+    state, x = (np.zeros(4), np.float64(0)), np.ones((4, 6))
+    run = UncapturedStep(rows_and_sum, Failing(error, 1))
+    for _ in range(2):
+        assert_same(run(state, Rows(x)), rows_and_sum((), state, Rows(x)))
+    assert not run.programs
+    with pytest.raises(GpuLostError):
+        UncapturedStep(rows_and_sum, Failing(GpuLostError("illegal address"), 1))(state, Rows(x))
 
 
 # ---- failures --------------------------------------------------------------------------

@@ -91,10 +91,19 @@ class CudaGraphs:
         return self.cupy.ndarray(tuple(shape), dtype, buffer.data + offset, tuple(strides))
 
     def copy(self, array: Array) -> Array:
-        return self.cupy.array(array, copy=True, order="C")
+        if not isinstance(array, self.cupy.ndarray):
+            return self.cupy.array(array, order="C")
+        place = self.cupy.empty(array.shape, array.dtype)
+        self.overwrite(place, array)
+        return place
 
     def overwrite(self, place: Array, array: Array) -> None:
-        place[...] = array
+        is_on_gpu = isinstance(array, self.cupy.ndarray) and array.dtype == place.dtype
+        if is_on_gpu and array.flags.c_contiguous and place.flags.c_contiguous:
+            # An assignment would be a kernel of CuPy, to be compiled.
+            place.data.copy_from_device_async(array.data, place.nbytes)
+        else:
+            place[...] = array
 
     def launcher(self, spec: KernelSpec) -> Launcher:
         if isinstance(spec, Product):

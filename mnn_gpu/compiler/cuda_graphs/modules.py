@@ -1,8 +1,8 @@
 """Generated kernels of a GPU, compiled together in one module.
 
-NVRTC takes longer to start than to compile most kernels, and compiles one source at a time
-whatever the number of threads. So all kernels of a step become one source. CuPy keeps the result
-on disk.
+NVRTC takes longer to start than to compile most kernels. So all kernels of a step become one
+source: several sources in two threads took no less time (NVRTC 12.9 and 13.5), since NVRTC
+optimizes one at a time. CuPy keeps the result on disk.
 """
 
 from __future__ import annotations

@@ -81,8 +81,10 @@ class Cramped(NumpyBackend):
 @pytest.mark.parametrize("most", [1, 3, 9])
 @pytest.mark.parametrize("batch_size", [None, 10])
 def test_out_of_memory_halves_the_shards(
-    images: dict[str, Any], most: int, batch_size: int | None
+    images: dict[str, Any], most: int, batch_size: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Microbatches of steps are then as large as those of the held-out rows.
+    monkeypatch.setattr("mnn_gpu.backends.numpy_backend.WORKERS", 1)
     config = replace(MINIBATCHES, batch_size=batch_size, epochs=3)
     held_out = images["X"][:15], images["y"][:15]
     expected, history = train(images["X"], images["y"], config, validation=held_out)

@@ -35,7 +35,7 @@ def to_host(array: Any) -> npt.NDArray[Any]:
 
 
 def _moved_to_host(array: Any) -> npt.NDArray[Any]:
-    """Copy an array to the host with the functions of its own library."""
+    """Copy an array to the host with the functions of its array library."""
     if array_api_compat.is_jax_array(array):
         return np.asarray(array)
     host: Any = "cpu"

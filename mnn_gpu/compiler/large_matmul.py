@@ -8,9 +8,10 @@ product is cut into pieces that depend only on its shape, each computed by one t
 from __future__ import annotations
 
 from functools import partial
-from math import prod
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mnn_gpu.compiler.operations import PRODUCTS, Operation
 from mnn_gpu.compiler.parallel import ParallelTasks
@@ -33,8 +34,7 @@ def is_threaded(call: Call) -> bool:
     """Return whether this is a product that a BLAS library may distribute over its threads."""
     if call.function not in PRODUCTS:
         return False
-    inner: int = call.arguments[0].shape[-1]
-    return prod(call.result.shape) * inner >= THREADED
+    return _multiplications(call.arguments[0], call.result) >= THREADED
 
 
 def in_pieces(operation: Operation, threads: int) -> Operation:
@@ -42,8 +42,14 @@ def in_pieces(operation: Operation, threads: int) -> Operation:
     if not isinstance(operation, partial) or operation.func is not np.dot:
         return operation
     A, B, out = operation.args
-    count = min(MOST_PIECES, A.size * B.shape[1] // LARGE)
+    count = min(MOST_PIECES, _multiplications(A, out) // LARGE)
     if count < 2:
         return operation
     rows = slices(len(A), -(-len(A) // (count * TILE)) * TILE)
     return ParallelTasks([partial(np.dot, A[here], B, out[here]) for here in rows], threads)
+
+
+def _multiplications(A: npt.NDArray[Any], result: npt.NDArray[Any]) -> int:
+    """Return the number of multiplications of ``A @ B``, given A and the result."""
+    inner: int = A.shape[-1]
+    return result.size * inner

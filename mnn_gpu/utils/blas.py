@@ -10,6 +10,7 @@ from typing import Any
 
 ACCELERATE = "VECLIB_MAXIMUM_THREADS"
 """The variable that limits the threads of Accelerate, which reads it at its start."""
+
 SMALL_KERNELS = {"SkylakeX", "Cooperlake", "SapphireRapids"}
 """Processor types for which OpenBLAS multiplies small matrices without packing them."""
 
@@ -72,7 +73,7 @@ class SharedLimit:
 
 
 class _OneThread(AbstractContextManager[None]):
-    """One thread for each product; a quarter of the time that threadpoolctl's own limit takes."""
+    """One thread for each product; in about half the time of threadpoolctl's own limit."""
 
     def __enter__(self) -> None:
         self.before = [(library, library.num_threads) for library in _blas_libraries()]

@@ -46,7 +46,7 @@ def flush_stdout() -> None:
 
 @contextmanager
 def stdout_errors() -> Iterator[None]:
-    """Turn an error from writing to stdout into a StdoutError: it has no class of its own."""
+    """Turn an OSError from writing to stdout into a StdoutError, to tell it from others."""
     try:
         yield
     except OSError as error:

@@ -15,7 +15,7 @@ NO_PYTHON = 3
 
 
 def find_python(version: str = "") -> str:
-    """Return a Python of a version such as ``"3.12"``; this one, if none is asked for.
+    """Return a Python of a version such as ``"3.12"``; without a version, this one.
 
     Raises
     ------

@@ -33,7 +33,7 @@ TORCH = pytest.mark.skipif(not installed("torch"), reason="PyTorch is not instal
 
 
 def accelerated(kind: str, count: int) -> Any:
-    """Return what is asked of a PyTorch with accelerators."""
+    """Return the parts of a PyTorch with accelerators that the backend uses."""
     accelerator = SimpleNamespace(
         is_available=lambda: count > 0,
         current_accelerator=lambda: SimpleNamespace(type=kind),

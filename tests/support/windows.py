@@ -1,4 +1,4 @@
-"""A stand-in for Windows, and commands in it; run as a program, in a process of its own.
+"""A stand-in for Windows, and commands in it; run as a separate program.
 
 What Python lacks there is removed (`fcntl`, `resource`, `os.fork`, signals), `msvcrt` and kernel32
 are replaced, an open file can be neither replaced nor removed, the console has the code page 1252.

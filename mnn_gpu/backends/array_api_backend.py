@@ -43,7 +43,7 @@ class PlainBackend(Backend):
         return super().dtype(name)
 
     def asarray(self, array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Any:
-        """Return a copy on the device; without ``dtype``, float64 as float32 if it has no float64."""
+        """Return a copy on the device; without ``dtype``, float64 becomes float32 if it must."""
         there: Any = array
         if not is_non_numpy(array):
             # Not all libraries accept arrays that are read-only or in another byte order.

@@ -52,7 +52,7 @@ class Job:
             return run, forecast(run, seconds, spent, done)
 
     def seconds_left(self, backend: Backend) -> float:
-        """Return the seconds after the set-up; infinity for a CPU that is too slow to be measured."""
+        """Return the seconds after the set-up; infinity for a CPU too slow to be measured."""
         with working(self.config, backend):
             run = self.start(backend)
             if backend.is_host and not has_chance(flops_until(run.plan, run.plan.total)):

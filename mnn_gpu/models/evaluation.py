@@ -173,9 +173,11 @@ class Scorer:
             scores.append(self.score(zero, _Shard(theta, X.T, labels)))
         if not rows:
             return np.empty((0, 3))
-        # Not stacked on the device, which may have to compile that.
-        found = [[float(self.backend.to_numpy(number)) for number in score] for score in scores]
-        return np.column_stack([rows, found])
+        # A single shard, as on most GPUs, is not stacked: CuPy would compile a kernel for it.
+        columns = zip(*scores, strict=True)
+        found = [xp.stack(column) if len(column) > 1 else column[0] for column in columns]
+        on_host = (np.reshape(self.backend.to_numpy(column), -1) for column in found)
+        return np.column_stack([rows, *on_host]).astype(np.float64)
 
     def _score(self, _: Any, __: _Scores, shard: _Shard) -> _Scores:
         """Return the scores of a shard, in the form that `Backend.compile_rare` requires."""

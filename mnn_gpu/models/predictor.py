@@ -125,9 +125,7 @@ class Predictor:
         compute = self._device_scores if is_held else self._plain_scores
         try:
             with self.backend.translate_errors():
-                for rows in microbatch_slices(
-                    len(pixels), self.backend.workers * self.backend.shard_rows
-                ):
+                for rows in microbatch_slices(len(pixels), self.backend.shard_rows):
                     here = self.backend.asarray(pixels[rows])
                     scores[rows] = self.backend.to_numpy(compute(here))
         finally:
@@ -158,7 +156,8 @@ class Predictor:
     def _step(self, theta: Array, _: Any, batch: _Images) -> tuple[Array]:
         """Return Z of a batch of images, in the form that `Backend.compile` requires."""
         X = batch.X
-        shards = microbatch_slices(X.shape[0], self.backend.shard_rows, self.backend.workers)
+        workers = self.backend.workers
+        shards = microbatch_slices(X.shape[0], -(-self.backend.shard_rows // workers), workers)
 
         def scores(theta: Array, part: Sequence[slice]) -> Array:
             layers = unflatten(theta, self.model.layer_sizes)

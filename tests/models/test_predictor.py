@@ -21,7 +21,7 @@ CONFIG = TrainingConfig(hidden=(8,), learning_rate=0.5, epochs=5)
 
 @pytest.fixture
 def model(images: dict[str, Any]) -> Model:
-    return train(images["X"], images["y"], CONFIG)[0]
+    return train(images["X"], images["y"], CONFIG, backend=NumpyBackend())[0]
 
 
 def expected(model: Model, X: Any) -> Any:

@@ -32,6 +32,7 @@ from mnn_gpu import (
     train,
 )
 from mnn_gpu.backends import Backend
+from mnn_gpu.backends.numpy_backend import NumpyBackend
 from mnn_gpu.data.convert import convert
 from mnn_gpu.data.npy_folder import reader as npy_folder
 from mnn_gpu.storage.atomic_write import write_atomically
@@ -60,7 +61,7 @@ def data() -> tuple[Any, Any]:
 @pytest.fixture(scope="module")
 def model(data: tuple[Any, Any]) -> Model:
     config = TrainingConfig(hidden=(9,), epochs=3, batch_size=20, learning_rate=0.3)
-    return train(*data, config)[0]
+    return train(*data, config, backend=NumpyBackend())[0]
 
 
 @pytest.fixture
@@ -181,7 +182,9 @@ def test_memory_does_not_depend_on_the_size_of_the_data(
     tmp_path: Path, kind: str, small: int, large: int
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2_000, 784), np.uint8)
-    model, _ = train(images, np.arange(len(images)) % 2, TrainingConfig(iterations=2))
+    model, _ = train(
+        images, np.arange(len(images)) % 2, TrainingConfig(iterations=2), backend=NumpyBackend()
+    )
     save_model(tmp_path / "m", model)
     paths = []
     for rows in (small, large):

@@ -174,7 +174,7 @@ def test_a_model_trained_on_scaled_inputs_takes_them_as_they_are(
     scores = evaluate(model, *held_out)
     assert history.records[-1].validation_loss == pytest.approx(scores.loss, rel=1e-5)
     assert history.training.accuracy == 1
-    plain, _ = train(images["X"], images["y"], replace(config, scale_inputs=False))
+    plain, _ = train(images["X"], images["y"], replace(config, scale_inputs=False), backend=backend)
     first = [unflatten(m.theta, m.layer_sizes)[0][0] for m in (model, plain)]
     assert not np.allclose(*first)
 

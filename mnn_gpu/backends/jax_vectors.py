@@ -13,11 +13,13 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from array_api_compat import device
+
 Array: TypeAlias = Any
 
 
 class Concat:
-    """A vector made of pieces, with what a step uses: shape, dtype and slices.
+    """A vector made of pieces, with what a step uses: shape, dtype, device and slices.
 
     Parameters
     ----------
@@ -44,6 +46,10 @@ class Concat:
     @property
     def dtype(self) -> Any:
         return self.parts[0].dtype
+
+    @property
+    def device(self) -> Any:
+        return device(self.parts[0])
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return importlib.import_module("jax.numpy")

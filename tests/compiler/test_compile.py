@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
@@ -583,6 +583,7 @@ def test_a_vector_in_pieces_records_where_it_is_sliced() -> None:
     np.testing.assert_array_equal(whole[2:7], np.arange(2, 7))
     assert asked == {2, 7}
     pieces = jax_vectors.cut(np.arange(10), (0, 2, 7, 10))
+    assert device(whole) == device(whole.parts[0])
     for key in (slice(2, 7), slice(3, 5), slice(0, 1), slice(9, 10), slice(7, None)):
         np.testing.assert_array_equal(pieces[key], np.arange(10)[key])
 

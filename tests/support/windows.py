@@ -95,15 +95,18 @@ def _open_files() -> set[str]:
 
 
 class Failing(io.RawIOBase):
-    """A stdout that cannot be written to."""
+    """A stdout that cannot be written to, until its command is over."""
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.is_over = False
 
     def writable(self) -> bool:
         return True
 
-    def write(self, _: Any) -> int:
+    def write(self, text: Any) -> int:
+        if self.is_over:  # What is left is written when the stream is deleted.
+            return len(text)
         raise OSError(self.number, os.strerror(self.number))
 
 
@@ -122,6 +125,8 @@ def run(*words: str, stdout: Any = None) -> dict[str, Any]:
             code: Any = main(words)
         except SystemExit as stop:
             code = stop.code
+    if stdout:
+        stdout.raw.is_over = True
     said = "" if stdout else out.buffer.getvalue().decode("cp1252")  # type: ignore[attr-defined]
     err.flush()
     return {"code": code, "out": said, "err": err.buffer.getvalue().decode("cp1252")}  # type: ignore[attr-defined]
